@@ -1,0 +1,40 @@
+"""The errors of Turbolens, each also the builtin of its meaning.
+
+TurbolensError
+ ├─ SettingsError (ValueError)            a setting is unknown or out of range
+ ├─ FrameError (ValueError)               a frame cannot be filtered: size, format, type
+ ├─ ModelError (RuntimeError)             a model cannot be loaded or run
+ │   ├─ ModelNotFoundError (FileNotFoundError)   no such model, folder or file
+ │   └─ UnsupportedModelError (NotImplementedError)   a model of a family that is not known here
+ └─ MediaError (OSError)                  a file, device or stream cannot be read or written
+
+Every message says what must hold, what was given, and what to do.
+"""
+
+
+class TurbolensError(Exception):
+    """The base of all errors that Turbolens raises on purpose."""
+
+
+class SettingsError(TurbolensError, ValueError):
+    """A setting is unknown or out of range."""
+
+
+class FrameError(TurbolensError, ValueError):
+    """A frame cannot be filtered: its size, format or type is not supported."""
+
+
+class ModelError(TurbolensError, RuntimeError):
+    """A model cannot be loaded or run."""
+
+
+class ModelNotFoundError(ModelError, FileNotFoundError):
+    """No model, folder or file of that name."""
+
+
+class UnsupportedModelError(ModelError, NotImplementedError):
+    """The model belongs to a family, or uses a feature, that is not supported."""
+
+
+class MediaError(TurbolensError, OSError):
+    """A file, device or stream cannot be read or written."""

@@ -1,0 +1,5 @@
+"""`FrameFilter`: one video stream."""
+
+
+class FrameFilter:
+    """To be written."""

@@ -1,0 +1,5 @@
+"""`TurboModel`: the networks and their schedule."""
+
+
+class TurboModel:
+    """To be written."""

@@ -1,0 +1,128 @@
+"""`FilterSettings`: every live control of a frame filter, with its range, unit and default."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from .errors import SettingsError
+
+Side = Literal["longer", "shorter"]
+Shape = Literal["frame", "square"]
+Fit = Literal["stretch", "contain", "cover"]
+Timesteps = Literal["direct", "diffusers"]
+
+
+class WeightedPrompt(NamedTuple):
+    """A prompt and its share in a mixture of prompts (weights are normalised to sum 1)."""
+
+    text: str
+    weight: float = 1.0
+
+
+def _as_prompts(value: object) -> object:
+    """A lone string is a mixture of one."""
+    return ((value, 1.0),) if isinstance(value, str) else value
+
+
+Weight = Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)]
+Prompts = Annotated[
+    tuple[tuple[Annotated[str, Field(max_length=2000)], Weight], ...],
+    BeforeValidator(_as_prompts, json_schema_input_type=str | list[tuple[str, float]]),
+    Field(min_length=1, max_length=16),
+]
+
+
+class FilterSettings(BaseModel):
+    """Every live control of a `FrameFilter`. Frozen: `replace` gives a changed copy.
+
+    Raises `SettingsError` (a `ValueError`) for a name that does not exist or a value out of range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    prompt: Prompts = Field(
+        default="oil painting",
+        description="The look: a text, or a list of (text, weight) mixed in embedding space.",
+    )
+    strength: float = Field(
+        default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
+        description="How far the picture may go from the input: 0 leaves it, 1 is all look.",
+    )  # fmt: skip
+    steps: int = Field(
+        default=1, ge=1, le=4, description="Denoising steps: 1 is fastest, 3 to 4 most detailed."
+    )
+    timesteps: Timesteps = Field(
+        default="direct",
+        description="direct: any strength is its own timestep. diffusers: its pipelines' grid.",
+    )
+    seed: int = Field(
+        default=0, ge=0, le=2**63 - 1, description="The fixed noise is drawn from this number."
+    )
+    size: int | None = Field(
+        default=None, ge=64, le=4096,
+        description="Side of the working picture in pixels; none: the model's own size.",
+    )  # fmt: skip
+    side: Side = Field(default="longer", description="The side of the frame that `size` means.")
+    shape: Shape = Field(
+        default="frame", description="Working picture: shaped like the frame, or square."
+    )
+    fit: Fit = Field(
+        default="stretch",
+        description="How the frame meets the working picture; undone on output.",
+    )
+    mix: float = Field(
+        default=1.0, ge=0.0, le=1.0, allow_inf_nan=False,
+        description="Share of the filtered picture in the output; the rest is the input.",
+    )  # fmt: skip
+    blend_before: float = Field(
+        default=0.4, ge=0.0, lt=1.0, allow_inf_nan=False,
+        description="Weight of the past in what the network sees, where nothing moves.",
+    )  # fmt: skip
+    blend_after: float = Field(
+        default=0.5, ge=0.0, lt=1.0, allow_inf_nan=False,
+        description="Weight of the past in what the network says, where nothing moves.",
+    )  # fmt: skip
+    motion_sensitivity: float = Field(
+        default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
+        description="How little change ends the blending at a place: 0 none does, 1 any does.",
+    )  # fmt: skip
+    scene_cut_sensitivity: float = Field(
+        default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
+        description="How small a change of the whole picture counts as a cut: 0 none does.",
+    )  # fmt: skip
+    enabled: bool = Field(default=True, description="Off: frames pass untouched.")
+
+    if not TYPE_CHECKING:  # type checkers keep the generated signature
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise SettingsError(_explain(error, values)) from error
+
+    def replace(self, **changes: Any) -> "FilterSettings":
+        """A copy with these values changed, all of them validated."""
+        return type(self)(**{**self.model_dump(), **changes})
+
+    @property
+    def weighted_prompts(self) -> tuple[WeightedPrompt, ...]:
+        """The prompts with their weights as given."""
+        return tuple(WeightedPrompt(text, weight) for text, weight in self.prompt)
+
+
+def _explain(error: ValidationError, values: dict[str, Any]) -> str:
+    return "; ".join(_explain_one(item["loc"], item["msg"], item["input"], values)
+                     for item in error.errors())  # fmt: skip
+
+
+def _explain_one(
+    loc: Sequence[int | str], message: str, given: object, values: dict[str, Any]
+) -> str:
+    name = str(loc[0]) if loc else "settings"
+    if name in values and name not in FilterSettings.model_fields:
+        known = ", ".join(FilterSettings.model_fields)
+        return f"there is no setting {name!r}; the settings are {known}"
+    field = FilterSettings.model_fields.get(name)
+    hint = f" ({field.description})" if field and field.description else ""
+    return f"{name}: {message[0].lower()}{message[1:]}, got {given!r}{hint}"

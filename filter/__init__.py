@@ -1,5 +1,8 @@
 """Frame in, frame out: the filter, its settings and its models."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .errors import (
     FrameError,
     MediaError,
@@ -9,9 +12,11 @@ from .errors import (
     TurbolensError,
     UnsupportedModelError,
 )
-from .framefilter import FrameFilter
-from .model import TurboModel
 from .settings import FilterSettings
+
+if TYPE_CHECKING:
+    from .framefilter import FrameFilter
+    from .model import TurboModel
 
 __all__ = [
     "FilterSettings",
@@ -25,3 +30,14 @@ __all__ = [
     "TurbolensError",
     "UnsupportedModelError",
 ]
+
+_LOADED_ON_USE = {"FrameFilter": "framefilter", "TurboModel": "model"}
+"""These import torch, which takes seconds: `turbolens --help` and errors must not wait for it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LOADED_ON_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LOADED_ON_USE[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,45 @@
+# `make demo` and `make test` work from a bare Debian with Python >= 3.10 (and python3-venv) and make.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+VIDEO  ?=
+PROMPT ?= oil painting
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint types wheel-check clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+venv: $(STAMP)  ## make .venv with the tested versions
+
+$(STAMP): pyproject.toml setup.py constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Turbolens needs Python 3.10 or newer: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)  ## filter VIDEO=clip.mp4 (or the test scene) by PROMPT="...": demo.mp4, demo.png
+	$(BIN)/turbolens video "$(or $(VIDEO),test-scene)" demo.mp4 --prompt "$(PROMPT)" \
+		--compare --preview 6 --overwrite
+	@echo "Before and after side by side:  $(CURDIR)/demo.mp4"
+	@echo "Contact sheet:                  $(CURDIR)/demo.png"
+
+test: $(STAMP)  ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## check the types
+	$(BIN)/mypy
+
+wheel-check: $(STAMP)  ## build the wheel, install it into an empty environment and use it there
+	.ci/wheel-check $(BIN)/python
+
+clean:  ## remove what was built, the environment too
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis demo.mp4 demo.png
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

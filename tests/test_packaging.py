@@ -1,0 +1,88 @@
+"""The package as users get it: names, data, and which half may import which."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import turbolens
+import turbolens.filter
+import turbolens.pipelines
+
+ROOT = Path(__file__).resolve().parent.parent
+HALVES = ("filter", "pipelines")
+SERVING = ("aiortc", "aiohttp", "pyvirtualcam")
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        yield from (ROOT / folder).rglob("*.py")
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or ""
+
+
+def module_names() -> list[str]:
+    names = ["turbolens"]
+    for half in (turbolens.filter, turbolens.pipelines):
+        names.append(half.__name__)
+        names += [found.name for found in pkgutil.walk_packages(half.__path__, half.__name__ + ".")]
+    return names
+
+
+@pytest.mark.parametrize("name", module_names())
+def test_every_module_imports_under_its_full_name(name: str) -> None:
+    assert importlib.import_module(name).__doc__
+
+
+@pytest.mark.parametrize("half", [turbolens.filter, turbolens.pipelines])
+def test_public_names_are_sorted_and_exist(half: object) -> None:
+    names = getattr(half, "__all__", [])
+    assert names == sorted(names)
+    assert all(getattr(half, name) is not None for name in names)
+
+
+@pytest.mark.parametrize("package", ["turbolens", "turbolens.filter", "turbolens.pipelines"])
+def test_packaged_data_can_be_read(package: str) -> None:
+    assert resources.files(package).joinpath("py.typed").is_file()
+
+
+def test_the_filter_knows_nothing_of_pipelines() -> None:
+    forbidden = ("turbolens.pipelines", *SERVING)
+    found = [(path.name, name) for path in sources("filter") for name in imported_names(path)
+             if name.startswith(forbidden)]  # fmt: skip
+    assert found == []
+
+
+def test_nobody_imports_a_half_by_its_folder_name() -> None:
+    folders = ("filter", "pipelines", "turbolens", "tests", "examples")
+    found = [(path.name, name) for path in sources(*folders) for name in imported_names(path)
+             if name.split(".")[0] in HALVES]  # fmt: skip
+    assert found == []
+
+
+def test_training_is_imported_by_no_module_of_the_filter_or_the_pipelines() -> None:
+    found = [path.name for path in sources(*HALVES) if "training" not in path.parts
+             for name in imported_names(path) if name.startswith("turbolens.filter.training")
+             and path.name != "cli.py"]  # fmt: skip
+    assert found == []
+
+
+@pytest.mark.parametrize("module", ["turbolens", "turbolens.filter", "turbolens.pipelines.cli"])
+def test_importing_loads_no_torch(module: str) -> None:
+    program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0  # noqa: S603
+
+
+def test_the_version_is_the_installed_one() -> None:
+    assert importlib.import_module("importlib.metadata").version("turbolens") == turbolens.__version__

@@ -1,0 +1,107 @@
+"""The protocols of a pipeline: what gives frames, what changes them, what takes them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import av
+from av.stream import Stream
+
+Frame: TypeAlias = av.VideoFrame
+Item: TypeAlias = "av.VideoFrame | av.Packet[Any]"
+PictureFilter: TypeAlias = Callable[[av.VideoFrame], av.VideoFrame]
+Notify: TypeAlias = Callable[[str], None]
+
+
+@runtime_checkable
+class BatchFilter(Protocol):
+    """A frame filter that can also take several frames of one stream at a time."""
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """One filtered frame, same size and time."""
+        ...
+
+    def batch(self, frames: Sequence[av.VideoFrame]) -> list[av.VideoFrame]:
+        """The filtered frames, in order."""
+        ...
+
+
+class Source(Protocol):
+    """Gives frames, in order of presentation."""
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        """Frame after frame, each with `pts` and `time_base`."""
+        ...
+
+    def close(self) -> None:
+        """Give the device or file back. May be called twice."""
+        ...
+
+
+class Sink(Protocol):
+    """Takes frames, in order of presentation."""
+
+    def write(self, frame: av.VideoFrame) -> None:
+        """Show or store one frame."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was written. May be called twice."""
+        ...
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What a writer must know of a source before the first frame."""
+
+    name: str
+    rate: Fraction = Fraction(30)
+    total_frames: int | None = None
+    sample_aspect_ratio: Fraction = Fraction(1)
+    metadata: dict[str, str] = field(default_factory=dict)
+    stream_metadata: dict[str, str] = field(default_factory=dict)
+    chapters: tuple[Any, ...] = ()
+    video: Stream | None = None
+    streams: tuple[Stream, ...] = ()
+    """All streams in the order of the file, the filtered one (`video`) among them."""
+    offset: Fraction = Fraction(0)
+    """Seconds that the reader subtracts from every time (`--start`)."""
+
+
+class Reader(Protocol):
+    """A source of frames and of the packets that belong beside them, in the order of the file."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """Rate, length, metadata and streams."""
+        ...
+
+    @property
+    def damaged(self) -> int:
+        """How many pieces could not be decoded so far."""
+        ...
+
+    def __iter__(self) -> Iterator[Item]:
+        """Frames with pts, and packets of the other streams."""
+        ...
+
+    def close(self) -> None:
+        """Give the file back."""
+        ...
+
+
+class Writer(Protocol):
+    """Takes frames and packets and makes a file, which exists only once it is whole."""
+
+    def write(self, item: Item) -> None:
+        """Encode a frame, or store a packet of another stream."""
+        ...
+
+    def finish(self) -> None:
+        """Complete the file and give it its name."""
+        ...
+
+    def discard(self) -> None:
+        """Remove what was written. May be called after `finish`, which it leaves alone."""
+        ...

@@ -1,0 +1,61 @@
+"""A file that has its name only once it is whole."""
+
+import os
+from pathlib import Path
+
+from turbolens.filter.errors import MediaError
+
+
+class Destination:
+    """A path to write to and the name it gets when complete. Pipes and devices are written directly.
+
+    Raises `MediaError` if the file exists and may not be replaced, or its folder does not exist.
+    """
+
+    def __init__(self, name: str, *, overwrite: bool = False) -> None:
+        self.name = name
+        self.final = Path(name)
+        self.piped = name == "-" or name.startswith("pipe:")
+        self._direct = self.piped or _special(self.final)
+        if not self._direct:
+            _check(self.final, overwrite=overwrite)
+        self._overwrite = overwrite
+        self._temporary = self.final.with_name(
+            f".{self.final.stem}.{os.getpid()}.part{self.final.suffix}"
+        )
+
+    @property
+    def writing(self) -> str:
+        """What to open for writing."""
+        if self.piped:
+            return "pipe:1" if self.name == "-" else self.name
+        return str(self.final if self._direct else self._temporary)
+
+    def complete(self) -> None:
+        """Give the finished file its name. Raises `MediaError` if the name was taken meanwhile."""
+        if self._direct:
+            return
+        if self.final.exists() and not self._overwrite:
+            raise MediaError(
+                f"{self.final} appeared while it was being made; it is kept, and the new one is "
+                f"{self._temporary}"
+            )
+        self._temporary.replace(self.final)
+
+    def discard(self) -> None:
+        """Remove what was written so far."""
+        if not self._direct:
+            self._temporary.unlink(missing_ok=True)
+
+
+def _special(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _check(path: Path, *, overwrite: bool) -> None:
+    if path.is_dir():
+        raise MediaError(f"cannot write {path}: it is a directory; name a file, or use --output-dir")
+    if not path.parent.is_dir():
+        raise MediaError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.exists() and not overwrite:
+        raise MediaError(f"{path} exists; --overwrite replaces it")

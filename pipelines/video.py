@@ -1,0 +1,224 @@
+"""Video files: every frame, every timestamp, the sound and the metadata, in constant memory."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from threading import Thread
+
+import av
+
+from turbolens.filter.errors import MediaError
+
+from .base import BatchFilter, Item, Notify, PictureFilter, Reader, Writer
+from .conveyor import Abandoned, Conveyor
+from .destination import Destination
+from .side_by_side import SideBySide
+from .video_reader import Span, VideoReader
+from .video_writer import Encoding, VideoWriter
+
+AUTO_BATCH = 4
+AUTO_BATCH_PIXELS = 16 << 20  # a batch holds no more than this, so that 8K goes one by one
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a file is."""
+
+    frames: int
+    total_frames: int | None
+    seconds: float
+    dropped: int = 0
+
+    @property
+    def fps(self) -> float:
+        """Frames a second since the start."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """What became of a file."""
+
+    source: str
+    destination: str
+    frames: int
+    damaged: int
+    seconds: float
+    complete: bool = True
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How a file is read and written."""
+
+    encoding: Encoding = field(default_factory=Encoding)
+    start: Fraction = Fraction(0)
+    duration: Fraction | None = None
+    compare: bool = False
+    batch: int | None = None
+    overwrite: bool = False
+    keep_partial: bool = False
+    input_format: str | None = None
+
+
+def filter_video(
+    source: str,
+    destination: str,
+    frame_filter: PictureFilter,
+    options: VideoOptions | None = None,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_notice: Notify | None = None,
+) -> VideoReport:
+    """Filter a video file (or `-`, a pipe) into another.
+
+    Raises `MediaError` for files that cannot be read or written and whatever `frame_filter` raises;
+    the destination then does not exist. Ctrl-C too leaves nothing, or with `keep_partial` a shorter
+    file that plays.
+    """
+    options = options or VideoOptions()
+    notices: list[str] = []
+
+    def notify(text: str) -> None:
+        notices.append(text)
+        if on_notice is not None:
+            on_notice(text)
+
+    target = Destination(destination, overwrite=options.overwrite)
+    refuse_same_file(source, target)
+    span = Span(options.start, options.duration)
+    reader = VideoReader(source, span=span, format_name=options.input_format, notify=notify)
+    writer = VideoWriter(target, reader.info, options.encoding, notify=notify)
+    job = FilterJob(reader, writer, frame_filter, options, on_progress)
+    complete = job.run()
+    if reader.damaged:
+        notify(f"damaged input: {reader.damaged} pieces could not be decoded; the rest is filtered")
+    return VideoReport(source, destination, job.frames, reader.damaged, job.seconds, complete,
+                       tuple(notices))  # fmt: skip
+
+
+def refuse_same_file(source: str, target: Destination) -> None:
+    """Raise `MediaError` if the output would replace its own input."""
+    with suppress(OSError):
+        if target.final.samefile(source):
+            raise MediaError(f"input and output are the same file: {source}")
+
+
+class FilterJob:
+    """Decoding, filtering and encoding at the same time: the filter on the calling thread."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        writer: Writer,
+        frame_filter: PictureFilter,
+        options: VideoOptions,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._reader, self._writer, self._filter = reader, writer, frame_filter
+        self._options, self._on_progress = options, on_progress
+        self._decoded: Conveyor[Item] = Conveyor()
+        self._filtered: Conveyor[Item] = Conveyor()
+        self._join = SideBySide() if options.compare else None
+        self._began = time.monotonic()
+        self.frames = 0
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._began
+
+    def run(self) -> bool:
+        """Do it all. True if the whole input was filtered, False if Ctrl-C cut it short."""
+        reading = Thread(target=self._read, name="decode", daemon=True)
+        writing = Thread(target=self._write, name="encode", daemon=True)
+        reading.start()
+        writing.start()
+        try:
+            whole = self._filter_until_interrupted()
+            self._filtered.end()
+            writing.join()
+            self._filtered.check()
+            self._writer.finish()
+        except BaseException:
+            self._filtered.abandon()
+            writing.join()
+            self._writer.discard()
+            raise
+        finally:
+            self._decoded.abandon()
+            reading.join(timeout=1.0)  # it may hang in a pipe that sends nothing more
+            if not reading.is_alive():
+                self._reader.close()
+        return whole
+
+    def _filter_until_interrupted(self) -> bool:
+        try:
+            self._filter_all()
+        except KeyboardInterrupt:
+            if not self._options.keep_partial or not self.frames:
+                raise
+            return False
+        return True
+
+    def _read(self) -> None:
+        try:
+            for item in self._reader:
+                self._decoded.put(item, _weight(item))
+            self._decoded.end()
+        except Abandoned:
+            pass
+        except BaseException as error:  # noqa: BLE001 - the edge of a thread: raised in the caller's
+            self._decoded.end(error)
+
+    def _write(self) -> None:
+        try:
+            for item in self._filtered:
+                self._writer.write(item)
+        except BaseException as error:  # noqa: BLE001
+            self._filtered.abandon(error)
+
+    def _filter_all(self) -> None:
+        waiting: list[av.VideoFrame] = []
+        for item in self._decoded:
+            if not isinstance(item, av.VideoFrame):
+                self._filtered.put(item, _weight(item))
+                continue
+            waiting.append(item)
+            if len(waiting) >= self._batch_size(item):
+                self._pass_on(waiting)
+                waiting = []
+        if waiting:
+            self._pass_on(waiting)
+
+    def _batch_size(self, frame: av.VideoFrame) -> int:
+        if not isinstance(self._filter, BatchFilter):
+            return 1
+        if self._options.batch is not None:
+            return self._options.batch
+        return max(1, min(AUTO_BATCH, AUTO_BATCH_PIXELS // (frame.width * frame.height)))
+
+    def _pass_on(self, frames: Sequence[av.VideoFrame]) -> None:
+        if len(frames) > 1 and isinstance(self._filter, BatchFilter):
+            filtered = self._filter.batch(frames)
+        else:
+            filtered = [self._filter(frame) for frame in frames]
+        for before, after in zip(frames, filtered, strict=True):
+            after.pts, after.time_base = before.pts, before.time_base
+            after.duration = before.duration
+            shown = self._join.join(before, after) if self._join else after
+            self._filtered.put(shown, _weight(shown))
+            self.frames += 1
+        if self._on_progress is not None:
+            total = self._reader.info.total_frames
+            self._on_progress(Progress(self.frames, total, self.seconds))
+
+
+def _weight(item: Item) -> int:
+    """Bytes, near enough."""
+    if isinstance(item, av.VideoFrame):
+        return item.width * item.height * item.format.bits_per_pixel // 8
+    return item.size

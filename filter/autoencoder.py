@@ -1,16 +1,17 @@
 """`PatchedAutoencoderTiny`: a tiny autoencoder that works on patches of pixels, not on pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from diffusers import AutoencoderTiny
-from diffusers.configuration_utils import register_to_config
+from diffusers.configuration_utils import register_to_config as keep_in_config
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
 from diffusers.models.autoencoders.vae import DecoderOutput
+from torch import nn
 from torch.nn import functional as F
 
 
-class PatchedAutoencoderTiny(AutoencoderTiny):  # type: ignore[misc]
+class PatchedAutoencoderTiny(AutoencoderTiny):
     """An `AutoencoderTiny` behind a pixel-unshuffle of `patch_size`.
 
     Layers at full resolution cost the most on a CPU, and 3-channel convolutions waste its vectors:
@@ -24,7 +25,11 @@ class PatchedAutoencoderTiny(AutoencoderTiny):  # type: ignore[misc]
     Raises `ValueError` for a `patch_size` that is no power of two, or levels that do not match.
     """
 
-    @register_to_config  # type: ignore[untyped-decorator]
+    encoder: nn.Module
+    decoder: nn.Module
+    register_to_config: Callable[..., None]
+
+    @keep_in_config  # type: ignore[untyped-decorator]
     def __init__(  # noqa: PLR0913 - the config keys of AutoencoderTiny, each of them by name
         self,
         *,
@@ -48,7 +53,7 @@ class PatchedAutoencoderTiny(AutoencoderTiny):  # type: ignore[misc]
         | None = None,  # derived; named so that saved configs load
     ) -> None:
         halvings = _halvings(patch_size, encoder_block_out_channels, decoder_block_out_channels)
-        super().__init__(
+        super().__init__(  # type: ignore[no-untyped-call]
             in_channels=in_channels * patch_size**2,
             out_channels=out_channels * patch_size**2,
             encoder_block_out_channels=encoder_block_out_channels,
@@ -78,7 +83,7 @@ class PatchedAutoencoderTiny(AutoencoderTiny):  # type: ignore[misc]
         self, x: torch.Tensor, return_dict: bool = True
     ) -> AutoencoderTinyOutput | tuple[torch.Tensor]:
         """Image (B, 3, H, W) → unscaled latents."""
-        latents = self.encoder(F.pixel_unshuffle(x, self.patch_size))
+        latents: torch.Tensor = self.encoder(F.pixel_unshuffle(x, self.patch_size))
         return AutoencoderTinyOutput(latents=latents) if return_dict else (latents,)
 
     def decode(

@@ -1,5 +1,151 @@
-"""`TurboModel`: the networks and their schedule."""
+"""`TurboModel`: the networks, their schedule and their prompts, shared by many streams."""
+
+from pathlib import Path
+from threading import RLock
+
+import torch
+
+from .acceleration import keep_freed_memory, prepared
+from .autoencoder import PatchedAutoencoderTiny
+from .catalogue import locate
+from .device import resolve_device, resolve_dtype
+from .loading import Autoencoder, Components, UNet, load_components
+from .prompts import PromptEmbeds, PromptEncoder
 
 
 class TurboModel:
-    """To be written."""
+    """A Turbo diffusion model on one device. `load` makes one; any number of filters share it.
+
+    vae, unet: the networks, as diffusers knows them. prompts: text → `PromptEmbeds`, cached.
+    schedule: the noise schedule of the model. native_size: the longer side in pixels that it was
+    made for. multiple: pixels that a working picture's sides must divide by. looks: the names its
+    card lists. lock: held while a frame is computed, since torch is fastest one frame at a time.
+    """
+
+    def __init__(
+        self,
+        components: Components,
+        *,
+        name: str = "model",
+        folder: Path | None = None,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+    ) -> None:
+        self.name, self.folder = name, folder
+        self.device = resolve_device(device)
+        self.dtype = resolve_dtype(dtype, self.device)
+        self.schedule, self.looks = components.schedule, components.looks
+        self.lock = RLock()
+        vae_config, unet_config = components.vae.config, components.unet.config
+        # SDXL's full autoencoder overflows in float16, and says so by this option.
+        overflows = bool(vae_config.force_upcast) and self.dtype == torch.float16
+        self.vae_dtype = torch.float32 if overflows else self.dtype
+        self.vae: Autoencoder = prepared(components.vae, self.device, self.vae_dtype)
+        self.unet: UNet = prepared(components.unet, self.device, self.dtype)
+        self.prompts = _prompt_encoder(components, self.device, self.dtype)
+        self.latent_channels = int(vae_config.latent_channels)
+        self.vae_scale_factor = vae_scale_factor(components.vae)
+        self.multiple = self.vae_scale_factor * 2 ** (len(unet_config.block_out_channels) - 1)
+        self.native_size = _longest(unet_config.sample_size) * self.vae_scale_factor
+        self._scaling_factor = float(vae_config.scaling_factor)
+        self._takes_time_ids = unet_config.addition_embed_type == "text_time"
+        self._numbers: dict[tuple[int, ...], torch.Tensor] = {}
+
+    @classmethod
+    def load(
+        cls,
+        name_or_path: str | Path = "embedded",
+        *,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "auto",
+    ) -> "TurboModel":
+        """Load "embedded", another known model, a folder in diffusers' layout, or a hub id.
+
+        `dtype` is auto, float32, float16 (not on a CPU) or bfloat16. Raises `ModelNotFoundError`,
+        `UnsupportedModelError` or `ModelError` for models, `SettingsError` for device and dtype.
+        """
+        on = resolve_device(device)
+        in_dtype = resolve_dtype(dtype, on)
+        keep_freed_memory()
+        folder = locate(name_or_path)
+        components = load_components(folder, torch.float32 if on.type == "cpu" else in_dtype)
+        return cls(components, name=str(name_or_path), folder=folder, device=on, dtype=in_dtype)
+
+    @torch.inference_mode()
+    def encode(self, image: torch.Tensor) -> torch.Tensor:
+        """Image (B, 3, H, W) in -1…1 → scaled latents (B, C, h, w) in float32.
+
+        AutoencoderKL gives the mode of its distribution: a fresh sample for every frame, as the
+        stock pipelines draw it, would flicker.
+        """
+        with self.lock:
+            encoded = self.vae.encode(image.to(self.vae_dtype))
+            distribution = getattr(encoded, "latent_dist", None)
+            latents = encoded.latents if distribution is None else distribution.mode()
+            return latents.float() * self._scaling_factor  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Scaled latents → image (B, 3, H, W) about -1…1, not clamped."""
+        with self.lock:
+            unscaled = (latents / self._scaling_factor).to(self.vae_dtype)
+            return self.vae.decode(unscaled, return_dict=False)[0]  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def predict(self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds) -> torch.Tensor:
+        """Noisy latents (B, C, h, w) → model_output of the same shape: one pass of the UNet."""
+        size = len(noisy)
+        with self.lock:
+            output = self.unet(
+                noisy.to(self.dtype),
+                self._tensor(timestep),
+                encoder_hidden_states=embeds.prompt_embeds.expand(size, -1, -1),
+                added_cond_kwargs=self._added(noisy, embeds),
+                return_dict=False,
+            )
+        return output[0]  # type: ignore[no-any-return]
+
+    def _added(self, noisy: torch.Tensor, embeds: PromptEmbeds) -> dict[str, torch.Tensor]:
+        """SDXL's added conditions: the pooled text, and the picture's size, whole and uncropped."""
+        pooled = embeds.pooled_prompt_embeds
+        if not self._takes_time_ids or pooled is None:
+            return {}
+        size, height, width = len(noisy), *(self.vae_scale_factor * n for n in noisy.shape[-2:])
+        time_ids = self._tensor(height, width, 0, 0, height, width).to(self.dtype)
+        return {
+            "text_embeds": pooled.expand(size, -1),
+            "time_ids": time_ids.expand(size, -1),
+        }
+
+    def _tensor(self, *numbers: int) -> torch.Tensor:
+        """The numbers on the device, (n,), copied there only once."""
+        if numbers not in self._numbers:
+            self._numbers[numbers] = torch.tensor(numbers, device=self.device)
+        return self._numbers[numbers]
+
+    def __repr__(self) -> str:
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"TurboModel({self.name!r}, device={str(self.device)!r}, dtype={dtype!r})"
+
+
+def vae_scale_factor(vae: Autoencoder) -> int:
+    """How many pixels of a side one latent pixel stands for."""
+    if isinstance(vae, PatchedAutoencoderTiny):
+        return vae.spatial_scale_factor
+    return 1 << (len(vae.config.block_out_channels) - 1)
+
+
+def _prompt_encoder(
+    components: Components, device: torch.device, dtype: torch.dtype
+) -> PromptEncoder:
+    """Text is encoded only when a prompt changes: on a CPU in float32, which costs nothing."""
+    text_dtype = torch.float32 if device.type == "cpu" else dtype
+    for text_encoder in components.text_encoders:
+        prepared(text_encoder, device, text_dtype)
+    return PromptEncoder(components.tokenizers, components.text_encoders, dtype)
+
+
+def _longest(sample_size: int | list[int] | None) -> int:
+    if sample_size is None:
+        return 64
+    return sample_size if isinstance(sample_size, int) else max(sample_size)

@@ -42,7 +42,7 @@ class FilterSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     prompt: Prompts = Field(
-        default="oil painting",
+        default=(("oil painting", 1.0),),
         description="The look: a text, or a list of (text, weight) mixed in embedding space.",
     )
     strength: float = Field(

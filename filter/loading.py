@@ -1,0 +1,251 @@
+"""Model folders in the layout that diffusers saves → networks. No pickle is ever loaded."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from diffusers.utils.import_utils import is_accelerate_available
+from safetensors import SafetensorError
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers.utils import logging as transformers_logging
+
+from .autoencoder import PatchedAutoencoderTiny
+from .errors import ModelError, ModelNotFoundError, UnsupportedModelError
+from .schedule import Schedule
+
+# The classes of diffusers reach a type checker without their methods.
+Autoencoder: TypeAlias = Any
+UNet: TypeAlias = Any
+TextEncoder: TypeAlias = CLIPTextModel | CLIPTextModelWithProjection
+
+_AUTOENCODERS: dict[str, Autoencoder] = {
+    "AutoencoderKL": AutoencoderKL,
+    "AutoencoderTiny": AutoencoderTiny,
+    "PatchedAutoencoderTiny": PatchedAutoencoderTiny,
+}
+_TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
+    "CLIPTextModel": CLIPTextModel,
+    "CLIPTextModelWithProjection": CLIPTextModelWithProjection,
+}
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5")
+_REFUSED_UNET_OPTIONS = ("class_embed_type", "encoder_hid_dim_type", "time_cond_proj_dim")
+_DAMAGE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError)
+
+
+@dataclass(frozen=True)
+class Components:
+    """What a model folder holds: the networks in float32 or as given, and what belongs to them."""
+
+    vae: Autoencoder
+    unet: UNet
+    tokenizers: tuple[CLIPTokenizer, ...]
+    text_encoders: tuple[TextEncoder, ...]
+    schedule: Schedule
+    looks: tuple[str, ...] = ()
+
+
+def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> Components:
+    """The components of an SD 1, SD 2 or SDXL folder; UNet and autoencoder in `dtype`.
+
+    Raises `ModelNotFoundError` where there is no folder, `UnsupportedModelError` for other
+    families, options and pickled weights, and `ModelError` for what is damaged or missing.
+    """
+    if not folder.is_dir():
+        raise ModelNotFoundError(f"a model must be a folder, and there is none at {folder}")
+    names = _present_components(folder)
+    schedule = Schedule.from_config(_read_config(folder, "scheduler", "scheduler_config.json"))
+    suffixes = [""] if "text_encoder_2" not in names else ["", "_2"]
+    with _quiet_transformers():
+        components = Components(
+            vae=_load_autoencoder(folder, dtype),
+            unet=_load_unet(folder, dtype),
+            tokenizers=tuple(_load_tokenizer(folder, f"tokenizer{each}") for each in suffixes),
+            text_encoders=tuple(
+                _load_text_encoder(folder, f"text_encoder{each}") for each in suffixes
+            ),
+            schedule=schedule,
+            looks=_read_looks(folder),
+        )
+    _check_together(components)
+    return components
+
+
+def _present_components(folder: Path) -> set[str]:
+    """The names in model_index.json whose component is not left out."""
+    index = _read_json(folder / "model_index.json")
+    present = {name for name, value in index.items() if isinstance(value, list) and any(value)}
+    missing = {"vae", "unet", "scheduler", "text_encoder", "tokenizer"} - present
+    if missing:
+        raise UnsupportedModelError(
+            f"a model must be of the SD 1, SD 2 or SDXL family, and {folder} holds a "
+            f"{index.get('_class_name', 'pipeline')} without {', '.join(sorted(missing))}"
+        )
+    if ("text_encoder_2" in present) != ("tokenizer_2" in present):
+        raise ModelError(f"{folder} must name both text_encoder_2 and tokenizer_2, or neither")
+    return present
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ModelError(
+            f"a model folder in diffusers' layout must have {path.name}, not in {path.parent}"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} must be JSON, and cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} must hold a JSON object, got a {type(content).__name__}")
+    return content
+
+
+def _read_config(folder: Path, component: str, name: str = "config.json") -> dict[str, Any]:
+    return _read_json(folder / component / name)
+
+
+def _load_autoencoder(folder: Path, dtype: torch.dtype) -> Autoencoder:
+    config = _read_config(folder, "vae")
+    kind = config.get("_class_name")
+    if kind not in _AUTOENCODERS:
+        raise UnsupportedModelError(
+            f"the autoencoder must be one of {', '.join(_AUTOENCODERS)}, got {kind!r}"
+        )
+    if config.get("latents_mean") or config.get("latents_std"):
+        raise UnsupportedModelError("an autoencoder with latents_mean or latents_std is not known")
+    return _load_network(_AUTOENCODERS[kind], folder / "vae", dtype)
+
+
+def _load_unet(folder: Path, dtype: torch.dtype) -> UNet:
+    config = _read_config(folder, "unet")
+    kind = config.get("_class_name")
+    if kind != "UNet2DConditionModel":
+        raise UnsupportedModelError(f"the unet must be a UNet2DConditionModel, got {kind!r}")
+    for option in _REFUSED_UNET_OPTIONS:
+        if config.get(option) is not None:
+            raise UnsupportedModelError(
+                f"a UNet with {option} is not supported, got {config[option]!r}"
+            )
+    addition = config.get("addition_embed_type")
+    if addition not in (None, "text", "text_time"):
+        raise UnsupportedModelError(
+            f"addition_embed_type must be text, text_time or none, got {addition!r}"
+        )
+    return _load_network(UNet2DConditionModel, folder / "unet", dtype)
+
+
+def _load_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+    return _load_weights(
+        kind,
+        folder,
+        torch_dtype=dtype,
+        low_cpu_mem_usage=is_accelerate_available(),  # type: ignore[no-untyped-call]
+        variant=_variant(folder, "diffusion_pytorch_model"),
+    )
+
+
+def _load_text_encoder(folder: Path, component: str) -> TextEncoder:
+    architectures = _read_config(folder, component).get("architectures") or ["CLIPTextModel"]
+    kind = _TEXT_ENCODERS.get(architectures[0])
+    if kind is None:
+        raise UnsupportedModelError(
+            f"{component} must be one of {', '.join(_TEXT_ENCODERS)}, got {architectures[0]!r}"
+        )
+    path = folder / component
+    return _load_weights(kind, path, variant=_variant(path, "model"))  # type: ignore[no-any-return]
+
+
+def _load_tokenizer(folder: Path, component: str) -> CLIPTokenizer:
+    path = folder / component
+    if not path.is_dir():
+        raise ModelError(f"{folder} must hold {component}, which is missing")
+    try:
+        return CLIPTokenizer.from_pretrained(path, local_files_only=True)  # type: ignore[no-any-return]
+    except _DAMAGE as error:
+        raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from error
+
+
+def _load_weights(kind: Any, folder: Path, **options: Any) -> Any:
+    """The network with all of its weights, which must be there and fit."""
+    try:
+        network, info = kind.from_pretrained(
+            folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+        )
+    except _DAMAGE as error:
+        raise ModelError(f"{folder} cannot be loaded: {_first_line(error)}") from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise ModelError(
+            f"{folder} must hold every weight of {kind.__name__}; "
+            f"{len(missing)} are missing, {missing[0]} among them"
+        )
+    return network
+
+
+def _variant(folder: Path, stem: str) -> str | None:
+    """None where full-precision safetensors are there, else "fp16"; no other kind is loaded."""
+    files = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    weights = [name for name in files if name.endswith(".safetensors") and name.startswith(stem)]
+    if any(".fp16." not in name for name in weights):
+        return None
+    if weights:
+        return "fp16"
+    if any(name.endswith(_PICKLES) for name in files):
+        raise UnsupportedModelError(
+            f"weights must be safetensors, and {folder} holds pickled ones, which can run any "
+            "code; save them with save_pretrained(safe_serialization=True)"
+        )
+    raise ModelError(f"{folder} must hold {stem}.safetensors, which is missing")
+
+
+def _read_looks(folder: Path) -> tuple[str, ...]:
+    path = folder / "looks.json"
+    if not path.is_file():
+        return ()
+    try:
+        return tuple(str(name) for name in json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{path} must list the looks by name: {error}") from error
+
+
+def _check_together(components: Components) -> None:
+    """That the parts fit: latent channels, text width, and SDXL's added embedding."""
+    unet, vae = components.unet.config, components.vae.config
+    channels = {unet.in_channels, unet.out_channels, vae.latent_channels}
+    if len(channels) > 1:
+        raise UnsupportedModelError(
+            "the UNet must take and give the autoencoder's latents, but takes "
+            f"{unet.in_channels} channels and gives {unet.out_channels} of {vae.latent_channels}"
+        )
+    width = sum(encoder.config.hidden_size for encoder in components.text_encoders)
+    if unet.cross_attention_dim != width:
+        raise UnsupportedModelError(
+            f"the UNet must take the text encoders' {width} numbers a token, "
+            f"but takes {unet.cross_attention_dim}"
+        )
+    if (unet.addition_embed_type == "text_time") != (len(components.text_encoders) == 2):
+        raise UnsupportedModelError(
+            "two text encoders and addition_embed_type text_time go together (SDXL), "
+            f"got {len(components.text_encoders)} and {unet.addition_embed_type!r}"
+        )
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """No progress bars on the terminal of whoever uses this library."""
+    was_shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if was_shown:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,117 @@
+"""Pictures to learn from: reading, splitting, and rendering every look of each once."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .looks import LOOKS, photograph
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+HELD_OUT_SHARE = 12  # one picture in so many is never trained on
+RENDERED = ["photograph", *LOOKS]
+"""The planes of a rendered picture, in order."""
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures below a folder, in an order that depends on their names alone."""
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
+    return sorted(found, key=lambda path: _digest(path.relative_to(folder)))
+
+
+def is_held_out(path: Path) -> bool:
+    """Whether a picture belongs to the part that is only measured on."""
+    return int(_digest(Path(path.name)), 16) % HELD_OUT_SHARE == 0
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.as_posix().encode()).hexdigest()
+
+
+def read_square(path: Path, size: int) -> Tensor:
+    """(3, size, size) uint8: the middle of the picture, its shorter side scaled to `size`."""
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    scale = size / min(frame.width, frame.height)
+    width, height = round(frame.width * scale), round(frame.height * scale)
+    picture = frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
+    left, top = (width - size) // 2, max(0, (height - size) // 3)
+    return torch.from_numpy(picture[top : top + size, left : left + size]).permute(2, 0, 1).clone()
+
+
+@dataclass(frozen=True)
+class Renders:
+    """Every look of every picture: `planes` is (N, looks + 1, 3, size, size) uint8 on disk."""
+
+    planes: NDArray[np.uint8]
+    count: Callable[[], int]
+
+    def draw(
+        self, generator: torch.Generator, batch: int, size: int, rendered: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Random crops (B, 3, size, size) of −1…1: the photographs, and for each tensor of look
+        indices (B,) in `rendered` those looks of the same crops."""
+        full = self.planes.shape[-1]
+        crops = [
+            self._crop(generator, full, size, [0, *(int(looks[row]) for looks in rendered)])
+            for row in range(batch)
+        ]
+        stacked = torch.stack(crops, 1).float().div_(127.5).sub_(1.0)
+        return stacked[0], list(stacked[1:])
+
+    def _crop(
+        self, generator: torch.Generator, full: int, size: int, looks: list[int]
+    ) -> Tensor:
+        which = _integer(generator, self.count())
+        top, left = (_integer(generator, full - size + 1) for _ in range(2))
+        planes = self.planes[which, looks, :, top : top + size, left : left + size]
+        crop = torch.from_numpy(np.ascontiguousarray(planes))
+        return crop.flip(-1) if _integer(generator, 2) else crop
+
+
+def _integer(generator: torch.Generator, below: int) -> int:
+    return int(torch.randint(below, (1,), generator=generator))
+
+
+def render(pictures: Sequence[Path], out: Path, size: int) -> Iterator[int]:
+    """Render every look of every picture into `out`, yielding how many are done; resumes."""
+    shape = (len(pictures), len(RENDERED), 3, size, size)
+    path, progress = out / "renders.npy", out / "renders.json"
+    names = [picture.name for picture in pictures]
+    done = _rendered(progress, names)
+    mode = "r+" if done and path.exists() else "w+"
+    planes = np.lib.format.open_memmap(path, mode=mode, dtype=np.uint8, shape=shape)
+    for index in range(done, len(pictures)):
+        image = read_square(pictures[index], size)[None].float() / 255
+        for plane, look in enumerate([photograph, *LOOKS.values()]):
+            planes[index, plane] = (look(image)[0].clamp(0, 1) * 255).round().byte().numpy()
+        planes.flush()
+        temporary = progress.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"names": names, "done": index + 1}))
+        temporary.replace(progress)  # a training run may be reading it
+        yield index + 1
+
+
+def _rendered(progress: Path, names: list[str]) -> int:
+    if not progress.exists():
+        return 0
+    state = json.loads(progress.read_text())
+    return int(state["done"]) if state["names"] == names else 0
+
+
+def open_renders(out: Path) -> Renders:
+    """The renders in `out`; while they are still being made, those that are done."""
+    planes = np.lib.format.open_memmap(out / "renders.npy", mode="r")
+    progress = out / "renders.json"
+
+    def count() -> int:
+        return int(json.loads(progress.read_text())["done"])
+
+    return Renders(planes, count)

@@ -1,0 +1,149 @@
+"""The second stage: a UNet and its text encoder, from photograph to look in one step."""
+
+from collections.abc import Callable
+
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from turbolens.filter.autoencoder import PatchedAutoencoderTiny
+
+from .autoencoder_stage import edge_loss, pixel_loss
+from .data import RENDERED, Renders
+from .loop import Losses
+from .phrases import phrase
+from .text import WIDTH, new_text_encoder
+
+BATCH, CROP = 12, 128
+NOISE_AT_FULL = 0.6  # noise over signal at the last timestep
+FULL_LOOK_AT = 0.8  # the strength from which on nothing of the photograph is asked for
+MIXED_SHARE = 0.3  # of the batch asks for two looks at once
+
+
+def new_betas() -> list[float]:
+    """1,000 betas whose noise over signal is 0.6 · ((t + 1) / 1000)²: 0.15 at strength 0.5.
+
+    With the usual schedule it is 1.6 there, from which a small network cannot bring a face back.
+    Follows from ᾱ = 1 / (1 + σ²) and β_t = 1 − ᾱ_t / ᾱ_(t−1).
+    """
+    sigma = NOISE_AT_FULL * (torch.arange(1, 1001, dtype=torch.float64) / 1000) ** 2
+    alphas_cumprod = 1 / (1 + sigma**2)
+    before = torch.cat([torch.ones(1, dtype=torch.float64), alphas_cumprod[:-1]])
+    return [float(beta) for beta in 1 - alphas_cumprod / before]
+
+
+def look_share(strength: Tensor) -> Tensor:
+    """How much of the look a strength asks for: smoothstep from 0 to `FULL_LOOK_AT`."""
+    x = (strength / FULL_LOOK_AT).clamp(0, 1)
+    return x * x * (3 - 2 * x)
+
+
+def new_unet() -> UNet2DConditionModel:
+    """4.3 M weights; the text steers every block through the time embedding, and the middle one by
+    cross-attention."""
+    return UNet2DConditionModel(
+        sample_size=32,
+        in_channels=16,
+        out_channels=16,
+        block_out_channels=(48, 96, 144),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D",) * 3,
+        mid_block_type="UNetMidBlock2DCrossAttn",
+        up_block_types=("UpBlock2D",) * 3,
+        cross_attention_dim=WIDTH,
+        attention_head_dim=(3, 6, 9),
+        norm_num_groups=16,
+        use_linear_projection=True,
+        resnet_time_scale_shift="scale_shift",
+        addition_embed_type="text",
+        addition_embed_type_num_heads=8,
+    )
+
+
+class Denoiser(nn.Module):
+    """What the second stage trains: `unet` and `text_encoder` together."""
+
+    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+        super().__init__()
+        self.unet = new_unet()
+        self.text_encoder: CLIPTextModel = new_text_encoder(tokenizer)
+        self.tokenizer = tokenizer
+        betas = torch.tensor(new_betas(), dtype=torch.float64)
+        self.register_buffer("alphas_cumprod", torch.cumprod(1 - betas, 0).float(), False)
+
+    def embed(self, prompts: list[str]) -> Tensor:
+        """(B, tokens, width) prompt_embeds."""
+        tokens = self.tokenizer(
+            prompts, padding="max_length", max_length=self.tokenizer.model_max_length,
+            truncation=True, return_tensors="pt",
+        )  # fmt: skip
+        embeds: Tensor = self.text_encoder(tokens.input_ids)[0]
+        return embeds
+
+    def forward(self, latents: Tensor, noise: Tensor, strength: Tensor, embeds: Tensor) -> Tensor:
+        """Clean latents, noise and strength (B,) → denoised latents, in one step."""
+        timesteps = (strength * 1000).round().long().sub(1).clamp(0, 999)
+        alpha = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
+        signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
+        noisy = signal * latents + spread * noise
+        output = self.unet(noisy, timesteps, encoder_hidden_states=embeds, return_dict=False)[0]
+        denoised: Tensor = (noisy - spread * output.float()) / signal
+        return denoised
+
+
+def denoiser_losses(
+    denoiser: Denoiser, vae: PatchedAutoencoderTiny, renders: Renders
+) -> Callable[[torch.Generator, int], Losses]:
+    """The losses of one step: latents, pixels and edges against the rendered look.
+
+    The target never depends on the noise, so the network learns to leave none of it.
+    """
+    vae.requires_grad_(False).eval()
+
+    def losses(generator: torch.Generator, _step: int) -> Losses:
+        request = _Request(generator)
+        photographs, (first, second) = renders.draw(
+            generator, BATCH, CROP, [request.first, request.second]
+        )
+        look = torch.lerp(first, second, request.weight)
+        target = torch.lerp(photographs, look, look_share(request.strength).view(-1, 1, 1, 1))
+        latents = vae.encode(photographs).latents
+        wanted = vae.encode(target).latents
+        noise = torch.randn(latents.shape, generator=generator)
+        embeds = torch.lerp(
+            denoiser.embed(request.first_prompts), denoiser.embed(request.second_prompts),
+            request.weight[..., 0],
+        )  # fmt: skip
+        denoised = denoiser(latents, noise, request.strength, embeds)
+        image = vae.decode(denoised).sample
+        return {
+            "latents": 0.3 * ((denoised - wanted) ** 2).mean(),
+            "pixels": pixel_loss(image, target),
+            "edges": edge_loss(image, target),
+        }
+
+    return losses
+
+
+class _Request:
+    """What a batch is asked for: strengths, one or two looks each, and the words for them."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        uniform = torch.rand(3, BATCH, generator=generator)
+        self.strength = 1 - 0.98 * uniform[0] ** 1.3
+        self.first = self._looks(generator)
+        mixed = uniform[1] < MIXED_SHARE
+        self.second = torch.where(mixed, self._looks(generator), self.first)
+        self.weight = (uniform[2] * mixed).view(-1, 1, 1, 1)
+        self.first_prompts = self._prompts(self.first, generator)
+        self.second_prompts = self._prompts(self.second, generator)
+
+    @staticmethod
+    def _looks(generator: torch.Generator) -> Tensor:
+        return torch.randint(len(RENDERED), (BATCH,), generator=generator)
+
+    @staticmethod
+    def _prompts(looks: Tensor, generator: torch.Generator) -> list[str]:
+        names = [RENDERED[int(look)] for look in looks]
+        return [phrase(None if n == RENDERED[0] else n, generator) for n in names]

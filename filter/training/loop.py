@@ -1,0 +1,115 @@
+"""One training stage: optimiser, learning rate, average of the weights, checkpoints, curves."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .charts import write_curves
+
+Losses = dict[str, Tensor]
+SAVE_EVERY = 250
+KEEP = 0.998  # of the running average of the weights, a step
+
+
+@dataclass
+class Stage:
+    """Trains `module` for `steps` steps of `losses(generator, step)`, whose sum is minimised.
+
+    State lives in `folder` as safetensors and JSON, so that a stage that was stopped goes on where
+    it was, with the same random numbers. `average` holds the running mean of the weights, which is
+    what a stage hands on.
+    """
+
+    name: str
+    module: nn.Module
+    losses: Callable[[torch.Generator, int], Losses]
+    folder: Path
+    steps: int
+    rate: float
+    seed: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def run(self) -> Iterator[int]:
+        """Train, yielding the number of steps done; at the end the module has the average."""
+        self._prepare()
+        step = self._resume()
+        while step < self.steps:
+            self._step(step)
+            step += 1
+            if step % SAVE_EVERY == 0 or step == self.steps:
+                self._save(step)
+            yield step
+        self.module.load_state_dict(self.average)
+
+    def _prepare(self) -> None:
+        self.generator = torch.Generator().manual_seed(self.seed)
+        self.trained = [p for p in self.module.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(
+            self.trained, self.rate, betas=(0.9, 0.99), weight_decay=1e-4
+        )
+        self.average = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
+
+    def _step(self, step: int) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * learning_rate(step, self.steps)
+        losses = self.losses(self.generator, step)
+        torch.stack(list(losses.values())).sum().backward()
+        nn.utils.clip_grad_norm_(self.trained, 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        keep = min(KEEP, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, value in self.module.state_dict().items():
+                self.average[name].lerp_(value, 1 - keep) if value.is_floating_point() else None
+        self.history.append({name: float(value.detach()) for name, value in losses.items()})
+
+    def _save(self, step: int) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {f"module.{k}": v for k, v in self.module.state_dict().items()}
+        state |= {f"average.{k}": v for k, v in self.average.items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
+        state["generator"] = self.generator.get_state()
+        temporary = self.folder / f"{self.name}.tmp"
+        save_file({k: v.contiguous().clone() for k, v in state.items()}, temporary)
+        progress = {"step": step, "steps": self.steps, "history": self.history}
+        (self.folder / f"{self.name}.json").write_text(json.dumps(progress))
+        temporary.replace(self.folder / f"{self.name}.safetensors")
+        write_curves(self.folder / f"{self.name}.png", self.history)
+
+    def _resume(self) -> int:
+        path = self.folder / f"{self.name}.safetensors"
+        if not path.exists():
+            return 0
+        state = load_file(path)
+        self.module.load_state_dict(_under(state, "module."))
+        self.average = _under(state, "average.")
+        self._resume_optimizer(_under(state, "optimizer."))
+        self.generator.set_state(state["generator"])
+        progress = json.loads((self.folder / f"{self.name}.json").read_text())
+        self.history = progress["history"]
+        return int(progress["step"])
+
+    def _resume_optimizer(self, flat: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in flat.items():
+            index, name = key.split(".", 1)
+            state.setdefault(int(index), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def learning_rate(step: int, steps: int) -> float:
+    """Share of the full rate: a short warm-up, then half a cosine down to 2 %."""
+    warm = min(1.0, (step + 1) / 100)
+    return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))

@@ -20,7 +20,7 @@ from .frames import (
     working_geometry,
 )
 from .model import TurboModel
-from .schedule import Step, add_noise, denoised, next_noisy
+from .schedule import Step
 from .settings import FilterSettings
 
 Array: TypeAlias = NDArray[np.uint8]
@@ -155,16 +155,13 @@ class FrameFilter:
     def _denoise(self, latents: torch.Tensor, settings: FilterSettings) -> torch.Tensor:
         """Clean latents → noisy → clean, in the steps that strength asks for."""
         model, steps = self._model, _steps(self._model, settings)
-        embeds = model.prompts(settings.weighted_prompts)
         shape = tuple(latents.shape[1:])
-        noise = self._noise(settings.seed, shape, len(steps), model.device)
-        noisy = add_noise(latents, noise[0], steps[0].alpha)
-        for index, step in enumerate(steps):
-            output = model.predict(noisy, step.timestep, embeds)
-            clean = denoised(noisy, output, step.alpha, model.schedule.prediction_type)
-            fresh = None if step.last else noise[index + 1]
-            noisy = next_noisy(model.schedule, step, clean=clean, noisy=noisy, noise=fresh)
-        return noisy
+        return model.denoise(
+            latents,
+            steps=steps,
+            noise=self._noise(settings.seed, shape, len(steps), model.device),
+            embeds=model.prompts(settings.weighted_prompts),
+        )
 
     def _ended(self, stage: str) -> None:
         if self._on_stage is None:

@@ -1,5 +1,6 @@
 """`TurboModel`: the networks, their schedule and their prompts, shared by many streams."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from threading import RLock
 
@@ -11,6 +12,7 @@ from .catalogue import locate
 from .device import resolve_device, resolve_dtype
 from .loading import Autoencoder, Components, UNet, load_components
 from .prompts import PromptEmbeds, PromptEncoder
+from .schedule import Step, add_noise, denoised, next_noisy
 
 
 class TurboModel:
@@ -105,6 +107,24 @@ class TurboModel:
             )
         return output[0]  # type: ignore[no-any-return]
 
+    @torch.inference_mode()
+    def denoise(
+        self,
+        latents: torch.Tensor,
+        *,
+        steps: Sequence[Step],
+        noise: Sequence[torch.Tensor],
+        embeds: PromptEmbeds,
+    ) -> torch.Tensor:
+        """Clean latents → noisy → clean in float32, step by step; `noise` has one draw a step."""
+        noisy = add_noise(latents, noise[0], steps[0].alpha)
+        for index, step in enumerate(steps):
+            output = self.predict(noisy, step.timestep, embeds)
+            clean = denoised(noisy, output, step.alpha, self.schedule.prediction_type)
+            fresh = None if step.last else noise[index + 1]
+            noisy = next_noisy(self.schedule, step, clean=clean, noisy=noisy, noise=fresh)
+        return noisy
+
     def _added(self, noisy: torch.Tensor, embeds: PromptEmbeds) -> dict[str, torch.Tensor]:
         """SDXL's added conditions: the pooled text, and the picture's size, whole and uncropped."""
         pooled = embeds.pooled_prompt_embeds
@@ -132,7 +152,8 @@ def vae_scale_factor(vae: Autoencoder) -> int:
     """How many pixels of a side one latent pixel stands for."""
     if isinstance(vae, PatchedAutoencoderTiny):
         return vae.spatial_scale_factor
-    return 1 << (len(vae.config.block_out_channels) - 1)
+    levels = len(vae.config.block_out_channels)
+    return 1 << (levels - 1)
 
 
 def _prompt_encoder(

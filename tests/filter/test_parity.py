@@ -1,0 +1,175 @@
+"""Our steps equal those of diffusers' image-to-image pipelines, for every timestep they reach."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from diffusers import StableDiffusionImg2ImgPipeline
+
+from turbolens.filter import SettingsError, TurboModel
+from turbolens.filter.catalogue import EMBEDDED_FOLDER
+from turbolens.filter.coherence import FixedNoise
+from turbolens.filter.schedule import Schedule
+from turbolens.filter.settings import WeightedPrompt
+from turbolens.filter.timesteps import trailing_timesteps
+
+PROMPT = "an oil painting"
+SAMPLERS = ["EulerDiscrete", "EulerAncestralDiscrete", "LCM", "DDIM"]
+STEPS = [(1, 1.0), (2, 1.0), (3, 1.0), (4, 1.0), (4, 0.5), (6, 0.5), (7, 0.6), (50, 0.07)]
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning",  # diffusers on numpy 2
+)
+
+
+@pytest.fixture(scope="module")
+def sd(sd_folder: Path) -> TurboModel:
+    return TurboModel.load(sd_folder, device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def sdxl(sdxl_folder: Path) -> TurboModel:
+    return TurboModel.load(sdxl_folder, device="cpu", dtype="float32")
+
+
+@contextmanager
+def _sampling(model: TurboModel, pipeline: Any, sampler: str, kind: str) -> Iterator[None]:
+    """Both with this scheduler and prediction."""
+    config = {**pipeline.scheduler.config, "prediction_type": kind, "_class_name": sampler}
+    before, schedule = pipeline.scheduler, model.schedule
+    pipeline.scheduler = getattr(diffusers, f"{sampler}Scheduler")(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, prediction_type=kind,
+        timestep_spacing="trailing", **({"clip_sample": False} if sampler == "DDIM" else {}),
+    )  # fmt: skip
+    config = {**pipeline.scheduler.config, "_class_name": f"{sampler}Scheduler"}
+    model.schedule = Schedule.from_config(config)
+    try:
+        yield
+    finally:
+        pipeline.scheduler, model.schedule = before, schedule
+
+
+def _theirs(pipeline: Any, image: torch.Tensor, run: tuple[int, float], output: str) -> Any:
+    return pipeline(
+        prompt=PROMPT, image=image, num_inference_steps=run[0], strength=run[1],
+        guidance_scale=0.0, generator=torch.manual_seed(7), output_type=output,
+    ).images  # fmt: skip
+
+
+def _ours(model: TurboModel, latents: torch.Tensor, run: tuple[int, float]) -> torch.Tensor:
+    steps = model.schedule.pipeline_steps(*run)
+    noise = FixedNoise()(7, tuple(latents.shape[1:]), len(steps), model.device)
+    embeds = model.prompts([WeightedPrompt(PROMPT)])
+    return model.denoise(latents, steps=steps, noise=noise, embeds=embeds)
+
+
+def _latents() -> torch.Tensor:
+    return torch.randn(1, 4, 8, 8, generator=torch.manual_seed(3))
+
+
+def _difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    return float((ours - theirs).abs().max())
+
+
+def _single_steps(sampler: str) -> list[tuple[int, float]]:
+    """One (N, strength) for every timestep that a single step can be at."""
+    runs: dict[int, tuple[int, float]] = {}
+    for number in range(1, 51 if sampler == "LCM" else 1001):
+        run = (number, 1.5 / number if number > 1 else 1.0)
+        try:
+            runs.setdefault(trailing_timesteps(number)[-1], run)
+        except SettingsError:
+            continue
+    return list(runs.values())
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sd_latents_equal_in_one_step_at_every_timestep(
+    sd: TurboModel, sd_pipeline: Any, sampler: str, kind: str
+) -> None:
+    latents = _latents()
+    with _sampling(sd, sd_pipeline, sampler, kind):
+        for run in _single_steps(sampler):
+            theirs = _theirs(sd_pipeline, latents, run, "latent")
+            assert _difference(_ours(sd, latents, run), theirs) <= 1e-4, run
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sd_latents_equal_in_one_to_four_steps(
+    sd: TurboModel, sd_pipeline: Any, sampler: str, kind: str
+) -> None:
+    latents = _latents()
+    with _sampling(sd, sd_pipeline, sampler, kind):
+        for run in STEPS:
+            theirs = _theirs(sd_pipeline, latents, run, "latent")
+            assert _difference(_ours(sd, latents, run), theirs) <= 1e-4, run
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sdxl_latents_equal_in_one_to_four_steps(
+    sdxl: TurboModel, sdxl_pipeline: Any, sampler: str, kind: str
+) -> None:
+    latents = _latents()
+    with _sampling(sdxl, sdxl_pipeline, sampler, kind):
+        for run in STEPS:
+            theirs = _theirs(sdxl_pipeline, latents, run, "latent")
+            assert _difference(_ours(sdxl, latents, run), theirs) <= 1e-4, run
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sd_pictures_equal(sd: TurboModel, sd_pipeline: Any, sampler: str) -> None:
+    latents = _latents()
+    with _sampling(sd, sd_pipeline, sampler, "epsilon"):
+        theirs = torch.from_numpy(_theirs(sd_pipeline, latents, (2, 1.0), "np")).permute(0, 3, 1, 2)
+        ours = sd.decode(_ours(sd, latents, (2, 1.0))).div(2).add(0.5).clamp(0, 1)
+    assert _difference(ours, theirs) <= 1e-4
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_sdxl_pictures_equal_from_a_picture(
+    sdxl: TurboModel, sdxl_pipeline: Any, sampler: str
+) -> None:
+    picture = torch.rand(1, 3, 16, 24, generator=torch.manual_seed(5))
+    with _sampling(sdxl, sdxl_pipeline, sampler, "epsilon"):
+        theirs = _theirs(sdxl_pipeline, picture, (4, 0.5), "np")
+        latents = sdxl.encode(picture * 2 - 1)
+        ours = sdxl.decode(_ours(sdxl, latents, (4, 0.5))).div(2).add(0.5).clamp(0, 1)
+    assert _difference(ours, torch.from_numpy(theirs).permute(0, 3, 1, 2)) <= 1e-4
+
+
+def test_prompt_embeds_equal_those_of_sd(sd: TurboModel, sd_pipeline: Any) -> None:
+    theirs, _ = sd_pipeline.encode_prompt(PROMPT, "cpu", 1, False)
+    assert torch.equal(sd.prompts.encode(PROMPT).prompt_embeds, theirs)
+
+
+def test_prompt_embeds_equal_those_of_sdxl(sdxl: TurboModel, sdxl_pipeline: Any) -> None:
+    theirs, _, pooled, _ = sdxl_pipeline.encode_prompt(
+        PROMPT, device="cpu", do_classifier_free_guidance=False
+    )
+    ours = sdxl.prompts.encode(PROMPT)
+    assert torch.equal(ours.prompt_embeds, theirs)
+    assert ours.pooled_prompt_embeds is not None
+    assert torch.equal(ours.pooled_prompt_embeds, pooled)
+
+
+@pytest.mark.skipif(
+    not (EMBEDDED_FOLDER / "model_index.json").is_file(),
+    reason="the embedded weights are not in this checkout; `turbolens train` makes them",
+)
+@pytest.mark.parametrize("run", [(1, 1.0), (2, 0.5), (4, 0.25), (4, 1.0)])
+def test_the_embedded_model_equals_the_stock_pipeline(run: tuple[int, float]) -> None:
+    model = TurboModel.load("embedded", device="cpu", dtype="float32")
+    pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(EMBEDDED_FOLDER, vae=model.vae)
+    pipeline.set_progress_bar_config(disable=True)
+    picture = torch.rand(1, 3, 64, 96, generator=torch.manual_seed(5))
+    theirs = _theirs(pipeline.to(torch.float32), picture, run, "np")
+    latents = model.encode(picture * 2 - 1)
+    ours = model.decode(_ours(model, latents, run)).div(2).add(0.5).clamp(0, 1)
+    assert _difference(ours, torch.from_numpy(theirs).permute(0, 3, 1, 2)) <= 1e-4

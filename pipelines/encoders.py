@@ -10,6 +10,10 @@ from turbolens.filter.errors import MediaError
 
 CodecName = Literal["h264", "hevc", "av1", "vp9", "prores", "ffv1"]
 CODEC_NAMES: tuple[CodecName, ...] = get_args(CodecName)
+HardwareName = Literal[
+    "h264_nvenc", "h264_videotoolbox", "h264_qsv", "h264_amf", "hevc_nvenc", "hevc_videotoolbox",
+    "hevc_qsv", "hevc_amf", "av1_nvenc", "av1_qsv", "av1_amf",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,35 +88,41 @@ def default_codec(path: Path, *, transparent: bool) -> CodecName:
 
 
 def choose_encoder(
-    codec: CodecName, *, crf: int | None, preset: str | None, hardware: bool
+    codec: CodecName | HardwareName, *, crf: int | None, preset: str | None, hardware: bool
 ) -> EncoderChoice:
     """The encoder and its options. Raises `MediaError` where the hardware has none that opens."""
-    family = FAMILIES[codec]
+    wanted = codec if codec in get_args(HardwareName) else None
+    family_name: CodecName = codec.partition("_")[0]  # type: ignore[assignment]
+    family = FAMILIES[family_name]
     quality = family.crf if crf is None else crf
-    if hardware:
-        return _hardware_choice(codec, quality, preset)
+    if wanted or hardware:
+        tried = (wanted,) if wanted else family.hardware
+        return _hardware_choice(family_name, tried, crf=quality, preset=preset)
     options = dict(family.options)
     if quality is not None:
         options["crf"] = str(quality)
     if family.preset is not None:
         name, default = family.preset
         options[name] = preset or default
-    return EncoderChoice(codec, family.encoder, options)
+    return EncoderChoice(family_name, family.encoder, options)
 
 
-def _hardware_choice(codec: CodecName, crf: int | None, preset: str | None) -> EncoderChoice:
-    usable = hardware_encoders(codec)
-    if not usable:
-        tried = ", ".join(FAMILIES[codec].hardware) or "none known"
+def _hardware_choice(
+    codec: CodecName, tried: tuple[str, ...], *, crf: int | None, preset: str | None
+) -> EncoderChoice:
+    usable = next((name for name in tried if _opens(name)), None)
+    if usable is None:
+        names = ", ".join(tried) or "none known"
         raise MediaError(
-            f"no hardware encoder for {codec} works here (tried {tried}); leave out --hardware"
+            f"no hardware encoder for {codec} works here (tried {names}); --codec {codec} "
+            "without --hardware encodes on the CPU, and turbolens doctor lists what works"
         )
-    maker = usable[0].partition("_")[2]
+    maker = usable.partition("_")[2]
     options = {key: value.format(crf=crf if crf is not None else 23)
                for key, value in HARDWARE_QUALITY.get(maker, {}).items()}  # fmt: skip
     if preset:
         options["preset"] = preset
-    return EncoderChoice(codec, usable[0], options)
+    return EncoderChoice(codec, usable, options)
 
 
 def hardware_encoders(codec: CodecName) -> list[str]:
@@ -127,7 +137,7 @@ def _opens(name: str) -> bool:
         context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
         context.framerate = 30
         context.open()
-    except (av.FFmpegError, ValueError):
+    except (av.FFmpegError, OSError, ValueError):
         return False
     return True
 
@@ -147,7 +157,7 @@ def pixel_format(choice: EncoderChoice, frame: av.VideoFrame) -> str:
     hardware = choice.encoder in family.hardware
     if family.alpha and has_alpha(frame) and not hardware:
         return family.alpha
-    deep = max(component.bits for component in frame.format.components) > 8  # noqa: PLR2004
+    deep = max(component.bits for component in frame.format.components) > 8
     wanted = family.ten_bit if deep and not hardware else family.eight_bit
     return dict(family.odd).get(wanted, wanted) if _odd(frame) else wanted
 

@@ -2,9 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from fractions import Fraction
+from dataclasses import dataclass
 from threading import Thread
 
 import av
@@ -12,11 +10,11 @@ import av
 from turbolens.filter.errors import MediaError
 
 from .base import BatchFilter, Item, Notify, PictureFilter, Reader, Writer
+from .contact_sheet import ContactSheet, sheet_name
 from .conveyor import Abandoned, Conveyor
 from .destination import Destination
+from .media import MediaOptions, check_output, is_piped, open_reader, open_writer
 from .side_by_side import SideBySide
-from .video_reader import Span, VideoReader
-from .video_writer import Encoding, VideoWriter
 
 AUTO_BATCH = 4
 AUTO_BATCH_PIXELS = 16 << 20  # a batch holds no more than this, so that 8K goes one by one
@@ -51,17 +49,17 @@ class VideoReport:
 
 
 @dataclass(frozen=True)
-class VideoOptions:
-    """How a file is read and written."""
+class VideoOptions(MediaOptions):
+    """How a file is read, filtered and written.
 
-    encoding: Encoding = field(default_factory=Encoding)
-    start: Fraction = Fraction(0)
-    duration: Fraction | None = None
+    compare: before and after side by side. sheet: how many frames go on a contact sheet, which is
+    written beside the output. batch: frames filtered at a time, none: what suits their size.
+    """
+
     compare: bool = False
+    sheet: int = 0
     batch: int | None = None
-    overwrite: bool = False
     keep_partial: bool = False
-    input_format: str | None = None
 
 
 def filter_video(
@@ -73,7 +71,7 @@ def filter_video(
     on_progress: Callable[[Progress], None] | None = None,
     on_notice: Notify | None = None,
 ) -> VideoReport:
-    """Filter a video file (or `-`, a pipe) into another.
+    """Filter a video file, pipe (`-`), picture or picture sequence into another.
 
     Raises `MediaError` for files that cannot be read or written and whatever `frame_filter` raises;
     the destination then does not exist. Ctrl-C too leaves nothing, or with `keep_partial` a shorter
@@ -87,24 +85,28 @@ def filter_video(
         if on_notice is not None:
             on_notice(text)
 
-    target = Destination(destination, overwrite=options.overwrite)
-    refuse_same_file(source, target)
-    span = Span(options.start, options.duration)
-    reader = VideoReader(source, span=span, format_name=options.input_format, notify=notify)
-    writer = VideoWriter(target, reader.info, options.encoding, notify=notify)
+    check_output(destination, source, options)
+    sheet_target = check_sheet(destination, options)
+    reader = open_reader(source, options, notify)
+    writer = open_writer(destination, source, reader.info, options, notify)
     job = FilterJob(reader, writer, frame_filter, options, on_progress)
     complete = job.run()
     if reader.damaged:
         notify(f"damaged input: {reader.damaged} pieces could not be decoded; the rest is filtered")
+    if job.sheet is not None and sheet_target is not None:
+        job.sheet.save(sheet_target)
+        notify(f"contact sheet, before above after: {sheet_target.final}")
     return VideoReport(source, destination, job.frames, reader.damaged, job.seconds, complete,
                        tuple(notices))  # fmt: skip
 
 
-def refuse_same_file(source: str, target: Destination) -> None:
-    """Raise `MediaError` if the output would replace its own input."""
-    with suppress(OSError):
-        if target.final.samefile(source):
-            raise MediaError(f"input and output are the same file: {source}")
+def check_sheet(destination: str, options: VideoOptions) -> Destination | None:
+    """Where the contact sheet goes, if there is one. Raises `MediaError` if that cannot be."""
+    if not options.sheet:
+        return None
+    if is_piped(destination):
+        raise MediaError("a contact sheet lies beside the output, so it needs one that is a file")
+    return Destination(sheet_name(destination), overwrite=options.overwrite)
 
 
 class FilterJob:
@@ -123,6 +125,7 @@ class FilterJob:
         self._decoded: Conveyor[Item] = Conveyor()
         self._filtered: Conveyor[Item] = Conveyor()
         self._join = SideBySide() if options.compare else None
+        self.sheet = ContactSheet(options.sheet) if options.sheet else None
         self._began = time.monotonic()
         self.frames = 0
 
@@ -209,6 +212,8 @@ class FilterJob:
         for before, after in zip(frames, filtered, strict=True):
             after.pts, after.time_base = before.pts, before.time_base
             after.duration = before.duration
+            if self.sheet is not None:
+                self.sheet.add(before, after)
             shown = self._join.join(before, after) if self._join else after
             self._filtered.put(shown, _weight(shown))
             self.frames += 1

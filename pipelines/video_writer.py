@@ -13,7 +13,15 @@ from turbolens.filter.errors import MediaError
 
 from .base import Item, Notify, SourceInfo
 from .destination import Destination
-from .encoders import CodecName, EncoderChoice, choose_encoder, default_codec, has_alpha, pixel_format
+from .encoders import (
+    CodecName,
+    EncoderChoice,
+    HardwareName,
+    choose_encoder,
+    default_codec,
+    has_alpha,
+    pixel_format,
+)
 from .media_errors import reason
 from .stream_copy import StreamTarget, add_streams
 
@@ -26,7 +34,7 @@ BT709, LIMITED, FULL = 1, 1, 2
 class Encoding:
     """How the picture is written. None: what suits the file name and the codec."""
 
-    codec: CodecName | None = None
+    codec: CodecName | HardwareName | None = None
     crf: int | None = None
     preset: str | None = None
     pixel_format: str | None = None
@@ -178,7 +186,9 @@ class VideoWriter:
         ranges = {}
         if not frame.format.is_rgb:
             full = frame.color_range == FULL
-            ranges = dict.fromkeys(("src_color_range", "dst_color_range"), FULL if full else LIMITED)
+            ranges = dict.fromkeys(
+                ("src_color_range", "dst_color_range"), FULL if full else LIMITED
+            )
         converted = self._reformatter.reformat(
             frame, width=context.width, height=context.height, format=context.pix_fmt,
             dst_colorspace=BT709 if frame.format.is_rgb else None, **ranges,

@@ -1,0 +1,110 @@
+"""The command `turbolens`. It parses first; torch is imported only where a command needs it."""
+
+import os
+import signal
+import sys
+from importlib.util import find_spec
+from typing import Annotated, NoReturn
+
+import typer
+
+import turbolens
+from turbolens.filter import ModelNotFoundError, SettingsError, TurbolensError
+
+from .doctor import doctor
+from .models_command import models
+from .video_command import video
+
+FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, wherever typer keeps it
+
+app = typer.Typer(
+    name="turbolens",
+    help="A live AI video filter.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"turbolens {turbolens.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say it, end.")
+    ] = False,
+) -> None:
+    """A live AI video filter: one step of a Turbo diffusion model for every frame."""
+
+
+app.command(no_args_is_help=True)(video)
+app.command()(models)
+app.command()(doctor)
+
+
+def _register_if_present(name: str, module: str, help_text: str) -> None:
+    """A command of another module, which is imported only when it is called."""
+    if find_spec(module) is None:
+        return
+
+    @app.command(
+        name,
+        help=help_text,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def call(context: typer.Context) -> None:
+        from importlib import import_module  # noqa: PLC0415
+
+        function = getattr(import_module(module), name)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command()(function)
+        single(args=context.args, prog_name=f"turbolens {name}", standalone_mode=False)
+
+
+_register_if_present("bench", "turbolens.pipelines.bench_command", "Measure the speed here.")
+_register_if_present(
+    "train", "turbolens.filter.training.command", "Make the embedded model's weights anew."
+)
+
+
+def main() -> None:
+    """The console entry: one line on stderr and an exit code for whatever goes wrong.
+
+    0 done, 1 a file or device failed, 2 the command line is wrong, 130 interrupted.
+    """
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        _leave("interrupted; nothing half-written is left", INTERRUPTED)
+    except UsageError as error:
+        _leave(f"{_message(error)} (turbolens --help)", USAGE)
+    except (SettingsError, ModelNotFoundError) as error:
+        _leave(str(error), USAGE)
+    except (TurbolensError, OSError, MemoryError) as error:
+        _leave(str(error) or type(error).__name__, FAILURE)
+    except typer.Abort:
+        _leave("interrupted", INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _message(error: Exception) -> str:
+    formatted = getattr(error, "format_message", None)
+    return str(formatted() if formatted else error)
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    text = " ".join(message.split())
+    print(f"turbolens: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the command's own voice
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        os._exit(code)  # a thread may hang in a pipe that sends nothing more
+    sys.exit(code)

@@ -1,0 +1,122 @@
+"""`turbolens doctor`: versions, devices, codecs, cameras, and what to do next."""
+
+import json
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import turbolens
+
+PACKAGES = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "av",
+    "numpy",
+    "pydantic",
+    "aiortc",
+    "pyvirtualcam",
+)
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Look at this machine: versions, devices, codecs, cameras, and what to do next."""
+    found = examine()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for name in ("versions", "devices", "codecs"):
+        typer.echo(f"{name}:")
+        for key, value in found[name].items():
+            typer.echo(f"  {key:<14} {value}")
+    typer.echo("cameras:")
+    typer.echo("\n".join(f"  {camera}" for camera in found["cameras"]) or "  none")
+    typer.echo("what to do:")
+    typer.echo("\n".join(f"  {line}" for line in found["advice"]))
+
+
+def examine() -> dict[str, Any]:
+    """Everything the doctor says, as plain data."""
+    found: dict[str, Any] = {
+        "versions": _versions(),
+        "devices": _devices(),
+        "codecs": _codecs(),
+        "cameras": _cameras(),
+    }
+    return {**found, "advice": _advice(found)}
+
+
+def _versions() -> dict[str, str]:
+    found = {"turbolens": turbolens.__version__, "python": platform.python_version(),
+             "system": f"{platform.system()} {platform.release()} {platform.machine()}"}  # fmt: skip
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _devices() -> dict[str, str]:
+    import torch  # noqa: PLC0415 - seconds
+
+    from turbolens.filter.device import resolve_device, resolve_dtype  # noqa: PLC0415
+
+    device = resolve_device("auto")
+    found = {"chosen": f"{device}, {str(resolve_dtype('auto', device)).removeprefix('torch.')}",
+             "cpu": f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"}  # fmt: skip
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        memory = properties.total_memory / 2**30
+        found[f"cuda:{index}"] = f"{properties.name}, {memory:.0f} GiB"
+    return found
+
+
+def _codecs() -> dict[str, str]:
+    from .encoders import CODEC_NAMES, FAMILIES, hardware_encoders, has_encoder  # noqa: PLC0415
+
+    found = {}
+    for codec in CODEC_NAMES:
+        encoder = FAMILIES[codec].encoder
+        names = [encoder] if has_encoder(encoder) else []
+        names += hardware_encoders(codec)
+        found[codec] = ", ".join(names) or "none"
+    return found
+
+
+def _cameras() -> list[str]:
+    if sys.platform == "linux":
+        return [_camera_name(path) for path in sorted(Path("/dev").glob("video*"))]
+    import av  # noqa: PLC0415
+
+    system = "avfoundation" if sys.platform == "darwin" else "dshow"
+    try:
+        devices = av.enumerate_input_devices(system)
+    except (av.FFmpegError, ValueError, OSError, AttributeError):
+        return []
+    return [f"{device.name}: {device.description}" for device in devices
+            if "video" in device.media_types]  # fmt: skip
+
+
+def _camera_name(path: Path) -> str:
+    label = Path("/sys/class/video4linux") / path.name / "name"
+    return f"{path}: {label.read_text().strip()}" if label.is_file() else str(path)
+
+
+def _advice(found: dict[str, Any]) -> list[str]:
+    lines = []
+    if found["devices"]["chosen"].startswith("cpu"):
+        lines.append("no GPU is used: the embedded model runs on the CPU, SD-Turbo wants a GPU "
+                     "(with one: install torch for it, https://pytorch.org/get-started)")  # fmt: skip
+    if "none" in found["codecs"].values():
+        lines.append("some encoders are missing: pip install -U av")
+    if not found["cameras"] and sys.platform == "linux":
+        lines.append("no camera: plug one in; in a container pass --device /dev/video0")
+    lines.append('try it: turbolens video test-scene demo.mp4 --prompt "oil painting" --compare')
+    return lines

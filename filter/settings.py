@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import SettingsError
 
@@ -25,11 +25,21 @@ def _as_prompts(value: object) -> object:
     return ((value, 1.0),) if isinstance(value, str) else value
 
 
+def _some_weight(prompts: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+    """A mixture needs something in it."""
+    if not any(weight > 0 for _, weight in prompts):
+        raise ValueError("at least one weight must be above 0")
+    return prompts
+
+
 Weight = Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=2000)]
+_PromptsInput = Text | Annotated[list[tuple[Text, Weight]], Field(min_length=1, max_length=16)]
 Prompts = Annotated[
-    tuple[tuple[Annotated[str, Field(max_length=2000)], Weight], ...],
-    BeforeValidator(_as_prompts, json_schema_input_type=str | list[tuple[str, float]]),
+    tuple[tuple[Text, Weight], ...],
     Field(min_length=1, max_length=16),
+    AfterValidator(_some_weight),
+    BeforeValidator(_as_prompts, json_schema_input_type=_PromptsInput),
 ]
 
 
@@ -124,5 +134,6 @@ def _explain_one(
         known = ", ".join(FilterSettings.model_fields)
         return f"there is no setting {name!r}; the settings are {known}"
     field = FilterSettings.model_fields.get(name)
+    message = message.removeprefix("Value error, ")
     hint = f" ({field.description})" if field and field.description else ""
     return f"{name}: {message[0].lower()}{message[1:]}, got {given!r}{hint}"

@@ -27,8 +27,12 @@ from turbolens.filter.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.loading import Components
 from turbolens.filter.schedule import Schedule
 
-SD_BETAS = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
-TOKENS = 12
+SD_BETAS: dict[str, Any] = {
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+}
+TOKENS = 20
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +106,9 @@ def sd_pipeline(tokenizer: CLIPTokenizer) -> StableDiffusionImg2ImgPipeline:
             text_encoder=CLIPTextModel(_text_config(tokenizer)).eval(),
             tokenizer=tokenizer,
             unet=_unet(),
-            scheduler=DDIMScheduler(**SD_BETAS, clip_sample=False, timestep_spacing="trailing"),
+            scheduler=DDIMScheduler(
+                **SD_BETAS, clip_sample=False, timestep_spacing="trailing", steps_offset=1
+            ),
             safety_checker=None,
             feature_extractor=None,
             requires_safety_checker=False,
@@ -127,7 +133,9 @@ def sdxl_pipeline(tokenizer: CLIPTokenizer) -> StableDiffusionXLImg2ImgPipeline:
                 addition_time_embed_dim=4,
                 projection_class_embeddings_input_dim=4 * 6 + 8,
             ),
-            scheduler=DDIMScheduler(**SD_BETAS, clip_sample=False, timestep_spacing="trailing"),
+            scheduler=DDIMScheduler(
+                **SD_BETAS, clip_sample=False, timestep_spacing="trailing", steps_offset=1
+            ),
             add_watermarker=False,
         )
     )

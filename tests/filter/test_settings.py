@@ -1,0 +1,74 @@
+"""The settings: ranges, messages, schema."""
+
+from typing import Any
+
+import pytest
+
+from turbolens.filter import FilterSettings, SettingsError
+
+
+def test_every_setting_has_a_default_and_a_description() -> None:
+    FilterSettings()
+    properties = FilterSettings.model_json_schema()["properties"]
+    assert set(properties) == set(FilterSettings.model_fields)
+    assert all("default" in each and "description" in each for each in properties.values())
+
+
+def test_the_schema_carries_the_ranges() -> None:
+    properties = FilterSettings.model_json_schema()["properties"]
+    assert (properties["strength"]["minimum"], properties["strength"]["maximum"]) == (0, 1)
+    assert (properties["steps"]["minimum"], properties["steps"]["maximum"]) == (1, 4)
+    assert properties["fit"]["enum"] == ["stretch", "contain", "cover"]
+
+
+def test_the_schema_takes_a_text_or_a_list_for_the_prompt() -> None:
+    text, mixture = FilterSettings.model_json_schema()["properties"]["prompt"]["anyOf"]
+    assert (text["type"], text["maxLength"]) == ("string", 2000)
+    assert (mixture["type"], mixture["maxItems"]) == ("array", 16)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"strength": 1.3}, {"strength": -0.1}, {"strength": float("nan")}, {"strength": "much"},
+        {"steps": 0}, {"steps": 5}, {"seed": -1}, {"size": 16}, {"fit": "crop"}, {"mix": 2},
+        {"blend_before": 1.0}, {"blend_after": 1.0}, {"prompt": []}, {"prompt": [("ink", -1)]},
+        {"prompt": [("ink", 0.0), ("oil", 0.0)]}, {"prompt": 3}, {"scene_cut_sensitivity": 1.5},
+    ],
+)  # fmt: skip
+def test_values_out_of_range_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(values))):
+        FilterSettings(**values)
+
+
+def test_a_setting_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(SettingsError, match=r"no setting 'strenght'.*strength"):
+        FilterSettings(strenght=0.5)
+
+
+def test_a_message_says_what_must_hold_and_what_was_given() -> None:
+    with pytest.raises(SettingsError, match=r"strength.*less than or equal to 1.*got 1\.3"):
+        FilterSettings(strength=1.3)
+
+
+def test_replace_checks_the_new_values() -> None:
+    settings = FilterSettings(strength=0.4).replace(prompt="ink")
+    assert (settings.strength, settings.weighted_prompts) == (0.4, (("ink", 1.0),))
+    with pytest.raises(SettingsError):
+        settings.replace(strength=2)
+
+
+def test_settings_cannot_be_changed_in_place() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        FilterSettings().strength = 0.3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("prompt", [[("ink", 2.0), ("oil", 1.0)], (("ink", 2.0), ("oil", 1.0))])
+def test_prompts_are_mixed_by_weight(prompt: Any) -> None:
+    assert FilterSettings(prompt=prompt).weighted_prompts == (("ink", 2.0), ("oil", 1.0))
+
+
+def test_settings_survive_json() -> None:
+    settings = FilterSettings(prompt=[("ink", 2.0), ("oil", 1.0)], strength=0.25, size=384)
+    assert FilterSettings(**settings.model_dump()) == settings
+    assert FilterSettings.model_validate_json(settings.model_dump_json()) == settings

@@ -1,0 +1,1 @@
+"""Measure speed and memory, ours and a baseline's, interleaved in one process."""

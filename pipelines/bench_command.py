@@ -1,0 +1,1 @@
+"""`turbolens bench`: what the filter costs on this machine."""

@@ -1,14 +1,17 @@
 """The first stage: a tiny autoencoder whose latents have mean 0 and variance 1 in every channel."""
 
 import torch
-from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
+from diffusers.models.autoencoders.vae import (  # type: ignore[attr-defined]
+    AutoencoderTinyBlock,
+)
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from turbolens.filter.autoencoder import PatchedAutoencoderTiny
+from turbolens.filter.loading import Autoencoder
 
 from .data import RENDERED, Renders
-from .loop import Losses
+from .loop import Losses, StepLosses
 
 BATCH, CROP = 8, 128
 LATENT_NOISE = 0.06  # makes the decoder forgive what the denoiser leaves
@@ -17,14 +20,14 @@ LATENT_NOISE = 0.06  # makes the decoder forgive what the denoiser leaves
 PATCH, WIDTH, LATENT_CHANNELS = 8, 96, 16
 
 
-def new_autoencoder(images: Tensor) -> PatchedAutoencoderTiny:
+def new_autoencoder(images: Tensor) -> Autoencoder:
     """1.3 M weights, 16 channels at an eighth of the size, begun at the principal components.
 
     `images` (N, 3, H, W) in −1…1 are the patches whose components are taken. Every residual block
     starts as the identity and every component travels as a positive and a negative part, so the
     untrained network is already the best linear code of 16 values a patch; training adds the rest.
     """
-    vae = PatchedAutoencoderTiny(
+    vae: Autoencoder = PatchedAutoencoderTiny(
         patch_size=PATCH,
         encoder_block_out_channels=(WIDTH,),
         num_encoder_blocks=(1,),
@@ -41,7 +44,7 @@ def new_autoencoder(images: Tensor) -> PatchedAutoencoderTiny:
     return vae
 
 
-def _begin_at_components(vae: PatchedAutoencoderTiny, images: Tensor) -> None:
+def _begin_at_components(vae: Autoencoder, images: Tensor) -> None:
     patches = F.pixel_unshuffle((images + 1) / 2, PATCH).permute(0, 2, 3, 1).flatten(0, 2)
     mean = patches.mean(0)
     _, spread, axes = torch.pca_lowrank(patches - mean, q=WIDTH // 2, center=False, niter=4)
@@ -64,27 +67,25 @@ def _begin_at_components(vae: PatchedAutoencoderTiny, images: Tensor) -> None:
     _centre(last, scaled, mean)
 
 
-def _centre(conv: nn.Module, matrix: Tensor, bias: Tensor) -> None:
+def _centre(conv: nn.Conv2d, matrix: Tensor, bias: Tensor) -> None:
     """Make a 3×3 convolution the given matrix on its middle tap, with a little noise around."""
-    assert isinstance(conv, nn.Conv2d)  # noqa: S101 - the layers of AutoencoderTiny are known
     conv.weight.mul_(0.02)
     conv.weight[..., 1, 1] = matrix
     if conv.bias is not None:
         conv.bias.copy_(bias)
 
 
-def autoencoder_losses(vae: PatchedAutoencoderTiny, renders: Renders):  # type: ignore[no-untyped-def]
+def autoencoder_losses(vae: Autoencoder, renders: Renders) -> StepLosses:
     """The losses of one step: pixels, their gradients, and the statistics of the latents."""
 
     def losses(generator: torch.Generator, _step: int) -> Losses:
         looks = torch.randint(1, len(RENDERED), (BATCH,), generator=generator)
         photographs, (styled,) = renders.draw(generator, BATCH, CROP, [looks])
         half = BATCH // 2
-        image = torch.cat([photographs[:half], styled[half:]]).contiguous(
-            memory_format=torch.channels_last
-        )
+        image = torch.cat([photographs[:half], styled[half:]])
+        image = image.to(vae.device, memory_format=torch.channels_last)
         latents = vae.encode(image).latents
-        noise = torch.randn(latents.shape, generator=generator)
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
         decoded = vae.decode(latents + LATENT_NOISE * noise).sample
         return {
             "pixels": pixel_loss(decoded, image),

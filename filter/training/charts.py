@@ -1,6 +1,7 @@
 """PNG pictures of a training run: loss curves and sheets of samples, drawn with numpy."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -17,7 +18,7 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     codec = av.CodecContext.create("png", "w")
     codec.width, codec.height, codec.pix_fmt = frame.width, frame.height, "rgb24"
-    codec.time_base = 1
+    codec.time_base = Fraction(1)
     path.write_bytes(b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode()]))
 
 
@@ -32,7 +33,9 @@ def _framed(image: Tensor) -> Tensor:
     return torch.nn.functional.pad(image.detach().float().cpu(), (0, 2, 0, 2), value=1.0)
 
 
-def write_curves(path: Path, history: Sequence[dict[str, float]], size: tuple[int, int] = (640, 360)) -> None:  # noqa: E501
+def write_curves(
+    path: Path, history: Sequence[dict[str, float]], size: tuple[int, int] = (640, 360)
+) -> None:
     """Draw each loss, averaged over 1 % of the steps, on a logarithmic axis, coloured by order."""
     width, height = size
     canvas = np.full((height, width, 3), 255, np.uint8)

@@ -66,9 +66,7 @@ class Renders:
         stacked = torch.stack(crops, 1).float().div_(127.5).sub_(1.0)
         return stacked[0], list(stacked[1:])
 
-    def _crop(
-        self, generator: torch.Generator, full: int, size: int, looks: list[int]
-    ) -> Tensor:
+    def _crop(self, generator: torch.Generator, full: int, size: int, looks: list[int]) -> Tensor:
         which = _integer(generator, self.count())
         top, left = (_integer(generator, full - size + 1) for _ in range(2))
         planes = self.planes[which, looks, :, top : top + size, left : left + size]

@@ -1,33 +1,34 @@
 """The second stage: a UNet and its text encoder, from photograph to look in one step."""
 
-from collections.abc import Callable
-
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from turbolens.filter.autoencoder import PatchedAutoencoderTiny
+from turbolens.filter.loading import Autoencoder, UNet
 
 from .autoencoder_stage import edge_loss, pixel_loss
 from .data import RENDERED, Renders
-from .loop import Losses
+from .loop import Losses, StepLosses
 from .phrases import phrase
 from .text import WIDTH, new_text_encoder
 
 BATCH, CROP = 12, 128
 NOISE_AT_FULL = 0.6  # noise over signal at the last timestep
+LEAST_NOISE = 0.004  # and at the first
 FULL_LOOK_AT = 0.8  # the strength from which on nothing of the photograph is asked for
 MIXED_SHARE = 0.3  # of the batch asks for two looks at once
 
 
 def new_betas() -> list[float]:
-    """1,000 betas whose noise over signal is 0.6 · ((t + 1) / 1000)²: 0.15 at strength 0.5.
+    """1,000 betas: noise over signal is 0.004 + 0.596 ((t + 1) / 1000)², 0.15 at strength 0.5.
 
     With the usual schedule it is 1.6 there, from which a small network cannot bring a face back.
+    The least noise is kept well above what float32 can tell from none: samplers divide by it.
     Follows from ᾱ = 1 / (1 + σ²) and β_t = 1 − ᾱ_t / ᾱ_(t−1).
     """
-    sigma = NOISE_AT_FULL * (torch.arange(1, 1001, dtype=torch.float64) / 1000) ** 2
+    share = (torch.arange(1, 1001, dtype=torch.float64) / 1000) ** 2
+    sigma = LEAST_NOISE + (NOISE_AT_FULL - LEAST_NOISE) * share
     alphas_cumprod = 1 / (1 + sigma**2)
     before = torch.cat([torch.ones(1, dtype=torch.float64), alphas_cumprod[:-1]])
     return [float(beta) for beta in 1 - alphas_cumprod / before]
@@ -39,10 +40,10 @@ def look_share(strength: Tensor) -> Tensor:
     return x * x * (3 - 2 * x)
 
 
-def new_unet() -> UNet2DConditionModel:
+def new_unet() -> UNet:
     """4.3 M weights; the text steers every block through the time embedding, and the middle one by
     cross-attention."""
-    return UNet2DConditionModel(
+    return UNet2DConditionModel(  # type: ignore[no-untyped-call]
         sample_size=32,
         in_channels=16,
         out_channels=16,
@@ -64,6 +65,8 @@ def new_unet() -> UNet2DConditionModel:
 class Denoiser(nn.Module):
     """What the second stage trains: `unet` and `text_encoder` together."""
 
+    alphas_cumprod: Tensor
+
     def __init__(self, tokenizer: CLIPTokenizer) -> None:
         super().__init__()
         self.unet = new_unet()
@@ -78,7 +81,7 @@ class Denoiser(nn.Module):
             prompts, padding="max_length", max_length=self.tokenizer.model_max_length,
             truncation=True, return_tensors="pt",
         )  # fmt: skip
-        embeds: Tensor = self.text_encoder(tokens.input_ids)[0]
+        embeds: Tensor = self.text_encoder(tokens.input_ids.to(self.text_encoder.device))[0]
         return embeds
 
     def forward(self, latents: Tensor, noise: Tensor, strength: Tensor, embeds: Tensor) -> Tensor:
@@ -92,9 +95,7 @@ class Denoiser(nn.Module):
         return denoised
 
 
-def denoiser_losses(
-    denoiser: Denoiser, vae: PatchedAutoencoderTiny, renders: Renders
-) -> Callable[[torch.Generator, int], Losses]:
+def denoiser_losses(denoiser: Denoiser, vae: Autoencoder, renders: Renders) -> StepLosses:
     """The losses of one step: latents, pixels and edges against the rendered look.
 
     The target never depends on the noise, so the network learns to leave none of it.
@@ -108,14 +109,17 @@ def denoiser_losses(
         )
         look = torch.lerp(first, second, request.weight)
         target = torch.lerp(photographs, look, look_share(request.strength).view(-1, 1, 1, 1))
+        photographs, target, strength, weight = (
+            each.to(vae.device) for each in (photographs, target, request.strength, request.weight)
+        )
         latents = vae.encode(photographs).latents
         wanted = vae.encode(target).latents
-        noise = torch.randn(latents.shape, generator=generator)
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
         embeds = torch.lerp(
             denoiser.embed(request.first_prompts), denoiser.embed(request.second_prompts),
-            request.weight[..., 0],
+            weight[..., 0],
         )  # fmt: skip
-        denoised = denoiser(latents, noise, request.strength, embeds)
+        denoised = denoiser(latents, noise, strength, embeds)
         image = vae.decode(denoised).sample
         return {
             "latents": 0.3 * ((denoised - wanted) ** 2).mean(),

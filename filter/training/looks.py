@@ -74,7 +74,9 @@ def ukiyo_e(image: Tensor) -> Tensor:
     cool = palette(tone, [(0.0, "#12233f"), (0.4, "#2f5d7c"), (0.7, "#8fb8b0"), (1.0, "#f0e6c8")])
     warm = palette(tone, [(0.0, "#3a1a1c"), (0.4, "#b4452f"), (0.7, "#dfa45c"), (1.0, "#f5e8c9")])
     share = curve(flat[:, :1] - flat[:, 2:], -0.02, 0.14)
-    return torch.lerp(cool, warm, share) * (0.12 + 0.88 * lines(image, 1.2, length=5.0, steepness=90))
+    return torch.lerp(cool, warm, share) * (
+        0.12 + 0.88 * lines(image, 1.2, length=5.0, steepness=90)
+    )
 
 
 def comic(image: Tensor) -> Tensor:
@@ -90,7 +92,13 @@ def comic(image: Tensor) -> Tensor:
 def pop_art(image: Tensor) -> Tensor:
     """Screen print: tones become navy, hot pink, orange and yellow, whatever they were."""
     tone = soft_bands(contrast(luma(kuwahara(image, 5)), 1.35), 5, 5.0)
-    stops = [(0.1, "#1b1464"), (0.3, "#e6007e"), (0.5, "#ff5a36"), (0.7, "#ffd500"), (0.9, "#7fe7e4")]
+    stops = [
+        (0.1, "#1b1464"),
+        (0.3, "#e6007e"),
+        (0.5, "#ff5a36"),
+        (0.7, "#ffd500"),
+        (0.9, "#7fe7e4"),
+    ]
     return palette(tone, stops)
 
 
@@ -178,7 +186,13 @@ def linocut(image: Tensor) -> Tensor:
 def thermal(image: Tensor) -> Tensor:
     """A heat camera: dark is cold blue, light is white hot."""
     tone = blur(luma(image), 1.2)
-    stops = [(0.0, "#06023a"), (0.25, "#5a0fa8"), (0.5, "#e0325c"), (0.75, "#ff9d1c"), (1.0, "#fffbd6")]
+    stops = [
+        (0.0, "#06023a"),
+        (0.25, "#5a0fa8"),
+        (0.5, "#e0325c"),
+        (0.75, "#ff9d1c"),
+        (1.0, "#fffbd6"),
+    ]
     return palette(contrast(tone, 1.15), stops)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .charts import write_curves
 
 Losses = dict[str, Tensor]
+StepLosses = Callable[[torch.Generator, int], Losses]
 SAVE_EVERY = 250
 KEEP = 0.998  # of the running average of the weights, a step
 
@@ -28,7 +29,7 @@ class Stage:
 
     name: str
     module: nn.Module
-    losses: Callable[[torch.Generator, int], Losses]
+    losses: StepLosses
     folder: Path
     steps: int
     rate: float
@@ -59,7 +60,7 @@ class Stage:
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * learning_rate(step, self.steps)
         losses = self.losses(self.generator, step)
-        torch.stack(list(losses.values())).sum().backward()
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.trained, 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

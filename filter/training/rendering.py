@@ -62,7 +62,7 @@ def palette(tone: Tensor, stops: list[tuple[float, str]]) -> Tensor:
 
 
 def colour(name: str) -> Tensor:
-    """"#rrggbb" as three values 0…1."""
+    """ "#rrggbb" as three values 0…1."""
     return torch.tensor([int(name[i : i + 2], 16) / 255 for i in (1, 3, 5)])
 
 
@@ -100,11 +100,15 @@ def kuwahara(image: Tensor, radius: int, sharpness: float = 8.0, sectors: int = 
 def _sector_kernels(radius: int, sectors: int) -> Tensor:
     axis = torch.arange(-radius, radius + 1, dtype=torch.float32)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
-    distance = torch.exp(-(x**2 + y**2) / (2 * (radius / 2) ** 2)) * (x**2 + y**2 <= radius**2 + 0.5)
+    distance = torch.exp(-(x**2 + y**2) / (2 * (radius / 2) ** 2)) * (
+        x**2 + y**2 <= radius**2 + 0.5
+    )
     angle = torch.atan2(y, x)
     kernels = []
     for index in range(sectors):
-        offset = torch.remainder(angle - 2 * math.pi * index / sectors + math.pi, 2 * math.pi) - math.pi
+        offset = (
+            torch.remainder(angle - 2 * math.pi * index / sectors + math.pi, 2 * math.pi) - math.pi
+        )
         kernel = distance * torch.exp(-(offset**2) / (2 * (math.pi / sectors) ** 2))
         kernel[radius, radius] = kernel.max()
         kernels.append(kernel / kernel.sum())

@@ -34,7 +34,9 @@ def new_tokenizer(texts: Iterable[str]) -> CLIPTokenizer:
     return _clip_tokenizer(list(learnt["vocab"]), learnt["merges"], alphabet)
 
 
-def _clip_tokenizer(tokens: list[str], merges: list[list[str]], alphabet: list[str]) -> CLIPTokenizer:  # noqa: E501
+def _clip_tokenizer(
+    tokens: list[str], merges: list[list[str]], alphabet: list[str]
+) -> CLIPTokenizer:
     every = [*alphabet, *(f"{letter}</w>" for letter in alphabet), *tokens, START, END]
     vocabulary = {token: index for index, token in enumerate(dict.fromkeys(every))}
     with TemporaryDirectory() as folder:
@@ -43,9 +45,12 @@ def _clip_tokenizer(tokens: list[str], merges: list[list[str]], alphabet: list[s
         Path(folder, "merges.txt").write_text(f"#version: 0.2\n{pairs}\n")
         special = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}
         Path(folder, "tokenizer_config.json").write_text(
-            json.dumps({"tokenizer_class": "CLIPTokenizer", "model_max_length": MAX_TOKENS, **special})  # noqa: E501
+            json.dumps(
+                {"tokenizer_class": "CLIPTokenizer", "model_max_length": MAX_TOKENS, **special}
+            )
         )
-        return CLIPTokenizer.from_pretrained(folder)
+        tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
+        return tokenizer
 
 
 def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:

@@ -1,0 +1,138 @@
+"""`turbolens train`: the embedded model, from a folder of photographs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from turbolens.filter.device import resolve_device
+from turbolens.filter.loading import Autoencoder
+
+from .autoencoder_stage import autoencoder_losses, new_autoencoder
+from .charts import write_sheet
+from .data import RENDERED, Renders, is_held_out, open_renders, pictures_in, read_square, render
+from .denoiser_stage import Denoiser, denoiser_losses
+from .folder import save_model
+from .loop import Stage
+from .phrases import every_phrase
+from .text import new_tokenizer
+
+SIZE = 256
+FEWEST_PICTURES = 8
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="Folder of photographs, searched through.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model and the state of the run.")],
+    pictures: Annotated[int, typer.Option(min=1, help="How many to render and learn from.")] = 480,
+    autoencoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage one.")] = 1500,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 6000,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
+) -> None:
+    """Train a small filter model of your own; run again with the same folders to go on.
+
+    One picture in twelve is held out. Renders, checkpoints, loss curves and sample sheets lie in
+    OUT beside the finished model, which is in OUT/model.
+    """
+    console = Console(stderr=True)
+    learnt = [path for path in pictures_in(data) if not is_held_out(path)] if data.is_dir() else []
+    if len(learnt) < FEWEST_PICTURES:
+        console.print(
+            f"error: --data must hold at least {FEWEST_PICTURES} pictures (JPEG, PNG, WebP) to "
+            f"train on, found {len(learnt)} in {data}", style="red", highlight=False,
+        )  # fmt: skip
+        raise typer.Exit(2)
+    out.mkdir(parents=True, exist_ok=True)
+    with Progress(console=console) as progress:
+        _render(progress, learnt[:pictures], out)
+        target = resolve_device(device)
+        vae = _autoencoder(progress, out, autoencoder_steps, seed, target)
+        denoiser = _denoiser(progress, out, vae, _samples(data), steps, seed)
+    save_model(out / "model", vae.cpu(), denoiser.cpu())
+    console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
+
+
+def _render(progress: Progress, pictures: list[Path], out: Path) -> None:
+    task = progress.add_task("rendering the looks", total=len(pictures))
+    for done in render(pictures, out, SIZE):
+        progress.update(task, completed=done)
+    progress.update(task, completed=len(pictures))
+
+
+def _autoencoder(
+    progress: Progress, out: Path, steps: int, seed: int, device: torch.device
+) -> Autoencoder:
+    torch.manual_seed(seed)
+    renders = open_renders(out)
+    vae = new_autoencoder(_first_images(renders, seed))
+    vae.to(device=device, memory_format=torch.channels_last)
+    stage = Stage("autoencoder", vae, autoencoder_losses(vae, renders), out, steps, 1.5e-3, seed)
+    _follow(progress, "autoencoder", stage)
+    return vae
+
+
+def _first_images(renders: Renders, seed: int) -> Tensor:
+    """Crops of photographs and looks, for the principal components."""
+    generator = torch.Generator().manual_seed(seed + 5)
+    looks = torch.randint(1, len(RENDERED), (160,), generator=generator)
+    photographs, (styled,) = renders.draw(generator, 160, 128, [looks])
+    return torch.cat([photographs, styled])
+
+
+def _denoiser(
+    progress: Progress, out: Path, vae: Autoencoder, samples: Tensor, steps: int, seed: int
+) -> Denoiser:
+    torch.manual_seed(seed + 1)
+    denoiser = Denoiser(new_tokenizer(every_phrase()))
+    denoiser.to(device=vae.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    losses = denoiser_losses(denoiser, vae, open_renders(out))
+    stage = Stage("denoiser", denoiser, losses, out, steps, 1e-3, seed)
+    for step in _follow(progress, "denoiser", stage, every=1000):
+        write_sheet(out / f"samples-{step:05d}.png", _sheet(denoiser, vae, samples))
+    return denoiser
+
+
+def _follow(
+    progress: Progress, name: str, stage: Stage, every: int = 0
+) -> list[int] | Iterator[int]:
+    """Run a stage under a progress bar, yielding every so many steps and at the end."""
+    steps = _advance(progress, name, stage, every)
+    return steps if every else list(steps)
+
+
+def _advance(progress: Progress, name: str, stage: Stage, every: int) -> Iterator[int]:
+    task = progress.add_task(name, total=stage.steps)
+    for step in stage.run():
+        loss = sum(stage.history[-1].values())
+        progress.update(task, completed=step, description=f"{name}, loss {loss:.3f}")
+        if every and step % every == 0:
+            yield step
+    progress.update(task, completed=stage.steps)
+    yield stage.steps
+
+
+def _samples(data: Path) -> Tensor:
+    """Up to four pictures that are never trained on, as images."""
+    held_out = [path for path in pictures_in(data) if is_held_out(path)][:4] or pictures_in(data)[
+        :1
+    ]
+    return torch.stack([read_square(path, SIZE) for path in held_out]).float() / 127.5 - 1
+
+
+@torch.inference_mode()
+def _sheet(denoiser: Denoiser, vae: Autoencoder, images: Tensor) -> list[list[Tensor]]:
+    """Rows: one picture each, then every look of it at strength 0.9."""
+    latents = vae.encode(images.to(vae.device)).latents
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)).to(latents)
+    strength = torch.full((len(images),), 0.9, device=latents.device)
+    columns = [images]
+    for look in RENDERED[1:]:
+        embeds = denoiser.embed([look] * len(images))
+        columns.append(vae.decode(denoiser(latents, noise, strength, embeds)).sample.cpu())
+    return [[column[row] for column in columns] for row in range(len(images))]

@@ -1,0 +1,200 @@
+"""The embedded model measured on pictures that it was not trained on.
+
+    python -m turbolens.filter.training.evaluation --data FOLDER [--model embedded] [--sheet PNG]
+
+prints the table of the model card.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from turbolens.filter import FilterSettings, FrameFilter, TurboModel
+
+from .charts import write_sheet
+from .data import is_held_out, pictures_in, read_square
+from .looks import LOOKS
+from .phrases import PHRASES
+from .rendering import edges
+
+SIZE = 256
+FULL_LOOK = 0.9
+STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+PER_LOOK_PHRASES = 6
+
+
+@dataclass(frozen=True)
+class LookFigures:
+    """Figures of one look, means over the pictures.
+
+    error: mean absolute distance to the look's own reference, in 0…1. nearest: share of pictures
+    whose nearest reference is that look's. phrases: the same for its other phrasings. structure:
+    correlation of the edges with the input's at strength 0.5. noise: mean standard deviation over
+    seeds, in levels of 255. path: distance from the input at each of `STRENGTHS`.
+    """
+
+    look: str
+    error: float
+    nearest: float
+    phrases: float
+    structure: float
+    noise: float
+    path: tuple[float, ...]
+
+    @property
+    def is_monotone(self) -> bool:
+        """Whether more strength never brings the output nearer to the input."""
+        return all(later >= earlier for earlier, later in pairwise(self.path))
+
+
+class Evaluation:
+    """Measures a model on square pictures (3, SIZE, SIZE) uint8."""
+
+    def __init__(self, model: TurboModel, pictures: Sequence[Tensor]) -> None:
+        settings = FilterSettings(size=SIZE, blend_before=0, blend_after=0)
+        self.filter = FrameFilter(model, settings)
+        self.model = model
+        self.pictures = list(pictures)
+        images = torch.stack(self.pictures).float() / 255
+        self.images = list(images[:, None])
+        self.references = [
+            torch.stack([look(image)[0].clamp(0, 1) for look in LOOKS.values()])
+            for image in self.images
+        ]
+
+    def autoencoder_psnr(self) -> float:
+        """Mean PSNR in dB of a picture encoded and decoded, no noise, no UNet."""
+        values = []
+        for image in self.images:
+            decoded = self.model.decode(self.model.encode(image * 2 - 1)).float().cpu()
+            error = ((decoded.clamp(-1, 1) / 2 + 0.5 - image) ** 2).mean()
+            values.append(float(-10 * torch.log10(error)))
+        return sum(values) / len(values)
+
+    def look(self, name: str) -> LookFigures:
+        """All figures of one look."""
+        index = list(LOOKS).index(name)
+        outputs = self.outputs(prompt=name, strength=FULL_LOOK, seed=0)
+        distances = torch.stack([self._distances(i, output) for i, output in enumerate(outputs)])
+        return LookFigures(
+            look=name,
+            error=float(distances[:, index].mean()),
+            nearest=float((distances.argmin(1) == index).float().mean()),
+            phrases=self._phrases(name, index),
+            structure=self._structure(name),
+            noise=self._noise(name),
+            path=self._path(name),
+        )
+
+    def outputs(self, **settings: object) -> list[Tensor]:
+        """Each picture filtered with these settings, (3, SIZE, SIZE) in 0…1."""
+        self.filter.update(**settings)
+        return [self._filtered(picture) for picture in self.pictures]
+
+    def _filtered(self, picture: Tensor) -> Tensor:
+        array: NDArray = picture.permute(1, 2, 0).contiguous().numpy()  # type: ignore[type-arg]
+        return torch.from_numpy(self.filter(array)).permute(2, 0, 1).float() / 255
+
+    def _distances(self, picture: int, output: Tensor) -> Tensor:
+        return (self.references[picture] - output).abs().mean((1, 2, 3))
+
+    def _phrases(self, name: str, index: int) -> float:
+        hits = []
+        for number, words in enumerate(PHRASES[name][1 : 1 + PER_LOOK_PHRASES]):
+            self.filter.update(prompt=f"{words} of a scene", strength=FULL_LOOK, seed=0)
+            picture = number % len(self.pictures)
+            distances = self._distances(picture, self._filtered(self.pictures[picture]))
+            hits.append(int(distances.argmin()) == index)
+        return sum(hits) / len(hits)
+
+    def _structure(self, name: str) -> float:
+        outputs = self.outputs(prompt=name, strength=0.5, seed=0)
+        pairs = zip(self.images, outputs, strict=True)
+        return _mean(
+            [_correlation(edges(image, 1.5), edges(out[None], 1.5)) for image, out in pairs]
+        )
+
+    def _noise(self, name: str) -> float:
+        runs = [torch.stack(self.outputs(prompt=name, strength=0.5, seed=s)[:4]) for s in range(3)]
+        return float(torch.stack(runs).std(0).mean()) * 255
+
+    def _path(self, name: str) -> tuple[float, ...]:
+        inputs = torch.cat(self.images)
+        runs = (torch.stack(self.outputs(prompt=name, strength=s, seed=0)) for s in STRENGTHS)
+        return tuple(float((out - inputs).abs().mean()) for out in runs)
+
+    def sheet(self, count: int) -> list[list[Tensor]]:
+        """Rows of the input and all looks at strength 0.9, images in −1…1."""
+        columns = [[picture.float() / 127.5 - 1 for picture in self.pictures[:count]]]
+        for name in LOOKS:
+            outputs = self.outputs(prompt=name, strength=FULL_LOOK, seed=0)[:count]
+            columns.append([output * 2 - 1 for output in outputs])
+        return [[column[row] for column in columns] for row in range(count)]
+
+
+def _correlation(first: Tensor, second: Tensor) -> float:
+    return float(torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def held_out_pictures(data: Path, count: int) -> list[Tensor]:
+    """The first `count` pictures below `data` that training never uses."""
+    paths = [path for path in pictures_in(data) if is_held_out(path)]
+    return [read_square(path, SIZE) for path in paths[:count]]
+
+
+def table_of(figures: Sequence[LookFigures]) -> Table:
+    """The figures as a table, one look a row."""
+    table = Table("look", "error", "nearest", "phrases", "edges at 0.5", "noise", "monotone",
+                  "path 0.1 · 0.5 · 0.9")  # fmt: skip
+    for each in figures:
+        path = " · ".join(f"{each.path[i]:.3f}" for i in (0, 4, 8))
+        table.add_row(
+            each.look, f"{each.error:.3f}", f"{each.nearest:.0%}", f"{each.phrases:.0%}",
+            f"{each.structure:.2f}", f"{each.noise:.1f}", str(each.is_monotone), path,
+        )  # fmt: skip
+    return table
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure a filter model on held-out pictures.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--pictures", type=int, default=16)
+    parser.add_argument("--sheet", type=Path, help="write looks × pictures to this PNG")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None, show: Callable[..., None] | None = None) -> None:
+    """Print the table for a model and a folder of pictures."""
+    options = _options(arguments)
+    show = show or Console(width=110).print
+    pictures = held_out_pictures(options.data, options.pictures)
+    evaluation = Evaluation(TurboModel.load(options.model), pictures)
+    if options.sheet:
+        write_sheet(options.sheet, evaluation.sheet(4))
+    figures = [evaluation.look(name) for name in LOOKS]
+    show(table_of(figures))
+    show(
+        f"{len(pictures)} pictures held out of training. Autoencoder: "
+        f"{evaluation.autoencoder_psnr():.1f} dB. Nearest reference is the right one: "
+        f"{_mean([each.nearest for each in figures]):.1%}, by other words "
+        f"{_mean([each.phrases for each in figures]):.1%}. Structure: "
+        f"{_mean([each.structure for each in figures]):.2f}. Monotone in strength: "
+        f"{sum(each.is_monotone for each in figures)} of {len(figures)}."
+    )
+
+
+if __name__ == "__main__":
+    main()

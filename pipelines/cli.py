@@ -80,6 +80,7 @@ def main() -> None:
 
     0 done, 1 a file or device failed, 2 the command line is wrong, 130 interrupted.
     """
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
@@ -93,6 +94,11 @@ def main() -> None:
     except typer.Abort:
         _leave("interrupted", INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """SIGTERM ends as cleanly as Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def _message(error: Exception) -> str:

@@ -78,6 +78,7 @@ def _thumbnail(frame: av.VideoFrame) -> Pixels:
     width = min(THUMBNAIL_WIDTH, frame.width)
     height = max(1, round(frame.height * width / frame.width))
     source = 1 if frame.colorspace == 2 and frame.height >= 720 else None
-    return frame.reformat(
+    small = frame.reformat(
         width=width, height=height, format="rgb24", src_colorspace=source, interpolation="AREA"
-    ).to_ndarray()
+    )
+    return small.to_ndarray().astype(np.uint8, copy=False)

@@ -53,14 +53,16 @@ def examine() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"turbolens": turbolens.__version__, "python": platform.python_version(),
-             "system": f"{platform.system()} {platform.release()} {platform.machine()}"}  # fmt: skip
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    own = {"turbolens": turbolens.__version__, "python": platform.python_version()}
+    return {**own, "system": system, **{name: _version(name) for name in PACKAGES}}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _devices() -> dict[str, str]:
@@ -69,8 +71,12 @@ def _devices() -> dict[str, str]:
     from turbolens.filter.device import resolve_device, resolve_dtype  # noqa: PLC0415
 
     device = resolve_device("auto")
-    found = {"chosen": f"{device}, {str(resolve_dtype('auto', device)).removeprefix('torch.')}",
-             "cpu": f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"}  # fmt: skip
+    dtype = str(resolve_dtype("auto", device)).removeprefix("torch.")
+    instructions = torch.backends.cpu.get_cpu_capability()
+    found = {
+        "chosen": f"{device}, {dtype}",
+        "cpu": f"{torch.get_num_threads()} threads, {instructions}",
+    }
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
         memory = properties.total_memory / 2**30
@@ -81,7 +87,7 @@ def _devices() -> dict[str, str]:
 def _codecs() -> dict[str, str]:
     from .encoders import CODEC_NAMES, FAMILIES, hardware_encoders, has_encoder  # noqa: PLC0415
 
-    found = {}
+    found: dict[str, str] = {}
     for codec in CODEC_NAMES:
         encoder = FAMILIES[codec].encoder
         names = [encoder] if has_encoder(encoder) else []
@@ -112,8 +118,8 @@ def _camera_name(path: Path) -> str:
 def _advice(found: dict[str, Any]) -> list[str]:
     lines = []
     if found["devices"]["chosen"].startswith("cpu"):
-        lines.append("no GPU is used: the embedded model runs on the CPU, SD-Turbo wants a GPU "
-                     "(with one: install torch for it, https://pytorch.org/get-started)")  # fmt: skip
+        lines.append("no GPU is used: the embedded model runs on the CPU, SD-Turbo wants a GPU")
+        lines.append("with a GPU: install torch for it, https://pytorch.org/get-started")
     if "none" in found["codecs"].values():
         lines.append("some encoders are missing: pip install -U av")
     if not found["cameras"] and sys.platform == "linux":

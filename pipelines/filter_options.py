@@ -31,7 +31,7 @@ def with_filter_options(command: Callable[..., R]) -> Callable[..., R]:
         given = {name: values.pop(name) for name in FilterSettings.model_fields}
         return command(**values, settings=chosen_settings(given))
 
-    wrapper.__signature__ = signature.replace(parameters=[*own, *made])  # type: ignore[attr-defined]
+    wrapper.__signature__ = signature.replace(parameters=[*own, *made])
     wrapper.__annotations__ = {value.name: value.annotation for value in (*own, *made)}
     del wrapper.__wrapped__  # type: ignore[attr-defined]  # else typer reads the inner signature
     return wrapper

@@ -10,6 +10,7 @@ from .base import Notify, Reader, SourceInfo, Writer
 from .destination import Destination
 from .picture_files import (
     NUMBERED,
+    PICTURE_CODECS,
     SEQUENCE_RATE,
     PictureReader,
     PictureWriter,
@@ -120,7 +121,6 @@ def _refuse_same(source: str, target: Destination) -> None:
 
 
 def _names_for(source: str) -> list[str]:
-    """Names for the pictures of a folder that are made from a folder: the same, as far as can be."""
-    writable = {".png", ".jpg", ".jpeg", ".webp"}
-    return [path.name if path.suffix.lower() in writable else f"{path.stem}.png"
+    """Names for pictures made from pictures: the same, where that can be written."""
+    return [path.name if path.suffix.lower() in PICTURE_CODECS else f"{path.stem}.png"
             for path in find_pictures(source)]  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -73,7 +74,7 @@ def _natural(path: Path) -> list[tuple[bool, int, str]]:
 
 @dataclass
 class PictureReader:
-    """Pictures as frames; frame `n` has the time n / rate. Pictures that cannot be read are counted."""
+    """Pictures as frames; frame `n` has the time n / rate. Unreadable ones are counted."""
 
     paths: Sequence[Path]
     notify: Notify
@@ -138,7 +139,7 @@ def save_picture(frame: av.VideoFrame, destination: Destination) -> None:
 
 def _encoded(frame: av.VideoFrame, codec: str, options: dict[str, str]) -> bytes:
     picture = _in_format(frame, _format_for(frame, codec))
-    context = av.CodecContext.create(codec, "w")
+    context: Any = av.CodecContext.create(codec, "w")
     context.width, context.height = picture.width, picture.height
     context.pix_fmt = picture.format.name
     context.time_base = Fraction(1, 25)
@@ -176,7 +177,7 @@ def _in_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:
 
 
 class PictureWriter:
-    """Writes each frame as one picture: to one name, a pattern, or a folder with the input's names."""
+    """Writes each frame as one picture: to one name, a pattern, or a folder by `names`."""
 
     def __init__(
         self, name: str, *, names: Sequence[str] = (), overwrite: bool = False, notify: Notify

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
-import av
-
 from .base import Item, SourceInfo
 from .test_scene import TestScene
 
@@ -24,9 +22,9 @@ class SceneReader:
         self.damaged = 0
 
     def __iter__(self) -> Iterator[Item]:
-        for index, scene in enumerate(self._scene):
-            frame = av.VideoFrame.from_ndarray(scene.image, format="rgb24")
-            frame.pts, frame.time_base, frame.duration = index, 1 / self._rate, 1
+        for scene in self._scene:
+            frame = scene.frame
+            frame.duration = 1
             yield frame
 
     def close(self) -> None:

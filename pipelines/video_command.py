@@ -1,5 +1,6 @@
 """`turbolens video`: files, pipes, pictures and sequences from the command line."""
 
+import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -7,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from turbolens.filter import FilterSettings, MediaError
+from turbolens.filter import FilterSettings, MediaError, TurbolensError
 
-from .base import PictureFilter
 from .encoders import CodecName, HardwareName
 from .filter_options import with_filter_options
-from .media import CONTAINERS, check_output, is_picture, is_piped, is_scene, is_sequence
+from .media import CONTAINERS, check_output, is_piped, is_scene, is_sequence
+from .picture_files import PICTURE_CODECS, is_picture
 from .reporting import Reporter
 from .video import VideoOptions, check_sheet, filter_video
 from .video_writer import Encoding
@@ -103,30 +104,51 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         settings["prompt"] = look
     wanted = FilterSettings(**settings)
     frame_filter = _load_filter(model, device, dtype, wanted, look)
-    for source, destination in jobs:
-        stream = sys.stderr if is_piped(destination) else sys.stdout
-        with Reporter(source, as_json=json_lines, stream=stream) as reporter:
-            report = filter_video(
-                source, destination, frame_filter, options,
-                on_progress=reporter.progress, on_notice=reporter.notice,
-            )  # fmt: skip
-        reporter.done(report)
-        frame_filter.reset()
-        if not report.complete:
-            raise KeyboardInterrupt
+    if len(jobs) == 1:
+        _run(*jobs[0], frame_filter, options, as_json=json_lines)
+        return
+    failed = [job for job in jobs if not _runs(*job, frame_filter, options, as_json=json_lines)]
+    if failed:
+        raise typer.Exit(1)
+
+
+def _runs(source: str, destination: str, *rest: Any, as_json: bool) -> bool:
+    """Whether it went well; if not, a line says why and the other inputs go on."""
+    try:
+        _run(source, destination, *rest, as_json=as_json)
+    except (TurbolensError, OSError) as error:
+        typer.echo(f"turbolens: {error}", err=True)
+        return False
+    return True
+
+
+def _run(
+    source: str, destination: str, frame_filter: Any, options: VideoOptions, *, as_json: bool
+) -> None:
+    stream = sys.stderr if is_piped(destination) else sys.stdout
+    frame_filter.reset()
+    with Reporter(source, as_json=as_json, stream=stream) as reporter:
+        report = filter_video(
+            source, destination, frame_filter, options,
+            on_progress=reporter.progress, on_notice=reporter.notice,
+        )  # fmt: skip
+    reporter.done(report)
+    if not report.complete:
+        raise typer.Exit(130)
 
 
 def _load_filter(
     model: str, device: str, dtype: str, settings: FilterSettings, look: str | None
 ) -> Any:
+    for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
+        os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from turbolens.filter import FrameFilter, TurboModel  # noqa: PLC0415 - torch: after parsing
 
     loaded = TurboModel.load(model, device=device, dtype=dtype)
     if look is not None and look not in loaded.looks:
         known = ", ".join(loaded.looks) or "none; use --prompt"
         raise typer.BadParameter(f"{model} has no look {look!r}; its looks: {known}")
-    frame_filter: PictureFilter = FrameFilter(loaded, settings)
-    return frame_filter
+    return FrameFilter(loaded, settings)
 
 
 def _seconds(value: float) -> Fraction:
@@ -161,7 +183,7 @@ def _name_of_result(source: str) -> str:
         return "pipe.mkv"
     path = Path(source)
     if is_picture(source):
-        return path.name if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp") else (
+        return path.name if path.suffix.lower() in PICTURE_CODECS else (
             f"{path.stem}.png")  # fmt: skip
     if path.suffix.lower() in CONTAINERS:
         return path.name

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+
 import turbolens
 import turbolens.filter
 import turbolens.pipelines
@@ -85,4 +86,6 @@ def test_importing_loads_no_torch(module: str) -> None:
 
 
 def test_the_version_is_the_installed_one() -> None:
-    assert importlib.import_module("importlib.metadata").version("turbolens") == turbolens.__version__
+    assert (
+        importlib.import_module("importlib.metadata").version("turbolens") == turbolens.__version__
+    )

@@ -220,8 +220,9 @@ def _window(pixels: Array, corner: tuple[int, int], size: tuple[int, int]) -> Ar
 def _mixed(before: Array, after: Array, mix: float) -> Array:
     """before · (1 − mix) + after · mix, rounded, in 1/256 steps of mix (integers: 4 × faster)."""
     share = round(mix * 256)
-    weighted = before.astype(np.uint32) * (256 - share) + after.astype(np.uint32) * share
-    return ((weighted + 128) >> 8).astype(np.uint8)
+    weighted = before.astype(np.uint16) * np.uint16(256 - share)
+    weighted += after.astype(np.uint16) * np.uint16(share) + np.uint16(128)  # 65408 at most
+    return (weighted >> 8).astype(np.uint8)
 
 
 def _check_size(frame: av.VideoFrame | Array, geometry: Geometry) -> None:

@@ -111,4 +111,5 @@ def copy_alpha(source: av.VideoFrame, target: av.VideoFrame) -> None:
 def _plane_rows(frame: av.VideoFrame, index: int) -> NDArray[np.uint8]:
     """The bytes of a plane, one row a line, with the padding at their ends."""
     plane = frame.planes[index]
-    return np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+    flat: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
+    return flat.reshape(plane.height, plane.line_size)

@@ -54,7 +54,9 @@ def _special(path: Path) -> bool:
 
 def _check(path: Path, *, overwrite: bool) -> None:
     if path.is_dir():
-        raise MediaError(f"cannot write {path}: it is a directory; name a file, or use --output-dir")
+        raise MediaError(
+            f"cannot write {path}: it is a directory; name a file, or use --output-dir"
+        )
     if not path.parent.is_dir():
         raise MediaError(f"cannot write {path}: there is no folder {path.parent}")
     if path.exists() and not overwrite:

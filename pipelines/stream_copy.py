@@ -1,6 +1,7 @@
 """The streams beside the picture: copied packet by packet, converted, or left out with a line."""
 
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any, Protocol
 
 import av
@@ -9,8 +10,19 @@ from av.stream import Stream
 
 from .base import Notify
 
+MILLISECOND = Fraction(1, 1000)
 TEXT_SUBTITLES = {"srt", "subrip", "ass", "ssa", "webvtt", "mov_text", "text"}
-TEXT_ENCODERS = {"subrip": "srt", "ssa": "ass"}
+TEXT_ENCODERS = {"mp4": "mov_text", "mov": "mov_text", "ipod": "mov_text", "webm": "webvtt"}
+PLAIN_STYLE = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, Alignment, Encoding
+Style: Default,Arial,16,&Hffffff,2,0
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
 
 
 class StreamTarget(Protocol):
@@ -45,6 +57,9 @@ class ConvertedSound:
             format=context.format, layout=context.layout, rate=context.rate
         )
         self._fifo = av.AudioFifo()
+        self._rate = context.rate
+        # The pts of the next frame in samples, counted on: coarse container times would jitter.
+        self._next: int | None = None
 
     def packets(self, packet: Any | None) -> Iterable[Any]:
         """Encoded packets that are ready."""
@@ -56,7 +71,7 @@ class ConvertedSound:
                 yield from self._encode(resampled)
             rest = self._fifo.read(0, partial=True)
             if rest is not None:
-                yield from self._target.encode(rest)
+                yield from self._target.encode(self._timed(rest))
             yield from self._target.encode(None)
 
     def _decode(self, packet: Any | None) -> list[Any]:
@@ -66,13 +81,18 @@ class ConvertedSound:
             return []
 
     def _encode(self, frame: Any) -> Iterable[Any]:
-        size = self._target.codec_context.frame_size
-        if not size:
-            yield from self._target.encode(frame)
-            return
+        if self._next is None:
+            self._next = round((frame.pts or 0) * frame.time_base * self._rate)
+        frame.pts = None
         self._fifo.write(frame)
+        size = self._target.codec_context.frame_size or frame.samples
         for chunk in self._fifo.read_many(size):
-            yield from self._target.encode(chunk)
+            yield from self._target.encode(self._timed(chunk))
+
+    def _timed(self, chunk: Any) -> Any:
+        chunk.pts, chunk.time_base = self._next, Fraction(1, self._rate)
+        self._next = (self._next or 0) + chunk.samples
+        return chunk
 
 
 class ConvertedSubtitles:
@@ -156,12 +176,12 @@ def _add_sound(output: OutputContainer, stream: Any) -> tuple[Any, str]:
 
 
 def _add_text(output: OutputContainer, stream: Any) -> tuple[Any, str]:
-    encoder = output.default_subtitle_codec
-    encoder = TEXT_ENCODERS.get(encoder, encoder)
+    encoder = TEXT_ENCODERS.get(output.format.name, output.default_subtitle_codec)
     text: Any = output.add_stream(encoder)
-    text.codec_context.subtitle_header = stream.codec_context.subtitle_header
-    text.codec_context.time_base = stream.time_base
-    text.time_base = stream.time_base
+    header = stream.codec_context.subtitle_header
+    text.codec_context.subtitle_header = header or PLAIN_STYLE
+    text.codec_context.time_base = MILLISECOND
+    text.time_base = MILLISECOND
     return text, encoder
 
 

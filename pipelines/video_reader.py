@@ -55,8 +55,11 @@ class VideoReader:
         self._last_pts: int | None = None
         self._done = False
         self.damaged = 0
-        zero = self._container.start_time / Fraction(MICROSECONDS) if self._cut else Fraction(0)
-        self._offset = (zero if self._container.start_time else Fraction(0)) + self._span.start
+        zero = Fraction((self._container.start_time or 0) if self._cut else 0, MICROSECONDS)
+        self._offset = zero + self._span.start
+        self._held: av.VideoFrame | None = None
+        self._items = self._read()
+        self._begun = self._until_first_frame()
         self.info = self._describe(name)
 
     @property
@@ -65,11 +68,12 @@ class VideoReader:
 
     def _describe(self, name: str) -> SourceInfo:
         container, video = self._container, self._video
+        shape = video.sample_aspect_ratio or Fraction(1)
         return SourceInfo(
             name=name,
             rate=self._rate,
             total_frames=self._expected_frames(),
-            sample_aspect_ratio=video.sample_aspect_ratio or Fraction(1),
+            sample_aspect_ratio=1 / shape if self._preparation.swaps_sides else shape,
             metadata=dict(container.metadata),
             stream_metadata=dict(video.metadata),
             chapters=() if self._cut else tuple(container.chapters()),
@@ -92,7 +96,21 @@ class VideoReader:
         self._container.close()
 
     def __iter__(self) -> Iterator[Item]:
-        """Frames and packets, in the order of the file."""
+        """Frames and packets, in the order of the file. Once only."""
+        yield from self._begun
+        self._begun = []
+        yield from self._items
+
+    def _until_first_frame(self) -> list[Item]:
+        """The beginning is read at once, since only a frame tells which way it is turned."""
+        begun: list[Item] = []
+        for item in self._items:
+            begun.append(item)
+            if isinstance(item, av.VideoFrame):
+                break
+        return begun
+
+    def _read(self) -> Iterator[Item]:
         self._seek()
         for packet in self._packets():
             if packet.stream is self._video:
@@ -102,8 +120,9 @@ class VideoReader:
                 yield kept
             if self._done and self._past_tail(packet):
                 break
-        if not self._done:
-            yield from self._frames(None)
+        yield from self._frames(None)
+        if self._held is not None:
+            yield self._held
 
     def _seek(self) -> None:
         if self._span.start:
@@ -115,7 +134,7 @@ class VideoReader:
     def _packets(self) -> Iterator[Any]:
         """All packets; a damaged stretch is skipped, and the reading ends where nothing follows."""
         failures = 0
-        while failures < 2:  # noqa: PLR2004 - twice without a packet between: nothing follows
+        while failures < 2:
             try:
                 for packet in self._container.demux():
                     if packet.size == 0:
@@ -131,9 +150,9 @@ class VideoReader:
         for raw in self._decode(packet):
             if raw.is_corrupt:
                 self.damaged += 1
-            if self._timed(raw):
-                for frame in self._preparation.push(raw):
-                    yield from self._trimmed(frame)
+            self._give_time(raw)
+            for frame in self._preparation.push(raw):
+                yield from self._trimmed(frame)
         if packet is None:
             for frame in self._preparation.flush():
                 yield from self._trimmed(frame)
@@ -148,8 +167,8 @@ class VideoReader:
             self.damaged += 1
             return []
 
-    def _timed(self, frame: av.VideoFrame) -> bool:
-        """Give a time to a frame that has none, and refuse one that goes back."""
+    def _give_time(self, frame: av.VideoFrame) -> None:
+        """A time for a frame that has none, and a later one for one that goes back."""
         frame.time_base = frame.time_base or self._video.time_base
         step = max(1, round(1 / (self._rate * Fraction(frame.time_base or 1))))
         if frame.pts is None:
@@ -157,11 +176,10 @@ class VideoReader:
         if self._last_pts is not None and frame.pts <= self._last_pts:
             frame.pts = self._last_pts + 1
         self._last_pts = frame.pts
-        return True
 
     def _trimmed(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
         if not self._cut:
-            yield frame
+            yield from self._with_duration(frame)
             return
         time_base = Fraction(frame.time_base or 1)
         time = (frame.pts or 0) * time_base - self._offset
@@ -169,14 +187,23 @@ class VideoReader:
             self._done = True
         elif time >= 0 and not self._done:
             frame.pts = (frame.pts or 0) - round(self._offset / time_base)
-            yield frame
+            yield from self._with_duration(frame)
+
+    def _with_duration(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
+        """The frame before, which lasts until this one: files tell only distances of decoding."""
+        held, self._held = self._held, frame
+        if held is not None:
+            held.duration = (frame.pts or 0) - (held.pts or 0)
+            yield held
 
     def _within(self, packet: Any) -> Any | None:
         """The packet of another stream, moved to the wanted part, or None if it lies outside."""
         if not self._cut or packet.pts is None:
             return packet
         time = packet.pts * packet.time_base - self._offset
-        if time < 0 or (self._span.duration is not None and time >= self._span.duration):
+        if (time < 0 and self._span.start) or (
+            self._span.duration is not None and time >= self._span.duration
+        ):
             return None
         shift = round(self._offset / packet.time_base)
         packet.pts -= shift
@@ -193,7 +220,9 @@ class VideoReader:
 
 def _open(name: str, format_name: str | None) -> InputContainer:
     try:
-        return av.open("pipe:0" if name == "-" else name, format=format_name, metadata_errors="replace")
+        return av.open(
+            "pipe:0" if name == "-" else name, format=format_name, metadata_errors="replace"
+        )
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"cannot read {name}: {reason(error)}") from error
 
@@ -225,7 +254,8 @@ def _rate(video: VideoStream) -> Fraction:
 def _alpha_decoder(video: VideoStream) -> Any | None:
     """FFmpeg's own VP8 and VP9 decoders drop transparency; libvpx keeps it."""
     library = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(video.codec_context.name)
-    if library is None or video.metadata.get("alpha_mode") != "1":
+    marks = {key.lower(): value for key, value in video.metadata.items()}
+    if library is None or marks.get("alpha_mode") != "1":
         return None
     try:
         return av.CodecContext.create(library, "r")

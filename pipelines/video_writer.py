@@ -26,7 +26,7 @@ from .media_errors import reason
 from .stream_copy import StreamTarget, add_streams
 
 FASTSTART = {"mp4", "mov"}
-UNSPECIFIED = 2  # AVCOL_*_UNSPECIFIED
+STATISTICS = ("alpha_mode", "bps", "duration", "encoder", "number_of_", "rotate", "_statistics")
 BT709, LIMITED, FULL = 1, 1, 2
 
 
@@ -126,6 +126,8 @@ class VideoWriter:
             codec, crf=wanted.crf, preset=wanted.preset, hardware=wanted.hardware
         )
         self._output = _open_output(self._destination, wanted.format_name)
+        if self._output.format.name == "nut":
+            choice.options["bf"] = "0"  # NUT has no negative times, which frames out of order need
         self._output.metadata.update(self._info.metadata)
         self._add_streams(choice, frame)
         if self._info.chapters:
@@ -159,7 +161,9 @@ class VideoWriter:
             context.color_primaries = context.color_trc = BT709
         if choice.encoder == "libx265" and self._output.format.name in FASTSTART:
             context.codec_tag = "hvc1"  # what Apple's players ask for
-        video.metadata.update(self._info.stream_metadata)
+        video.metadata.update(_lasting(self._info.stream_metadata))
+        if context.pix_fmt.startswith("yuva") and choice.codec == "vp9":
+            video.metadata["alpha_mode"] = "1"  # how players know that there is a second picture
         self._say_what_changes(frame, context.pix_fmt, choice)
         return video
 
@@ -215,6 +219,12 @@ def _around(info: SourceInfo) -> tuple[list[Any], list[Any]]:
         [stream for stream in info.streams if stream.index < at],
         [stream for stream in info.streams if stream.index > at],
     )
+
+
+def _lasting(metadata: dict[str, str]) -> dict[str, str]:
+    """What stays true of the filtered picture; the rest is statistics of the old encoding."""
+    return {key: value for key, value in metadata.items()
+            if not key.lower().startswith(STATISTICS)}  # fmt: skip
 
 
 def _open_output(destination: Destination, format_name: str | None) -> OutputContainer:

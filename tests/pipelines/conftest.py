@@ -1,0 +1,125 @@
+"""Small clips of every kind, made with PyAV, and a cheap real filter."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.filter
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+MakeClip = Callable[..., Path]
+
+
+def invert(frame: av.VideoFrame) -> av.VideoFrame:
+    """Every colour turned around, in the frame's own format; alpha stays."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    graph.link_nodes(source, graph.add("negate"), graph.add("buffersink")).configure()
+    graph.vpush(frame)
+    return graph.vpull()
+
+
+def picture(index: int, width: int, height: int) -> NDArray[np.uint8]:
+    """A gradient that moves, (H, W, 3)."""
+    across = np.linspace(20, 220, width)[None, :] + np.zeros((height, 1))
+    down = np.linspace(20, 220, height)[:, None] + np.zeros((1, width))
+    return np.stack([across, down, np.full_like(across, 40 + 5 * index % 160)], -1).astype(np.uint8)
+
+
+def write_clip(
+    path: Path,
+    *,
+    pts: Sequence[int] = tuple(range(12)),
+    time_base: Fraction = Fraction(1, 25),
+    size: tuple[int, int] = (64, 48),
+    codec: str = "libx264",
+    pixel_format: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    rotation: float | None = None,
+    tags: dict[str, Any] | None = None,
+    sounds: Sequence[str] = (),
+    subtitles: Sequence[tuple[int, int, str]] = (),
+    chapters: Sequence[Any] = (),
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """A clip whose frames have exactly these times, with sounds and subtitles beside them."""
+    with av.open(str(path), "w") as output:
+        video: Any = output.add_stream(
+            codec, rate=25, options=options or {}, width=size[0], height=size[1]
+        )
+        video.codec_context.pix_fmt = pixel_format
+        video.codec_context.time_base = video.time_base = time_base
+        for name, value in (tags or {}).items():
+            setattr(video.codec_context, name, value)
+        if pixel_format == "yuva420p":
+            video.metadata["alpha_mode"] = "1"
+        if rotation is not None:
+            video.set_display_rotation(rotation)
+        audio: list[Any] = [output.add_stream(name, rate=48000, layout="mono") for name in sounds]
+        texts: Any = (
+            output.add_mux_stream("subrip", time_base=Fraction(1, 1000)) if subtitles else None
+        )
+        output.metadata.update(metadata or {})
+        if chapters:
+            output.set_chapters(list(chapters))
+        for index, time in enumerate(pts):
+            frame = av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24")
+            frame = frame.reformat(format=pixel_format, dst_colorspace=1)
+            frame.pts, frame.time_base = time, time_base
+            later = pts[index + 1] if index + 1 < len(pts) else time + round(1 / 25 / time_base)
+            frame.duration = later - time
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+        for stream in audio:
+            _write_sound(output, stream)
+        for start, duration, text in subtitles:
+            packet = av.Packet(text.encode())
+            packet.stream, packet.time_base = texts, Fraction(1, 1000)
+            packet.pts = packet.dts = start
+            packet.duration = duration
+            output.mux(packet)
+    return path
+
+
+def _write_sound(output: Any, stream: Any, seconds: float = 0.5) -> None:
+    wave = np.sin(np.arange(int(48000 * seconds)) / 20) * 0.3
+    size = stream.codec_context.frame_size or 1024
+    for start in range(0, len(wave) - size, size):
+        block = wave[start : start + size].astype(np.float32)[None]
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+        for sound in av.AudioResampler(stream.codec_context.format, "mono", 48000).resample(frame):
+            output.mux(stream.encode(sound))
+    output.mux(stream.encode(None))
+
+
+def times_of(path: Path) -> list[Fraction]:
+    """The exact time of every frame in seconds."""
+    with av.open(str(path)) as container:
+        return [frame.pts * Fraction(frame.time_base) for frame in container.decode(video=0)]
+
+
+def packets_of(path: Path, kind: str) -> list[tuple[int, Fraction, bytes]]:
+    """(stream, time in seconds, bytes) of every packet of a kind of stream, in order."""
+    with av.open(str(path)) as container:
+        return sorted(
+            (packet.stream.index, packet.pts * packet.time_base, bytes(packet))
+            for packet in container.demux()
+            if packet.size and packet.stream.type == kind
+        )
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> MakeClip:
+    """Makes a clip in the test's folder: `clip("a.mkv", codec="libx265", …)`."""
+
+    def make(name: str = "clip.mp4", **properties: Any) -> Path:
+        return write_clip(tmp_path / name, **properties)
+
+    return make

@@ -88,7 +88,7 @@ def locate(name_or_path: str | Path) -> Path:
     if known is not None:
         return _embedded() if known.source is None else _downloaded(known.source)
     path = Path(name_or_path).expanduser()
-    if path.is_dir():
+    if path.is_dir() and str(name_or_path):
         return path
     if path.is_file():
         raise UnsupportedModelError(

@@ -151,9 +151,9 @@ class TurboModel:
 def vae_scale_factor(vae: Autoencoder) -> int:
     """How many pixels of a side one latent pixel stands for."""
     if isinstance(vae, PatchedAutoencoderTiny):
-        return vae.spatial_scale_factor
+        return int(vae.spatial_scale_factor)
     levels = len(vae.config.block_out_channels)
-    return 1 << (levels - 1)
+    return int(2 ** (levels - 1))
 
 
 def _prompt_encoder(

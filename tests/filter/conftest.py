@@ -169,7 +169,7 @@ def patched_components(tokenizer: CLIPTokenizer) -> Components:
     width = {"encoder_block_out_channels": (8, 8), "decoder_block_out_channels": (8, 8)}
     blocks = {"num_encoder_blocks": (0, 1), "num_decoder_blocks": (1, 0)}
     return Components(
-        vae=PatchedAutoencoderTiny(**width, **blocks).eval(),
+        vae=PatchedAutoencoderTiny(**width, **blocks, scaling_factor=16.0).eval(),
         unet=_unet(
             sample_size=16,
             in_channels=16,

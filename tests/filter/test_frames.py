@@ -187,7 +187,7 @@ def inside_bars(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Without the columns where bars meet, which subsampled chroma cannot keep."""
     columns = np.arange(values.shape[1]) % 32
     rows = np.abs(np.arange(values.shape[0]) - values.shape[0] // 2) > 8
-    return values[rows][:, (columns > 9) & (columns < 22)]
+    return np.asarray(values[rows][:, (columns > 9) & (columns < 22)], np.int64)
 
 
 @pytest.mark.parametrize("size", [(641, 359), (33, 17), (16, 16), (255, 96)])

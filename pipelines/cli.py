@@ -66,7 +66,8 @@ def _register_if_present(name: str, module: str, help_text: str) -> None:
         function = getattr(import_module(module), name)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command()(function)
-        single(args=context.args, prog_name=f"turbolens {name}", standalone_mode=False)
+        code = single(args=context.args, prog_name=f"turbolens {name}", standalone_mode=False)
+        raise typer.Exit(code if isinstance(code, int) else 0)
 
 
 _register_if_present("bench", "turbolens.pipelines.bench_command", "Measure the speed here.")

@@ -7,7 +7,7 @@ from turbolens.filter.errors import MediaError
 
 
 class Destination:
-    """A path to write to and the name it gets when complete. Pipes and devices are written directly.
+    """A path to write to and the name it gets when complete. Pipes and devices get it directly.
 
     Raises `MediaError` if the file exists and may not be replaced, or its folder does not exist.
     """

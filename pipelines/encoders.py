@@ -1,6 +1,7 @@
 """Which encoder writes the video, in which pixel format, with which options."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -135,7 +136,7 @@ def _opens(name: str) -> bool:
         context = av.CodecContext.create(name, "w")
         assert isinstance(context, av.VideoCodecContext)  # noqa: S101 - for the type checker
         context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
-        context.framerate = 30
+        context.framerate = Fraction(30)
         context.open()
     except (av.FFmpegError, OSError, ValueError):
         return False
@@ -152,7 +153,7 @@ def has_encoder(name: str) -> bool:
 
 
 def pixel_format(choice: EncoderChoice, frame: av.VideoFrame) -> str:
-    """The format a frame is encoded in: its depth and alpha where the codec has them, else 4:2:0."""
+    """The format to encode in: the depth and alpha of the frame where the codec has them."""
     family = FAMILIES[choice.codec]
     hardware = choice.encoder in family.hardware
     if family.alpha and has_alpha(frame) and not hardware:

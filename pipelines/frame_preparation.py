@@ -1,7 +1,9 @@
 """Frames as they should be seen: deinterlaced, upright, and in standard dynamic range."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from typing import Any
 
 import av
 from av.filter import Graph
@@ -60,13 +62,13 @@ class FramePreparation:
 
     def _pull(self, graph: Graph, like: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
         if like is not None:
-            self._time_base = like.time_base
+            self._time_base = Fraction(like.time_base or 1)
         while True:
             try:
                 frame = graph.vpull()
             except (av.BlockingIOError, av.EOFError):
                 return
-            scale = frame.time_base / self._time_base
+            scale = Fraction(frame.time_base or 1) / self._time_base
             if frame.pts is not None:
                 frame.pts = round(frame.pts * scale)
             frame.duration = round(frame.duration * scale)
@@ -100,7 +102,8 @@ class FramePreparation:
 
 def _turn_of(frame: av.VideoFrame) -> list[tuple[str, str]]:
     """The filters that do what the frame's display matrix asks for (quarter turns and mirrors)."""
-    for side_data in frame.side_data:
+    every: Iterable[Any] = frame.side_data  # by its stub a dict, in fact a sequence
+    for side_data in every:
         if side_data.type.name == "DISPLAYMATRIX":
             a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side_data))
             return TURNS.get((_sign(a), _sign(b), _sign(c), _sign(d)), [])
@@ -112,7 +115,7 @@ def _sign(value: int) -> int:
 
 
 def _tone_map(frame: av.VideoFrame) -> list[tuple[str, str]]:
-    """swscale's own perceptual mapping; BT.2020 is assumed where primaries or matrix are untagged."""
+    """swscale's own perceptual mapping; where primaries or matrix are untagged, BT.2020."""
     given = ["in_primaries=bt2020"] if frame.color_primaries in (0, 2) else []
     given += ["in_color_matrix=bt2020nc"] if frame.colorspace == 2 else []
     wanted = ["out_primaries=bt709", "out_transfer=bt709", "out_color_matrix=bt709",
@@ -132,7 +135,7 @@ def _chain(frame: av.VideoFrame, steps: list[tuple[str, str]]) -> Graph:
     except (av.FFmpegError, ValueError) as error:
         names = ", ".join(name for name, _ in steps)
         raise MediaError(
-            f"this video needs the FFmpeg filters {names}, which the installed PyAV {av.__version__}"
-            f" cannot run ({error}); pip install -U av, or convert the file with ffmpeg first"
+            f"this video needs the FFmpeg filters {names}, which PyAV {av.__version__} here cannot "
+            f"run ({error}); pip install -U av, or convert the file with ffmpeg first"
         ) from error
     return graph

@@ -50,7 +50,7 @@ class CopiedStream:
 class ConvertedSound:
     """Sound decoded and encoded again, at its own rate, layout and times."""
 
-    def __init__(self, source: Stream, target: Any) -> None:
+    def __init__(self, source: Any, target: Any) -> None:
         self._decoder, self._target = source.codec_context, target
         context = target.codec_context
         self._resampler = av.AudioResampler(
@@ -98,7 +98,7 @@ class ConvertedSound:
 class ConvertedSubtitles:
     """Text subtitles in another text format."""
 
-    def __init__(self, source: Stream, target: Any) -> None:
+    def __init__(self, source: Any, target: Any) -> None:
         self._decoder, self._target = source.codec_context, target
 
     def packets(self, packet: Any | None) -> Iterable[Any]:

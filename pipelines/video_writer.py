@@ -1,6 +1,7 @@
 """Writes a video file or pipe: filtered frames with their times, and the streams beside them."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -110,10 +111,8 @@ class VideoWriter:
             return
         self._finished = True
         if self._output is not None:
-            try:
+            with suppress(av.FFmpegError, OSError):  # the trailer of what is thrown away
                 self._output.close()
-            except (av.FFmpegError, OSError):
-                pass  # the trailer of a file that is thrown away
         self._destination.discard()
 
     def _failure(self, error: BaseException) -> MediaError:
@@ -171,8 +170,8 @@ class VideoWriter:
         odd = frame.width % 2 or frame.height % 2
         if odd and chosen.startswith("yuv444"):
             self._notify(
-                f"odd size {frame.width}×{frame.height}: written as {chosen}, because {choice.codec}"
-                " with halved colour needs even sides"
+                f"odd size {frame.width}×{frame.height}: written as {chosen}, because "
+                f"{choice.codec} with halved colour needs even sides"
             )
         if has_alpha(frame) and not has_alpha(av.VideoFrame(2, 2, chosen)):
             self._notify(

@@ -102,14 +102,17 @@ def _write_sound(output: Any, stream: Any, seconds: float = 0.5) -> None:
 def times_of(path: Path) -> list[Fraction]:
     """The exact time of every frame in seconds."""
     with av.open(str(path)) as container:
-        return [frame.pts * Fraction(frame.time_base) for frame in container.decode(video=0)]
+        return [
+            (frame.pts or 0) * (frame.time_base or Fraction(0))
+            for frame in container.decode(video=0)
+        ]
 
 
 def packets_of(path: Path, kind: str) -> list[tuple[int, Fraction, bytes]]:
     """(stream, time in seconds, bytes) of every packet of a kind of stream, in order."""
     with av.open(str(path)) as container:
         return sorted(
-            (packet.stream.index, packet.pts * packet.time_base, bytes(packet))
+            (packet.stream.index, (packet.pts or 0) * packet.time_base, bytes(packet))
             for packet in container.demux()
             if packet.size and packet.stream.type == kind
         )

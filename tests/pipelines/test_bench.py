@@ -1,0 +1,136 @@
+"""The bench, on a tiny random model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import (
+    AutoencoderTiny,
+    EulerDiscreteScheduler,
+    StableDiffusionImg2ImgPipeline,
+    UNet2DConditionModel,
+)
+from rich.console import Console
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from typer.testing import CliRunner
+
+from turbolens.filter import FilterSettings, ModelError, TurboModel
+from turbolens.filter.framefilter import STAGES
+from turbolens.pipelines.bench import BenchReport, Case, CaseResult, Timing, measure
+from turbolens.pipelines.bench_baseline import stock_pipeline
+from turbolens.pipelines.bench_command import as_data, show
+from turbolens.pipelines.cli import app
+
+# diffusers is not typed.
+stock: Any = StableDiffusionImg2ImgPipeline
+autoencoder: Any = AutoencoderTiny
+network: Any = UNet2DConditionModel
+scheduler: Any = EulerDiscreteScheduler
+
+TOKENS = 8
+SMALL = Case("small", 128, 96, 64)
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning",  # diffusers on numpy 2
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny SD model as `save_pretrained` leaves it."""
+    torch.manual_seed(0)
+    tokenizer = _tokenizer(tmp_path_factory.mktemp("tokenizer"))
+    text = CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=8, intermediate_size=8, num_hidden_layers=1,
+        num_attention_heads=1, max_position_embeddings=TOKENS,
+        bos_token_id=2, eos_token_id=3, pad_token_id=3,
+    )  # fmt: skip
+    narrow: dict[str, Any] = {
+        "encoder_block_out_channels": (4,) * 4, "decoder_block_out_channels": (4,) * 4,
+        "num_encoder_blocks": (1,) * 4, "num_decoder_blocks": (1,) * 4,
+    }  # fmt: skip
+    pipeline = stock(
+        vae=autoencoder(**narrow), text_encoder=CLIPTextModel(text), tokenizer=tokenizer,
+        unet=network(
+            sample_size=8, in_channels=4, out_channels=4, block_out_channels=(4, 8),
+            layers_per_block=1, cross_attention_dim=8, attention_head_dim=2, norm_num_groups=2,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        ),
+        scheduler=scheduler(timestep_spacing="trailing", steps_offset=1),
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    target = tmp_path_factory.mktemp("model")
+    pipeline.save_pretrained(target)
+    return target
+
+
+def _tokenizer(folder: Path) -> CLIPTokenizer:
+    tokens = ["a", "a</w>", "<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({each: i for i, each in enumerate(tokens)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return CLIPTokenizer(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=TOKENS
+    )
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path) -> BenchReport:
+    model = TurboModel.load(folder, device="cpu", dtype="float32")
+    return measure(model, FilterSettings(), cases=[SMALL], frames=2, baseline=True)
+
+
+def test_every_stage_and_the_baseline_are_timed(report: BenchReport) -> None:
+    result = report.results[0]
+    assert (result.working_width, result.working_height) == (64, 48)
+    assert tuple(result.stages) == STAGES
+    assert {timing.frames for timing in result.stages.values()} == {2}
+    assert result.ratio is not None
+    assert min(result.ratio, result.fps, result.model.median_ms) > 0
+
+
+def test_memory_and_machine_are_told(report: BenchReport) -> None:
+    assert report.peak_memory_mb is None or report.peak_memory_mb > 10
+    assert (report.peak_gpu_memory_mb, report.dtype) == (None, "float32")
+    assert report.device.startswith("cpu, ")
+
+
+def test_tables_name_every_figure(report: BenchReport) -> None:
+    console = Console(width=200, record=True, quiet=False, force_terminal=False)
+    with console.capture() as printed:
+        show(report, console)
+    for word in ("128×96", "64×48", "end to end", "times as fast", "peak main memory", *STAGES):
+        assert word in printed.get()
+
+
+def test_json_has_fps_and_ratio(report: BenchReport) -> None:
+    data = json.loads(json.dumps(as_data(report)))
+    assert data["results"][0]["fps"] == pytest.approx(report.results[0].fps)
+    assert data["results"][0]["ratio"] == pytest.approx(report.results[0].ratio)
+
+
+def test_percentiles_and_ratio_follow_from_the_times() -> None:
+    timing = Timing.of([0.010] * 19 + [0.030])
+    assert timing.frames == 20
+    assert timing.median_ms == pytest.approx(10)
+    assert 10 < timing.p95_ms < 30
+    slower = Timing(30.0, 30.0, 20)
+    result = CaseResult(SMALL, 64, 48, timing, timing, {}, slower)
+    assert result.fps == pytest.approx(100)
+    assert result.ratio == pytest.approx(3)
+
+
+def test_a_model_without_a_folder_has_no_baseline(folder: Path) -> None:
+    model = TurboModel.load(folder, device="cpu", dtype="float32")
+    model.folder = None
+    with pytest.raises(ModelError, match="folder"):
+        stock_pipeline(model)
+
+
+def test_the_command_prints_json(folder: Path) -> None:
+    options = ["--model", str(folder), "--case", "256", "--frames", "2", "--device", "cpu"]
+    done = CliRunner().invoke(app, ["bench", *options, "--dtype", "float32", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["results"][0]["case"]["name"] == "256"

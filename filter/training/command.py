@@ -4,25 +4,40 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from torch import Tensor
 
-from turbolens.filter.device import resolve_device
+from turbolens.filter.device import fastest_cpu_dtype, resolve_device
 from turbolens.filter.loading import Autoencoder
 
 from .autoencoder_stage import autoencoder_losses, new_autoencoder
 from .charts import write_sheet
-from .data import RENDERED, Renders, is_held_out, open_renders, pictures_in, read_square, render
-from .denoiser_stage import Denoiser, denoiser_losses
+from .data import (
+    RENDERED,
+    LatentRenders,
+    Renders,
+    channel_importance,
+    encode_renders,
+    is_held_out,
+    open_renders,
+    pictures_in,
+    read_square,
+    render,
+)
+from .denoiser_stage import Denoiser, latent_losses, pixel_losses
 from .folder import save_model
 from .loop import Stage
 from .phrases import every_phrase
 from .text import new_tokenizer
 
 SIZE = 256
+LATENT_RATE, PIXEL_RATE = 1.5e-3, 3e-4
+PIXEL_SHARE = 8  # one pixel step for so many latent steps
 FEWEST_PICTURES = 8
 
 
@@ -31,7 +46,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the model and the state of the run.")],
     pictures: Annotated[int, typer.Option(min=1, help="How many to render and learn from.")] = 480,
     autoencoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage one.")] = 1500,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 6000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 4000,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
@@ -53,7 +68,7 @@ def train(
         _render(progress, learnt[:pictures], out)
         target = resolve_device(device)
         vae = _autoencoder(progress, out, autoencoder_steps, seed, target)
-        denoiser = _denoiser(progress, out, vae, _samples(data), steps, seed)
+        denoiser = _denoiser(progress, out, vae, _samples(data), steps=steps, seed=seed)
     save_model(out / "model", vae.cpu(), denoiser.cpu())
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
 
@@ -85,16 +100,43 @@ def _first_images(renders: Renders, seed: int) -> Tensor:
     return torch.cat([photographs, styled])
 
 
+def _encode(progress: Progress, out: Path, vae: Autoencoder) -> LatentRenders:
+    """The renders as latents, encoded once; kept in `out` for the next start."""
+    path = out / "latents.npy"
+    if not path.exists():
+        renders = open_renders(out)
+        task = progress.add_task("encoding the looks", total=len(renders.planes))
+        planes = [_advanced(progress, task, each) for each in encode_renders(vae, renders)]
+        temporary = out / "latents.tmp.npy"
+        np.save(temporary, np.stack(planes))
+        temporary.replace(path)
+    return LatentRenders(np.load(path))
+
+
+def _advanced(progress: Progress, task: TaskID, planes: NDArray[np.float16]) -> NDArray[np.float16]:
+    progress.advance(task)
+    return planes
+
+
 def _denoiser(
-    progress: Progress, out: Path, vae: Autoencoder, samples: Tensor, steps: int, seed: int
+    progress: Progress, out: Path, vae: Autoencoder, samples: Tensor, *, steps: int, seed: int
 ) -> Denoiser:
+    """Two stages: most steps on latents, which is cheap; the rest through the decoder."""
     torch.manual_seed(seed + 1)
-    denoiser = Denoiser(new_tokenizer(every_phrase()))
+    latents = _encode(progress, out, vae)
+    in_bfloat16 = vae.device.type == "cuda" or fastest_cpu_dtype() == torch.bfloat16
+    denoiser = Denoiser(new_tokenizer(every_phrase()), in_bfloat16)
     denoiser.to(device=vae.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    losses = denoiser_losses(denoiser, vae, open_renders(out))
-    stage = Stage("denoiser", denoiser, losses, out, steps, 1e-3, seed)
-    for step in _follow(progress, "denoiser", stage, every=1000):
-        write_sheet(out / f"samples-{step:05d}.png", _sheet(denoiser, vae, samples))
+    coarse = latent_losses(denoiser, latents, channel_importance(vae, latents))
+    fine = pixel_losses(denoiser, vae, open_renders(out))
+    stages = (
+        Stage("denoiser", denoiser, coarse, out, steps, LATENT_RATE, seed),
+        Stage("pixels", denoiser, fine, out, max(1, steps // PIXEL_SHARE), PIXEL_RATE, seed),
+    )
+    for stage in stages:
+        for step in _follow(progress, stage.name, stage, every=1000):
+            sheet = _sheet(denoiser, vae, samples)
+            write_sheet(out / f"samples-{stage.name}-{step:05d}.png", sheet)
     return denoiser
 
 

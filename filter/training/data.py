@@ -2,15 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from turbolens.filter.loading import Autoencoder
 
 from .looks import LOOKS, photograph
 
@@ -51,27 +54,45 @@ class Renders:
     """Every look of every picture: `planes` is (N, looks + 1, 3, size, size) uint8 on disk."""
 
     planes: NDArray[np.uint8]
-    count: Callable[[], int]
 
     def draw(
         self, generator: torch.Generator, batch: int, size: int, rendered: Sequence[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """Random crops (B, 3, size, size) of −1…1: the photographs, and for each tensor of look
         indices (B,) in `rendered` those looks of the same crops."""
-        full = self.planes.shape[-1]
-        crops = [
-            self._crop(generator, full, size, [0, *(int(looks[row]) for looks in rendered)])
-            for row in range(batch)
-        ]
-        stacked = torch.stack(crops, 1).float().div_(127.5).sub_(1.0)
-        return stacked[0], list(stacked[1:])
+        crops = _crops(self.planes, generator, batch, size, rendered)
+        flips = torch.randint(2, (batch,), generator=generator).bool()
+        crops[:, flips] = crops[:, flips].flip(-1)
+        scaled = crops.float().div_(127.5).sub_(1.0)
+        return scaled[0], list(scaled[1:])
 
-    def _crop(self, generator: torch.Generator, full: int, size: int, looks: list[int]) -> Tensor:
-        which = _integer(generator, self.count())
-        top, left = (_integer(generator, full - size + 1) for _ in range(2))
-        planes = self.planes[which, looks, :, top : top + size, left : left + size]
-        crop = torch.from_numpy(np.ascontiguousarray(planes))
-        return crop.flip(-1) if _integer(generator, 2) else crop
+
+@dataclass(frozen=True)
+class LatentRenders:
+    """The same encoded: `planes` is (N, looks + 1, channels, h, w) float16."""
+
+    planes: NDArray[np.float16]
+
+    def draw(
+        self, generator: torch.Generator, batch: int, size: int, rendered: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Random crops (B, channels, size, size), as `Renders.draw`."""
+        crops = _crops(self.planes, generator, batch, size, rendered).float()
+        return crops[0], list(crops[1:])
+
+
+def _crops(
+    planes: NDArray[Any], generator: torch.Generator, batch: int, size: int, looks: Sequence[Tensor]
+) -> Tensor:
+    """(1 + looks, B, channels, size, size): plane 0 and the asked planes of random places."""
+    span = planes.shape[-1] - size + 1
+    crops = []
+    for row in range(batch):
+        which, top, left = (_integer(generator, below) for below in (len(planes), span, span))
+        asked = [0, *(int(each[row]) for each in looks)]
+        crop = planes[which, asked, :, top : top + size, left : left + size]
+        crops.append(torch.from_numpy(np.ascontiguousarray(crop)))
+    return torch.stack(crops, 1)
 
 
 def _integer(generator: torch.Generator, below: int) -> int:
@@ -105,11 +126,27 @@ def _rendered(progress: Path, names: list[str]) -> int:
 
 
 def open_renders(out: Path) -> Renders:
-    """The renders in `out`; while they are still being made, those that are done."""
-    planes = np.lib.format.open_memmap(out / "renders.npy", mode="r")
-    progress = out / "renders.json"
+    """The finished renders in `out`."""
+    return Renders(np.lib.format.open_memmap(out / "renders.npy", mode="r"))
 
-    def count() -> int:
-        return int(json.loads(progress.read_text())["done"])
 
-    return Renders(planes, count)
+@torch.inference_mode()
+def encode_renders(vae: Autoencoder, renders: Renders) -> Iterator[NDArray[np.float16]]:
+    """Each picture's planes as latents (looks + 1, channels, h, w) float16."""
+    for planes in renders.planes:
+        images = torch.from_numpy(np.array(planes)).to(vae.device).float().div(127.5).sub(1.0)
+        yield vae.encode(images).latents.half().cpu().numpy()
+
+
+@torch.inference_mode()
+def channel_importance(vae: Autoencoder, latents: LatentRenders, step: float = 0.1) -> Tensor:
+    """(channels,) root mean square change of the picture for a change of one latent channel."""
+    planes = latents.planes[:8]
+    some = torch.from_numpy(np.array(planes[:, 0])).float().to(vae.device)
+    before = vae.decode(some).sample
+    changes = []
+    for channel in range(some.shape[1]):
+        moved = some.clone()
+        moved[:, channel] += step
+        changes.append((vae.decode(moved).sample - before).pow(2).mean().sqrt() / step)
+    return torch.stack(changes)

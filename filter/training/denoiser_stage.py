@@ -8,20 +8,22 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from turbolens.filter.loading import Autoencoder, UNet
 
 from .autoencoder_stage import edge_loss, pixel_loss
-from .data import RENDERED, Renders
+from .data import RENDERED, LatentRenders, Renders
 from .loop import Losses, StepLosses
 from .phrases import phrase
 from .text import WIDTH, new_text_encoder
 
-BATCH, CROP = 12, 128
-NOISE_AT_FULL = 0.6  # noise over signal at the last timestep
+BATCH = 24
+LATENT_CROP = 16  # latents a side: 128 pixels
+PIXEL_BATCH, PIXEL_CROP = 8, 128
+NOISE_AT_FULL = 0.3  # noise over signal at the last timestep
 LEAST_NOISE = 0.004  # and at the first
 FULL_LOOK_AT = 0.8  # the strength from which on nothing of the photograph is asked for
 MIXED_SHARE = 0.3  # of the batch asks for two looks at once
 
 
 def new_betas() -> list[float]:
-    """1,000 betas: noise over signal is 0.004 + 0.596 ((t + 1) / 1000)², 0.15 at strength 0.5.
+    """1,000 betas: noise over signal is 0.004 + 0.296 ((t + 1) / 1000)², 0.08 at strength 0.5.
 
     With the usual schedule it is 1.6 there, from which a small network cannot bring a face back.
     The least noise is kept well above what float32 can tell from none: samplers divide by it.
@@ -67,8 +69,9 @@ class Denoiser(nn.Module):
 
     alphas_cumprod: Tensor
 
-    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+    def __init__(self, tokenizer: CLIPTokenizer, in_bfloat16: bool = False) -> None:
         super().__init__()
+        self.in_bfloat16 = in_bfloat16  # the UNet's arithmetic, not its weights
         self.unet = new_unet()
         self.text_encoder: CLIPTextModel = new_text_encoder(tokenizer)
         self.tokenizer = tokenizer
@@ -90,62 +93,81 @@ class Denoiser(nn.Module):
         alpha = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
         signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
         noisy = signal * latents + spread * noise
-        output = self.unet(noisy, timesteps, encoder_hidden_states=embeds, return_dict=False)[0]
+        with torch.autocast(noisy.device.type, torch.bfloat16, self.in_bfloat16):
+            output = self.unet(noisy, timesteps, encoder_hidden_states=embeds, return_dict=False)[0]
         denoised: Tensor = (noisy - spread * output.float()) / signal
         return denoised
 
 
-def denoiser_losses(denoiser: Denoiser, vae: Autoencoder, renders: Renders) -> StepLosses:
-    """The losses of one step: latents, pixels and edges against the rendered look.
+def latent_losses(denoiser: Denoiser, latents: LatentRenders, importance: Tensor) -> StepLosses:
+    """The loss of one step on latents that were encoded beforehand.
 
-    The target never depends on the noise, so the network learns to leave none of it.
+    `importance` (channels,) is what a change of a channel does to the picture. The target never
+    depends on the noise, so the network learns to leave none of it.
     """
-    vae.requires_grad_(False).eval()
+    scale = (importance / importance.mean()).view(1, -1, 1, 1)
 
     def losses(generator: torch.Generator, _step: int) -> Losses:
-        request = _Request(generator)
-        photographs, (first, second) = renders.draw(
-            generator, BATCH, CROP, [request.first, request.second]
-        )
-        look = torch.lerp(first, second, request.weight)
-        target = torch.lerp(photographs, look, look_share(request.strength).view(-1, 1, 1, 1))
-        photographs, target, strength, weight = (
-            each.to(vae.device) for each in (photographs, target, request.strength, request.weight)
-        )
-        latents = vae.encode(photographs).latents
-        wanted = vae.encode(target).latents
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
-        embeds = torch.lerp(
-            denoiser.embed(request.first_prompts), denoiser.embed(request.second_prompts),
-            weight[..., 0],
-        )  # fmt: skip
-        denoised = denoiser(latents, noise, strength, embeds)
-        image = vae.decode(denoised).sample
-        return {
-            "latents": 0.3 * ((denoised - wanted) ** 2).mean(),
-            "pixels": pixel_loss(image, target),
-            "edges": edge_loss(image, target),
-        }
+        request = Request(generator, BATCH)
+        clean, looks = latents.draw(generator, BATCH, LATENT_CROP, [request.first, request.second])
+        wanted = request.target(clean, *looks)
+        noise = torch.randn(clean.shape, generator=generator)
+        device = scale.device
+        denoised = request.denoise(denoiser, clean.to(device), noise.to(device))
+        return {"latents": ((denoised - wanted.to(device)) * scale).abs().mean()}
 
     return losses
 
 
-class _Request:
+def pixel_losses(denoiser: Denoiser, vae: Autoencoder, renders: Renders) -> StepLosses:
+    """The losses of one step through the frozen decoder: pixels and edges against the look."""
+    vae.requires_grad_(False).eval()
+
+    def losses(generator: torch.Generator, _step: int) -> Losses:
+        request = Request(generator, PIXEL_BATCH)
+        photographs, looks = renders.draw(
+            generator, PIXEL_BATCH, PIXEL_CROP, [request.first, request.second]
+        )
+        target = request.target(photographs, *looks).to(vae.device)
+        latents = vae.encode(photographs.to(vae.device)).latents
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        image = vae.decode(request.denoise(denoiser, latents, noise)).sample
+        return {"pixels": pixel_loss(image, target), "edges": edge_loss(image, target)}
+
+    return losses
+
+
+class Request:
     """What a batch is asked for: strengths, one or two looks each, and the words for them."""
 
-    def __init__(self, generator: torch.Generator) -> None:
-        uniform = torch.rand(3, BATCH, generator=generator)
+    def __init__(self, generator: torch.Generator, batch: int) -> None:
+        uniform = torch.rand(3, batch, generator=generator)
         self.strength = 1 - 0.98 * uniform[0] ** 1.3
-        self.first = self._looks(generator)
+        self.first = self._looks(generator, batch)
         mixed = uniform[1] < MIXED_SHARE
-        self.second = torch.where(mixed, self._looks(generator), self.first)
+        self.second = torch.where(mixed, self._looks(generator, batch), self.first)
         self.weight = (uniform[2] * mixed).view(-1, 1, 1, 1)
         self.first_prompts = self._prompts(self.first, generator)
         self.second_prompts = self._prompts(self.second, generator)
 
+    def target(self, photographs: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        """What should come out, of photographs and looks as images or as latents."""
+        look = torch.lerp(first, second, self.weight)
+        return torch.lerp(photographs, look, look_share(self.strength).view(-1, 1, 1, 1))
+
+    def denoise(self, denoiser: Denoiser, latents: Tensor, noise: Tensor) -> Tensor:
+        """The denoiser's answer."""
+        embeds = torch.lerp(
+            denoiser.embed(self.first_prompts),
+            denoiser.embed(self.second_prompts),
+            self.weight[..., 0].to(latents),
+        )
+        denoised: Tensor = denoiser(latents, noise, self.strength.to(latents), embeds)
+        return denoised
+
     @staticmethod
-    def _looks(generator: torch.Generator) -> Tensor:
-        return torch.randint(len(RENDERED), (BATCH,), generator=generator)
+    def _looks(generator: torch.Generator, batch: int) -> Tensor:
+        return torch.randint(len(RENDERED), (batch,), generator=generator)
 
     @staticmethod
     def _prompts(looks: Tensor, generator: torch.Generator) -> list[str]:

@@ -1,7 +1,7 @@
 """`FilterSettings`: every live control of a frame filter, with its range, unit and default."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -103,13 +103,11 @@ class FilterSettings(BaseModel):
     )  # fmt: skip
     enabled: bool = Field(default=True, description="Off: frames pass untouched.")
 
-    if not TYPE_CHECKING:  # type checkers keep the generated signature
-
-        def __init__(self, **values: Any) -> None:
-            try:
-                super().__init__(**values)
-            except ValidationError as error:
-                raise SettingsError(_explain(error, values)) from error
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError(_explain(error, values)) from error
 
     def replace(self, **changes: Any) -> "FilterSettings":
         """A copy with these values changed, all of them validated."""

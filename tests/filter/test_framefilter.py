@@ -9,18 +9,20 @@ import av
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from turbolens.filter import FilterSettings, FrameError, FrameFilter, SettingsError, TurboModel
 from turbolens.filter.framefilter import STAGES
 
-Pictures = Callable[..., list[Any]]
+Array = NDArray[np.uint8]
+Pictures = Callable[..., list[Array]]
 
 
-def _equal(first: list[Any], second: list[Any]) -> bool:
+def _equal(first: list[Array], second: list[Array]) -> bool:
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def _video_frame(array: Any, pts: int) -> av.VideoFrame:
+def _video_frame(array: Array, pts: int) -> av.VideoFrame:
     frame = av.VideoFrame.from_ndarray(array, format="rgb24").reformat(format="yuv420p")
     frame.pts, frame.time_base = pts, Fraction(1, 1000)
     return frame
@@ -29,7 +31,8 @@ def _video_frame(array: Any, pts: int) -> av.VideoFrame:
 def test_an_array_gives_an_array_of_its_size(model: TurboModel, pictures: Pictures) -> None:
     picture = pictures(1)[0]
     result = FrameFilter(model)(picture)
-    assert (result.shape, result.dtype) == (picture.shape, np.uint8)
+    assert result.shape == picture.shape
+    assert result.dtype == np.uint8
     assert not np.array_equal(result, picture)
 
 
@@ -102,7 +105,7 @@ def test_mix_is_between_input_and_filtered(model: TurboModel, pictures: Pictures
 
 def test_an_update_holds_from_the_next_frame_on(model: TurboModel, pictures: Pictures) -> None:
     frame = pictures(1)[0]
-    settings = {"blend_before": 0.0, "blend_after": 0.0}
+    settings: dict[str, Any] = {"blend_before": 0.0, "blend_after": 0.0}
     changed = FrameFilter(model, **settings)
     before = changed(frame)
     changed.update(prompt="ink", strength=0.9)
@@ -119,7 +122,7 @@ def test_a_wrong_update_changes_nothing(model: TurboModel) -> None:
 
 
 def test_reset_starts_the_stream_anew(model: TurboModel, pictures: Pictures) -> None:
-    settings = {"motion_sensitivity": 0.0, "scene_cut_sensitivity": 0.0}
+    settings: dict[str, Any] = {"motion_sensitivity": 0.0, "scene_cut_sensitivity": 0.0}
     first, *_, last = pictures(8)
     frame_filter = FrameFilter(model, **settings)
     fresh = frame_filter(first)
@@ -191,7 +194,7 @@ def test_several_filters_share_a_model_from_several_threads(
     frames = pictures(4)
     prompts = ["ink", "oil", "neon"]
     alone = [[FrameFilter(model, prompt=p).batch([f])[0] for f in frames] for p in prompts]
-    results: list[list[Any]] = [[] for _ in prompts]
+    results: list[list[Array]] = [[] for _ in prompts]
 
     def run(index: int) -> None:
         for frame in frames:

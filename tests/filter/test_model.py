@@ -3,13 +3,12 @@
 import json
 import shutil
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import pytest
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline
 
 from turbolens.filter import ModelError, ModelNotFoundError, SettingsError, TurboModel
 from turbolens.filter import UnsupportedModelError as Unsupported
@@ -18,7 +17,9 @@ from turbolens.filter.catalogue import EMBEDDED_FOLDER, KNOWN, known_models, loc
 from turbolens.filter.device import resolve_device, resolve_dtype
 from turbolens.filter.loading import Components, load_components
 
-CPU = {"device": "cpu", "dtype": "float32"}
+diffusers: Any = import_module("diffusers")
+
+CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}
 
 
 @pytest.fixture
@@ -73,7 +74,8 @@ def test_a_patched_folder_is_cast_and_lists_its_looks(patched_folder: Path) -> N
 
 def test_the_stock_pipeline_runs_a_patched_folder(patched_folder: Path) -> None:
     model = TurboModel.load(patched_folder, **CPU)
-    pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(patched_folder, vae=model.vae)
+    kind = diffusers.StableDiffusionImg2ImgPipeline
+    pipeline = kind.from_pretrained(patched_folder, vae=model.vae)
     pipeline.to(torch.float32).set_progress_bar_config(disable=True)
     image = torch.rand(1, 3, 32, 40)
     result = pipeline(
@@ -129,20 +131,20 @@ def test_bfloat16_is_near_float32(folder: Path) -> None:
     assert (outputs[0] - outputs[1]).abs().max() < 0.1
 
 
-def _remove(name: str) -> Callable[[Path], None]:
+def _remove(name: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).unlink()
 
 
-def _overwrite(name: str, text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text(text) and None
+def _overwrite(name: str, text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(text)
 
 
-def _config(name: str, **changes: Any) -> Callable[[Path], None]:
+def _config(name: str, **changes: Any) -> Callable[[Path], object]:
     return lambda folder: _change(folder / name, **changes)
 
 
-def _rename(name: str, new: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).rename(folder / new) and None
+def _rename(name: str, new: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).rename(folder / new)
 
 
 UNET, VAE = "unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model"

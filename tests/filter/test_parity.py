@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import pytest
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline
 
 from turbolens.filter import SettingsError, TurboModel
 from turbolens.filter.catalogue import EMBEDDED_FOLDER
@@ -16,6 +15,8 @@ from turbolens.filter.coherence import FixedNoise
 from turbolens.filter.schedule import Schedule
 from turbolens.filter.settings import WeightedPrompt
 from turbolens.filter.timesteps import lcm_timesteps, trailing_timesteps
+
+diffusers: Any = import_module("diffusers")
 
 PROMPT = "an oil painting"
 SAMPLERS = ["EulerDiscrete", "EulerAncestralDiscrete", "LCM", "DDIM"]
@@ -164,7 +165,8 @@ def test_prompt_embeds_equal_those_of_sdxl(sdxl: TurboModel, sdxl_pipeline: Any)
 @pytest.mark.parametrize("run", [(1, 1.0), (2, 0.5), (4, 0.25), (4, 1.0)])
 def test_the_embedded_model_equals_the_stock_pipeline(run: tuple[int, float]) -> None:
     model = TurboModel.load("embedded", device="cpu", dtype="float32")
-    pipeline = StableDiffusionImg2ImgPipeline.from_pretrained(EMBEDDED_FOLDER, vae=model.vae)
+    kind = diffusers.StableDiffusionImg2ImgPipeline
+    pipeline = kind.from_pretrained(EMBEDDED_FOLDER, vae=model.vae)
     pipeline.set_progress_bar_config(disable=True)
     picture = torch.rand(1, 3, 64, 96, generator=torch.manual_seed(5))
     theirs = _theirs(pipeline.to(torch.float32), picture, run, "np")

@@ -1,9 +1,9 @@
 """The schedule against closed forms and against diffusers' own schedulers."""
 
 import math
+from importlib import import_module
 from typing import Any
 
-import diffusers
 import pytest
 import torch
 
@@ -16,6 +16,8 @@ from turbolens.filter.timesteps import (
     timestep_from_strength,
     trailing_timesteps,
 )
+
+diffusers: Any = import_module("diffusers")
 
 SD: dict[str, Any] = {
     "_class_name": "EulerDiscreteScheduler",

@@ -60,7 +60,7 @@ def test_replace_checks_the_new_values() -> None:
 
 def test_settings_cannot_be_changed_in_place() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        FilterSettings().strength = 0.3  # type: ignore[misc]
+        FilterSettings().strength = 0.3
 
 
 @pytest.mark.parametrize("prompt", [[("ink", 2.0), ("oil", 1.0)], (("ink", 2.0), ("oil", 1.0))])

@@ -17,8 +17,10 @@ _GIBIBYTE = 1 << 30
 def prepared(network: NetworkT, device: torch.device, dtype: torch.dtype) -> NetworkT:
     """The network itself, on the device, for inference, its convolutions in channels-last order."""
     network.eval().requires_grad_(False)
-    network.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
+    # Not the networks' own `to`: that of diffusers warns of every dtype, even of the one they have.
+    return torch.nn.Module.to(  # type: ignore[call-overload,no-any-return]
+        network, device=device, dtype=dtype, memory_format=torch.channels_last
+    )
 
 
 @lru_cache(maxsize=1)

@@ -96,10 +96,10 @@ class FrameFilter:
             if self._must_reset:
                 self._must_reset = False
                 self._coherence.reset()
-            geometries = [self._geometry(frame, settings) for frame in frames]
             if _passes(settings):
                 self._coherence.reset()
                 return list(frames)
+            geometries = [self._geometry(frame, settings) for frame in frames]
             filtered: list[FrameT] = []
             for geometry, group in groupby(zip(geometries, frames, strict=True), lambda x: x[0]):
                 alike = [frame for _, frame in group]

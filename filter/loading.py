@@ -161,8 +161,9 @@ def _load_text_encoder(folder: Path, component: str) -> TextEncoder:
 
 def _load_tokenizer(folder: Path, component: str) -> CLIPTokenizer:
     path = folder / component
-    if not path.is_dir():
-        raise ModelError(f"{folder} must hold {component}, which is missing")
+    # From a folder without one, transformers makes an empty vocabulary and says nothing.
+    if not any((path / name).is_file() for name in ("vocab.json", "tokenizer.json")):
+        raise ModelError(f"{path} must hold vocab.json or tokenizer.json, and holds neither")
     try:
         return CLIPTokenizer.from_pretrained(path, local_files_only=True)  # type: ignore[no-any-return]
     except _DAMAGE as error:

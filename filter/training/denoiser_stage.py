@@ -46,7 +46,7 @@ def new_unet() -> UNet:
     """4.3 M weights; the text steers every block through the time embedding, and the middle one by
     cross-attention."""
     return UNet2DConditionModel(  # type: ignore[no-untyped-call]
-        sample_size=32,
+        sample_size=64,
         in_channels=16,
         out_channels=16,
         block_out_channels=(48, 96, 144),

@@ -32,7 +32,8 @@ def save_model(folder: Path, vae: Autoencoder, denoiser: Denoiser) -> None:
 
 
 def _save(module: Any, folder: Path) -> None:
-    module.to(dtype=torch.float16, memory_format=torch.contiguous_format)
+    # Not the network's own `to`: that of diffusers warns of every dtype.
+    torch.nn.Module.to(module, dtype=torch.float16, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     module.save_pretrained(folder, safe_serialization=True)
 
 

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from functools import wraps
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -26,14 +25,13 @@ def with_filter_options(command: Callable[..., R]) -> Callable[..., R]:
     own = [value for name, value in signature.parameters.items() if name != "settings"]
     made = [_parameter(name, field) for name, field in FilterSettings.model_fields.items()]
 
-    @wraps(command)
     def wrapper(**values: Any) -> R:
         given = {name: values.pop(name) for name in FilterSettings.model_fields}
         return command(**values, settings=chosen_settings(given))
 
-    wrapper.__signature__ = signature.replace(parameters=[*own, *made])
+    wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
     wrapper.__annotations__ = {value.name: value.annotation for value in (*own, *made)}
-    del wrapper.__wrapped__  # type: ignore[attr-defined]  # else typer reads the inner signature
+    setattr(wrapper, "__signature__", signature.replace(parameters=[*own, *made]))  # noqa: B010
     return wrapper
 
 

@@ -106,7 +106,9 @@ def test_a_sequence_gives_a_video_of_its_rate(tmp_path: Path) -> None:
     options = VideoOptions(rate=Fraction(10))
     filter_video(str(tmp_path / "*.png"), str(tmp_path / "out.mp4"), inverted, options)
     with av.open(tmp_path / "out.mp4") as container:
-        times = [frame.pts * Fraction(frame.time_base) for frame in container.decode(video=0)]
+        times = [
+            (frame.pts or 0) * Fraction(frame.time_base or 1) for frame in container.decode(video=0)
+        ]
     assert times == [Fraction(n, 10) for n in range(5)]
 
 

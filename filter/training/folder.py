@@ -24,7 +24,10 @@ def save_model(folder: Path, vae: Autoencoder, denoiser: Denoiser) -> None:
     _save(denoiser.text_encoder, folder / "text_encoder")
     _save_tokenizer(denoiser.tokenizer, folder / "tokenizer")
     scheduler: Any = EulerDiscreteScheduler(  # type: ignore[no-untyped-call]
-        trained_betas=new_betas(), timestep_spacing="trailing", prediction_type="epsilon"
+        trained_betas=new_betas(),
+        timestep_spacing="trailing",
+        steps_offset=1,
+        prediction_type="epsilon",
     )
     scheduler.save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(_index(), indent=2) + "\n")

@@ -45,6 +45,7 @@ def _sampling(model: TurboModel, pipeline: Any, sampler: str, kind: str) -> Iter
     pipeline.scheduler = getattr(diffusers, f"{sampler}Scheduler")(
         beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, prediction_type=kind,
         timestep_spacing="trailing", steps_offset=1, **clip,
+        trained_betas=before.config.get("trained_betas"),
     )  # fmt: skip
     config = {**pipeline.scheduler.config, "_class_name": f"{sampler}Scheduler"}
     model.schedule = Schedule.from_config(config)
@@ -162,14 +163,16 @@ def test_prompt_embeds_equal_those_of_sdxl(sdxl: TurboModel, sdxl_pipeline: Any)
     not (EMBEDDED_FOLDER / "model_index.json").is_file(),
     reason="the embedded weights are not in this checkout; `turbolens train` makes them",
 )
-@pytest.mark.parametrize("run", [(1, 1.0), (2, 0.5), (4, 0.25), (4, 1.0)])
-def test_the_embedded_model_equals_the_stock_pipeline(run: tuple[int, float]) -> None:
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_embedded_model_equals_the_stock_pipeline(sampler: str) -> None:
     model = TurboModel.load("embedded", device="cpu", dtype="float32")
     kind = diffusers.StableDiffusionImg2ImgPipeline
-    pipeline = kind.from_pretrained(EMBEDDED_FOLDER, vae=model.vae)
+    pipeline = kind.from_pretrained(EMBEDDED_FOLDER, vae=model.vae).to(torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     picture = torch.rand(1, 3, 64, 96, generator=torch.manual_seed(5))
-    theirs = _theirs(pipeline.to(torch.float32), picture, run, "np")
     latents = model.encode(picture * 2 - 1)
-    ours = model.decode(_ours(model, latents, run)).div(2).add(0.5).clamp(0, 1)
-    assert _difference(ours, torch.from_numpy(theirs).permute(0, 3, 1, 2)) <= 1e-4
+    with _sampling(model, pipeline, sampler, "epsilon"):
+        for run in [(1, 1.0), (2, 0.5), (3, 1.0), (4, 1.0), (10, 0.1), (20, 0.2)]:
+            theirs = torch.from_numpy(_theirs(pipeline, picture, run, "np")).permute(0, 3, 1, 2)
+            ours = model.decode(_ours(model, latents, run)).div(2).add(0.5).clamp(0, 1)
+            assert _difference(ours, theirs) <= 1e-4, run

@@ -36,8 +36,7 @@ from .phrases import every_phrase
 from .text import new_tokenizer
 
 SIZE = 256
-LATENT_RATE, PIXEL_RATE = 1.5e-3, 3e-4
-PIXEL_SHARE = 8  # one pixel step for so many latent steps
+LATENT_RATE, PIXEL_RATE = 1.5e-3, 8e-4
 FEWEST_PICTURES = 8
 
 
@@ -46,7 +45,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the model and the state of the run.")],
     pictures: Annotated[int, typer.Option(min=1, help="How many to render and learn from.")] = 480,
     autoencoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage one.")] = 1500,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 4000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of stages two and three, each.")] = 2500,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
@@ -131,7 +130,7 @@ def _denoiser(
     fine = pixel_losses(denoiser, vae, open_renders(out))
     stages = (
         Stage("denoiser", denoiser, coarse, out, steps, LATENT_RATE, seed),
-        Stage("pixels", denoiser, fine, out, max(1, steps // PIXEL_SHARE), PIXEL_RATE, seed),
+        Stage("pixels", denoiser, fine, out, steps, PIXEL_RATE, seed),
     )
     for stage in stages:
         for step in _follow(progress, stage.name, stage, every=1000):

@@ -16,14 +16,14 @@ from .text import WIDTH, new_text_encoder
 BATCH = 24
 LATENT_CROP = 16  # latents a side: 128 pixels
 PIXEL_BATCH, PIXEL_CROP = 8, 128
-NOISE_AT_FULL = 0.3  # noise over signal at the last timestep
+NOISE_AT_FULL = 0.1  # noise over signal at the last timestep
 LEAST_NOISE = 0.004  # and at the first
 FULL_LOOK_AT = 0.8  # the strength from which on nothing of the photograph is asked for
 MIXED_SHARE = 0.3  # of the batch asks for two looks at once
 
 
 def new_betas() -> list[float]:
-    """1,000 betas: noise over signal is 0.004 + 0.296 ((t + 1) / 1000)², 0.08 at strength 0.5.
+    """1,000 betas: noise over signal is 0.004 + 0.096 ((t + 1) / 1000)², 0.03 at strength 0.5.
 
     With the usual schedule it is 1.6 there, from which a small network cannot bring a face back.
     The least noise is kept well above what float32 can tell from none: samplers divide by it.

@@ -22,13 +22,13 @@ $(STAMP): pyproject.toml setup.py constraints.txt
 	touch $@
 
 demo: $(STAMP)  ## filter VIDEO=clip.mp4 (or the test scene) by PROMPT="...": demo.mp4, demo.png
-	$(BIN)/turbolens video "$(or $(VIDEO),test-scene)" demo.mp4 --prompt "$(PROMPT)" \
+	$(BIN)/turbolens video "$(or $(VIDEO),test-scene)" demo.mp4 --prompt "$(PROMPT)" --strength 0.8 \
 		--compare --preview 6 --overwrite
 	@echo "Before and after side by side:  $(CURDIR)/demo.mp4"
 	@echo "Contact sheet:                  $(CURDIR)/demo.png"
 
 test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 lint: $(STAMP)  ## check style and formatting
 	$(BIN)/ruff check .

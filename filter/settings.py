@@ -56,7 +56,7 @@ class FilterSettings(BaseModel):
         description="The look: a text, or a list of (text, weight) mixed in embedding space.",
     )
     strength: float = Field(
-        default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
+        default=0.7, ge=0.0, le=1.0, allow_inf_nan=False,
         description="How far the picture may go from the input: 0 leaves it, 1 is all look.",
     )  # fmt: skip
     steps: int = Field(

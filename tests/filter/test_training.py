@@ -150,7 +150,10 @@ def test_too_few_pictures_is_a_usage_error(
 
 
 @pytest.mark.slow
-def test_a_whole_small_run_gives_a_model_that_filters(photographs: Path, tmp_path: Path) -> None:
+def test_a_whole_small_run_gives_a_model_that_filters(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turbolens.filter.training.command.SIZE", 128)
     out = tmp_path / "out"
     train(photographs, out, pictures=8, autoencoder_steps=3, steps=2, device="cpu")
     assert (out / "samples-pixels-00002.png").exists()

@@ -282,9 +282,14 @@ def test_it_stands_between_two_ffmpegs(clip: Path, tmp_path: Path) -> None:
 
 
 def _interrupted(folder: Path, *options: str) -> int:
-    """Start on a long clip, wait until frames are written, press Ctrl-C once."""
+    """Start on a long clip, wait until frames are written, press Ctrl-C once.
+
+    A shell that starts the tests in the background makes all below it ignore Ctrl-C.
+    """
     make_clip(folder / "long.mp4", frames=3000)
-    command = [*COMMAND, "video", "long.mp4", "out.mkv", "--json", "--size", "64", *options]
+    obey = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    start = [sys.executable, "-c", obey + "from turbolens.pipelines.cli import main; main()"]
+    command = [*start, "video", "long.mp4", "out.mkv", "--json", "--size", "64", *options]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdout is not None
         assert "progress" in process.stdout.readline()

@@ -158,6 +158,7 @@ def test_an_error_of_the_filter_leaves_nothing_behind(clip: MakeClip, tmp_path: 
 def program(body: str) -> list[str]:
     head = """
         import resource, signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `&`
         from turbolens.filter import MediaError
         from turbolens.pipelines.video import VideoOptions, filter_video
         def same(frame): return frame

@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 VIDEO  ?=
-PROMPT ?= oil painting
+PROMPT ?= neon
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint types wheel-check clean

@@ -1,4 +1,4 @@
-"""Every look of a model on one picture, as a sheet: python examples/looks.py sheet.png [picture]."""
+"""One picture in every look of the model: python examples/looks.py sheet.png [picture]."""
 
 import sys
 

@@ -21,6 +21,7 @@ from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 
 from .charts import write_sheet
 from .data import is_held_out, pictures_in, read_square
+from .denoiser_stage import FULL_LOOK_AT
 from .looks import LOOKS
 from .phrases import PHRASES
 from .rendering import edges
@@ -51,11 +52,12 @@ class LookFigures:
 
     @property
     def is_monotone(self) -> bool:
-        """Whether more strength never brings the output nearer to the input by a whole level.
+        """Whether more strength never brings the output nearer to the input, up to the full look.
 
-        From strength 0.8 on the same is asked for, so the last steps of the path only wobble.
+        From `FULL_LOOK_AT` on the same picture is asked for, and the path only wobbles.
         """
-        return all(later >= earlier - 1 / 255 for earlier, later in pairwise(self.path))
+        rising = [path for path, s in zip(self.path, STRENGTHS, strict=True) if s <= FULL_LOOK_AT]
+        return all(later >= earlier for earlier, later in pairwise(rising))
 
 
 class Evaluation:

@@ -51,7 +51,7 @@ def known_models() -> dict[str, KnownModel]:
             size_bytes=_folder_bytes(EMBEDDED_FOLDER),
             licence="MIT",
             native_size=512,
-            description="A small model of a dozen looks, in this package; runs live on a CPU.",
+            description="A small model of 17 looks, in this package; runs live on a CPU.",
         ),
         KnownModel(
             name="sd-turbo",

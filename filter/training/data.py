@@ -114,7 +114,7 @@ def render(pictures: Sequence[Path], out: Path, size: int) -> Iterator[int]:
         planes.flush()
         temporary = progress.with_suffix(".tmp")
         temporary.write_text(json.dumps({"names": names, "done": index + 1}))
-        temporary.replace(progress)  # a training run may be reading it
+        temporary.replace(progress)  # whole, or as it was before
         yield index + 1
 
 

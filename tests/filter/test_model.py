@@ -13,7 +13,7 @@ import torch
 from turbolens.filter import ModelError, ModelNotFoundError, SettingsError, TurboModel
 from turbolens.filter import UnsupportedModelError as Unsupported
 from turbolens.filter.autoencoder import PatchedAutoencoderTiny
-from turbolens.filter.catalogue import EMBEDDED_FOLDER, KNOWN, known_models, locate
+from turbolens.filter.catalogue import KNOWN, known_models, locate
 from turbolens.filter.device import resolve_device, resolve_dtype
 from turbolens.filter.loading import Components, load_components
 
@@ -233,10 +233,6 @@ def test_the_catalogue_describes_every_known_model() -> None:
         assert known.is_embedded == (name == "embedded")
 
 
-@pytest.mark.skipif(
-    not (EMBEDDED_FOLDER / "model_index.json").is_file(),
-    reason="the embedded weights are not in this checkout; `turbolens train` makes them",
-)
 def test_the_embedded_model_is_as_the_catalogue_says() -> None:
     model, known = TurboModel.load("embedded", **CPU), known_models()["embedded"]
     assert model.native_size == known.native_size

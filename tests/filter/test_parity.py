@@ -159,10 +159,6 @@ def test_prompt_embeds_equal_those_of_sdxl(sdxl: TurboModel, sdxl_pipeline: Any)
     assert ours.pooled_prompt_embeds.allclose(pooled, atol=1e-6)
 
 
-@pytest.mark.skipif(
-    not (EMBEDDED_FOLDER / "model_index.json").is_file(),
-    reason="the embedded weights are not in this checkout; `turbolens train` makes them",
-)
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_embedded_model_equals_the_stock_pipeline(sampler: str) -> None:
     model = TurboModel.load("embedded", device="cpu", dtype="float32")

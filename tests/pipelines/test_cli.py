@@ -17,16 +17,11 @@ import numpy as np
 import pytest
 
 from turbolens.filter import FilterSettings
-from turbolens.filter.catalogue import EMBEDDED_FOLDER
 from turbolens.pipelines import cli
 from turbolens.pipelines.filter_options import parse_prompt
 
 COMMAND = [sys.executable, "-m", "turbolens"]
 UNTOUCHED = ["--no-enabled"]  # the whole command, but each frame passes as it is
-
-needs_weights = pytest.mark.skipif(
-    not (EMBEDDED_FOLDER / "model_index.json").is_file(), reason="no embedded weights yet"
-)
 
 
 class Result(NamedTuple):
@@ -158,7 +153,6 @@ def test_several_inputs_need_a_folder(turbolens: Any, clip: Path) -> None:
     assert "--output-dir" in one_line(err)
 
 
-@needs_weights
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
@@ -176,7 +170,6 @@ def test_a_file_that_is_no_video_is_one_line_and_code_1(
     assert os.listdir() == [name]
 
 
-@needs_weights
 def test_a_folder_without_pictures_is_one_line_and_code_1(turbolens: Any) -> None:
     Path("empty").mkdir()
     code, _, err = turbolens("video", "empty", "out.mp4")
@@ -184,14 +177,12 @@ def test_a_folder_without_pictures_is_one_line_and_code_1(turbolens: Any) -> Non
     assert "holds no pictures" in one_line(err)
 
 
-@needs_weights
 def test_an_unknown_look_names_the_known_ones(turbolens: Any, clip: Path) -> None:
     code, _, err = turbolens("video", clip, "out.mp4", "--look", "cave painting")
     assert code == 2
     assert "oil painting" in one_line(err)
 
 
-@needs_weights
 def test_a_video_is_filtered_with_every_time_kept(turbolens: Any, clip: Path) -> None:
     code, out, err = turbolens("video", clip, "out.mp4", "--size", 64, "-p", "pencil sketch")
     assert (code, out) == (0, "")
@@ -200,13 +191,11 @@ def test_a_video_is_filtered_with_every_time_kept(turbolens: Any, clip: Path) ->
     assert times_of(Path("out.mp4")) == times_of(clip)
 
 
-@needs_weights
 def test_a_mixture_of_prompts_is_taken(turbolens: Any, clip: Path) -> None:
     arguments = ["-p", "neon:0.3", "-p", "ink and wash:0.7", "--size", "64"]
     assert turbolens("video", clip, "out.mp4", *arguments).code == 0
 
 
-@needs_weights
 def test_a_tiny_frame_is_refused_in_one_line(turbolens: Any) -> None:
     tiny = make_clip(Path("tiny.mkv"), size=(2, 2))
     code, _, err = turbolens("video", tiny, "out.mkv")
@@ -215,7 +204,6 @@ def test_a_tiny_frame_is_refused_in_one_line(turbolens: Any) -> None:
     assert os.listdir() == ["tiny.mkv"]
 
 
-@needs_weights
 def test_json_lines_tell_progress_and_the_end(turbolens: Any, clip: Path) -> None:
     code, out, err = turbolens("video", clip, "out.mp4", "--json", *UNTOUCHED)
     events = [json.loads(line) for line in out.splitlines()]
@@ -226,7 +214,6 @@ def test_json_lines_tell_progress_and_the_end(turbolens: Any, clip: Path) -> Non
     assert done["destination"] == "out.mp4"
 
 
-@needs_weights
 def test_compare_and_preview(turbolens: Any, clip: Path) -> None:
     assert turbolens("video", clip, "o.mp4", "--compare", "--preview", 3, *UNTOUCHED).code == 0
     with av.open("o.mp4") as container:
@@ -236,19 +223,16 @@ def test_compare_and_preview(turbolens: Any, clip: Path) -> None:
     assert (sheet.width, sheet.height) == (3 * 64 + 2 * 4, 2 * 48 + 4)
 
 
-@needs_weights
 def test_a_part_of_the_test_scene(turbolens: Any) -> None:
     assert turbolens("video", "test-scene", "s.mp4", "--duration", 0.1, *UNTOUCHED).code == 0
     assert times_of(Path("s.mp4")) == [Fraction(n, 30) for n in range(3)]
 
 
-@needs_weights
 def test_without_an_output_it_lies_beside_the_input(turbolens: Any, clip: Path) -> None:
     assert turbolens("video", clip, *UNTOUCHED).code == 0
     assert clip.with_name("clip.turbolens.mp4").is_file()
 
 
-@needs_weights
 def test_of_several_inputs_a_bad_one_does_not_stop_the_others(turbolens: Any, clip: Path) -> None:
     Path("bad.mp4").write_bytes(b"no video" * 99)
     code, _, err = turbolens("video", "bad.mp4", clip, "--output-dir", "styled", *UNTOUCHED)
@@ -257,7 +241,6 @@ def test_of_several_inputs_a_bad_one_does_not_stop_the_others(turbolens: Any, cl
     assert os.listdir("styled") == ["clip.mp4"]
 
 
-@needs_weights
 def test_an_encoder_that_is_not_here_is_named(turbolens: Any, clip: Path) -> None:
     if any("nvenc" in name for name in os.environ.get("TURBOLENS_ENCODERS", "").split()):
         pytest.skip("this machine has the encoder")
@@ -268,7 +251,6 @@ def test_an_encoder_that_is_not_here_is_named(turbolens: Any, clip: Path) -> Non
         assert os.listdir() == ["clip.mp4"]
 
 
-@needs_weights
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
 def test_it_stands_between_two_ffmpegs(clip: Path, tmp_path: Path) -> None:
     line = (
@@ -299,13 +281,11 @@ def _interrupted(folder: Path, *options: str) -> int:
     return process.returncode
 
 
-@needs_weights
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     assert _interrupted(tmp_path) == 130
     assert os.listdir(tmp_path) == ["long.mp4"]
 
 
-@needs_weights
 def test_ctrl_c_keeps_a_shorter_file_if_asked(tmp_path: Path) -> None:
     assert _interrupted(tmp_path, "--keep-partial") == 130
     assert sorted(os.listdir(tmp_path)) == ["long.mp4", "out.mkv"]

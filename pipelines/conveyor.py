@@ -1,11 +1,17 @@
 """A small bounded queue between two threads, which also carries the end and the errors."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Condition
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+POLL = 0.1  # seconds between two calls of `check`
+
+
+def _nothing() -> None:
+    """No check."""
 
 
 class Abandoned(Exception):  # noqa: N818 - not an error: the other side has gone away
@@ -16,6 +22,7 @@ class Conveyor(Generic[T]):
     """Items in order from one thread to another, bounded by weight (bytes) and by count.
 
     An item heavier than the bound travels alone, so that any size of picture gets through.
+    `check` is called before each wait and ten times a second in it; what it raises ends the wait.
     """
 
     def __init__(self, *, weight: int = 96 << 20, count: int = 64) -> None:
@@ -26,10 +33,10 @@ class Conveyor(Generic[T]):
         self._abandoned = False
         self._error: BaseException | None = None
 
-    def put(self, item: T, weight: int = 0) -> None:
+    def put(self, item: T, weight: int = 0, check: Callable[[], None] = _nothing) -> None:
         """Wait for room and add the item. Raises `Abandoned`, or the receiver's error."""
         with self._changed:
-            self._changed.wait_for(lambda: self._abandoned or self._has_room(weight))
+            self._wait_for(lambda: self._abandoned or self._has_room(weight), check)
             if self._error is not None:
                 raise self._error
             if self._abandoned:
@@ -64,11 +71,16 @@ class Conveyor(Generic[T]):
         if self._error is not None:
             raise self._error
 
-    def __iter__(self) -> Iterator[T]:
+    def _wait_for(self, state: Callable[[], bool], check: Callable[[], None]) -> None:
+        check()
+        while not self._changed.wait_for(state, timeout=None if check is _nothing else POLL):
+            check()
+
+    def items(self, check: Callable[[], None] = _nothing) -> Iterator[T]:
         """Items until the end. Raises the sender's error."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._items or self._ended or self._abandoned)
+                self._wait_for(lambda: bool(self._items) or self._ended or self._abandoned, check)
                 if not self._items:
                     if self._error is not None:
                         raise self._error

@@ -11,8 +11,9 @@ from turbolens.filter.errors import MediaError
 
 from .base import BatchFilter, Item, Notify, PictureFilter, Reader, Writer
 from .contact_sheet import ContactSheet, sheet_name
-from .conveyor import Abandoned, Conveyor
+from .conveyor import POLL, Abandoned, Conveyor
 from .destination import Destination
+from .interrupts import DeferredInterrupts
 from .media import MediaOptions, check_output, is_piped, open_reader, open_writer
 from .side_by_side import SideBySide
 
@@ -124,8 +125,9 @@ class FilterJob:
         self._options, self._on_progress = options, on_progress
         self._decoded: Conveyor[Item] = Conveyor()
         self._filtered: Conveyor[Item] = Conveyor()
-        self._join = SideBySide() if options.compare else None
+        self._beside = SideBySide() if options.compare else None
         self.sheet = ContactSheet(options.sheet) if options.sheet else None
+        self._interrupts = DeferredInterrupts()
         self._began = time.monotonic()
         self.frames = 0
 
@@ -136,6 +138,10 @@ class FilterJob:
 
     def run(self) -> bool:
         """Do it all. True if the whole input was filtered, False if Ctrl-C cut it short."""
+        with self._interrupts:
+            return self._run()
+
+    def _run(self) -> bool:
         reading = Thread(target=self._read, name="decode", daemon=True)
         writing = Thread(target=self._write, name="encode", daemon=True)
         reading.start()
@@ -143,7 +149,7 @@ class FilterJob:
         try:
             whole = self._filter_until_interrupted()
             self._filtered.end()
-            writing.join()
+            self._join(writing)
             self._filtered.check()
             self._writer.finish()
         except BaseException:
@@ -157,6 +163,11 @@ class FilterJob:
             if not reading.is_alive():
                 self._reader.close()
         return whole
+
+    def _join(self, thread: Thread) -> None:
+        while thread.is_alive():
+            self._interrupts.check()
+            thread.join(timeout=POLL)
 
     def _filter_until_interrupted(self) -> bool:
         try:
@@ -179,16 +190,16 @@ class FilterJob:
 
     def _write(self) -> None:
         try:
-            for item in self._filtered:
+            for item in self._filtered.items():
                 self._writer.write(item)
         except BaseException as error:  # noqa: BLE001
             self._filtered.abandon(error)
 
     def _filter_all(self) -> None:
         waiting: list[av.VideoFrame] = []
-        for item in self._decoded:
+        for item in self._decoded.items(self._interrupts.check):
             if not isinstance(item, av.VideoFrame):
-                self._filtered.put(item, _weight(item))
+                self._filtered.put(item, _weight(item), self._interrupts.check)
                 continue
             waiting.append(item)
             if len(waiting) >= self._batch_size(item):
@@ -214,8 +225,8 @@ class FilterJob:
             after.duration = before.duration
             if self.sheet is not None:
                 self.sheet.add(before, after)
-            shown = self._join.join(before, after) if self._join else after
-            self._filtered.put(shown, _weight(shown))
+            shown = self._beside.join(before, after) if self._beside else after
+            self._filtered.put(shown, _weight(shown), self._interrupts.check)
             self.frames += 1
         if self._on_progress is not None:
             total = self._reader.info.total_frames

@@ -1,6 +1,8 @@
-"""Small clips of every kind, made with PyAV, and a cheap real filter."""
+"""Small clips of every kind, made with PyAV, a cheap real filter, and programs that end."""
 
-from collections.abc import Callable, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -126,3 +128,13 @@ def clip(tmp_path: Path) -> MakeClip:
         return write_clip(tmp_path / name, **properties)
 
     return make
+
+
+@contextmanager
+def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """A running program. It is killed at the end if it still runs, whatever happened."""
+    with subprocess.Popen(command, **options) as process:  # noqa: S603
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -20,6 +20,8 @@ from turbolens.filter import FilterSettings
 from turbolens.pipelines import cli
 from turbolens.pipelines.filter_options import parse_prompt
 
+from .conftest import started
+
 COMMAND = [sys.executable, "-m", "turbolens"]
 UNTOUCHED = ["--no-enabled"]  # the whole command, but each frame passes as it is
 
@@ -272,7 +274,7 @@ def _interrupted(folder: Path, *options: str) -> int:
     obey = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     start = [sys.executable, "-c", obey + "from turbolens.pipelines.cli import main; main()"]
     command = [*start, "video", "long.mp4", "out.mkv", "--json", "--size", "64", *options]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with started(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "progress" in process.stdout.readline()
         time.sleep(0.2)

@@ -8,9 +8,15 @@ from .errors import (
     MediaError,
     ModelError,
     ModelNotFoundError,
+    NameTakenError,
+    NoSuchSessionError,
+    OfferError,
+    PeerError,
     SettingsError,
     TurbolensError,
+    UnavailableError,
     UnsupportedModelError,
+    UnsupportedOfferError,
 )
 from .settings import FilterSettings
 
@@ -25,10 +31,16 @@ __all__ = [
     "MediaError",
     "ModelError",
     "ModelNotFoundError",
+    "NameTakenError",
+    "NoSuchSessionError",
+    "OfferError",
+    "PeerError",
     "SettingsError",
     "TurboModel",
     "TurbolensError",
+    "UnavailableError",
     "UnsupportedModelError",
+    "UnsupportedOfferError",
 ]
 
 _LOADED_ON_USE = {"FrameFilter": "framefilter", "TurboModel": "model"}

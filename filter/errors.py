@@ -6,7 +6,13 @@ TurbolensError
  ├─ ModelError (RuntimeError)             a model cannot be loaded or run
  │   ├─ ModelNotFoundError (FileNotFoundError)   no such model, folder or file
  │   └─ UnsupportedModelError (NotImplementedError)   a model of a family that is not known here
- └─ MediaError (OSError)                  a file, device or stream cannot be read or written
+ ├─ MediaError (OSError)                  a file, device or stream cannot be read or written
+ └─ PeerError (ConnectionError)           a peer asks for what it cannot have
+     ├─ OfferError (ValueError)               its session description cannot be answered
+     ├─ UnsupportedOfferError (NotImplementedError)   it is sound, but nothing in it is in common
+     ├─ NoSuchSessionError (LookupError)      nothing of that name is there
+     ├─ NameTakenError (FileExistsError)      somebody else has that name
+     └─ UnavailableError (BlockingIOError)    not now: the server is full, or the model loads
 
 Every message says what must hold, what was given, and what to do.
 """
@@ -38,3 +44,27 @@ class UnsupportedModelError(ModelError, NotImplementedError):
 
 class MediaError(TurbolensError, OSError):
     """A file, device or stream cannot be read or written."""
+
+
+class PeerError(TurbolensError, ConnectionError):
+    """A peer asks for what it cannot have."""
+
+
+class OfferError(PeerError, ValueError):
+    """A session description is malformed, or lacks what an answer needs."""
+
+
+class UnsupportedOfferError(PeerError, NotImplementedError):
+    """A session description is sound, but no codec in it is known here."""
+
+
+class NoSuchSessionError(PeerError, LookupError):
+    """No session or stream of that name."""
+
+
+class NameTakenError(PeerError, FileExistsError):
+    """A stream of that name is being published by somebody else."""
+
+
+class UnavailableError(PeerError, BlockingIOError):
+    """Not now: the server is full, closing, or its model is not loaded yet."""

@@ -103,13 +103,13 @@ class FilterSettings(BaseModel):
     )  # fmt: skip
     enabled: bool = Field(default=True, description="Off: frames pass untouched.")
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise SettingsError(_explain(error, values)) from error
 
-    def replace(self, **changes: Any) -> "FilterSettings":
+    def replace(self, /, **changes: Any) -> "FilterSettings":
         """A copy with these values changed, all of them validated."""
         return type(self)(**{**self.model_dump(), **changes})
 

@@ -8,6 +8,8 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import av
 from av.stream import Stream
 
+from turbolens.filter import FilterSettings
+
 Frame: TypeAlias = av.VideoFrame
 Item: TypeAlias = "av.VideoFrame | av.Packet[Any]"
 PictureFilter: TypeAlias = Callable[[av.VideoFrame], av.VideoFrame]
@@ -24,6 +26,28 @@ class BatchFilter(Protocol):
 
     def batch(self, frames: Sequence[av.VideoFrame]) -> list[av.VideoFrame]:
         """The filtered frames, in order."""
+        ...
+
+
+@runtime_checkable
+class LiveFilter(Protocol):
+    """A frame filter that can be turned while it runs. `FrameFilter` is one."""
+
+    @property
+    def settings(self) -> FilterSettings:
+        """The settings of the next frame."""
+        ...
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """One filtered frame, same size and time."""
+        ...
+
+    def update(self, **changes: Any) -> FilterSettings:
+        """Change settings from the next frame on. Raises `SettingsError`."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the past."""
         ...
 
 

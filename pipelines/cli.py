@@ -70,6 +70,9 @@ def _register_if_present(name: str, module: str, help_text: str) -> None:
         raise typer.Exit(code if isinstance(code, int) else 0)
 
 
+_register_if_present(
+    "serve", "turbolens.pipelines.serve_command", "Serve the filter to browsers, OBS and players."
+)
 _register_if_present("bench", "turbolens.pipelines.bench_command", "Measure the speed here.")
 _register_if_present(
     "train", "turbolens.filter.training.command", "Make the embedded model's weights anew."

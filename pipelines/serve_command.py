@@ -1,0 +1,272 @@
+"""`turbolens serve`: the page, WHIP and WHEP."""
+
+import asyncio
+import ipaddress
+import logging
+import os
+import re
+import secrets
+import signal
+import ssl
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from turbolens.filter import FilterSettings, MediaError, SettingsError
+
+from .filter_options import with_filter_options
+from .video_command import Dtype
+from .webrtc.limits import Limits
+from .webrtc.options import Codec, IceServer, ServerOptions
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+SERVER, MEDIA, MODEL = "The server", "The media", "The model"
+
+
+@with_filter_options
+def serve(  # noqa: PLR0913 - each one is an option of the command
+    *,
+    settings: dict[str, Any],
+    host: Annotated[str, typer.Option(
+        help="Address to listen at; 0.0.0.0 is all of this machine's.", rich_help_panel=SERVER)]
+    = "127.0.0.1",
+    port: Annotated[int, typer.Option(
+        min=0, max=65535, help="0 takes a free one.", rich_help_panel=SERVER)] = 8080,
+    token: Annotated[str | None, typer.Option(
+        envvar="TURBOLENS_TOKEN", rich_help_panel=SERVER,
+        help="What every request must bring [default: none on loopback, else a new one].")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(
+        help="PEM certificate for HTTPS.", rich_help_panel=SERVER)] = None,
+    tls_key: Annotated[Path | None, typer.Option(
+        help="Its key, if that is another file.", rich_help_panel=SERVER)] = None,
+    tls_self_signed: Annotated[bool, typer.Option(
+        "--tls-self-signed", rich_help_panel=SERVER,
+        help="HTTPS by a certificate made now; browsers warn of it once.")] = False,
+    allow_origin: Annotated[list[str] | None, typer.Option(
+        metavar="URL", rich_help_panel=SERVER,
+        help="Another server's pages that may use this one, as https://example.org.")] = None,
+    allow_host: Annotated[list[str] | None, typer.Option(
+        metavar="NAME", help="A name that this server is called by.", rich_help_panel=SERVER)]
+    = None,
+    max_sessions: Annotated[int, typer.Option(
+        min=1, max=1000, help="At the same time.", rich_help_panel=SERVER)] = 8,
+    max_minutes: Annotated[float | None, typer.Option(
+        min=0.1, help="Of one session [default: 720].", rich_help_panel=SERVER)] = None,
+    stun: Annotated[list[str] | None, typer.Option(
+        metavar="HOST[:PORT]", help="A STUN server. None is asked otherwise.",
+        rich_help_panel=MEDIA)] = None,
+    turn: Annotated[list[str] | None, typer.Option(
+        metavar="USER:PASSWORD@HOST[:PORT]", help="A TURN server, for peers behind firewalls.",
+        rich_help_panel=MEDIA)] = None,
+    bit_rate: Annotated[int, typer.Option(
+        min=100, max=50_000, help="Kilobits a second of one video, at most.",
+        rich_help_panel=MEDIA)] = 2500,
+    codec: Annotated[Codec, typer.Option(
+        help="Preferred; auto: as the peer wishes.", rich_help_panel=MEDIA)] = "auto",
+    udp_ports: Annotated[str | None, typer.Option(
+        metavar="FIRST-LAST", help="For media [default: any].", rich_help_panel=MEDIA)] = None,
+    public_ip: Annotated[str | None, typer.Option(
+        help="Where a router passes media on to this machine.", rich_help_panel=MEDIA)] = None,
+    model: Annotated[str, typer.Option(
+        "--model", "-m", help="A name of `turbolens models`, or a folder.",
+        rich_help_panel=MODEL)] = "embedded",
+    look: Annotated[str | None, typer.Option(
+        help="A look of the model by its name (turbolens models), in place of --prompt.",
+        rich_help_panel=MODEL)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]
+    = "auto",
+    dtype: Annotated[Dtype, typer.Option(help="Number format.", rich_help_panel=MODEL)] = "auto",
+) -> None:  # fmt: skip
+    """Serve the filter to browsers, WHIP publishers (OBS) and WHEP players.
+
+    Examples:  turbolens serve  ·  turbolens serve --host 0.0.0.0 --tls-self-signed  ·
+    turbolens serve -p watercolour --stun stun.example.org
+    """
+    if look is not None:
+        settings["prompt"] = look
+    limits = Limits(sessions=max_sessions)
+    if max_minutes is not None:
+        limits = Limits(sessions=max_sessions, total_seconds=max_minutes * 60)
+    local = _is_loopback(host)
+    options = ServerOptions(
+        settings=FilterSettings(**settings), limits=limits,
+        token=_token(token, local=local),
+        allow_origins=tuple(_origin(url) for url in allow_origin or ()),
+        allow_hosts=(*(allow_host or ()), *(() if _is_address(host) else (host,))),
+        ice_servers=(*(_stun(text) for text in stun or ()), *(_turn(text) for text in turn or ())),
+        bit_rate=bit_rate, codec=codec, udp_ports=_ports(udp_ports),
+        public_ip=None if public_ip is None else _public(public_ip),
+    )  # fmt: skip
+    tls = _tls(host, tls_cert, tls_key, self_signed=tls_self_signed)
+    _log_to_stderr()
+    from .webrtc.server import create_app  # noqa: PLC0415 - aiohttp: after parsing
+
+    app = create_app(_loader(model, device, dtype, look), options)
+    asyncio.run(_serve(app, host, port, tls, options))
+    _leave_if_busy()
+
+
+def _leave_if_busy() -> None:
+    """A thread that loads or filters cannot be stopped, and torch aborts if it outlives Python."""
+    if any(thread.name in ("load model", "filter") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
+def _loader(model: str, device: str, dtype: str, look: str | None) -> Callable[[], Any]:
+    def load() -> Any:
+        for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
+            os.environ.setdefault(f"{library}_VERBOSITY", "error")
+        from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing
+
+        loaded = TurboModel.load(model, device=device, dtype=dtype)
+        if look is not None and look not in loaded.looks:
+            known = ", ".join(loaded.looks) or "none; use --prompt"
+            raise SettingsError(f"{model} has no look {look!r}; its looks: {known}")
+        return loaded
+
+    return load
+
+
+async def _serve(
+    app: "web.Application",
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    options: ServerOptions,
+) -> None:
+    """Until Ctrl-C or SIGTERM; then every peer is told, and closed."""
+    from aiohttp import web  # noqa: PLC0415
+
+    runner = web.AppRunner(
+        app, access_log=None, keepalive_timeout=options.limits.header_seconds,
+        lingering_time=1.0, shutdown_timeout=3.0,
+    )  # fmt: skip
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        except OSError as error:
+            raise MediaError(f"cannot listen at {host} port {port}: {error.strerror}") from error
+        _announce(runner.addresses[0][1], host, options, secure=tls is not None)
+        await _stopped(app)
+        typer.echo("turbolens: closing the sessions …", err=True)
+    finally:
+        await runner.cleanup()
+
+
+async def _stopped(app: "web.Application") -> None:
+    """Until Ctrl-C; the second one strikes at once. Raises what keeps the model from loading."""
+    from .webrtc.serving import SERVER as RUNNING  # noqa: PLC0415
+
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop_once(number: signal.Signals) -> None:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    if sys.platform != "win32":  # there KeyboardInterrupt cancels us
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop_once, number)
+    slot = app[RUNNING].slot
+    while not stop.is_set():
+        if slot.error is not None:
+            raise slot.error
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stop.wait(), 0.2)
+
+
+def _announce(port: int, host: str, options: ServerOptions, *, secure: bool) -> None:
+    """The link, with the token behind #, where no server and no log ever sees it."""
+    shown = "localhost" if _is_loopback(host) or host in ("0.0.0.0", "::") else host  # noqa: S104
+    shown = f"[{shown}]" if ":" in shown else shown
+    secret = f"#token={options.token}" if options.token else ""
+    typer.echo(f"turbolens: open http{'s' if secure else ''}://{shown}:{port}/{secret}")
+    if not _is_loopback(host):
+        typer.echo("turbolens: from elsewhere, put this machine's name or address in the link")
+    if not secure and not _is_loopback(host):
+        typer.echo("turbolens: browsers give cameras to HTTPS pages only: --tls-self-signed, or "
+                   "--tls-cert FILE", err=True)  # fmt: skip
+
+
+def _log_to_stderr() -> None:
+    """Sessions come and go at INFO. aiortc's DEBUG would log whole offers, with their secrets."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("turbolens").setLevel(logging.INFO)
+    for name in ("aiortc", "aioice"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _token(given: str | None, *, local: bool) -> str | None:
+    if given is None:
+        return None if local else secrets.token_urlsafe(24)
+    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{8,256}", given):
+        raise typer.BadParameter("--token needs 8 to 256 letters, digits or any of ._~+/=-")
+    return given
+
+
+def _tls(
+    host: str, certificate: Path | None, key: Path | None, *, self_signed: bool
+) -> ssl.SSLContext | None:
+    from .webrtc.tls import self_signed_context, tls_context  # noqa: PLC0415
+
+    if certificate is not None:
+        return tls_context(certificate, key)
+    if key is not None:
+        raise typer.BadParameter("--tls-key needs --tls-cert")
+    return self_signed_context(host) if self_signed else None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _origin(url: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s*]+/?", url):
+        raise typer.BadParameter(f"--allow-origin is like https://example.org, got {url!r}")
+    return url.rstrip("/")
+
+
+def _stun(text: str) -> IceServer:
+    if not re.fullmatch(r"(stun:)?[\w.\[\]:-]+", text):
+        raise typer.BadParameter(f"--stun is HOST or HOST:PORT, got {text!r}")
+    return IceServer(text if text.startswith("stun:") else f"stun:{text}")
+
+
+def _turn(text: str) -> IceServer:
+    found = re.fullmatch(r"(turns?:)?([^:@\s]+):(\S+)@([\w.\[\]:?=-]+)", text)
+    if not found:
+        raise typer.BadParameter("--turn is USER:PASSWORD@HOST or USER:PASSWORD@HOST:PORT")
+    return IceServer(f"{found[1] or 'turn:'}{found[4]}", found[2], found[3])
+
+
+def _ports(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]) <= 65535:
+        raise typer.BadParameter(f"--udp-ports is FIRST-LAST within 1-65535, got {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def _public(text: str) -> str:
+    if not _is_address(text):
+        raise typer.BadParameter(f"--public-ip is an address, got {text!r}")
+    return text

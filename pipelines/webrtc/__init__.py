@@ -1,0 +1,41 @@
+"""WebRTC: tracks for anyone's peer connection, and the server with the page."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .limits import Limits
+from .options import ServerOptions
+
+if TYPE_CHECKING:
+    from .batching import FrameBatcher
+    from .relay import Relay
+    from .server import create_app
+    from .sound import DelayedTrack
+    from .tracks import FilteredTrack
+
+__all__ = [
+    "DelayedTrack",
+    "FilteredTrack",
+    "FrameBatcher",
+    "Limits",
+    "Relay",
+    "ServerOptions",
+    "create_app",
+]
+
+_LOADED_ON_USE = {
+    "DelayedTrack": "sound",
+    "FilteredTrack": "tracks",
+    "FrameBatcher": "batching",
+    "Relay": "relay",
+    "create_app": "server",
+}
+"""These import aiortc or aiohttp, which a command that does not serve need not wait for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LOADED_ON_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LOADED_ON_USE[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,177 @@
+"""Who may ask what: Host, Origin, token, and how large and slow a request may be."""
+
+import asyncio
+import hmac
+import ipaddress
+import json
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from .answers import Handler, Refused
+from .options import ServerOptions
+
+OPEN = ("page", "healthz")  # routes that need no token: nothing secret is there
+METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
+EXPOSED = "Location, ETag, Link, Retry-After"
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "media-src 'self' blob: mediastream:; connect-src 'self'; manifest-src 'self'; "
+    "worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self)",
+}
+
+
+class Gate:
+    """A middleware that lets through only what the options allow."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self._origins = {_origin(origin) for origin in options.allow_origins}
+        own = {"localhost", socket.gethostname().lower()}
+        self._hosts = own | {name.lower() for name in options.allow_hosts}
+
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Check the request, and dress the answer."""
+        self._check_host(request)
+        foreign = self._check_origin(request)
+        if request.method == "OPTIONS":
+            response: web.StreamResponse = _options_answer(request)
+        else:
+            self._check_token(request)
+            response = await handler(request)
+        self._dress(response, foreign)
+        return response
+
+    def _check_host(self, request: web.Request) -> None:
+        """A foreign name that leads here is DNS rebinding. An address cannot be one."""
+        name = _host_name(request.host)
+        if name in self._hosts or name.endswith(".localhost") or _is_address(name):
+            return
+        raise Refused(403, "this server is not called that; start it with --allow-host NAME")
+
+    def _check_origin(self, request: web.Request) -> str | None:
+        """The foreign page that asks, if it may; none if it is our own page or no page."""
+        origin = request.headers.get("Origin")
+        if origin is None:
+            if request.headers.get("Sec-Fetch-Site") == "cross-site" and not _is_open(request):
+                raise Refused(403, "pages of other servers may not use this one")
+            return None
+        if urlsplit(origin).netloc.lower() == request.host.lower():
+            return None
+        if _origin(origin) in self._origins:
+            return origin
+        raise Refused(
+            403, "pages of other servers may not use this one; start it with --allow-origin URL"
+        )
+
+    def _check_token(self, request: web.Request) -> None:
+        token = self._options.token
+        if token is None or _is_open(request):
+            return
+        kind, _, given = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not hmac.compare_digest(
+            given.strip().encode(), token.encode()
+        ):
+            raise Refused(
+                401, "this needs the server's token: Authorization: Bearer TOKEN",
+                {"WWW-Authenticate": 'Bearer realm="turbolens"'},
+            )  # fmt: skip
+
+    def _dress(self, response: web.StreamResponse, foreign: str | None) -> None:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if self._origins:
+            response.headers.add("Vary", "Origin")
+        if foreign is not None:
+            response.headers["Access-Control-Allow-Origin"] = foreign
+            response.headers["Access-Control-Expose-Headers"] = EXPOSED
+
+
+def _options_answer(request: web.Request) -> web.Response:
+    """What may be sent here; a browser asks it before a foreign page's request (CORS)."""
+    error = request.match_info.http_exception
+    if error is not None and error.status != 405:
+        raise error
+    allowed = error.headers.get("Allow", METHODS) if error is not None else METHODS
+    headers = {"Allow": allowed}
+    if "Access-Control-Request-Method" in request.headers and "Origin" in request.headers:
+        headers |= {
+            "Access-Control-Allow-Methods": allowed,
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
+            "Access-Control-Max-Age": "600",
+        }
+    if "POST" in allowed and request.path.rstrip("/").count("/whip/") + request.path.count(
+        "/whep/"
+    ):
+        headers["Accept-Post"] = "application/sdp"
+    return web.Response(status=204, headers=headers)
+
+
+def _is_open(request: web.Request) -> bool:
+    name = request.match_info.route.name
+    return name in OPEN
+
+
+def _host_name(host: str) -> str:
+    """ "[::1]:8080" → "::1"."""
+    return (urlsplit(f"//{host}").hostname or "").lower()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+async def body_of(request: web.Request, kind: str, options: ServerOptions) -> str:
+    """The body as text, if it is of this media type, small enough, and comes in time."""
+    if request.content_type != kind:
+        raise Refused(415, f"the body must be {kind}, got {request.content_type[:60]}",
+                      {"Accept-Post": kind})  # fmt: skip
+    limits = options.limits
+    if (request.content_length or 0) > limits.body_bytes:
+        raise Refused(413, f"the request is too large; at most {limits.body_bytes} bytes are taken")
+    try:
+        body = await asyncio.wait_for(_read(request, limits.body_bytes), limits.body_seconds)
+        return body.decode()
+    except (asyncio.TimeoutError, TimeoutError):
+        raise Refused(408, f"the body did not come within {limits.body_seconds:g} s") from None
+    except UnicodeDecodeError:
+        raise Refused(400, "the body must be UTF-8 text") from None
+
+
+async def _read(request: web.Request, most: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > most:
+            raise Refused(413, f"the request is too large; at most {most} bytes are taken")
+    return bytes(body)
+
+
+async def json_of(request: web.Request, options: ServerOptions) -> dict[str, Any]:
+    """The body as a JSON object."""
+    text = await body_of(request, "application/json", options)
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Refused(400, "the body must be JSON") from None
+    if not isinstance(data, dict):
+        raise Refused(400, "the body must be a JSON object")
+    return data

@@ -9,7 +9,7 @@ from aiohttp import web
 from .answers import Refused, as_json
 from .controls import Controls, schema
 from .openapi import document
-from .security import json_of
+from .security import OPEN_ROUTE, json_of
 from .serving import Server, server_of
 from .sessions import Session
 
@@ -19,7 +19,7 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def add_routes(app: web.Application) -> None:
     """Everything below /api; /healthz says no more than that the server runs."""
     router = app.router
-    router.add_get("/healthz", _health, name="healthz")
+    router.add_get("/healthz", _health, name=f"{OPEN_ROUTE}_health")
     router.add_get("/api/status", _status)
     router.add_get("/api/schema", _schema)
     router.add_get("/api/looks", _looks)

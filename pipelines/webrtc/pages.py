@@ -7,7 +7,7 @@ from pathlib import Path
 from aiohttp import web
 
 from .answers import Handler
-from .security import PAGE_POLICY
+from .security import OPEN_ROUTE, PAGE_POLICY
 
 FOLDER = Path(__file__).parent.parent / "web"
 INDEX = "index.html"
@@ -17,11 +17,11 @@ TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".svg": "image/svg
 
 def add_routes(app: web.Application) -> None:
     """A route for each file there is, so that no request can name another one."""
-    for name, file in _files(FOLDER):
+    for number, (name, file) in enumerate(_files(FOLDER)):
         handler = _serve(name, file.read_bytes())
-        app.router.add_get(f"/{name}", handler, name="page" if name == INDEX else None)
+        app.router.add_get(f"/{name}", handler, name=f"{OPEN_ROUTE}{number}")
         if name == INDEX:
-            app.router.add_get("/", handler)
+            app.router.add_get("/", handler, name=OPEN_ROUTE)
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -1,0 +1,226 @@
+"""WHIP and WHEP: independent publishers, players, and what belongs to the protocol."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from aiohttp import ClientResponse
+from aiortc import RTCCertificate
+from cryptography.hazmat.primitives import serialization
+
+from turbolens.pipelines.webrtc.dtls import Certificate
+from turbolens.pipelines.webrtc.options import IceServer
+
+from .conftest import Client, Peer, asynchronous, flat, serving, until
+
+SDP = {"Content-Type": "application/sdp"}
+
+
+async def exchange(client: Client, path: str, peer: Peer) -> ClientResponse:
+    """POST a peer's offer and give it the answer."""
+    response = await client.post(path, data=await peer.offer(), headers=SDP)
+    assert response.status == 201, await response.text()
+    await peer.accept(await response.text())
+    await until(lambda: peer.pc.connectionState == "connected", "a connection")
+    return response
+
+
+@asynchronous
+async def test_a_publisher_is_played_filtered_with_its_sound_until_it_ends() -> None:
+    publisher = Peer(direction="sendonly", sound=True)
+    players = [Peer(direction="recvonly", sound=True) for _ in range(2)]
+    async with serving() as (client, server):
+        await client.patch("/api/settings", json={"strength": 0.5})
+        published = await exchange(client, "/whip/studio", publisher)
+        for player in players:
+            await exchange(client, "/whep/studio", player)
+        for player in players:
+            await player.sees(100)
+            await until(lambda player=player: player.sounds > 10)  # type: ignore[misc]
+        assert not publisher.frames
+        metrics = await (await client.get("/metrics")).text()
+        assert 'turbolens_sessions{kind="whep"} 2' in metrics
+        assert (await client.delete(published.headers["Location"])).status == 200
+        await until(lambda: len(server.sessions) == 0, "the end of the players too")
+    for peer in (publisher, *players):
+        await peer.close()
+
+
+@asynchronous
+async def test_a_player_that_leaves_takes_nobody_along() -> None:
+    publisher, player = Peer(direction="sendonly"), Peer(direction="recvonly")
+    async with serving() as (client, server):
+        await exchange(client, "/whip/a", publisher)
+        played = await exchange(client, "/whep/a", player)
+        assert (await client.delete(played.headers["Location"])).status == 200
+        assert [session.kind for session in server.sessions] == ["whip"]
+        assert (await client.delete(played.headers["Location"])).status == 404
+    await publisher.close()
+    await player.close()
+
+
+@asynchronous
+async def test_a_named_browser_session_can_be_played() -> None:
+    browser, player = Peer(), Peer(direction="recvonly")
+    async with serving() as (client, _):
+        body = {"sdp": await browser.offer(), "name": "desk", "settings": {"strength": 0.2}}
+        answer = await (await client.post("/api/sessions", json=body)).json()
+        await browser.accept(answer["sdp"])
+        await exchange(client, "/whep/desk", player)
+        await player.sees(160)
+        await browser.sees(160)
+    await browser.close()
+    await player.close()
+
+
+@asynchronous
+async def test_created_has_what_the_rfc_asks_for() -> None:
+    servers = (IceServer("stun:127.0.0.1:9"), IceServer("turn:127.0.0.1:9", "me", "it"))
+    publisher = Peer(direction="sendonly")
+    async with serving(ice_servers=servers) as (client, _):
+        response = await exchange(client, "/whip/studio", publisher)
+        assert response.content_type == "application/sdp"
+        assert response.headers["Location"].startswith("/whip/studio/")
+        assert response.headers["ETag"].startswith('"')
+        assert response.headers.getall("Link") == [
+            '<stun:127.0.0.1:9>; rel="ice-server"',
+            '<turn:127.0.0.1:9>; rel="ice-server"; username="me"; credential="it"; '
+            'credential-type="password"',
+        ]
+        assert (await client.patch(response.headers["Location"])).status == 405
+    await publisher.close()
+
+
+@asynchronous
+async def test_a_name_that_is_published_is_409_until_it_ends() -> None:
+    first, second = Peer(direction="sendonly"), Peer(direction="sendonly")
+    async with serving() as (client, _):
+        place = (await exchange(client, "/whip/a", first)).headers["Location"]
+        offer = await second.offer()
+        assert (await client.post("/whip/a", data=offer, headers=SDP)).status == 409
+        await client.delete(place)
+        assert (await client.post("/whip/a", data=offer, headers=SDP)).status == 201
+    await first.close()
+    await second.close()
+
+
+@asynchronous
+async def test_codecs_that_nobody_here_knows_are_406() -> None:
+    peer = Peer(direction="sendonly")
+    offer = (await peer.offer()).replace("VP8/90000", "VP7/90000").replace("H264/", "H263/")
+    async with serving() as (client, server):
+        async with client.post("/whip/a", data=offer, headers=SDP) as response:
+            assert response.status == 406
+            assert "H.264" in (await response.json())["detail"]
+        assert len(server.sessions) == 0
+    await peer.close()
+
+
+@asynchronous
+async def test_a_player_that_only_sends_and_a_browser_that_only_receives_are_400() -> None:
+    publisher, wrong = Peer(direction="sendonly"), Peer(direction="sendonly")
+    deaf = Peer(direction="recvonly")
+    async with serving() as (client, _):
+        await exchange(client, "/whip/a", publisher)
+        async with client.post("/whep/a", data=await wrong.offer(), headers=SDP) as response:
+            assert response.status == 400
+        async with client.post("/api/sessions", json={"sdp": await deaf.offer()}) as response:
+            assert response.status == 400
+    for peer in (publisher, wrong, deaf):
+        await peer.close()
+
+
+@pytest.fixture(scope="module")
+def ecdsa_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A certificate that FFmpeg's muxer can use; the one that it makes itself fails here."""
+    folder = tmp_path_factory.mktemp("certificate")
+    made = RTCCertificate.generateCertificate()
+    files = {"cert_file": folder / "cert.pem", "key_file": folder / "key.pem"}
+    pem = serialization.Encoding.PEM
+    files["cert_file"].write_bytes(made._cert.public_bytes(pem))
+    key = made._key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    files["key_file"].write_bytes(key)
+    yield {name: str(path) for name, path in files.items()}
+
+
+def publish(url: str, options: dict[str, str], stop: threading.Event) -> None:
+    """H.264 and Opus by FFmpeg's own WHIP client, as OBS would, until told to stop."""
+    with av.open(url, "w", format="whip", options=options) as output:
+        video: Any = output.add_stream(
+            "libx264", rate=30,
+            options={"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "g": "15"},
+        )  # fmt: skip
+        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+        for index in range(900):
+            if stop.wait(1 / 30):
+                break
+            frame = flat(200, size=(128, 96))
+            frame.pts, frame.time_base = index, Fraction(1, 30)
+            output.mux(video.encode(frame))
+
+
+@asynchronous
+async def test_ffmpegs_whip_client_publishes_and_is_played(ecdsa_files: dict[str, str]) -> None:
+    player = Peer(direction="recvonly")
+    stop = threading.Event()
+    async with serving(token="a-token-for-ffmpeg") as (client, server):  # noqa: S106
+        url = str(client.make_url("/whip/obs"))
+        options = {**ecdsa_files, "authorization": "a-token-for-ffmpeg"}
+        publishing = asyncio.create_task(asyncio.to_thread(publish, url, options, stop))
+        try:
+            await until(lambda: [each for each in server.sessions if each.state == "connected"])
+            bearer = {"Authorization": "Bearer a-token-for-ffmpeg"}
+            response = await client.post(
+                "/whep/obs", data=await player.offer(), headers={**SDP, **bearer}
+            )
+            await player.accept(await response.text())
+            await player.sees(200 * 0.3)
+            assert (player.frames[-1].width, player.frames[-1].height) == (128, 96)
+        finally:
+            stop.set()
+            await publishing
+        await until(lambda: len(server.sessions) == 0, "its DELETE")
+    await player.close()
+
+
+@asynchronous
+async def test_a_peer_with_an_rsa_certificate_can_connect(tmp_path: Path) -> None:
+    """GStreamer's kind: aiortc alone, as DTLS client, has no cipher in common with it."""
+    peer = Peer()
+    peer.open_control()
+    setattr(peer.pc, "_RTCPeerConnection__certificates", [rsa_certificate()])  # noqa: B010
+    offer = (await peer.offer()).replace("a=setup:actpass", "a=setup:passive")
+    async with serving() as (client, _):
+        async with client.post("/api/sessions", json={"sdp": offer}) as response:
+            answer = await response.json()
+        await peer.accept(answer["sdp"])
+        await until(lambda: peer.pc.connectionState == "connected", "a connection")
+        await peer.sees(60)
+    await peer.close()
+
+
+def rsa_certificate() -> Any:
+    """One whose DTLS offers what an RSA key can do."""
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key: Any = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "peer")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(7).not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256())
+    )  # fmt: skip
+    return Certificate(key, made)

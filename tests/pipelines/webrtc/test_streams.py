@@ -1,22 +1,22 @@
 """WHIP and WHEP: independent publishers, players, and what belongs to the protocol."""
 
-import asyncio
-import threading
-from collections.abc import Iterator
-from fractions import Fraction
-from pathlib import Path
+import datetime
+import subprocess
+import sys
 from typing import Any
 
-import av
 import pytest
 from aiohttp import ClientResponse
 from aiortc import RTCCertificate
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.pipelines.conftest import started
 from turbolens.pipelines.webrtc.dtls import Certificate
 from turbolens.pipelines.webrtc.options import IceServer
 
-from .conftest import Client, Peer, asynchronous, flat, serving, until
+from .conftest import Client, Peer, asynchronous, serving, until
 
 SDP = {"Content-Type": "application/sdp"}
 
@@ -136,62 +136,64 @@ async def test_a_player_that_only_sends_and_a_browser_that_only_receives_are_400
 
 
 @pytest.fixture(scope="module")
-def ecdsa_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def ecdsa_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A certificate that FFmpeg's muxer can use; the one that it makes itself fails here."""
     folder = tmp_path_factory.mktemp("certificate")
     made = RTCCertificate.generateCertificate()
-    files = {"cert_file": folder / "cert.pem", "key_file": folder / "key.pem"}
     pem = serialization.Encoding.PEM
-    files["cert_file"].write_bytes(made._cert.public_bytes(pem))
+    certificate = made._cert.public_bytes(pem)
     key = made._key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    files["key_file"].write_bytes(key)
-    yield {name: str(path) for name, path in files.items()}
+    (folder / "cert.pem").write_bytes(certificate)
+    (folder / "key.pem").write_bytes(key)
+    return str(folder / "cert.pem"), str(folder / "key.pem")
 
 
-def publish(url: str, options: dict[str, str], stop: threading.Event) -> None:
-    """H.264 and Opus by FFmpeg's own WHIP client, as OBS would, until told to stop."""
-    with av.open(url, "w", format="whip", options=options) as output:
-        video: Any = output.add_stream(
-            "libx264", rate=30,
-            options={"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "g": "15"},
-        )  # fmt: skip
-        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
-        for index in range(900):
-            if stop.wait(1 / 30):
-                break
-            frame = flat(200, size=(128, 96))
-            frame.pts, frame.time_base = index, Fraction(1, 30)
-            output.mux(video.encode(frame))
+PUBLISHER = """
+import select, sys
+from fractions import Fraction
+import av
+import numpy as np
+url, certificate, key, token = sys.argv[1:]
+options = {"cert_file": certificate, "key_file": key, "authorization": token}
+with av.open(url, "w", format="whip", options=options) as output:
+    video = output.add_stream("libx264", rate=30, options={
+        "preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "g": "15"})
+    video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+    for index in range(1800):
+        planes = np.full((144, 128), 200, np.uint8)
+        planes[96:] = 128
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts, frame.time_base = index, Fraction(1, 30)
+        output.mux(video.encode(frame))
+        if select.select([sys.stdin], [], [], 1 / 30)[0]:
+            break
+"""
+"""In a process of its own: while it connects, PyAV holds on to the interpreter."""
 
 
 @asynchronous
-async def test_ffmpegs_whip_client_publishes_and_is_played(ecdsa_files: dict[str, str]) -> None:
-    player = Peer(direction="recvonly")
-    stop = threading.Event()
-    async with serving(token="a-token-for-ffmpeg") as (client, server):  # noqa: S106
+async def test_ffmpegs_whip_client_publishes_and_is_played(ecdsa_files: tuple[str, str]) -> None:
+    player, token = Peer(direction="recvonly"), "a-token-for-ffmpeg"
+    async with serving(token=token) as (client, server):
         url = str(client.make_url("/whip/obs"))
-        options = {**ecdsa_files, "authorization": "a-token-for-ffmpeg"}
-        publishing = asyncio.create_task(asyncio.to_thread(publish, url, options, stop))
-        try:
+        command = [sys.executable, "-c", PUBLISHER, url, *ecdsa_files, token]
+        with started(command, stdin=subprocess.PIPE) as publisher:
             await until(lambda: [each for each in server.sessions if each.state == "connected"])
-            bearer = {"Authorization": "Bearer a-token-for-ffmpeg"}
-            response = await client.post(
-                "/whep/obs", data=await player.offer(), headers={**SDP, **bearer}
-            )
+            headers = {**SDP, "Authorization": f"Bearer {token}"}
+            response = await client.post("/whep/obs", data=await player.offer(), headers=headers)
             await player.accept(await response.text())
             await player.sees(200 * 0.3)
             assert (player.frames[-1].width, player.frames[-1].height) == (128, 96)
-        finally:
-            stop.set()
-            await publishing
-        await until(lambda: len(server.sessions) == 0, "its DELETE")
+            assert publisher.stdin is not None
+            publisher.stdin.close()
+            await until(lambda: len(server.sessions) == 0, "its DELETE")
     await player.close()
 
 
 @asynchronous
-async def test_a_peer_with_an_rsa_certificate_can_connect(tmp_path: Path) -> None:
+async def test_a_peer_with_an_rsa_certificate_can_connect() -> None:
     """GStreamer's kind: aiortc alone, as DTLS client, has no cipher in common with it."""
     peer = Peer()
     peer.open_control()
@@ -208,12 +210,6 @@ async def test_a_peer_with_an_rsa_certificate_can_connect(tmp_path: Path) -> Non
 
 def rsa_certificate() -> Any:
     """One whose DTLS offers what an RSA key can do."""
-    import datetime
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
     key: Any = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "peer")])
     now = datetime.datetime.now(datetime.timezone.utc)

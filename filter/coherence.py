@@ -1,4 +1,4 @@
-"""The only state between frames: the fixed noise, and the blending of clean latents over time.
+"""The memory between frames: the blending of clean latents over time (the noise is in `noise`).
 
 Everything here is a recursion on latents alone, before the noise is added and after it is removed.
 The network knows no history, so that many frames can go through it at once.
@@ -15,30 +15,6 @@ from .settings import FilterSettings
 _MOTION_AT_HALF = 0.3
 _CUT_CELLS = 8  # a picture's structure is compared on a grid of 8×8 cells
 _CUT_FLOOR = 0.02  # variance below which a picture counts as flat, so that sensor noise is no cut
-
-
-class FixedNoise:
-    """Noise drawn once from (seed, shape) on a CPU generator: every device gives one picture.
-
-    Samplers of several steps use further draws of the same generator, in diffusers' order.
-    """
-
-    def __init__(self) -> None:
-        self._key: tuple[object, ...] = ()
-        self._draws: tuple[torch.Tensor, ...] = ()
-
-    def __call__(
-        self, seed: int, shape: tuple[int, ...], draws: int, device: torch.device
-    ) -> tuple[torch.Tensor, ...]:
-        """`draws` float32 tensors (1, *shape) on the device, each drawn after the one before."""
-        key = (seed, shape, device)
-        if key != self._key or len(self._draws) < draws:
-            generator = torch.Generator("cpu").manual_seed(seed)
-            self._draws = tuple(
-                torch.randn((1, *shape), generator=generator).to(device) for _ in range(draws)
-            )
-            self._key = key
-        return self._draws[:draws]
 
 
 class Coherence:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .coherence import Coherence, FixedNoise
+from .coherence import Coherence
 from .frames import (
     FrameConverter,
     Geometry,
@@ -20,6 +20,7 @@ from .frames import (
     working_geometry,
 )
 from .model import TurboModel
+from .noise import FixedNoise
 from .schedule import Step
 from .settings import FilterSettings
 

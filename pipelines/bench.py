@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
-from turbolens.filter.coherence import FixedNoise
+from turbolens.filter.noise import FixedNoise
 from turbolens.filter.framefilter import STAGES
 from turbolens.filter.frames import FrameConverter, image_from_pictures, working_geometry
 

@@ -201,7 +201,7 @@ def test_no_value_is_ever_in_two_cells(seed: int) -> None:
     for flow in (*_varied(12, seed), 9 * torch.randn(1, 2, 48, 64, generator=generator)):
         source, rest = carried(rest, flow)
         used = source[source >= 0]
-        assert used.unique().numel() == used.numel()
+        assert len(set(used.tolist())) == used.numel()
         assert source.min() >= -1
         assert source.max() < 48 * 64
         assert rest.abs().max() <= 1.5
@@ -258,7 +258,7 @@ def test_new_values_differ_from_frame_to_frame() -> None:
     for _ in range(5):
         shown = noise(3, SHAPE, 1, CPU, flow=_uniform(-1.0, 0.0))[0]
         border.append(shown[0, 0, :, 0])
-    assert torch.stack(border).unique().numel() == 5 * 48
+    assert len(set(torch.cat(border).tolist())) == 5 * 48
 
 
 def test_noise_that_was_handed_out_stays_as_it_was() -> None:

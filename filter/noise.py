@@ -119,9 +119,9 @@ def carried(rest: torch.Tensor, flow: torch.Tensor) -> tuple[torch.Tensor, torch
     `AdvectedNoise`. Gives the old cell of each new one, (h·w,) int64, row by row, −1 where none is,
     each old cell at most once; and the new rest, at most 1.5 cells a side.
 
-    Every cell asks for the value that belongs nearest to where its picture was, among the four cells
-    around that place. Of several that ask for one value the nearest gets it, then the first; those
-    left over ask once more, for what is left.
+    Every cell asks for the value that belongs nearest to where its picture was, of those in the
+    four cells around that place. Of several that ask for one value the nearest gets it, then the
+    first; those left over ask once more, for what is left.
     """
     height, width = rest.shape[-2:]
     row = width + 2 * _RIM

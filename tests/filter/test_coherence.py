@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from turbolens.filter import FilterSettings
-from turbolens.filter.coherence import Coherence, FixedNoise, scene_change, stillness
+from turbolens.filter.coherence import Coherence, scene_change, stillness
 
 SHAPE = (1, 4, 16, 16)
 
@@ -27,24 +27,6 @@ def _run(
         blended, kept = coherence.before(latents, settings)
         results.append(coherence.after(2 * blended, kept, settings))
     return torch.cat(results)
-
-
-def test_the_noise_is_fixed_by_seed_and_shape() -> None:
-    cpu = torch.device("cpu")
-    first = FixedNoise()(5, (4, 8, 8), 2, cpu)
-    noise = FixedNoise()
-    noise(6, (4, 8, 8), 1, cpu)
-    again = noise(5, (4, 8, 8), 3, cpu)
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=False))
-    assert not torch.equal(first[0], noise(6, (4, 8, 8), 1, cpu)[0])
-    assert noise(5, (4, 8, 9), 1, cpu)[0].shape == (1, 4, 8, 9)
-
-
-def test_further_draws_continue_the_generator() -> None:
-    draws = FixedNoise()(5, SHAPE[1:], 2, torch.device("cpu"))
-    generator = torch.Generator().manual_seed(5)
-    assert torch.equal(draws[0], torch.randn(SHAPE, generator=generator))
-    assert torch.equal(draws[1], torch.randn(SHAPE, generator=generator))
 
 
 def test_without_weights_nothing_is_touched() -> None:

@@ -25,7 +25,7 @@ _FLAT = 0.02  # standard deviation (of 1) below which a picture is not stretched
 _NO_TEXTURE = 0.02  # variance of the mismatch at which a patch's vote begins to fade
 _OTHER_GUESS = 1.05  # how much better the first guess may look to lose against another
 _MATCH_FLOOR = 0.05  # variance that every patch is thought to have, so that noise is no mismatch
-_ROUND_TRIP = (0.05, 0.25)  # tolerance of forward and back: share of the squared length, px²
+_ROUND_TRIP = (0.2, 4.0)  # tolerance of forward and back: share of the squared length, px²
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ Side = Literal["longer", "shorter"]
 Shape = Literal["frame", "square"]
 Fit = Literal["stretch", "contain", "cover"]
 Timesteps = Literal["direct", "diffusers"]
+CrossFrame = Literal["off", "mid", "up", "all"]
 NoiseKind = Literal["fixed", "advected"]
 
 
@@ -113,6 +114,11 @@ class FilterSettings(BaseModel):
         description="Share of the last result in what is noised: locks harder, one frame at a "
         "time, so that files are filtered without batches.",
     )  # fmt: skip
+    cross_frame: CrossFrame = Field(
+        default="off",
+        description="Self-attention also reads the frame before and an anchor frame, in these "
+        "layers: for models that have attention; slower.",
+    )
     reuse_unchanged: bool = Field(
         default=True,
         description="Frames equal to the last within the camera's noise cost nothing.",

@@ -1,6 +1,7 @@
 """`Stream`: what a filter remembers from frame to frame."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
 from typing import TypeAlias
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from .coherence import Change, Coherence
+from .cross_frame import CrossFrameMemory, install_cross_frame_attention
 from .frames import FrameConverter
 from .model import TurboModel
 from .noise import AdvectedNoise
@@ -39,6 +41,7 @@ class Stream:
         self.coherence = Coherence()
         self.repeats = RepeatDetector()
         self.transition = PromptTransition()
+        self.memory = CrossFrameMemory()
         self.styled: torch.Tensor | None = None
         self.reused = 0
         self._frames = 0
@@ -50,6 +53,7 @@ class Stream:
         self.coherence.reset()
         self.repeats.reset()
         self.transition.reset()
+        self.memory.reset()
         self.reprojection.reset()
         self.must_reset = False
         self.styled, self._frames = None, 0
@@ -67,6 +71,7 @@ class Stream:
         ignored = _NOT_THE_LOOK | ({"prompt"} if settings.transition > 0 else set())
         if last.model_dump(exclude=ignored) != settings.model_dump(exclude=ignored):
             self.coherence.forget_results()
+            self.memory.renew_anchor()
         self.repeats.renew()
 
     def prompts(
@@ -77,11 +82,20 @@ class Stream:
         time = self._frames / NOMINAL_RATE
         if isinstance(frame, av.VideoFrame) and frame.pts is not None and frame.time_base:
             time = float(frame.pts * frame.time_base)
-        mixed = self.transition(settings.weighted_prompts, settings.transition, time)
-        prompts = tuple(WeightedPrompt(*prompt) for prompt in mixed)
-        if settings.transition > 0 and prompts != settings.weighted_prompts:
+        prompts = self.transition(settings.weighted_prompts, settings.transition, time)
+        if self.transition.gliding:
             self.repeats.renew()
         return prompts
+
+    def cross_frame(self, settings: FilterSettings) -> AbstractContextManager[None]:
+        """Within it, the network reads the frames before, if that is asked for."""
+        if settings.cross_frame == "off":
+            self.memory.reset()
+            return nullcontext()
+        with self.model.lock:
+            install_cross_frame_attention(self.model.unet, settings.cross_frame)
+        self.memory.layers = settings.cross_frame
+        return self.memory.active()
 
     def noise_for(
         self, settings: FilterSettings, latents: torch.Tensor, draws: int, change: Change | None

@@ -50,6 +50,10 @@ class Job(Generic[FrameT]):
             return 0, 0
         return self.geometry.width, self.geometry.height
 
+    def pass_key(self) -> tuple[tuple[Step, ...], Stream | None]:
+        """Jobs of one key go through the UNet together; with a memory, those of one stream."""
+        return self.steps(), None if self.settings.cross_frame == "off" else self.stream
+
     def steps(self) -> tuple[Step, ...]:
         """The denoising steps that strength asks for."""
         schedule = self.stream.model.schedule
@@ -141,22 +145,23 @@ def _blend_before(job: Job[FrameT], latents: torch.Tensor) -> None:
 
 
 def _denoised(model: TurboModel, jobs: list[Job[FrameT]]) -> torch.Tensor:
-    """Clean latents → noisy → clean (B, C, h, w), one pass for all jobs of the same steps."""
+    """Clean latents → noisy → clean (B, C, h, w), one pass for all jobs that can share it."""
     clean: dict[int, torch.Tensor] = {}
-    for steps in dict.fromkeys(job.steps() for job in jobs):
-        alike = [(index, job) for index, job in enumerate(jobs) if job.steps() == steps]
-        results = model.denoise(
-            _joined([job.latents for _, job in alike if job.latents is not None]),
-            steps=steps,
-            noise=[
-                _joined(list(draw)) for draw in zip(*(job.noise for _, job in alike), strict=True)
-            ],
-            embeds=_embeds(model, [job for _, job in alike]),
-        )
-        clean |= {
-            index: one for (index, _), one in zip(alike, torch.split(results, 1), strict=True)
-        }
+    for key in dict.fromkeys(job.pass_key() for job in jobs):
+        alike = [index for index, job in enumerate(jobs) if job.pass_key() == key]
+        results = _pass(model, [jobs[index] for index in alike])
+        clean |= dict(zip(alike, torch.split(results, 1), strict=True))
     return _joined([clean[index] for index in range(len(jobs))])
+
+
+def _pass(model: TurboModel, jobs: list[Job[FrameT]]) -> torch.Tensor:
+    with jobs[0].stream.cross_frame(jobs[0].settings):
+        return model.denoise(
+            _joined([job.latents for job in jobs if job.latents is not None]),
+            steps=jobs[0].steps(),
+            noise=[_joined(list(draw)) for draw in zip(*(job.noise for job in jobs), strict=True)],
+            embeds=_embeds(model, jobs),
+        )
 
 
 def _embeds(model: TurboModel, jobs: list[Job[FrameT]]) -> PromptEmbeds:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from turbolens.filter.noise import AdvectedNoise, FixedNoise, carried
@@ -204,6 +206,21 @@ def test_no_value_is_ever_in_two_cells(seed: int) -> None:
         assert len(set(used.tolist())) == used.numel()
         assert source.min() >= -1
         assert source.max() < 48 * 64
+        assert rest.abs().max() <= 1.5
+
+
+@settings(deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.floats(0, 20), st.integers(0, 2**32))
+def test_any_size_and_any_flow_give_each_value_to_one_cell(
+    height: int, width: int, cells: float, seed: int
+) -> None:
+    generator, rest = torch.Generator().manual_seed(seed), torch.zeros(1, 2, height, width)
+    for _ in range(3):
+        flow = cells * torch.randn(1, 2, height, width, generator=generator)
+        source, rest = carried(rest, flow)
+        used = source[source >= 0].tolist()
+        assert len(set(used)) == len(used)
+        assert source.max() < height * width
         assert rest.abs().max() <= 1.5
 
 

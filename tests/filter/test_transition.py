@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turbolens.filter import SettingsError
@@ -133,6 +133,7 @@ _CALLS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_CALLS)
 def test_whatever_is_asked_the_answer_is_a_mixture(
     calls: list[tuple[list[tuple[str, float]], float, float]],
@@ -152,6 +153,7 @@ def test_whatever_is_asked_the_answer_is_a_mixture(
     assert shown == tuple(each for each in calls[-1][0] if each[1] > 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([INK, OIL, PENCIL]), min_size=2, max_size=40))
 def test_from_frame_to_frame_the_mixture_moves_little(
     wanted: list[tuple[tuple[str, float], ...]],

@@ -11,10 +11,17 @@ from rich.table import Table
 
 from turbolens.filter import FilterSettings
 
+from .coherence_command import coherence
+
 if TYPE_CHECKING:
     from .bench import BenchReport, Case, CaseResult, Timing
 
 Baseline = Literal["none", "diffusers"]
+
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, help="Measure what the filter does and costs here."
+)
+app.command("coherence")(coherence)
 
 
 class CaseName(str, Enum):
@@ -26,7 +33,9 @@ class CaseName(str, Enum):
     HD = "720p"
 
 
+@app.callback(invoke_without_command=True)
 def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
+    context: typer.Context,
     model: Annotated[str, typer.Option(
         "--model", "-m", help="A name of `turbolens models`, or a folder.")] = "embedded",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …")] = "auto",
@@ -43,8 +52,11 @@ def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
 ) -> None:  # fmt: skip
     """Measure the speed here: stages, model only and end to end, and peak memory.
 
-    All times are in milliseconds. With a baseline, its frames alternate with ours.
+    All times are in milliseconds. With a baseline, its frames alternate with ours. What else can be
+    measured has a name of its own: `turbolens bench coherence`.
     """
+    if context.invoked_subcommand is not None:
+        return
     from turbolens.filter import TurboModel  # noqa: PLC0415 - torch takes seconds
 
     from .bench import CASES, measure  # noqa: PLC0415

@@ -164,5 +164,13 @@ def _together(jobs: list[Job]) -> Sequence[av.VideoFrame | Exception]:
         return [_alone(job) for job in jobs]
 
 
-def _filter_together(jobs: list[Job]) -> list[av.VideoFrame]:
-    return [job.frame_filter(job.frame) for job in jobs]
+def _filter_together(jobs: list[Job]) -> Sequence[av.VideoFrame]:
+    from turbolens.filter.framefilter import (  # noqa: PLC0415 - torch: loaded with the model
+        FrameFilter,
+        filter_together,
+    )
+
+    filters = [job.frame_filter for job in jobs if isinstance(job.frame_filter, FrameFilter)]
+    if len(filters) < len(jobs):
+        raise TypeError("only FrameFilters go through a model together")
+    return filter_together(filters, [job.frame for job in jobs])

@@ -8,7 +8,7 @@ from typing import Any
 import av
 import pytest
 
-from turbolens.filter import UnavailableError
+from turbolens.filter import FilterSettings, FrameFilter, TurboModel, UnavailableError
 from turbolens.pipelines.webrtc import FrameBatcher
 from turbolens.pipelines.webrtc.batching import SharesModel
 
@@ -81,7 +81,7 @@ async def test_one_frame_that_cannot_be_filtered_fails_alone() -> None:
 
 
 class Together(Shade):
-    """A filter that says it shares a model, whose batch fails."""
+    """A filter that says it shares a model, and is not a `FrameFilter`."""
 
     model = object()
 
@@ -119,3 +119,20 @@ async def test_a_closed_batcher_takes_nothing_and_tells_those_who_wait() -> None
         await waiting
     with pytest.raises(UnavailableError):
         batcher.submit(Shade(), flat(3))
+
+
+@asynchronous
+async def test_filters_of_one_model_give_together_what_they_give_alone() -> None:
+    model = TurboModel.load("embedded", dtype="float32")
+    looks = [FilterSettings(prompt=look, size=64) for look in ("noir", "neon", "comic")]
+    alone = [FrameFilter(model, settings)(flat(100)) for settings in looks]
+    batcher = FrameBatcher(wait_ms=20_000)
+    with batcher.stream(), batcher.stream(), batcher.stream():
+        together = await asyncio.gather(
+            *(batcher.submit(FrameFilter(model, settings), flat(100)) for settings in looks)
+        )
+    assert batcher.sizes == {3: 1}
+    for one, other in zip(alone, together, strict=True):
+        difference = one.to_ndarray().astype(int) - other.to_ndarray().astype(int)
+        assert abs(difference).max() <= 1
+    batcher.close()

@@ -20,7 +20,7 @@ async def noir(request: web.Request) -> web.Response:
     peer = RTCPeerConnection()
     peers.add(peer)
 
-    @peer.on("track")  # type: ignore[untyped-decorator]
+    @peer.on("track")
     def filter_it(track: MediaStreamTrack) -> None:
         if track.kind == "video":
             peer.addTrack(FilteredTrack(track, FrameFilter(model, prompt="noir")))

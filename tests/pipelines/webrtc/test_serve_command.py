@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import av
 import pytest
+import typer
 from aiohttp import web
 
 from tests.pipelines.conftest import started, write_clip
@@ -170,7 +171,7 @@ def test_what_cannot_be_is_one_line(options: list[str], code: int, words: str) -
 def test_a_bad_option_is_refused_before_anything_is_loaded(name: str, given: str) -> None:
     function = getattr(serve_command, name)
     arguments: dict[str, Any] = {"local": True} if name == "_token" else {}
-    with pytest.raises(serve_command.typer.BadParameter):
+    with pytest.raises(typer.BadParameter):
         function(given, **arguments)
 
 

@@ -126,6 +126,9 @@ def _loader(model: str, device: str, dtype: str, look: str | None) -> Callable[[
     def load() -> Any:
         for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
             os.environ.setdefault(f"{library}_VERBOSITY", "error")
+        # Threads that spin while they wait take the processor from the codecs and the browser:
+        # on two busy cores a frame took 250 ms without it, and minutes with it.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing
 
         loaded = TurboModel.load(model, device=device, dtype=dtype)

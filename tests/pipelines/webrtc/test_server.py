@@ -2,12 +2,14 @@
 
 import asyncio
 import gzip
+import io
 import json
 import logging
 import re
 import threading
 from typing import Any
 
+import av
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -450,3 +452,19 @@ async def test_logs_and_representations_carry_no_secret(caplog: pytest.LogCaptur
 def test_json_answers_are_kept_by_nobody() -> None:
     assert as_json({}).headers["Cache-Control"] == "no-store"
     assert json.loads(as_json({"a": 1}).text or "") == {"a": 1}
+
+
+@asynchronous
+async def test_every_look_has_a_thumbnail_and_no_other_number_does() -> None:
+    async with serving() as (client, server):
+        looks = await (await client.get("/api/looks")).json()
+        assert len(looks["thumbnails"]) == len(looks["looks"]) == 2
+        for place in looks["thumbnails"] * 2:
+            async with client.get(f"/{place}") as response:
+                assert response.content_type == "image/jpeg"
+                with av.open(io.BytesIO(await response.read())) as picture:
+                    frame = next(picture.decode(video=0))
+                assert (frame.width, frame.height) == (256, 192)
+        assert server.batcher.sizes == {1: 2}  # made once
+        for number in ("2", "9999", "99999", "-1", "x"):
+            assert (await client.get(f"/api/looks/{number}.jpg")).status == 404

@@ -11,7 +11,7 @@ from .controls import Controls, schema
 from .openapi import document
 from .security import OPEN_ROUTE, json_of
 from .serving import Server, server_of
-from .sessions import Session
+from .session import Session
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 

@@ -62,7 +62,7 @@ def _paths() -> Data:
         "/api/status": {"get": _does("The model's progress, sessions, ICE servers.")},
         "/api/schema": {"get": _does("The JSON Schema of the settings.")},
         "/api/looks": {"get": _does("The looks that the model names.")},
-        "/api/looks/{number}.jpg": {"parameters": [NUMBER], "get": _does("What a look looks like.")},
+        "/api/looks/{number}.jpg": {"parameters": [NUMBER], "get": _does("A look as a picture.")},
         "/api/settings": {
             "get": _does("The settings that a session begins with.", gives=WITH_SETTINGS),
             "patch": _does("Change them.", takes=CHANGES, gives=WITH_SETTINGS),

@@ -16,7 +16,8 @@ from .options import ServerOptions
 from .peers import answered, new_peer, set_offer
 from .relay import Relay
 from .sdp import checked_offer
-from .sessions import Kind, Session, Sessions
+from .session import Kind, Session
+from .sessions import Sessions
 from .sound import DelayedTrack
 from .thumbnails import Thumbnails
 from .tracks import FilteredTrack

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from fractions import Fraction
 from threading import Thread
 from time import monotonic
 from typing import Any, Literal
@@ -16,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 State = Literal["loading", "warming", "ready", "failed"]
 MakeFilter = Callable[[Any, FilterSettings], LiveFilter]
+WARM_UP = 4  # frames
+LIVE_SECONDS = 0.03  # a frame, so that 24 a second leave time for the codecs
+LEAST_SIZE, SIZE_STEP = 256, 64  # pixels; below it too little is left of a face
 WORDS: dict[State, str] = {
     "loading": "the model is loading",
     "warming": "the model filters its first picture",
@@ -46,6 +50,8 @@ class ModelSlot:
         self._ended: float | None = None
         self.state: State = "loading"
         self.error: Exception | None = None
+        self.live_size: int | None = None
+        """The working size to filter live at on this machine, none for the model's own."""
 
     def start(self) -> None:
         """Begin to load. The thread is a daemon: a server can stop while it loads."""
@@ -90,20 +96,42 @@ class ModelSlot:
         try:
             self._model = self._given() if callable(self._given) else self._given
             self.state = "warming"
-            self._make_filter(self._model, self._settings)(_first_frame())
+            seconds = _seconds_a_frame(self._make_filter(self._model, self._settings))
+            self.live_size = live_size(getattr(self._model, "native_size", None), seconds)
         except Exception as error:  # the edge of the thread: told to everyone who asks
             self.error, self.state = error, "failed"
             logger.warning("the model could not be loaded: %s", error,
                            exc_info=not isinstance(error, TurbolensError))  # fmt: skip
         else:
             self.state = "ready"
-            logger.info("the model is ready")
+            smaller = f"; working pictures of {self.live_size} pixels" if self.live_size else ""
+            logger.info("the model is ready: %.0f ms a frame%s", seconds * 1000, smaller)
         self._ended = monotonic()
 
 
-def _first_frame() -> av.VideoFrame:
-    """Grey, of a webcam's size: the first picture is slow, and nobody has to wait for it."""
-    frame = av.VideoFrame.from_ndarray(np.full((480, 640, 3), 128, np.uint8), format="rgb24")
-    frame = frame.reformat(format="yuv420p")
-    frame.pts = 0
+def live_size(native_size: int | None, seconds: float) -> int | None:
+    """The working size that is live where the model's own took so long a frame; none: its own."""
+    if native_size is None or seconds <= LIVE_SECONDS:
+        return None
+    fitting = int(native_size * (LIVE_SECONDS / seconds) ** 0.5) // SIZE_STEP * SIZE_STEP
+    size = max(LEAST_SIZE, fitting)
+    return size if size < native_size else None
+
+
+def _seconds_a_frame(frame_filter: LiveFilter) -> float:
+    """The fastest of a few; the first is slow, and nobody has to wait for it later."""
+    times: list[float] = []
+    for number in range(WARM_UP):
+        frame = _frame(number)
+        began = monotonic()
+        frame_filter(frame)
+        times.append(monotonic() - began)
+    return min(times)
+
+
+def _frame(number: int) -> av.VideoFrame:
+    """Of a webcam's size, and each another grey: a filter may know a frame that it has seen."""
+    grey = np.full((480, 640, 3), 64 + 32 * number, np.uint8)
+    frame = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format="yuv420p")
+    frame.pts, frame.time_base = number, Fraction(1, 30)
     return frame

@@ -33,9 +33,15 @@ class Server:
     batcher: FrameBatcher
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
+    @property
+    def first_settings(self) -> FilterSettings:
+        """What a session begins with: where no size was asked for, one that is live here."""
+        settings, live = self.options.settings, self.slot.live_size
+        return settings if settings.size is not None else settings.replace(size=live)
+
     def new_settings(self, changes: Data) -> FilterSettings:
         """The first settings of a session. Raises `SettingsError`."""
-        return within_limits(self.options.settings.replace(**changes), self.options.limits)
+        return within_limits(self.first_settings.replace(**changes), self.options.limits)
 
     async def open_filtering(
         self, kind: Kind, name: str, offer: str, *, changes: Data, sends_back: bool

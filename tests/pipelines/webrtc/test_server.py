@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from turbolens.filter import FilterSettings, ModelNotFoundError, SettingsError
 from turbolens.pipelines.webrtc import ServerOptions, create_app
 from turbolens.pipelines.webrtc.answers import as_json
+from turbolens.pipelines.webrtc.model_slot import live_size
 from turbolens.pipelines.webrtc.serving import SERVER
 
 from .conftest import (
@@ -183,3 +184,25 @@ async def test_every_look_has_a_thumbnail_and_no_other_number_does() -> None:
 def test_json_answers_are_kept_by_nobody() -> None:
     assert as_json({}).headers["Cache-Control"] == "no-store"
     assert json.loads(as_json({"a": 1}).text or "") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size"), [(0.01, None), (0.03, None), (0.055, 320), (0.25, 256), (9.0, 256)]
+)
+def test_a_machine_that_is_slow_gets_a_smaller_working_picture(
+    seconds: float, size: int | None
+) -> None:
+    assert live_size(512, seconds) == size
+    assert live_size(None, seconds) is None
+    assert live_size(256, seconds) is None
+
+
+@asynchronous
+async def test_the_live_size_is_for_those_who_asked_for_none() -> None:
+    async with serving() as (client, server):
+        server.slot.live_size = 320
+        assert (await (await client.get("/api/settings")).json())["settings"]["size"] == 320
+        assert server.new_settings({}).size == 320
+        assert server.new_settings({"size": 512}).size == 512
+        await client.patch("/api/settings", json={"size": 448})
+        assert server.new_settings({}).size == 448

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from itertools import count
+from itertools import chain, count
 from threading import Event
 from time import monotonic
 
@@ -100,11 +100,13 @@ class FileCamera:
         self._open, self._loop = open_reader, loop
         self._reader: Reader | None = open_reader()
         self.name, self.rate = self._reader.info.name, self._reader.info.rate
-        self._first = next(_frames(self._reader), None)
-        if self._first is None:
+        self._frames: Iterator[av.VideoFrame] = _frames(self._reader)
+        first = next(self._frames, None)
+        if first is None:
             self._reader.close()
             raise MediaError(f"{self.name} holds no frame that could be decoded")
-        self.width, self.height = self._first.width, self._first.height
+        self.width, self.height = first.width, first.height
+        self._frames = chain([first], self._frames)
         self._beat = Beat()
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
@@ -126,10 +128,8 @@ class FileCamera:
         """The file from its beginning to its end."""
         if self._reader is None:
             self._reader = self._open()
-        if self._first is not None:
-            yield self._first
-            self._first = None
-        yield from _frames(self._reader)
+            self._frames = _frames(self._reader)
+        yield from self._frames
         self._reader.close()
         self._reader = None
 

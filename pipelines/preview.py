@@ -77,3 +77,6 @@ class Preview:
             process.kill()
             process.wait()
         self._thread.join(PATIENCE)
+        if process.stdin is not None:
+            with suppress(OSError):  # what was not shown
+                process.stdin.close()

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +35,22 @@ SCENE_SIZE = 640, 360  # a larger one takes long to paint
 class Choices:
     """The options of `turbolens webcam`, parsed."""
 
-    camera: str | None
-    size: tuple[int, int] | None
-    rate: Fraction
-    pixel_format: str | None
-    mirror: bool
-    aspect: Fraction | None
-    virtual_camera: str | None
-    preview: bool
-    record: Path | None
-    overwrite: bool
-    on_stall: OnStall
-    seconds: float
-    metrics_port: int | None
-    model: str
-    device: str
-    dtype: str
+    camera: str | None = None
+    size: tuple[int, int] | None = None
+    rate: Fraction = Fraction(30)
+    pixel_format: str | None = None
+    mirror: bool = False
+    aspect: Fraction | None = None
+    virtual_camera: str | None = None
+    preview: bool = False
+    record: Path | None = None
+    overwrite: bool = False
+    on_stall: OnStall = "slate"
+    seconds: float = inf
+    metrics_port: int | None = None
+    model: str = "embedded"
+    device: str = "auto"
+    dtype: str = "auto"
 
 
 def wanted_settings(given: dict[str, Any], preset: str | None, size: int | None) -> FilterSettings:

@@ -17,9 +17,10 @@ def show(stats: Stats) -> None:
 
 
 def main() -> None:
-    prompt, name = [*sys.argv[1:], *["oil painting", ""][len(sys.argv) - 1 :]][:2]
+    prompt = sys.argv[1] if len(sys.argv) > 1 else "oil painting"
+    name = sys.argv[2] if len(sys.argv) > 2 else None
     scene = SceneCamera(320, 180, rate=Fraction(30), frames=60)
-    camera = scene if name == "test-scene" else Camera(name or None)
+    camera = scene if name == "test-scene" else Camera(name)
     virtual_camera = VirtualCamera(width=camera.width, height=camera.height, rate=camera.rate)
     frame_filter = FrameFilter(TurboModel.load("embedded"), prompt=prompt, size=384)
     try:

@@ -314,6 +314,22 @@ def test_keys_come_from_a_terminal_one_by_one_and_it_is_restored() -> None:
     os.close(theirs)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of Unix")
+def test_key_q_ends_a_call(tmp_path: Path) -> None:
+    import pty  # noqa: PLC0415
+
+    ours, theirs = pty.openpty()
+    pause = Event()
+    webcam, notices = call_with(tmp_path, source=Camera(10**7, lambda _: pause.wait(0.01)))
+    os.write(ours, b"nq")
+    stats = webcam.run(lambda _: None, keyboard=theirs)
+    assert notices[0].startswith("keys:")
+    assert webcam.filter.settings.prompt[0][0] == "noir"
+    assert stats.failures == 0
+    os.close(ours)
+    os.close(theirs)
+
+
 def test_presets_keep_comments_and_what_others_wrote(tmp_path: Path) -> None:
     file = tmp_path / "presets.toml"
     file.write_text('# mine\n[soft]\nprompt = "pastel"\nstrength = 0.3 # low\n')

@@ -17,6 +17,7 @@ from turbolens.filter.errors import MediaError
 
 from . import v4l2
 from .camera_modes import Chosen, Wanted, choose_mode
+from .fitting import own_copy
 from .media_errors import reason
 from .v4l2 import Mode
 
@@ -197,6 +198,8 @@ def _decoded(container: InputContainer, name: str) -> Iterator[av.VideoFrame | N
     """Frames, and none in place of one that is damaged. Raises `MediaError` for a lost device."""
     stream = container.streams.video[0]
     stream.thread_type = "SLICE"  # threads of frames would each add a frame of delay
+    # Raw frames lie in the driver's buffers, which are gone when the device is closed.
+    borrowed = stream.codec_context.name in ("rawvideo", "wrapped_avframe")
     packets = container.demux(stream)
     while True:
         try:
@@ -209,7 +212,8 @@ def _decoded(container: InputContainer, name: str) -> Iterator[av.VideoFrame | N
             continue
         except (av.FFmpegError, OSError) as error:
             raise MediaError(f"{name}: {device_reason(error)}") from error
-        yield from _frames_of(packet)
+        for frame in _frames_of(packet):
+            yield own_copy(frame) if borrowed and frame is not None else frame
 
 
 def _frames_of(packet: Any) -> Iterator[av.VideoFrame | None]:

@@ -67,14 +67,13 @@ def examine() -> dict[str, Any]:
 
 
 def mode_lines(modes: "tuple[Mode, ...]") -> list[str]:
-    """One line for each format and rate, with its sizes: "mjpeg 30 fps: 1280×720 640×480"."""
+    """One line for each format, with its sizes and rates: "mjpeg: 1280×720@30 640×480@30"."""
     lines: dict[str, list[str]] = {}
     for mode in modes:
         fastest = float(max(mode.rates, default=0))
-        lines.setdefault(f"{mode.pixel_format} {fastest:g} fps", []).append(
-            f"{mode.width}×{mode.height}"
-        )
-    return [f"{heading}: {' '.join(sizes)}" for heading, sizes in lines.items()]
+        size = f"{mode.width}×{mode.height}@{fastest:.3g}"
+        lines.setdefault(mode.pixel_format, []).append(size)
+    return [f"{name}: {' '.join(sizes)}" for name, sizes in lines.items()]
 
 
 def virtual_cameras() -> list[VirtualCameraInfo]:

@@ -71,6 +71,20 @@ class Fitter:
         )  # fmt: skip
 
 
+def own_copy(frame: av.VideoFrame) -> av.VideoFrame:
+    """The same picture, time and colour tags in memory of its own."""
+    copy = av.VideoFrame(frame.width, frame.height, frame.format.name)
+    for index, plane in enumerate(frame.planes):
+        source, target = _rows(frame, index), _rows(copy, index)
+        used = min(plane.line_size, copy.planes[index].line_size)
+        target[:, :used] = source[:, :used]
+    copy.pts = frame.pts
+    if frame.time_base is not None:
+        copy.time_base = frame.time_base
+    copy.colorspace, copy.color_range = frame.colorspace, frame.color_range
+    return copy
+
+
 def packed_bytes(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """The pixels without padding, plane after plane, as one row of bytes."""
     per_pixel = ROW_BYTES.get(frame.format.name)

@@ -17,6 +17,7 @@ from turbolens.pipelines import v4l2
 from turbolens.pipelines.camera import Camera, CameraInfo, cameras, device_reason, find_camera
 from turbolens.pipelines.camera_modes import Chosen, Wanted, choose_mode
 from turbolens.pipelines.devices_command import advice, examine, mode_lines
+from turbolens.pipelines.fitting import own_copy, packed_bytes
 from turbolens.pipelines.framing import Framed, cropped_size
 from turbolens.pipelines.media import MediaOptions, open_reader
 from turbolens.pipelines.scene_camera import Beat, FileCamera, SceneCamera
@@ -244,6 +245,17 @@ def test_frames_of_a_device_have_rising_times_from_zero() -> None:
     assert frames[0].time_base == Fraction(1, 1_000_000)
 
 
+@pytest.mark.parametrize("pixel_format", ["yuyv422", "yuv420p", "nv12"])
+def test_frames_outlive_the_device_because_they_are_copied(pixel_format: str) -> None:
+    """What a driver lends is unmapped when the device is closed."""
+    frame = numbered(7, (66, 36)).reformat(format=pixel_format)
+    frame.pts, frame.time_base = 5, Fraction(1, 30)
+    copy = own_copy(frame)
+    assert (packed_bytes(copy) == packed_bytes(frame)).all()
+    assert (copy.pts, copy.time_base, copy.color_range) == (5, Fraction(1, 30), frame.color_range)
+    assert copy.planes[0].buffer_ptr != frame.planes[0].buffer_ptr
+
+
 def test_a_camera_that_ends_is_lost_and_can_be_opened_again() -> None:
     camera = Camera(GRAPH + ":duration=0.1", backend="lavfi")
     frames = iter(camera)
@@ -357,7 +369,7 @@ def test_devices_tell_what_there_is_and_the_next_step() -> None:
     found = examine()
     assert len(found["cameras"]) == len(cameras())
     assert found["advice"]
-    assert mode_lines(tuple(LAPTOP))[0] == "yuyv422 30 fps: 640×480"
+    assert mode_lines(tuple(LAPTOP))[0] == "yuyv422: 640×480@30 1280×720@10"
 
 
 def test_the_next_step_depends_on_what_is_missing() -> None:

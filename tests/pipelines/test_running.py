@@ -120,6 +120,40 @@ def test_while_the_filter_is_busy_its_last_picture_is_moved_along() -> None:
     assert {1000 + pts for pts in moving.moved} <= set(screen.shown)
 
 
+def test_moving_that_would_slow_the_output_down_is_left_after_one_attempt() -> None:
+    pause, moved = Event(), list[int]()
+
+    class Costly:
+        def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+            pause.wait(0.05)
+            return frame
+
+        def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
+            moved.append(frame.pts or 0)
+            pause.wait(0.1)
+            return frame
+
+    stats = run(Camera(60, lambda _: pause.wait(0.01)), Costly(), Screen(rate=100))
+    assert len(moved) == stats.reprojected == 1
+    assert stats.repeated > 1
+
+
+def test_after_a_failure_of_the_filter_nothing_is_moved() -> None:
+    """What comes into view is the camera's own picture: it is not shown when things go wrong."""
+    pause, screen = Event(), Screen(rate=100)
+
+    class Failing(Moving):
+        def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+            if screen.shown.count(0):
+                raise FrameError("it broke")
+            return numbered(0)
+
+    failing = Failing()
+    run(Camera(40, lambda _: pause.wait(0.02)), failing, screen)
+    assert len(failing.moved) <= 2  # before the failure
+    assert set(screen.shown) <= {None, 0, *(1000 + pts for pts in failing.moved)}
+
+
 @pytest.mark.parametrize(
     ("on_stall", "last_shown"), [("slate", None), ("last", 0), ("passthrough", "newest")]
 )

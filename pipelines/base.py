@@ -30,7 +30,7 @@ class BatchFilter(Protocol):
 
 
 @runtime_checkable
-class LiveFilter(Protocol):
+class AdjustableFilter(Protocol):
     """A frame filter that can be turned while it runs. `FrameFilter` is one."""
 
     @property

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import count
 from threading import Thread
 from time import monotonic
 from typing import Any, Literal
@@ -11,15 +12,15 @@ import av
 import numpy as np
 
 from turbolens.filter import FilterSettings, TurbolensError, UnavailableError
-from turbolens.pipelines.base import LiveFilter
+from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.working_size import SIZES, SizeSearch
 
 logger = logging.getLogger(__name__)
 
 State = Literal["loading", "warming", "ready", "failed"]
-MakeFilter = Callable[[Any, FilterSettings], LiveFilter]
-WARM_UP = 4  # frames
-LIVE_SECONDS = 0.03  # a frame, so that 24 a second leave time for the codecs
-LEAST_SIZE, SIZE_STEP = 256, 64  # pixels; below it too little is left of a face
+MakeFilter = Callable[[Any, FilterSettings], AdjustableFilter]
+LIVE_FPS = 32.0  # that the filter must hold alone, so that 24 leave time for the codecs
+SEARCH_SECONDS = 8.0
 WORDS: dict[State, str] = {
     "loading": "the model is loading",
     "warming": "the model filters its first picture",
@@ -28,7 +29,7 @@ WORDS: dict[State, str] = {
 }
 
 
-def frame_filter(model: Any, settings: FilterSettings) -> LiveFilter:
+def frame_filter(model: Any, settings: FilterSettings) -> AdjustableFilter:
     """The filter of a `TurboModel`."""
     from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch takes seconds
 
@@ -68,7 +69,7 @@ class ModelSlot:
         if self.state != "ready":
             raise UnavailableError(f"{self._words()}; try again later")
 
-    def new_filter(self, settings: FilterSettings) -> LiveFilter:
+    def new_filter(self, settings: FilterSettings) -> AdjustableFilter:
         """A filter for one more stream. Raises `UnavailableError` while there is no model."""
         self.require()
         return self._make_filter(self._model, settings)
@@ -96,42 +97,38 @@ class ModelSlot:
         try:
             self._model = self._given() if callable(self._given) else self._given
             self.state = "warming"
-            seconds = _seconds_a_frame(self._make_filter(self._model, self._settings))
-            self.live_size = live_size(getattr(self._model, "native_size", None), seconds)
+            self._warm_up(self._make_filter(self._model, self._settings))
         except Exception as error:  # the edge of the thread: told to everyone who asks
             self.error, self.state = error, "failed"
             logger.warning("the model could not be loaded: %s", error,
                            exc_info=not isinstance(error, TurbolensError))  # fmt: skip
         else:
             self.state = "ready"
-            smaller = f"; working pictures of {self.live_size} pixels" if self.live_size else ""
-            logger.info("the model is ready: %.0f ms a frame%s", seconds * 1000, smaller)
+            smaller = f", with working pictures of {self.live_size} px" if self.live_size else ""
+            logger.info("the model is ready%s", smaller)
         self._ended = monotonic()
 
-
-def live_size(native_size: int | None, seconds: float) -> int | None:
-    """The working size that is live where the model's own took so long a frame; none: its own."""
-    if native_size is None or seconds <= LIVE_SECONDS:
-        return None
-    fitting = int(native_size * (LIVE_SECONDS / seconds) ** 0.5) // SIZE_STEP * SIZE_STEP
-    size = max(LEAST_SIZE, fitting)
-    return size if size < native_size else None
-
-
-def _seconds_a_frame(frame_filter: LiveFilter) -> float:
-    """The fastest of a few; the first is slow, and nobody has to wait for it later."""
-    times: list[float] = []
-    for number in range(WARM_UP):
-        frame = _frame(number)
-        began = monotonic()
-        frame_filter(frame)
-        times.append(monotonic() - began)
-    return min(times)
+    def _warm_up(self, frame_filter: AdjustableFilter) -> None:
+        """The first frame is slow, and nobody has to wait for it later; then find the live size."""
+        frame_filter(_frame(0))
+        native = getattr(self._model, "native_size", None)
+        if native is None or self._settings.size is not None:
+            return
+        search = SizeSearch([native, *(size for size in SIZES if size < native)], fps=LIVE_FPS)
+        ends = monotonic() + SEARCH_SECONDS
+        for number in count(1):
+            if search.found or monotonic() > ends:
+                break
+            frame_filter.update(size=search.size)
+            frame, began = _frame(number), monotonic()
+            frame_filter(frame)
+            search.note(monotonic() - began)
+        self.live_size = search.size if search.size < native else None
 
 
 def _frame(number: int) -> av.VideoFrame:
     """Of a webcam's size, and each another grey: a filter may know a frame that it has seen."""
-    grey = np.full((480, 640, 3), 64 + 32 * number, np.uint8)
+    grey = np.full((480, 640, 3), 64 + 16 * number % 128, np.uint8)
     frame = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format="yuv420p")
     frame.pts, frame.time_base = number, Fraction(1, 30)
     return frame

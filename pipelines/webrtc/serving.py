@@ -7,7 +7,7 @@ from aiohttp import web
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver
 
 from turbolens.filter import FilterSettings, OfferError
-from turbolens.pipelines.base import LiveFilter
+from turbolens.pipelines.base import AdjustableFilter
 
 from .batching import FrameBatcher
 from .controls import Data, within_limits
@@ -86,7 +86,7 @@ class Server:
         """A peer connection with the server's options."""
         return new_peer(self.options)
 
-    def _connect(self, session: Session, frame_filter: LiveFilter) -> None:
+    def _connect(self, session: Session, frame_filter: AdjustableFilter) -> None:
         """From what the peer sends to what others can have of it."""
         sending = _first(session.peer, "video", "recvonly", "sendrecv")
         if sending is None:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import threading
+import time
 
 import av
 import pytest
@@ -13,11 +14,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from turbolens.filter import FilterSettings, ModelNotFoundError, SettingsError
 from turbolens.pipelines.webrtc import ServerOptions, create_app
 from turbolens.pipelines.webrtc.answers import as_json
-from turbolens.pipelines.webrtc.model_slot import live_size
 from turbolens.pipelines.webrtc.serving import SERVER
 
 from .conftest import (
     Peer,
+    Shade,
     ShadeModel,
     asynchronous,
     detail,
@@ -186,15 +187,29 @@ def test_json_answers_are_kept_by_nobody() -> None:
     assert json.loads(as_json({"a": 1}).text or "") == {"a": 1}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "size"), [(0.01, None), (0.03, None), (0.055, 320), (0.25, 256), (9.0, 256)]
-)
-def test_a_machine_that_is_slow_gets_a_smaller_working_picture(
-    seconds: float, size: int | None
+class Slow(Shade):
+    """A filter for which every size but the smallest is too slow to be live."""
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        if self.settings.size != 256:
+            time.sleep(0.2)
+        return super().__call__(frame)
+
+
+class LargeModel(ShadeModel):
+    native_size = 512
+
+
+@pytest.mark.parametrize(("asked", "size"), [(None, 256), (512, None)])
+@asynchronous
+async def test_a_slow_machine_gets_a_smaller_working_picture(
+    asked: int | None, size: int | None
 ) -> None:
-    assert live_size(512, seconds) == size
-    assert live_size(None, seconds) is None
-    assert live_size(256, seconds) is None
+    settings = FilterSettings(size=asked)
+    async with serving(
+        model=LargeModel(), make_filter=lambda model, settings: Slow(settings), settings=settings
+    ) as (_, server):
+        assert server.slot.live_size == size
 
 
 @asynchronous

@@ -3,33 +3,17 @@
 from collections.abc import Callable
 from threading import Lock
 from time import perf_counter
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import av
 
 from turbolens.filter import FilterSettings
 
-from .base import Notify, Reprojecting
+from .base import AdjustableFilter, Notify, Reprojecting
 from .working_size import SizeSearch
 
 
-class Adjustable(Protocol):
-    """A frame filter whose settings change while it runs, such as `FrameFilter`."""
-
-    def __call__(self, frame: av.VideoFrame, /) -> av.VideoFrame:
-        """The filtered frame."""
-        ...
-
-    def update(self, **changes: Any) -> FilterSettings:
-        """Change settings from the next frame on."""
-        ...
-
-    def reset(self) -> None:
-        """Forget the past."""
-        ...
-
-
-Load: TypeAlias = Callable[[FilterSettings], Adjustable]
+Load: TypeAlias = Callable[[FilterSettings], AdjustableFilter]
 
 
 class WebcamFilter:
@@ -52,7 +36,7 @@ class WebcamFilter:
         self._search = search if settings.size is None else None
         self._settings = settings
         self._lock = Lock()
-        self._inner: Adjustable | None = None
+        self._inner: AdjustableFilter | None = None
         self._last: av.VideoFrame | None = None
         self.frozen = False
 
@@ -108,7 +92,7 @@ class WebcamFilter:
             return None
         return self._inner.reproject(frame)
 
-    def _loaded(self) -> Adjustable:
+    def _loaded(self) -> AdjustableFilter:
         """The filter itself. Loading takes seconds, in which settings may change."""
         if self._inner is not None:
             return self._inner
@@ -120,7 +104,7 @@ class WebcamFilter:
             self._inner = inner
         return inner
 
-    def _measure(self, inner: Adjustable, seconds: float) -> None:
+    def _measure(self, inner: AdjustableFilter, seconds: float) -> None:
         search = self._search
         if search is None or search.found:
             return

@@ -1,0 +1,104 @@
+"""Any stream to any stream: connects a source, the filter and an output, and keeps them going."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from threading import Event, Thread
+
+import av
+
+from .base import Notify, PictureFilter
+from .live_filter import Reload
+from .pacing import OnStall
+from .running import RunOptions, run
+from .statistics import Stats
+from .stream_places import Place
+from .stream_sink import StreamEncoding, StreamSink
+from .stream_source import StreamSource
+
+POLL = 0.1  # seconds between two looks whether somebody wants to stop
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """How a stream is filtered and sent. rate: frames a second sent, none: the source's.
+
+    until_end: the end of the input is the end, rather than waiting for it to come back. loop: a
+    file begins again. on_stall: what is sent while the filter gives nothing.
+    """
+
+    encoding: StreamEncoding = field(default_factory=StreamEncoding)
+    rate: Fraction | None = None
+    until_end: bool = False
+    loop: bool = False
+    sound: bool = True
+    on_stall: OnStall = "slate"
+
+
+def filter_stream(
+    source: Place,
+    target: Place,
+    frame_filter: PictureFilter,
+    options: StreamOptions | None = None,
+    *,
+    on_stats: Callable[[Stats], None] | None = None,
+    on_notice: Notify | None = None,
+    reload: Reload | None = None,
+    stop: Event | None = None,
+) -> Stats:
+    """Filter one stream into another until it ends, `stop` is set, or Ctrl-C.
+
+    Both ends are connected again when they are lost. Raises `MediaError` where the input has no
+    picture, or where either end cannot be reached at the beginning.
+    """
+    options, notify = options or StreamOptions(), on_notice or _ignore
+    incoming = StreamSource(source, notify=notify, until_end=options.until_end, loop=options.loop)
+    stop = stop or Event()
+    try:
+        if not _opened(incoming, stop):
+            return Stats()
+        sink = StreamSink(
+            target, options.encoding, rate=options.rate or incoming.rate, notify=notify,
+            has_sound=lambda: options.sound and incoming.has_sound,
+        )  # fmt: skip
+        incoming.on_sound = sink.hear
+        return run(
+            incoming, _unmoved(frame_filter), sink,
+            options=RunOptions(on_stall=options.on_stall),
+            on_stats=on_stats, on_notice=on_notice, stop=stop,
+            reload=None if reload is None else lambda: _unmoved(reload()),
+        )  # fmt: skip
+    finally:
+        incoming.close()
+
+
+def _opened(source: StreamSource, stop: Event) -> bool:
+    """Open it on a thread of its own: Ctrl-C is heard while a listener waits for its peer."""
+    failures: list[Exception] = []
+
+    def connect() -> None:
+        try:
+            source.open()
+        except Exception as error:  # noqa: BLE001 - the edge of a thread: raised in the caller's
+            failures.append(error)
+
+    thread = Thread(target=connect, name="connect", daemon=True)
+    thread.start()
+    while thread.is_alive() and not stop.is_set():
+        thread.join(POLL)
+    if failures:
+        raise failures[0]
+    return not stop.is_set()
+
+
+def _unmoved(frame_filter: PictureFilter) -> PictureFilter:
+    """The filter without `reproject`: a moved picture would come before the sound of its time."""
+
+    def filtered(frame: av.VideoFrame) -> av.VideoFrame:
+        return frame_filter(frame)
+
+    return filtered
+
+
+def _ignore(_: str) -> None:
+    """Nobody listens."""

@@ -163,11 +163,11 @@ def test_it_pushes_to_a_server_and_again_after_the_server_was_restarted(
     clip: Path, port: int, scheme: str
 ) -> None:
     address = f"{scheme}://127.0.0.1:{port}/live/key"
-    with Peer("receive", address, 10, "listen") as first:
+    with Peer("receive", address, 20, "listen") as first:
         until(partial(is_listening, port))
         with streaming(input_place(str(clip)), output_place(address), loop=True) as notices:
             seen = [first.result()]
-            with Peer("receive", address, 10, "listen") as second:
+            with Peer("receive", address, 20, "listen") as second:
                 seen.append(second.result())
     assert all(is_inverted(server["levels"]) for server in seen)
     assert any("opening it again" in notice for notice in notices)

@@ -11,6 +11,7 @@ import typer
 import turbolens
 from turbolens.filter import ModelNotFoundError, SettingsError, TurbolensError
 
+from .devices_command import devices
 from .doctor import doctor
 from .models_command import models
 from .stream_command import stream
@@ -49,6 +50,7 @@ app.command(no_args_is_help=True)(video)
 app.command(no_args_is_help=True)(stream)
 app.command()(models)
 app.command()(doctor)
+app.command()(devices)
 
 
 def _register_if_present(name: str, module: str, help_text: str) -> None:
@@ -65,14 +67,23 @@ def _register_if_present(name: str, module: str, help_text: str) -> None:
     def call(context: typer.Context) -> None:
         from importlib import import_module  # noqa: PLC0415
 
-        function = getattr(import_module(module), name)
+        loaded, path, arguments = import_module(module), name, list(context.args)
+        function = getattr(loaded, name)
+        below = getattr(loaded, "COMMANDS", {})
+        if arguments and arguments[0] in below:
+            function, path = below[arguments[0]], f"{name} {arguments.pop(0)}"
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command()(function)
-        code = single(args=context.args, prog_name=f"turbolens {name}", standalone_mode=False)
+        code = single(args=arguments, prog_name=f"turbolens {path}", standalone_mode=False)
         raise typer.Exit(code if isinstance(code, int) else 0)
 
 
 _register_if_present("bench", "turbolens.pipelines.bench_command", "Measure the speed here.")
+_register_if_present(
+    "webcam",
+    "turbolens.pipelines.webcam_command",
+    "Filter the camera, and show it as a camera that a video call can choose.",
+)
 _register_if_present(
     "train", "turbolens.filter.training.command", "Make the embedded model's weights anew."
 )

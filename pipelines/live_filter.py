@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 import av
 
+from turbolens.filter.errors import ModelError, SettingsError
+
 from .base import Notify, PictureFilter
 from .latest import Latest
 from .live_capture import Captured
@@ -121,12 +123,13 @@ class LiveFilter:
     def _failed(self, error: Exception) -> None:
         self._failures += 1
         self._tally.count("failures")
-        if not self._worked and self._failures >= GIVE_UP_AFTER:
+        mistake = isinstance(error, SettingsError | ModelError)
+        if not self._worked and (mistake or self._failures >= GIVE_UP_AFTER):
             raise error
         if self._failures == 1:
             log.warning("the filter failed", exc_info=error)
             self._notify(f"the filter failed ({type(error).__name__}: {error}); it is tried again")
-        if self._reload is not None and self._failures % RELOAD_AFTER == 0:
+        if self._reload and self._worked and self._failures % RELOAD_AFTER == 0:
             self._renew()
         else:
             self._stop.wait(back_off(self._failures, first=0.02, longest=1.0))

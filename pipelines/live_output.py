@@ -1,7 +1,7 @@
 """The third thread of a live pipeline: at every beat of the sinks it shows the best it has."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 from threading import Event, Thread
 from time import monotonic
@@ -64,7 +64,7 @@ class LiveOutput:
             self.error = error
 
     def _send_all(self) -> None:
-        while not self._filtered.ended:
+        while not (self._filtered.ended or self._stop.is_set()):
             picture = self._filtered.take(POLL)
             if picture is not None:
                 self._send_fresh(picture)
@@ -148,11 +148,3 @@ class LiveOutput:
             words = {"camera": "the unfiltered camera", "slate": "the slate"}
             shown = words.get(choice, "the last picture")
             self._notify(f"no filtered picture for {self._deadline:g} s; showing {shown}")
-
-
-def joined(threads: Sequence[Thread], timeout: float) -> bool:
-    """Whether these threads have ended, each given so many seconds."""
-    for thread in threads:
-        if thread.is_alive():
-            thread.join(timeout)
-    return not any(thread.is_alive() for thread in threads)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from time import monotonic
 
 import av
@@ -17,8 +16,8 @@ log = logging.getLogger(__name__)
 class LiveSinks:
     """Writes each frame to every sink that works.
 
-    One that fails and can be reopened is tried again with growing pauses, once it has worked; one
-    that cannot is left out, and if none is left its error is raised.
+    One that fails and can be reopened is tried again with growing pauses; one that cannot is left
+    out. Raises the error of one that fails at its first frame, and of the last that is left out.
     """
 
     def __init__(self, sinks: Sequence[Sink], *, tally: Tally, notify: Notify) -> None:
@@ -28,9 +27,9 @@ class LiveSinks:
         """Show the frame wherever that is possible."""
         for outlet in self._outlets:
             outlet.write(frame)
-        failed = next((outlet.gone for outlet in self._outlets if outlet.gone), None)
-        if failed is not None and all(outlet.gone for outlet in self._outlets):
-            raise failed
+        errors = [outlet.gone for outlet in self._outlets if outlet.gone]
+        if errors and len(errors) == len(self._outlets):
+            raise errors[-1]
 
     def close(self) -> None:
         """Close every sink. The first error is raised when all are closed."""
@@ -55,7 +54,9 @@ class _Outlet:
             if self._attempt:
                 self._reopen()
             self.sink.write(frame)
-        except Exception as error:  # noqa: BLE001 - a device of any maker: the call goes on without it
+        except Exception as error:
+            if not self._worked:
+                raise
             self._failed(error)
             return
         if self._attempt:
@@ -81,10 +82,9 @@ class _Outlet:
         self._tally.count("reopened")
 
     def _failed(self, error: Exception) -> None:
-        if not self._worked or not isinstance(self.sink, Reopenable):
+        if not isinstance(self.sink, Reopenable):
             self.gone = error
-            with suppress(Exception):
-                self._notify(f"{self._name} failed and is left out: {error}")
+            self._notify(f"{self._name} failed and is left out: {error}")
             return
         self._attempt += 1
         self._next_attempt = monotonic() + back_off(self._attempt)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from threading import Event
+from threading import Event, Thread
 from time import monotonic
 
 import av
@@ -23,7 +23,7 @@ from .interrupts import DeferredInterrupts
 from .latest import Latest
 from .live_capture import Captured, LiveCapture
 from .live_filter import POLL, LiveFilter, Picture, Reload
-from .live_output import LiveOutput, joined
+from .live_output import LiveOutput
 from .live_sinks import LiveSinks
 from .pacing import OnStall
 from .statistics import Stats, Tally
@@ -119,7 +119,7 @@ class LiveRun:
                 self._look_after(interrupts, on_stats)
             finally:
                 self._end()
-            on_stats(self.stats())
+                on_stats(self.stats())
         if self._output.error is not None:
             raise self._output.error
         return self.stats()
@@ -143,11 +143,18 @@ class LiveRun:
         """Stop the threads, each as far as it lets itself be stopped, and close what is open."""
         self._stop.set()
         self._captured.close()
-        if joined([self._output.thread], GRACE):
+        if _joined(self._output.thread):
             self._sinks.close()
-        joined([self._filter.thread], GRACE)
-        if joined([self._capture.thread], GRACE):
+        _joined(self._filter.thread)
+        if _joined(self._capture.thread):
             self._source.close()
+
+
+def _joined(thread: Thread) -> bool:
+    """Whether the thread has ended, given some time for it."""
+    if thread.is_alive():
+        thread.join(GRACE)
+    return not thread.is_alive()
 
 
 class _SourceReader:

@@ -140,7 +140,7 @@ def _run(
 def load_filter(
     model: str, device: str, dtype: str, settings: FilterSettings, look: str | None
 ) -> Any:
-    """The filter that a command's options describe. Raises `ModelError`, or a usage error."""
+    """The frame filter with that model loaded. Raises as `TurboModel.load` does."""
     for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from turbolens.filter import FrameFilter, TurboModel  # noqa: PLC0415 - torch: after parsing

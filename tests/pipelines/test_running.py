@@ -293,13 +293,23 @@ def test_a_sink_that_fails_is_opened_again_while_the_other_goes_on() -> None:
 def test_a_sink_that_cannot_be_opened_again_is_left_out() -> None:
     class Full(Screen):
         def write(self, frame: av.VideoFrame) -> None:
-            raise OSError(28, "No space left on device")
+            if len(self.shown) == 3:
+                raise OSError(28, "No space left on device")
+            super().write(frame)
 
-    steady, full = Screen(), Full()
-    run(Camera(30), lighter, steady, full)
+    steady, full, wait = Screen(), Full(), Event()
+    run(Camera(30, lambda _: wait.wait(0.01)), lighter, steady, full)
     assert steady.shown[-1] == 29
+    assert len(full.shown) == 3
     with pytest.raises(OSError, match="No space"):
-        run(Camera(30), lighter, Full())
+        run(Camera(10**7, lambda _: wait.wait(0.001)), lighter, Full())
+
+
+def test_a_sink_that_fails_at_its_first_frame_ends_the_run_with_its_error() -> None:
+    steady, fragile = Screen(), FragileScreen(lambda _: True)
+    with pytest.raises(MediaError, match="dark"):
+        run(Camera(10**7), lighter, steady, fragile)
+    assert (steady.closed, fragile.closed, fragile.reopened) == (1, 1, 0)
 
 
 def test_statistics_come_while_it_runs_on_the_calling_thread() -> None:

@@ -7,14 +7,14 @@ from threading import Event, Thread
 
 import av
 
-from .base import Notify, PictureFilter
+from .base import Notify, PictureFilter, Sink, Source, rate_of
 from .live_filter import Reload
 from .pacing import OnStall
 from .running import RunOptions, run
 from .statistics import Stats
 from .stream_places import Place
 from .stream_sink import StreamEncoding, StreamSink
-from .stream_source import StreamSource
+from .stream_source import FALLBACK_RATE, StreamSource
 
 POLL = 0.1  # seconds between two looks whether somebody wants to stop
 
@@ -36,8 +36,8 @@ class StreamOptions:
 
 
 def filter_stream(
-    source: Place,
-    target: Place,
+    source: Place | Source,
+    target: Place | Sink,
     frame_filter: PictureFilter,
     options: StreamOptions | None = None,
     *,
@@ -48,28 +48,42 @@ def filter_stream(
 ) -> Stats:
     """Filter one stream into another until it ends, `stop` is set, or Ctrl-C.
 
-    Both ends are connected again when they are lost. Raises `MediaError` where the input has no
-    picture, or where either end cannot be reached at the beginning.
+    Either end may be a place, or a source or sink such as `Camera` and `VirtualCamera`, which carry
+    no sound. Both are connected again when they are lost. Raises `MediaError` where the input has
+    no picture, or where either end cannot be reached at the beginning.
     """
-    options, notify = options or StreamOptions(), on_notice or _ignore
-    incoming = StreamSource(source, notify=notify, until_end=options.until_end, loop=options.loop)
-    stop = stop or Event()
+    options, notify, stop = options or StreamOptions(), on_notice or _ignore, stop or Event()
+    incoming = _source_of(source, options, notify)
     try:
-        if not _opened(incoming, stop):
+        if isinstance(incoming, StreamSource) and not _opened(incoming, stop):
             return Stats()
-        sink = StreamSink(
-            target, options.encoding, rate=options.rate or incoming.rate, notify=notify,
-            has_sound=lambda: options.sound and incoming.has_sound,
-        )  # fmt: skip
-        incoming.on_sound = sink.hear
         return run(
-            incoming, _unmoved(frame_filter), sink,
+            incoming, _unmoved(frame_filter), _sink_of(target, incoming, options, notify),
             options=RunOptions(on_stall=options.on_stall),
             on_stats=on_stats, on_notice=on_notice, stop=stop,
             reload=None if reload is None else lambda: _unmoved(reload()),
         )  # fmt: skip
     finally:
         incoming.close()
+
+
+def _source_of(source: Place | Source, options: StreamOptions, notify: Notify) -> Source:
+    if not isinstance(source, Place):
+        return source
+    return StreamSource(source, notify=notify, until_end=options.until_end, loop=options.loop)
+
+
+def _sink_of(target: Place | Sink, source: Source, options: StreamOptions, notify: Notify) -> Sink:
+    if not isinstance(target, Place):
+        return target
+    rate = options.rate or rate_of(source) or FALLBACK_RATE
+    if not isinstance(source, StreamSource) or not options.sound:
+        return StreamSink(target, options.encoding, rate=rate, notify=notify)
+    sink = StreamSink(
+        target, options.encoding, rate=rate, notify=notify, has_sound=lambda: source.has_sound
+    )
+    source.on_sound = sink.hear
+    return sink
 
 
 def _opened(source: StreamSource, stop: Event) -> bool:

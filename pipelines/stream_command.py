@@ -14,6 +14,7 @@ from .media import is_piped
 from .stream_places import input_place, output_place
 from .video_command import Dtype, load_filter
 
+CAMERA, VIRTUAL = "camera", "virtual-camera"
 SENDING, READING, MODEL = "Sending", "Receiving", "The model"
 
 
@@ -22,10 +23,11 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     source: Annotated[str, typer.Argument(
         metavar="INPUT", show_default=False,
         help="rtsp://, rtmp://, udp://, rtp://, http(s):// (HLS too), tcp://, a file (played as if "
-             "live), screen, screen:DISPLAY, or - for a pipe.")],
+             "live), screen, screen:DISPLAY, camera, camera:NAME, or - for a pipe.")],
     target: Annotated[str, typer.Argument(
         metavar="OUTPUT", show_default=False,
-        help="rtmp://, rtsp:// (push), udp://, tcp://, https://…/whip, a file, or - for a pipe.")],
+        help="rtmp://, rtsp:// (push), udp://, tcp://, https://…/whip, a file, virtual-camera, "
+             "virtual-camera:DEVICE, or - for a pipe.")],
     *,
     settings: dict[str, Any],
     listen: Annotated[bool, typer.Option(
@@ -85,10 +87,13 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     turbolens stream rtmp://0.0.0.0/live/in udp://239.0.0.1:5000 --listen  ·
     ffmpeg -i srt://host:9000 -c copy -f mpegts - | turbolens stream - out.mkv
     """
-    incoming = input_place(source, listen=listen, input_format=input_format)
-    outgoing = output_place(
-        target, output_format=output_format, overwrite=overwrite, token=token
-    )  # fmt: skip
+    incoming = outgoing = None
+    if not _is_device(source, CAMERA):
+        incoming = input_place(source, listen=listen, input_format=input_format)
+    if not _is_device(target, VIRTUAL):
+        outgoing = output_place(
+            target, output_format=output_format, overwrite=overwrite, token=token
+        )  # fmt: skip
     if look is not None:
         settings["prompt"] = look
     from .stream import StreamOptions, filter_stream  # noqa: PLC0415 - after parsing
@@ -107,8 +112,24 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     said_to = sys.stderr if is_piped(target) else sys.stdout
     with LiveReporter(as_json=json_lines, stream=said_to) as reporter:
         stats = filter_stream(
-            incoming, outgoing, frame_filter, options,
+            incoming or _camera(source), outgoing or _virtual_camera(target), frame_filter, options,
             on_stats=reporter.stats, on_notice=reporter.notice,
             reload=lambda: load_filter(model, device, dtype, frame_filter.settings, look),
         )  # fmt: skip
     reporter.done(stats)
+
+
+def _is_device(name: str, kind: str) -> bool:
+    return name.partition(":")[0] == kind
+
+
+def _camera(name: str) -> Any:
+    from .camera import Camera  # noqa: PLC0415 - opened after the model is loaded
+
+    return Camera(name.partition(":")[2] or None)
+
+
+def _virtual_camera(name: str) -> Any:
+    from .virtual_camera import VirtualCamera  # noqa: PLC0415
+
+    return VirtualCamera(name.partition(":")[2] or None)

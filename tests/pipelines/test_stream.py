@@ -17,13 +17,16 @@ import numpy as np
 import pytest
 
 from turbolens.filter import MediaError
+from turbolens.pipelines.scene_camera import SceneCamera
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.stream import StreamOptions, filter_stream
 from turbolens.pipelines.stream_places import Place, input_place, output_place
 from turbolens.pipelines.stream_sink import StreamEncoding, live_encoder
+from turbolens.pipelines.virtual_camera import VirtualCamera
 
 from .conftest import invert
 from .stream_peer import RATE, SIZE, tone, write_stream
+from .virtual_backend import keeping_backend
 
 PATIENCE = 60.0
 
@@ -66,7 +69,7 @@ class Peer:
 
 
 @contextmanager
-def streaming(source: Place, target: Place, **options: Any) -> Iterator[list[str]]:
+def streaming(source: Place | SceneCamera, target: Place, **options: Any) -> Iterator[list[str]]:
     """`filter_stream` in the background, with its notices; it is stopped in the end."""
     notices: list[str] = []
     failures: list[Exception] = []
@@ -273,6 +276,21 @@ def test_a_silent_stretch_is_filled_so_that_nobody_waits_for_sound(tmp_path: Pat
     with av.open(str(target)) as container:
         last = max(frame.time or 0.0 for frame in container.decode(audio=0))
     assert 1.2 < last < 2
+
+
+def test_a_file_can_be_shown_on_a_virtual_camera(clip: Path) -> None:
+    with keeping_backend() as backend:
+        filter_stream(input_place(str(clip)), VirtualCamera(), invert)
+    [opened] = backend.opened
+    assert (opened.width, opened.height) == SIZE
+    assert len(opened.sent) > RATE
+
+
+def test_a_camera_can_be_sent(port: int) -> None:
+    target = output_place(f"udp://127.0.0.1:{port}")
+    camera = SceneCamera(*SIZE, rate=Fraction(RATE))
+    with Peer("receive", f"udp://127.0.0.1:{port}", 10) as peer, streaming(camera, target):
+        assert len(peer.result()["levels"]) == 10
 
 
 def test_the_encoder_holds_nothing_back_and_keeps_its_bit_rate() -> None:

@@ -7,7 +7,9 @@ tells which frame a picture is. What the virtual camera shows is read by an ffmp
 call would read it. Prints what was found; ends with code 1 if it is not as it must be.
 """
 
+import ctypes
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,7 +26,9 @@ import numpy as np
 CAMERA, SHOWN = "/dev/video0", "/dev/video10"
 WIDTH, HEIGHT, RATE = 320, 180, 15
 STEP = 4  # pixels that the ramp moves with each frame
-PERIOD = 1 / RATE
+START = 150  # seconds that a program may take to start where all is emulated
+BEGAN = time.monotonic()
+DELETE_MODULE = 176  # the number of the system call on x86_64
 DARK = 60  # levels: the slate is darker, any picture brighter
 
 
@@ -90,7 +94,7 @@ def running(*options: str) -> Iterator[tuple[Webcam, Reader]]:
     """The command, and who watches it, from its first picture on."""
     webcam = Webcam(*options)
     try:
-        until("the virtual camera shows something", lambda: webcam.stats.get("sent", 0) > 3)
+        until("the virtual camera shows something", lambda: webcam.stats.get("sent", 0) > 3, START)
         reader = Reader()
         try:
             until("the reader sees something", lambda: len(reader.times) > 3)
@@ -125,87 +129,89 @@ def edge_of(row: Any) -> int:
     return int(np.argmax(np.abs(np.roll(row, -2) - row)))
 
 
-def job_steady() -> None:
+def steady(webcam: Webcam, reader: Reader) -> None:
     """The camera's frames, mirrored, in order, at their rate."""
-    show_moving_ramp()
-    with running("--no-enabled", "--mirror") as (webcam, reader):
-        time.sleep(2)
-        first, began = len(reader.times), time.monotonic()
-        time.sleep(10)
-        rows, gap = reader.rows[first:], reader.longest_gap(began)
-        steps = np.diff([edge_of(row) for row in rows]) % WIDTH
-        counted = sorted(Counter(steps.tolist()).items())
-        say(f"  {len(rows)} pictures in 10 s, longest gap {gap * 1000:.0f} ms")
-        say(f"  steps of the ramp and how often: {counted}")
-        say(f"  {webcam.stats}")
-        check("the virtual camera keeps its rate", 0.9 * RATE <= len(rows) / 10 <= 1.1 * RATE)
-        check("no picture is missing for long", gap < 0.5)
-        near = np.minimum(steps % STEP, -steps % STEP) <= 1
-        check("every picture is one of the camera's", near.mean() > 0.95)
-        check("they come in order, mirrored", (steps <= 10 * STEP).mean() > 0.98)
-        check("and are fresh", (steps > 0).mean() > 0.8)
+    time.sleep(2)
+    first, began = len(reader.times), time.monotonic()
+    time.sleep(10)
+    rows, gap = reader.rows[first:], reader.longest_gap(began)
+    steps = np.diff([edge_of(row) for row in rows]) % WIDTH
+    say(f"  {len(rows)} pictures in 10 s, longest gap {gap * 1000:.0f} ms")
+    say(f"  steps of the ramp and how often: {sorted(Counter(steps.tolist()).items())}")
+    say(f"  {webcam.stats}")
+    check("the virtual camera keeps its rate", 0.8 * RATE <= len(rows) / 10 <= 1.1 * RATE)
+    check("no picture is missing for long", gap < 1.0)
+    near = np.minimum(steps % STEP, -steps % STEP) <= 1
+    check("every picture is one of the camera's", near.mean() > 0.95)
+    check("they come in order, mirrored", (steps <= WIDTH // 2).mean() > 0.98)
+    check("and are fresh", (steps > 0).mean() > 0.6)
 
 
-def job_replug() -> None:
+def replug(webcam: Webcam, reader: Reader) -> None:
     """The camera goes away twice; the reader goes on seeing something, then the camera again."""
-    show_moving_ramp()
-    with running("--no-enabled") as (webcam, reader):
-        for way in (shake_cable, pull_cable):
-            began = time.monotonic()
-            webcam.notices.clear()
-            way(webcam, reader)
-            until("the camera is back", lambda: said(webcam, "is back"))
-            until("pictures move again", lambda: moves(reader))
-            gap = reader.longest_gap(began)
-            say(f"  back, after {time.monotonic() - began:.1f} s; longest gap {gap:.2f} s")
-            check("the reader never waits for long", gap < 1.0)
+    for way in (shake_cable, pull_cable):
+        began = time.monotonic()
+        webcam.notices.clear()
+        way(webcam, reader)
+        until("the camera is back", lambda: said(webcam, "the source is back"))
+        seen = len(reader.rows)
+        until("pictures move again", lambda seen=seen: moves(reader, seen))  # type: ignore[misc]
+        gap = reader.longest_gap(began)
+        say(f"  back, after {time.monotonic() - began:.1f} s; longest gap {gap:.2f} s")
+        check("the reader never waits for long", gap < 1.5)
 
 
 def shake_cable(webcam: Webcam, reader: Reader) -> None:
     """A moment without contact: vivid is there again as soon as its last user has let go."""
     say("  contact is lost for a moment")
     camera_control(disconnect=1)
-    until("it notices", lambda: said(webcam, "is lost"))
+    until("it notices", lambda: said(webcam, "the source is lost"))
 
 
 def pull_cable(webcam: Webcam, reader: Reader) -> None:
-    """The device goes away under those who use it, and comes back after some seconds."""
+    """The device is gone for some seconds: its driver is taken away as soon as it is let go."""
     say("  the cable is pulled")
-    Path("/sys/bus/platform/drivers/vivid/unbind").write_text("vivid.0")
-    until("it notices", lambda: said(webcam, "is lost"))
+    camera_control(disconnect=1)
+    until("nobody holds the driver", driver_is_removed, pause=0.001)
+    until("it notices", lambda: said(webcam, "the source is lost"))
     until("the slate is shown", lambda: max(reader.levels[-5:]) < DARK)
     time.sleep(2)
-    Path("/sys/bus/platform/drivers/vivid/bind").write_text("vivid.0")
+    run("modprobe", "-d", os.environ["TURBOLENS_MODULES"], "vivid", "n_devs=1", "node_types=0x1")
     until("it is plugged in", Path(CAMERA).exists)
     show_moving_ramp()
+
+
+def driver_is_removed() -> bool:
+    """delete_module(2) at once, in the tenth of a second before the camera is opened again."""
+    return bool(ctypes.CDLL(None).syscall(DELETE_MODULE, b"vivid", os.O_NONBLOCK) == 0)
 
 
 def said(webcam: Webcam, words: str) -> bool:
     return any(words in text for text in webcam.notices)
 
 
-def moves(reader: Reader) -> bool:
-    edges = [edge_of(row) for row in reader.rows[-10:]]
-    return reader.levels[-1] > DARK and len(set(edges)) > 4
+def moves(reader: Reader, since: int) -> bool:
+    edges = {edge_of(row) for row in reader.rows[since:]}
+    return reader.levels[-1] > DARK and len(edges) > 4
 
 
-def job_model() -> None:
+def model(webcam: Webcam, reader: Reader) -> None:
     """A few frames through the embedded model: neither the camera's picture nor the slate."""
-    camera_control(test_pattern=8, osd_text_mode=2, horizontal_movement=3)
-    with running("--size", "128", "-p", "blueprint", "-s", "1.0") as (webcam, reader):
-        until("frames are filtered", lambda: webcam.stats.get("filtered", 0) >= 3, 200)
-        time.sleep(2)
-        say(f"  {webcam.stats}")
-        say(f"  brightness {reader.levels[0]:.0f} (slate) → {reader.levels[-1]:.0f}")
-        check("the styled picture is shown", abs(reader.levels[-1] - reader.levels[0]) > 10)
+    until("frames are filtered", lambda: webcam.stats.get("filtered", 0) >= 3, 300)
+    time.sleep(2)
+    say(f"  {webcam.stats}")
+    say(f"  brightness {reader.levels[0]:.0f} (slate) → {reader.levels[-1]:.0f}")
+    check("the styled picture is shown", abs(reader.levels[-1] - reader.levels[0]) > 10)
 
 
-def until(what: str, condition: Callable[[], bool], seconds: float = 60) -> None:
+def until(
+    what: str, condition: Callable[[], bool], seconds: float = 60, *, pause: float = 0.1
+) -> None:
     began = time.monotonic()
     while not condition():
         if time.monotonic() - began > seconds:
             sys.exit(f"  FAILED: {what}, not within {seconds:.0f} s")
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 def check(what: str, holds: Any) -> None:
@@ -224,12 +230,23 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+JOBS = {"steady": steady, "replug": replug, "model": model}
+CHEAP = "--no-enabled", "--mirror"  # torch takes the better part of a minute to import here
+STYLED = "--size", "128", "--prompt", "pencil sketch", "--strength", "1.0"
+
+
 def main() -> None:
-    for name in sys.argv[1:]:
-        began = time.monotonic()
-        say(f"{name}:")
-        {"steady": job_steady, "replug": job_replug, "model": job_model}[name]()
-        say(f"{name} took {time.monotonic() - began:.0f} s")
+    show_moving_ramp()
+    wanted = sys.argv[1:]
+    for options, names in ((CHEAP, ["steady", "replug"]), (STYLED, ["model"])):
+        chosen = [name for name in names if name in wanted]
+        if not chosen:
+            continue
+        with running(*options) as (webcam, reader):
+            for name in chosen:
+                say(f"{name}:")
+                JOBS[name](webcam, reader)
+                say(f"{name} passed, {time.monotonic() - BEGAN:.0f} s after the beginning")
 
 
 if __name__ == "__main__":

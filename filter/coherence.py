@@ -1,94 +1,146 @@
-"""The only state between frames: the fixed noise, and the blending of clean latents over time.
+"""The only state between frames: what the network saw, what it said, and how the world moved.
 
-Everything here is a recursion on latents alone, before the noise is added and after it is removed.
-The network knows no history, so that many frames can go through it at once.
+Clean latents are blended before the noise is added, where the world stands still; decoded images
+are blended after, along the motion of the input. Both are recursions on inputs and results alone:
+the network knows no history, so that many frames can go through it at once.
 """
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional as F
 
+from .luma import halved, resized
+from .motion import Motion, MotionFeatures, warped
 from .settings import FilterSettings
 
 # RMS difference of unit-variance latents at which the past counts 1/e, at sensitivity 0.5.
-_MOTION_AT_HALF = 0.3
+_CHANGE_AT_HALF = 0.3
+# Difference of the input's luma (0…255), along its motion, at which it does.
+_RESIDUAL_AT_HALF = 12.0
+_MOVED = 0.25  # pixels of motion at which latents are not blended: they cannot be shifted by parts
 _CUT_CELLS = 8  # a picture's structure is compared on a grid of 8×8 cells
 _CUT_FLOOR = 0.02  # variance below which a picture counts as flat, so that sensor noise is no cut
 
 
-class FixedNoise:
-    """Noise drawn once from (seed, shape) on a CPU generator: every device gives one picture.
+class InputView:
+    """What coherence needs of one input picture: its luma, and what motion is told by.
 
-    Samplers of several steps use further draws of the same generator, in diffusers' order.
+    luma: (1, 1, H, W), 0…255. All that follows lies on `device`.
     """
 
-    def __init__(self) -> None:
-        self._key: tuple[object, ...] = ()
-        self._draws: tuple[torch.Tensor, ...] = ()
+    def __init__(self, luma: torch.Tensor, device: torch.device) -> None:
+        self.luma = luma.to(device)
+        self.features = MotionFeatures(halved(self.luma))
 
-    def __call__(
-        self, seed: int, shape: tuple[int, ...], draws: int, device: torch.device
-    ) -> tuple[torch.Tensor, ...]:
-        """`draws` float32 tensors (1, *shape) on the device, each drawn after the one before."""
-        key = (seed, shape, device)
-        if key != self._key or len(self._draws) < draws:
-            generator = torch.Generator("cpu").manual_seed(seed)
-            self._draws = tuple(
-                torch.randn((1, *shape), generator=generator).to(device) for _ in range(draws)
-            )
-            self._key = key
-        return self._draws[:draws]
+    def change_from(self, past: "InputView", motion_sensitivity: float) -> "Change":
+        """What the past, a view of the same size, may keep here."""
+        motion = self.features.motion_from(past.features)
+        agreement = resized(motion.agreement, *self.luma.shape[-2:])
+        likeness = _likeness(self.luma, past.luma, motion, motion_sensitivity)
+        return Change(motion, (agreement * likeness).nan_to_num())
+
+
+@dataclass(frozen=True)
+class Change:
+    """How one frame differs from the one before.
+
+    motion: what moved where. kept: (1, 1, H, W), the share 0…1 that the past may keep at every
+    pixel: 0 where something was uncovered, looks otherwise, or all is new.
+    same_scene: (1, 1, 1, 1), 1, or 0 after a cut.
+    """
+
+    motion: Motion
+    kept: torch.Tensor
+    same_scene: torch.Tensor | None = None
+
+    def within(self, same_scene: torch.Tensor) -> "Change":
+        """The same, with nothing kept where the scene is another."""
+        return Change(self.motion, self.kept * same_scene, same_scene)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a new scene begins. Waits for the device."""
+        return self.same_scene is not None and not bool(self.same_scene)
+
+    def kept_at_rest(self, height: int, width: int) -> torch.Tensor:
+        """What the past keeps where nothing moves, on the grid of the latents."""
+        at_rest = torch.exp(-(self.motion.length() / _MOVED).square())
+        at_rest = F.interpolate(at_rest, size=(height, width), mode="area")
+        return at_rest * F.interpolate(self.kept, size=(height, width), mode="area")
 
 
 class Coherence:
-    """The memory of one stream: what the network saw and said last.
+    """The memory of one stream.
 
-    `before` and `after` take one frame each, (1, C, h, w) float32; all the `before`s of a batch may
-    come before its `after`s. The memory starts anew after `reset`, on a scene cut, and when the
-    shape of the latents changes; the first frame then is exactly that of a fresh stream.
+    `before` and `after` take one frame each; all the `before`s of a batch may come before its
+    `after`s. The memory starts anew after `reset`, on a scene cut, and when the size changes; the
+    first frame then is, bit for bit, that of a fresh stream.
     """
 
     def __init__(self) -> None:
+        self._view: InputView | None = None
         self._input: torch.Tensor | None = None
         self._shown: torch.Tensor | None = None
         self._said: torch.Tensor | None = None
 
     def reset(self) -> None:
         """Forget the past."""
-        self._input = self._shown = self._said = None
+        self._view = self._input = self._shown = self._said = None
 
     def before(
-        self, latents: torch.Tensor, settings: FilterSettings
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Blend what the network is to see with what it saw last.
+        self,
+        view: InputView | None,
+        latents: torch.Tensor,
+        settings: FilterSettings,
+        encode: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    ) -> tuple[torch.Tensor, Change | None]:
+        """Blend what the network is to see with what it saw last, where the world stood still.
 
-        Also gives the share 0…1 that the past keeps at every latent pixel, (1, 1, h, w), for
-        `after`; none where there is no past.
+        latents: (1, C, h, w) float32, of the picture of `view`; without a view the past is
+        forgotten. encode: image → latents, for `feedback`, which takes the last result for input,
+        moved to now. Also tells how this frame differs from the one before, if there is one.
         """
-        if self._shown is not None and self._shown.shape != latents.shape:
+        if view is None or (self._shown is not None and self._shown.shape != latents.shape):
             self.reset()
-        kept = self._kept(latents, settings)
-        blended = _blend(latents, self._shown, kept, settings.blend_before)
-        self._input, self._shown = latents, blended.nan_to_num()
-        return blended, kept
+        change, blended = None, latents
+        if view is not None and self._view is not None and self._input is not None:
+            change = view.change_from(self._view, settings.motion_sensitivity)
+            change = change.within(_same_scene(change.motion, latents, self._input, settings))
+            blended = self._blended(latents, change, settings)
+            if encode is not None and self._said is not None:
+                blended = _fed_back(blended, self._said, change, settings.feedback, encode)
+        self._view, self._input, self._shown = view, latents, blended.nan_to_num()
+        return blended, change
+
+    def _blended(
+        self, latents: torch.Tensor, change: Change, settings: FilterSettings
+    ) -> torch.Tensor:
+        if settings.weight_before == 0.0 or self._shown is None:
+            return latents
+        kept = change.kept_at_rest(*latents.shape[-2:])
+        kept = kept * stillness(latents, self._shown, settings.motion_sensitivity)
+        return torch.lerp(latents, self._shown, kept * settings.weight_before)
 
     def after(
-        self, denoised: torch.Tensor, kept: torch.Tensor | None, settings: FilterSettings
+        self, image: torch.Tensor, change: Change | None, settings: FilterSettings
     ) -> torch.Tensor:
-        """Blend what the network said with what it said last."""
-        blended = _blend(denoised, self._said, kept, settings.blend_after)
-        self._said = blended.nan_to_num()
-        return blended
+        """Blend the decoded image (1, 3, H, W) with the last one, moved to where the input is now.
 
-    def _kept(self, latents: torch.Tensor, settings: FilterSettings) -> torch.Tensor | None:
-        if self._input is None or self._shown is None:
-            return None
-        if settings.blend_before == 0.0 and settings.blend_after == 0.0:
-            return None
-        kept = stillness(latents, self._shown, settings.motion_sensitivity)
-        same_scene = scene_change(latents, self._input) <= _cut_threshold(settings)
-        return kept * same_scene
+        Not of this frame is what has no history: uncovered places, another scene, another look.
+        """
+        image, past = image.float(), self._said
+        if change is not None and past is not None and settings.weight_after > 0.0:
+            kept = settings.weight_after * change.kept
+            image = torch.lerp(image, moved_along(past, change.motion), kept)
+        self._said = image.nan_to_num()
+        return image
+
+    def forget_results(self) -> None:
+        """The next result stands alone: the look has changed, but the world has not."""
+        self._said = None
 
 
 def stillness(latents: torch.Tensor, past: torch.Tensor, motion_sensitivity: float) -> torch.Tensor:
@@ -101,7 +153,7 @@ def stillness(latents: torch.Tensor, past: torch.Tensor, motion_sensitivity: flo
         return torch.zeros_like(latents[:, :1])
     squared = (latents - past).square().mean(dim=1, keepdim=True)
     squared = F.max_pool2d(squared, kernel_size=3, stride=1, padding=1)
-    tau = _MOTION_AT_HALF * (1.0 - motion_sensitivity) / max(motion_sensitivity, 1e-9)
+    tau = _CHANGE_AT_HALF * (1.0 - motion_sensitivity) / max(motion_sensitivity, 1e-9)
     return torch.exp(-squared / tau**2)
 
 
@@ -122,19 +174,57 @@ def _structure(latents: torch.Tensor) -> torch.Tensor:
     return cells - cells.mean(dim=(2, 3), keepdim=True)
 
 
-def _cut_threshold(settings: FilterSettings) -> float:
-    """0.35 at sensitivity 0.5: clips stay below 0.15 within a scene, most cuts go above 0.5.
+def _same_scene(
+    motion: Motion, latents: torch.Tensor, past: torch.Tensor, settings: FilterSettings
+) -> torch.Tensor:
+    score = (scene_change(latents, past) * motion.mismatch).sqrt()
+    return (score <= _cut_threshold(settings)).float()
 
-    Never reached at 0; at 1 it is 0.02.
+
+def _cut_threshold(settings: FilterSettings) -> float:
+    """0.25 at sensitivity 0.5: within a scene, flashes and pans included, scores stay below 0.22.
+
+    The score is the geometric mean of `scene_change` and `Motion.mismatch`: a cut is what neither
+    looks alike nor can be found elsewhere. Never reached at 0; at 1 it is 0.02.
     """
     sensitivity = settings.scene_cut_sensitivity
-    return math.inf if sensitivity == 0.0 else max((1.0 - sensitivity) ** 1.5, 0.02)
+    return math.inf if sensitivity == 0.0 else max((1.0 - sensitivity) / 2, 0.02)
 
 
-def _blend(
-    now: torch.Tensor, past: torch.Tensor | None, kept: torch.Tensor | None, weight: float
+def _likeness(
+    luma: torch.Tensor, past: torch.Tensor, motion: Motion, motion_sensitivity: float
 ) -> torch.Tensor:
-    """now + weight · kept · (past - now); `now` itself where the weight is 0 or no past is."""
-    if past is None or kept is None or weight == 0.0:
-        return now
-    return torch.lerp(now, past, kept * weight)
+    """exp(−(r/τ)²) of the difference r of luma along the motion, (1, 1, H, W).
+
+    Pixel by pixel: where a window is judged, the edges of what moves are blurred.
+    """
+    if motion_sensitivity >= 1.0:
+        return torch.zeros_like(luma)
+    residual = luma - moved_along(past, motion)
+    tau = _RESIDUAL_AT_HALF * (1.0 - motion_sensitivity) / max(motion_sensitivity, 1e-9)
+    return torch.exp(-(residual / tau).square())
+
+
+def moved_along(image: torch.Tensor, motion: Motion) -> torch.Tensor:
+    """The image (1, C, H, W) of the frame before, moved to now.
+
+    By a bicubic kernel: with a bilinear one, a third of the detail is gone after a few frames.
+    """
+    return warped(image, motion.at(*image.shape[-2:]), "bicubic")
+
+
+def _fed_back(
+    latents: torch.Tensor,
+    said: torch.Tensor,
+    change: Change,
+    weight: float,
+    encode: Callable[[torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
+    """Latents with a share of those of the last result, moved to now as an image.
+
+    Latents themselves cannot be moved by parts of a cell: an image that is shifted by half a cell
+    has other latents than the mean of two neighbours.
+    """
+    past = encode(moved_along(said, change.motion).clamp(-1.0, 1.0))
+    kept = F.interpolate(change.kept, size=latents.shape[-2:], mode="area")
+    return torch.lerp(latents, past, kept * weight)

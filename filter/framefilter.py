@@ -1,7 +1,7 @@
-"""`FrameFilter`: one video stream. Encode, blend, noise, denoise, blend, decode."""
+"""`FrameFilter`: one video stream. Encode, blend, noise, denoise, decode, blend."""
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
+from collections.abc import Sequence
+from contextlib import ExitStack
 from threading import Lock
 from typing import Any, TypeAlias, TypeVar, overload
 
@@ -10,24 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .coherence import Coherence, FixedNoise
-from .frames import (
-    FrameConverter,
-    Geometry,
-    frame_size,
-    image_from_pictures,
-    pictures_from_image,
-    working_geometry,
-)
+from .errors import SettingsError
+from .frames import Geometry, frame_size, working_geometry
 from .model import TurboModel
-from .schedule import Step
 from .settings import FilterSettings
+from .stream import OnStage, Stream, passes
+from .together import Job, filtered
 
 Array: TypeAlias = NDArray[np.uint8]
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
-OnStage: TypeAlias = Callable[[str], None]
 
-STAGES = ("to_image", "encode", "denoise", "decode", "to_frame")
+STAGES = ("to_image", "encode", "before", "denoise", "decode", "after", "to_frame")
 
 
 class FrameFilter:
@@ -52,12 +45,8 @@ class FrameFilter:
     ) -> None:
         self._model = model
         self._settings = (settings or FilterSettings()).replace(**changes)
-        self._on_stage = on_stage
-        self._converter = FrameConverter()
-        self._noise = FixedNoise()
-        self._coherence = Coherence()
-        self._must_reset = False
-        self._settings_lock, self._stream_lock = Lock(), Lock()
+        self._stream = Stream(model, on_stage)
+        self._settings_lock = Lock()
 
     @property
     def model(self) -> TurboModel:
@@ -69,6 +58,11 @@ class FrameFilter:
         """The settings of the next frame."""
         return self._settings
 
+    @property
+    def reused(self) -> int:
+        """How many frames so far repeated the last one and cost nothing."""
+        return self._stream.reused
+
     def update(self, **changes: Any) -> FilterSettings:
         """Change settings from the next frame on. The past and the noise are kept."""
         with self._settings_lock:
@@ -77,7 +71,7 @@ class FrameFilter:
 
     def reset(self) -> None:
         """Forget the past: the next frame is filtered like the first of a stream."""
-        self._must_reset = True
+        self._stream.must_reset = True
 
     @overload
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame: ...
@@ -91,20 +85,21 @@ class FrameFilter:
 
     def batch(self, frames: Sequence[FrameT]) -> list[FrameT]:
         """The filtered frames, as one by one but faster; memory grows with their number."""
-        with self._stream_lock, torch.inference_mode():
-            settings = self._settings
-            if self._must_reset:
-                self._must_reset = False
-                self._coherence.reset()
-            if _passes(settings):
-                self._coherence.reset()
-                return list(frames)
-            geometries = [self._geometry(frame, settings) for frame in frames]
-            filtered: list[FrameT] = []
-            for geometry, group in groupby(zip(geometries, frames, strict=True), lambda x: x[0]):
-                alike = [frame for _, frame in group]
-                filtered += self._filter(alike, geometry, settings)
-            return filtered
+        return filter_together([self] * len(frames), frames)
+
+    def reproject(self, frame: FrameT) -> FrameT | None:
+        """The last result moved to where this newer frame is: what to show until its own is ready.
+
+        What has come into view since is shown in colours matched to the result's. Costs a fraction
+        of a filtered frame, waits for none (call it while another thread filters), and changes no
+        state. None where there is no result of this frame's size yet; an untouched frame where
+        nothing is asked of the filter.
+        """
+        settings = self._settings
+        if passes(settings):
+            return frame
+        with torch.inference_mode():
+            return self._stream.reprojection(frame, self._geometry(frame, settings), settings)
 
     def _geometry(self, frame: Array | av.VideoFrame, settings: FilterSettings) -> Geometry:
         return working_geometry(
@@ -114,73 +109,27 @@ class FrameFilter:
             multiple=self._model.multiple,
         )
 
-    def _filter(
-        self, frames: list[FrameT], geometry: Geometry, settings: FilterSettings
-    ) -> list[FrameT]:
-        """Frames of one size, all through the networks at once."""
-        pictures = [self._converter.to_image(frame, geometry) for frame in frames]
-        with self._model.lock:
-            pictures = self._filter_pictures(pictures, settings)
-        styled = [
-            self._converter.to_frame(picture, frame, geometry, settings.mix)
-            for picture, frame in zip(pictures, frames, strict=True)
+    def _job(self, frame: FrameT, settings: FilterSettings) -> Job[FrameT]:
+        geometry = None if passes(settings) else self._geometry(frame, settings)
+        return Job(self._stream, frame, settings, geometry)
+
+
+def filter_together(filters: Sequence[FrameFilter], frames: Sequence[FrameT]) -> list[FrameT]:
+    """One frame for each filter (the same filter may come again), through the networks at once.
+
+    Each gives what it would give alone; frames of one size go as one batch. Raises `SettingsError`
+    where the filters do not share one model, `FrameError` for a frame; then no stream has moved.
+    """
+    owners = list(dict.fromkeys(filters))
+    if len({id(owner.model) for owner in owners}) > 1:
+        raise SettingsError("filters that work together must share one TurboModel; load it once")
+    with ExitStack() as locks, torch.inference_mode():
+        for owner in sorted(owners, key=id):  # one order for all: no two calls wait for each other
+            locks.enter_context(owner._stream.lock)
+        settings = {owner: owner.settings for owner in owners}
+        jobs = [
+            owner._job(frame, settings[owner]) for owner, frame in zip(filters, frames, strict=True)
         ]
-        self._ended("to_frame")
-        return styled
-
-    def _filter_pictures(
-        self, pictures: list[torch.Tensor], settings: FilterSettings
-    ) -> list[torch.Tensor]:
-        model = self._model
-        image = image_from_pictures(pictures, model.device, model.vae_dtype)
-        self._ended("to_image")
-        latents = model.encode(image)
-        self._ended("encode")
-        clean = self._filter_latents(latents, settings)
-        self._ended("denoise")
-        image = model.decode(clean)
-        self._ended("decode")
-        return pictures_from_image(image)
-
-    def _filter_latents(self, latents: torch.Tensor, settings: FilterSettings) -> torch.Tensor:
-        blended = [self._coherence.before(one, settings) for one in torch.split(latents, 1)]
-        clean = self._denoise(_joined([one for one, _ in blended]), settings)
-        return _joined(
-            [
-                self._coherence.after(one, kept, settings)
-                for one, (_, kept) in zip(torch.split(clean, 1), blended, strict=True)
-            ]
-        )
-
-    def _denoise(self, latents: torch.Tensor, settings: FilterSettings) -> torch.Tensor:
-        """Clean latents → noisy → clean, in the steps that strength asks for."""
-        model, steps = self._model, _steps(self._model, settings)
-        shape = tuple(latents.shape[1:])
-        return model.denoise(
-            latents,
-            steps=steps,
-            noise=self._noise(settings.seed, shape, len(steps), model.device),
-            embeds=model.prompts(settings.weighted_prompts),
-        )
-
-    def _ended(self, stage: str) -> None:
-        if self._on_stage is None:
-            return
-        if self._model.device.type == "cuda":
-            torch.cuda.synchronize(self._model.device)
-        self._on_stage(stage)
-
-
-def _passes(settings: FilterSettings) -> bool:
-    return not settings.enabled or settings.strength == 0.0 or settings.mix == 0.0
-
-
-def _steps(model: TurboModel, settings: FilterSettings) -> tuple[Step, ...]:
-    grid = model.schedule.direct_steps
-    if settings.timesteps == "diffusers":
-        grid = model.schedule.diffusers_steps
-    return grid(settings.strength, settings.steps)
-
-
-def _joined(latents: list[torch.Tensor]) -> torch.Tensor:
-    return latents[0] if len(latents) == 1 else torch.cat(latents)
+        for owner in owners:
+            owner._stream.begin(settings[owner])
+        return filtered(jobs)

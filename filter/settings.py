@@ -11,6 +11,8 @@ Side = Literal["longer", "shorter"]
 Shape = Literal["frame", "square"]
 Fit = Literal["stretch", "contain", "cover"]
 Timesteps = Literal["direct", "diffusers"]
+CrossFrame = Literal["off", "mid", "up", "all"]
+NoiseKind = Literal["fixed", "advected"]
 
 
 class WeightedPrompt(NamedTuple):
@@ -85,14 +87,42 @@ class FilterSettings(BaseModel):
         default=1.0, ge=0.0, le=1.0, allow_inf_nan=False,
         description="Share of the filtered picture in the output; the rest is the input.",
     )  # fmt: skip
-    blend_before: float = Field(
-        default=0.4, ge=0.0, lt=1.0, allow_inf_nan=False,
-        description="Weight of the past in what the network sees, where nothing moves.",
+    steadiness: float = Field(
+        default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
+        description="How firmly the picture is held over time: 0 not, 1 as firmly as can be.",
     )  # fmt: skip
-    blend_after: float = Field(
-        default=0.5, ge=0.0, lt=1.0, allow_inf_nan=False,
-        description="Weight of the past in what the network says, where nothing moves.",
+    transition: float = Field(
+        default=0.0, ge=0.0, le=60.0, allow_inf_nan=False,
+        description="Seconds in which a new prompt takes over; 0: with the next frame.",
     )  # fmt: skip
+    blend_before: float | None = Field(
+        default=None, ge=0.0, lt=1.0, allow_inf_nan=False,
+        description="Weight of the past in what the network sees, where nothing moves; "
+        "none: as steadiness has it.",
+    )  # fmt: skip
+    blend_after: float | None = Field(
+        default=None, ge=0.0, lt=1.0, allow_inf_nan=False,
+        description="Weight of the past in the result, along the motion of the input; "
+        "none: as steadiness has it.",
+    )  # fmt: skip
+    noise: NoiseKind = Field(
+        default="fixed",
+        description="The noise stays on the screen (fixed), or moves with the picture (advected).",
+    )
+    feedback: float = Field(
+        default=0.0, ge=0.0, lt=1.0, allow_inf_nan=False,
+        description="Share of the last result in what is noised: locks harder, one frame at a "
+        "time, so that files are filtered without batches.",
+    )  # fmt: skip
+    cross_frame: CrossFrame = Field(
+        default="off",
+        description="Self-attention also reads the frame before and an anchor frame, in these "
+        "layers: for models that have attention; slower.",
+    )
+    reuse_unchanged: bool = Field(
+        default=True,
+        description="Frames equal to the last within the camera's noise cost nothing.",
+    )
     motion_sensitivity: float = Field(
         default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
         description="How little change ends the blending at a place: 0 none does, 1 any does.",
@@ -112,6 +142,18 @@ class FilterSettings(BaseModel):
     def replace(self, **changes: Any) -> "FilterSettings":
         """A copy with these values changed, all of them validated."""
         return type(self)(**{**self.model_dump(), **changes})
+
+    @property
+    def weight_before(self) -> float:
+        """`blend_before`, or what steadiness makes of it: 0 … 0.8."""
+        return 0.8 * self.steadiness if self.blend_before is None else self.blend_before
+
+    @property
+    def weight_after(self) -> float:
+        """`blend_after`, or what steadiness makes of it: 0, 0.92 at 0.5, 0.98 at 1."""
+        if self.blend_after is not None:
+            return self.blend_after
+        return 0.98 * (1.0 - (1.0 - self.steadiness) ** 4)
 
     @property
     def weighted_prompts(self) -> tuple[WeightedPrompt, ...]:

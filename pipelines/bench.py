@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
-from turbolens.filter.coherence import FixedNoise
 from turbolens.filter.framefilter import STAGES
 from turbolens.filter.frames import FrameConverter, image_from_pictures, working_geometry
+from turbolens.filter.noise import FixedNoise
 
 from .bench_baseline import Run, stock_pipeline, stock_run
 from .machine import (

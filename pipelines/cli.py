@@ -67,14 +67,12 @@ def _register_if_present(name: str, module: str, help_text: str) -> None:
     def call(context: typer.Context) -> None:
         from importlib import import_module  # noqa: PLC0415
 
-        loaded, path, arguments = import_module(module), name, list(context.args)
-        function = getattr(loaded, name)
-        below = getattr(loaded, "COMMANDS", {})
-        if arguments and arguments[0] in below:
-            function, path = below[arguments[0]], f"{name} {arguments.pop(0)}"
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command()(function)
-        code = single(args=arguments, prog_name=f"turbolens {path}", standalone_mode=False)
+        loaded = import_module(module)
+        single = getattr(loaded, "app", None)  # a command with others below it
+        if single is None:
+            single = typer.Typer(add_completion=False, rich_markup_mode=None)
+            single.command()(getattr(loaded, name))
+        code = single(args=context.args, prog_name=f"turbolens {name}", standalone_mode=False)
         raise typer.Exit(code if isinstance(code, int) else 0)
 
 

@@ -19,6 +19,7 @@ from .statistics import Tally
 
 Reload: TypeAlias = Callable[[], PictureFilter]
 
+USUAL = 0.1  # weight of the last call in the estimate of its usual time
 POLL = 0.1  # seconds: how soon a thread notices that it is to end
 RELOAD_AFTER = 3  # failures in a row, and again after as many more
 GIVE_UP_AFTER = 6  # failures in a row, where no frame was ever filtered: it is not a mishap
@@ -39,7 +40,7 @@ class LiveFilter:
 
     One failure costs a frame. After several in a row, and where a call does not come back for
     `hang_after` seconds (its thread is then left to itself), `reload` gives a new filter. A filter
-    that has never worked ends the run with its error.
+    that has never worked ends the run with its error. `usual` is how many seconds a call takes.
     """
 
     def __init__(
@@ -61,7 +62,13 @@ class LiveFilter:
         self._generation = 0
         self._busy_since: float | None = None
         self._failures, self._worked = 0, False
+        self.usual = 0.0
         self.thread = self._new_thread(renew=False)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last frame could not be filtered."""
+        return self._failures > 0
 
     def _new_thread(self, *, renew: bool) -> Thread:
         self._generation += 1
@@ -109,6 +116,9 @@ class LiveFilter:
             return  # it came back after all, but a new filter is at work
         now = monotonic()
         self._busy_since = None
+        if self._worked:  # the first call may have loaded a model
+            weight = USUAL if self.usual else 1.0
+            self.usual += weight * (now - began - self.usual)
         self._succeeded()
         self._tally.count("filtered", now)
         self._tally.stage("wait", began - captured.at)

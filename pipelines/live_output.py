@@ -1,25 +1,26 @@
 """The third thread of a live pipeline: at every beat of the sinks it shows the best it has."""
 
-import logging
-from collections.abc import Callable
 from fractions import Fraction
 from threading import Event, Thread
 from time import monotonic
 
 import av
 
-from .base import Notify, PictureFilter, Reprojecting
+from .base import Notify
 from .latest import Latest
 from .live_capture import Captured, LiveCapture
-from .live_filter import POLL, Picture
+from .live_filter import POLL, LiveFilter, Picture
+from .live_reprojection import LiveReprojection
 from .live_sinks import LiveSinks
 from .pacing import Choice, OnStall, Window, instead
 from .slate import slate
 from .statistics import Tally
 
+LATE = 3.0  # times its usual time: then a filter is late, however slow it is
+MOVING = 0.5  # seconds after a fresh picture in which it is moved along (longer for a slow filter):
+# what comes into view meanwhile is the camera's own picture in other colours
 SLATE_SIZE = 640, 360  # where no camera has told another
 COUNTED = {"moved": "reprojected", "again": "repeated", "slate": "stalled", "camera": "stalled"}
-log = logging.getLogger(__name__)
 
 
 class LiveOutput:
@@ -34,7 +35,7 @@ class LiveOutput:
         sinks: LiveSinks,
         *,
         capture: LiveCapture,
-        frame_filter: Callable[[], PictureFilter],
+        filtering: LiveFilter,
         tally: Tally,
         notify: Notify,
         stop: Event,
@@ -43,12 +44,14 @@ class LiveOutput:
         on_stall: OnStall = "slate",
     ) -> None:
         self._filtered, self._sinks = filtered, sinks
-        self._capture, self._frame_filter = capture, frame_filter
+        self._capture, self._filtering = capture, filtering
         self._tally, self._notify, self._stop = tally, notify, stop
         self._rate, self._deadline, self._on_stall = rate, deadline, on_stall
         self._shown: Picture | None = None
         self._shown_at = 0.0
-        self._moved: tuple[Captured, av.VideoFrame] | None = None
+        self._reprojection = LiveReprojection(
+            lambda: filtering.frame_filter, float(1 / (rate or 1))
+        )  # fmt: skip
         self._slate: av.VideoFrame | None = None
         self._stalled = False
         self.error: BaseException | None = None
@@ -73,7 +76,8 @@ class LiveOutput:
         window = Window(monotonic() + period / 2, period)
         while not self._stop.is_set():
             self._stop.wait(max(0.0, window.opens - monotonic()))
-            picture = self._filtered.take(max(0.0, window.closes - monotonic()))
+            latest = window.closes - self._reprojection.lead
+            picture = self._filtered.take(max(0.0, latest - monotonic()))
             if picture is not None:
                 self._send_fresh(picture)
             elif self._filtered.ended:
@@ -86,7 +90,8 @@ class LiveOutput:
         began = monotonic()
         self._sinks.write(picture.frame)
         now = monotonic()
-        self._shown, self._shown_at, self._moved = picture, now, None
+        self._shown, self._shown_at = picture, now
+        self._reprojection.forget()
         self._tally.count("sent", now)
         self._tally.stage("pace", began - picture.finished_at)
         self._tally.stage("send", now - began)
@@ -97,12 +102,14 @@ class LiveOutput:
 
     def _send_instead(self) -> None:
         now, newest = monotonic(), self._capture.newest
+        usual = LATE * self._filtering.usual
         choice = instead(
             shown_age=None if self._shown is None else now - self._shown_at,
             camera_age=None if newest is None else now - newest.at,
-            deadline=self._deadline, on_stall=self._on_stall,
+            moving=0.0 if self._filtering.failing else max(MOVING, usual),
+            deadline=max(self._deadline, usual), on_stall=self._on_stall,
         )  # fmt: skip
-        if choice == "moved" and self._move(newest) is None:
+        if choice == "moved" and not self._reprojection.move(newest):
             choice = "again"
         self._note_stall(choice)
         self._sinks.write(self._picture_for(choice, newest))
@@ -112,26 +119,9 @@ class LiveOutput:
     def _picture_for(self, choice: Choice, newest: Captured | None) -> av.VideoFrame:
         if choice == "camera" and newest is not None:
             return newest.frame
-        if choice == "moved" and self._moved is not None:
-            return self._moved[1]
-        if choice == "again" and self._shown is not None:
-            return self._moved[1] if self._moved is not None else self._shown.frame
+        if choice in ("moved", "again") and self._shown is not None:
+            return self._reprojection.moved or self._shown.frame
         return self._slate_like(newest)
-
-    def _move(self, newest: Captured | None) -> av.VideoFrame | None:
-        """The last picture moved to the newest frame, or none where the filter cannot do that."""
-        frame_filter = self._frame_filter()
-        if newest is None or self._shown is None or not isinstance(frame_filter, Reprojecting):
-            return None
-        if self._moved is not None and self._moved[0] is newest:
-            return None  # the camera gave nothing since: the same once more
-        try:
-            frame = frame_filter.reproject(newest.frame)
-        except Exception as error:
-            log.debug("a picture could not be moved along", exc_info=error)
-            return None
-        self._moved = None if frame is None else (newest, frame)
-        return frame
 
     def _slate_like(self, newest: Captured | None) -> av.VideoFrame:
         shown = newest.frame if newest is not None else None
@@ -142,9 +132,10 @@ class LiveOutput:
 
     def _note_stall(self, choice: Choice) -> None:
         """Say it once when pictures stop; not before the first one, which may take its time."""
-        late = self._shown is not None and monotonic() - self._shown_at > self._deadline
-        if late and not self._stalled:
+        seconds = monotonic() - self._shown_at
+        late = seconds > max(self._deadline, LATE * self._filtering.usual)
+        if late and self._shown is not None and not self._stalled:
             self._stalled = True
             words = {"camera": "the unfiltered camera", "slate": "the slate"}
             shown = words.get(choice, "the last picture")
-            self._notify(f"no filtered picture for {self._deadline:g} s; showing {shown}")
+            self._notify(f"no filtered picture for {seconds:.1f} s; showing {shown}")

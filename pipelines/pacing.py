@@ -49,16 +49,23 @@ class Window:
 
 
 def instead(
-    *, shown_age: float | None, camera_age: float | None, deadline: float, on_stall: OnStall
+    *,
+    shown_age: float | None,
+    camera_age: float | None,
+    moving: float,
+    deadline: float,
+    on_stall: OnStall,
 ) -> Choice:
     """What to show when no fresh frame is there.
 
     shown_age: since the last fresh frame was shown; camera_age: since the camera gave a frame; none
-    if there never was one. Until the deadline the last picture, moved along if the camera went on;
-    then what `on_stall` says. The camera's own picture is shown where that was asked for only.
+    if there never was one. Until the deadline the last picture, for `moving` seconds moved along if
+    the camera went on; then what `on_stall` says. The camera's own picture is shown only where that
+    was asked for.
     """
     if shown_age is not None and shown_age <= deadline:
-        return "moved" if camera_age is not None and camera_age < shown_age else "again"
+        went_on = camera_age is not None and camera_age < shown_age
+        return "moved" if went_on and shown_age <= moving else "again"
     if on_stall == "last" and shown_age is not None:
         return "again"
     if on_stall == "passthrough" and camera_age is not None and camera_age <= deadline:

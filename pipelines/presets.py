@@ -39,8 +39,9 @@ def load_preset(name: str, file: Path | None = None) -> dict[str, Any]:
 def save_preset(name: str, settings: FilterSettings, file: Path | None = None) -> Path:
     """Write the settings under that name, and leave the other presets and comments as they are.
 
-    Only what differs from the defaults is written. Raises `SettingsError` for a name with other
-    characters than letters, digits, - and _, or a file that is not TOML.
+    Only what differs from the defaults is written, and not whether it is switched off. Raises
+    `SettingsError` for a name with other characters than letters, digits, - and _, or a file that
+    is not TOML.
     """
     if not NAME.fullmatch(name):
         raise SettingsError(f"a preset's name must be letters, digits, - and _, got {name!r}")
@@ -68,7 +69,7 @@ def free_name(settings: FilterSettings, file: Path | None = None) -> str:
 
 
 def _changed(settings: FilterSettings) -> dict[str, Any]:
-    values = settings.model_dump(exclude_defaults=True, exclude_none=True)
+    values = settings.model_dump(exclude_defaults=True, exclude_none=True, exclude={"enabled"})
     if "prompt" in values:
         values["prompt"] = [[text, weight] for text, weight in values["prompt"]]
     else:

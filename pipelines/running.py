@@ -37,8 +37,9 @@ GRACE = 2.0  # seconds that a thread gets to end; it may hang in a device that g
 class RunOptions:
     """How a live pipeline behaves when something is late. Times in seconds.
 
-    on_stall: what is shown after `deadline` without a filtered picture: a slate, the last picture,
-    or the unfiltered source, which shows what the filter may have been hiding. hang_after: a call
+    on_stall: what is shown after `deadline` without a filtered picture (later for a filter that
+    always takes so long): a slate, the last picture, or the unfiltered source, which shows what the
+    filter may have been hiding. hang_after: a call
     of the filter that takes so long hangs, and `reload` replaces it. rate: frames a second to show;
     none: the first of the sinks that has a rate says it, and without any each picture is shown as
     it comes.
@@ -105,8 +106,8 @@ class LiveRun:
         )  # fmt: skip
         rate = options.rate or next((rate for rate in map(rate_of, sinks) if rate), None)
         self._output = LiveOutput(
-            self._filtered, self._sinks, capture=self._capture,
-            frame_filter=lambda: self._filter.frame_filter, tally=tally, notify=notify, stop=stop,
+            self._filtered, self._sinks, capture=self._capture, filtering=self._filter,
+            tally=tally, notify=notify, stop=stop,
             rate=rate, deadline=options.deadline, on_stall=options.on_stall,
         )  # fmt: skip
 

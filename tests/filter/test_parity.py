@@ -11,7 +11,7 @@ import torch
 
 from turbolens.filter import SettingsError, TurboModel
 from turbolens.filter.catalogue import EMBEDDED_FOLDER
-from turbolens.filter.coherence import FixedNoise
+from turbolens.filter.noise import FixedNoise
 from turbolens.filter.schedule import Schedule
 from turbolens.filter.settings import WeightedPrompt
 from turbolens.filter.timesteps import lcm_timesteps, trailing_timesteps

@@ -104,6 +104,7 @@ def test_after_a_pause_of_the_machine_nothing_is_made_up_for() -> None:
         (0.1, 0.01, "slate", "moved"),
         (0.1, 0.2, "slate", "again"),
         (0.1, None, "slate", "again"),
+        (0.7, 0.01, "slate", "again"),
         (3.0, 0.01, "slate", "slate"),
         (3.0, 0.01, "last", "again"),
         (3.0, 0.01, "passthrough", "camera"),
@@ -117,7 +118,7 @@ def test_what_is_shown_in_place_of_a_late_frame(
     shown_age: float | None, camera_age: float | None, on_stall: OnStall, expected: str
 ) -> None:
     choice = instead(
-        shown_age=shown_age, camera_age=camera_age, deadline=2.0, on_stall=on_stall
+        shown_age=shown_age, camera_age=camera_age, moving=0.5, deadline=2.0, on_stall=on_stall
     )  # fmt: skip
     assert choice == expected
 

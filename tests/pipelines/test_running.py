@@ -78,16 +78,37 @@ def test_a_paced_sink_gets_the_slate_until_the_first_picture_is_there() -> None:
     assert stats.stalled >= 5
 
 
+class Awaited(Screen):
+    """A screen on which something can wait for so many more pictures."""
+
+    def __init__(self, rate: int) -> None:
+        super().__init__(rate)
+        self._wake = Event()
+
+    def write(self, frame: av.VideoFrame) -> None:
+        super().write(frame)
+        self._wake.set()
+
+    def wait_for(self, more: int) -> None:
+        wanted = len(self.shown) + more
+        while len(self.shown) < wanted:
+            self._wake.clear()
+            assert self._wake.wait(WAIT)
+
+
 def test_a_filter_that_is_slower_than_the_sink_is_made_up_for_by_repeats() -> None:
-    again = Event()
+    screen = Awaited(rate=100)
 
     def slow(frame: av.VideoFrame) -> av.VideoFrame:
-        again.wait(0.1)
+        screen.wait_for(4)
         return frame
 
-    screen = Screen(rate=100)
-    stats = run(Camera(5, lambda _: again.wait(0.1)), slow, screen)
-    assert stats.repeated > stats.filtered
+    def pace(index: int) -> None:
+        if index:
+            screen.wait_for(6)
+
+    stats = run(Camera(5, pace), slow, screen)
+    assert stats.repeated >= 3 * (stats.filtered - 1) > 0
     assert stats.sent == len(screen.shown)
 
 
@@ -120,8 +141,48 @@ def test_while_the_filter_is_busy_its_last_picture_is_moved_along() -> None:
     assert {1000 + pts for pts in moving.moved} <= set(screen.shown)
 
 
+def test_moving_that_would_slow_the_output_down_is_left_after_one_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("turbolens.pipelines.live_reprojection.TRY_AGAIN", 1000.0)
+    pause, stop, moved, screen = Event(), Event(), list[int](), Awaited(rate=100)
+
+    class Costly:
+        def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+            screen.wait_for(4)
+            if moved and len(screen.shown) > 40:
+                stop.set()
+            return frame
+
+        def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
+            moved.append(frame.pts or 0)
+            pause.wait(0.1)
+            return frame
+
+    camera = Camera(10**7, lambda _: pause.wait(0.001))
+    stats = run(camera, Costly(), screen, stop=stop, options=RunOptions(deadline=WAIT))
+    assert len(moved) == stats.reprojected == 1
+    assert stats.repeated > 1
+
+
+def test_after_a_failure_of_the_filter_nothing_is_moved() -> None:
+    """What comes into view is the camera's own picture: it is not shown when things go wrong."""
+    pause, screen = Event(), Screen(rate=100)
+
+    class Failing(Moving):
+        def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+            if screen.shown.count(0):
+                raise FrameError("it broke")
+            return numbered(0)
+
+    failing = Failing()
+    run(Camera(40, lambda _: pause.wait(0.02)), failing, screen)
+    assert len(failing.moved) <= 2  # before the failure
+    assert set(screen.shown) <= {None, 0, *(1000 + pts for pts in failing.moved)}
+
+
 @pytest.mark.parametrize(
-    ("on_stall", "last_shown"), [("slate", None), ("last", 0), ("passthrough", "newest")]
+    ("on_stall", "last_shown"), [("slate", None), ("last", 0), ("passthrough", ...)]
 )
 def test_what_is_shown_when_the_filter_hangs_is_what_was_chosen(
     on_stall: str, last_shown: object
@@ -141,25 +202,30 @@ def test_what_is_shown_when_the_filter_hangs_is_what_was_chosen(
     notices: list[str] = []
     run(camera, hangs, screen, options=options, on_notice=notices.append, stop=stop)
     assert hung.is_set()
-    shown = screen.shown[59]
-    assert shown == last_shown or (last_shown == "newest" and shown is not None and shown > 0)
+    if on_stall == "passthrough":
+        assert any(screen.shown)
+    else:
+        assert screen.shown[59] == last_shown
     if on_stall == "slate":  # and never the camera itself
         assert set(screen.shown) <= {0, None}
     assert sum("no filtered picture" in notice for notice in notices) == 1
 
 
 def test_one_failure_of_the_filter_costs_one_frame() -> None:
-    def fails_at_seven(frame: av.VideoFrame) -> av.VideoFrame:
-        if frame.pts == 7:
+    refused: list[int] = []
+
+    def fails_once(frame: av.VideoFrame) -> av.VideoFrame:
+        if not refused and screen.shown:
+            refused.append(frame.pts or 0)
             raise FrameError("a strange frame")
         return frame
 
-    lock, notices, screen = Event(), list[str](), Screen()
-    camera = Camera(12, lambda _: lock.wait(0.05))
-    stats = run(camera, fails_at_seven, screen, on_notice=notices.append)
+    pause, notices, screen = Event(), list[str](), Screen()
+    camera = Camera(40, lambda _: pause.wait(0.02))
+    stats = run(camera, fails_once, screen, on_notice=notices.append)
     assert stats.failures == 1
-    assert 7 not in screen.shown
-    assert screen.shown[-1] == 11
+    assert refused[0] not in screen.shown
+    assert screen.shown[-1] == 39
     assert [("failed" in notice, "again" in notice) for notice in notices] == [
         (True, True), (False, True),
     ]  # fmt: skip

@@ -95,7 +95,7 @@ def test_a_device_that_goes_away_in_a_call_is_opened_again(backend: type[Keeping
             backend.fails_to_send = 1
 
     notices: list[str] = []
-    run(Camera(80, go_away), lighter, camera, on_notice=notices.append)
+    run(Camera(150, go_away), lighter, camera, on_notice=notices.append)
     first, second = backend.opened
     assert (first.closed, second.closed) == (1, 1)
     assert len(second.sent) > 0

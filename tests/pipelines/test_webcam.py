@@ -272,10 +272,10 @@ def test_a_preset_is_saved_by_a_key_and_used_again(
     tmp_path: Path, turbolens: Call, backend: type[KeepingBackend]
 ) -> None:
     webcam, notices = call_with(tmp_path)
-    webcam.press("n")
-    webcam.press("S")
+    for key in "n S":
+        webcam.press(key)
     assert "--preset noir" in notices[-1]
-    assert load_preset("noir")["prompt"] == [["noir", 1.0]]
+    assert load_preset("noir") == {"prompt": [["noir", 1.0]]}
     result = turbolens("webcam", *SMALL, "--preset", "noir", "--json", "--no-enabled",
                        "--duration", 0.2)  # fmt: skip
     assert result.code == 0

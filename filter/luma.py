@@ -1,0 +1,21 @@
+"""Brightness of pictures, which motion and the noise of sensors are told by."""
+
+import torch
+from torch.nn import functional as F
+
+_WEIGHTS = (0.299, 0.587, 0.114)  # BT.601: near enough for every matrix
+
+
+def luma_of(picture: torch.Tensor) -> torch.Tensor:
+    """Picture uint8 (H, W, 3) → luma float32 (1, 1, H, W), 0…255."""
+    return (picture.float() @ picture.new_tensor(_WEIGHTS, dtype=torch.float32))[None, None]
+
+
+def halved(image: torch.Tensor) -> torch.Tensor:
+    """(B, C, H, W) → (B, C, ⌈H/2⌉, ⌈W/2⌉), means of 2×2."""
+    return F.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False)
+
+
+def resized(image: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """(B, C, h, w) → (B, C, height, width), bilinear."""
+    return F.interpolate(image, size=(height, width), mode="bilinear", align_corners=False)

@@ -196,3 +196,12 @@ def test_a_picture_with_odd_sides_and_wide_rows_comes_back_whole(name: str) -> N
 def test_a_buffer_that_is_too_short_is_refused() -> None:
     with pytest.raises(ValueError, match="needs more than 10"):
         frame_from(bytes(10), Layout("RGB", 8, 8, [0], [24]))
+
+
+@needs_gstreamer
+def test_the_line_of_the_readme_is_understood(run: Run) -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
+    [line] = [line for line in readme.splitlines() if line.startswith("gst-launch-1.0")]
+    line = line.replace("videotestsrc", "videotestsrc num-buffers=2")
+    done = run("bash", "-c", line.replace("autovideosink", "fakesink"))
+    assert done.returncode == 0, done.stderr

@@ -150,6 +150,8 @@ class StreamSink:
     def _add_picture(self, output: OutputContainer, frame: av.VideoFrame) -> Any:
         width, height = frame.width // 2 * 2, frame.height // 2 * 2
         choice = live_encoder(self._encoding, self.rate, pixels=width * height)
+        if self._place.format == "whip":
+            choice.options["profile"] = "baseline"  # what every WebRTC peer must take
         video: Any = output.add_stream(
             choice.encoder, rate=self.rate, options=choice.options, width=width, height=height,
             time_base=Fraction(1, TICKS),

@@ -10,7 +10,6 @@ from turbolens.pipelines.filter_options import parse_prompt
 
 Kind = Literal["text", "whole", "number", "switch"]
 SEPARATOR = "|"
-NONE = 0  # what stands for no value in a property that must be a number
 
 
 class Property(NamedTuple):
@@ -32,15 +31,15 @@ def to_setting(name: str, value: Any) -> Any:
     """A property's value as the setting of that name. "noir:2 | neon" is a mixture of prompts."""
     if name == "prompt":
         return tuple(parse_prompt(part.strip()) for part in value.split(SEPARATOR))
-    optional = FilterSettings.model_fields[name].default is None
-    return None if optional and value == NONE else value
+    field = FilterSettings.model_fields[name]
+    return None if _optional(field) and value == _nothing(field) else value
 
 
 def from_setting(name: str, value: Any) -> Any:
     """The other way: `to_setting(name, from_setting(name, value))` is the value."""
     if name == "prompt":
         return f" {SEPARATOR} ".join(_prompt(text, weight) for text, weight in value)
-    return NONE if value is None else value
+    return _nothing(FilterSettings.model_fields[name]) if value is None else value
 
 
 def _prompt(text: str, weight: float) -> str:
@@ -56,19 +55,30 @@ def _property(name: str, field: FieldInfo) -> Property:
     if field.annotation is bool:
         return Property("switch", default, help=text)
     lowest, highest = _bounds(field)
-    if field.annotation is float:
-        return Property("number", default, float(lowest), float(highest), text)
-    if field.default is None:
-        return Property("whole", default, NONE, highest, f"{text} {NONE} is none.")
+    if _optional(field):
+        lowest, text = _nothing(field), f"{text} {_nothing(field)} is none."
+    if field.annotation is float or float in get_args(field.annotation):
+        return Property("number", float(default), float(lowest), float(highest), text)
     return Property("whole", default, lowest, highest, text)
 
 
-def _bounds(field: FieldInfo) -> tuple[Any, Any]:
+def _optional(field: FieldInfo) -> bool:
+    """Whether the setting may be none, which a property that is a number cannot be."""
+    return type(None) in get_args(field.annotation)
+
+
+def _nothing(field: FieldInfo) -> int:
+    """The number that stands for none: one that is no value of the setting."""
+    return 0 if _bounds(field)[0] > 0 else -1
+
+
+def _bounds(field: FieldInfo) -> tuple[float, float]:
     """The ends of the range; an open end is left to `FilterSettings` to refuse."""
-    lowest, highest = 0, 2**63 - 1
+    lowest: Any = 0
+    highest: Any = 2**63 - 1
     for item in field.metadata:
         if isinstance(item, Ge | Gt):
-            lowest = item.ge if isinstance(item, Ge) else item.gt  # type: ignore[assignment]
+            lowest = item.ge if isinstance(item, Ge) else item.gt
         elif isinstance(item, Le | Lt):
-            highest = item.le if isinstance(item, Le) else item.lt  # type: ignore[assignment]
+            highest = item.le if isinstance(item, Le) else item.lt
     return lowest, highest

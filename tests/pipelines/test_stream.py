@@ -24,7 +24,7 @@ from turbolens.pipelines.stream_places import Place, input_place, output_place
 from turbolens.pipelines.stream_sink import StreamEncoding, live_encoder
 from turbolens.pipelines.virtual_camera import VirtualCamera
 
-from .conftest import invert
+from .conftest import invert, started
 from .stream_peer import RATE, SIZE, tone, write_stream
 from .virtual_backend import keeping_backend
 
@@ -48,8 +48,8 @@ def port() -> int:
 class Peer:
     """The other side of a stream, in a process of its own (`stream_peer.py`)."""
 
-    def __init__(self, *arguments: object) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("stream_peer.py"))]
+    def __init__(self, *arguments: object, program: str = "stream_peer.py") -> None:
+        command = [sys.executable, str(Path(__file__).with_name(program))]
         self._process = subprocess.Popen(  # noqa: S603
             [*command, *map(str, arguments)], stdout=subprocess.PIPE, text=True
         )
@@ -276,6 +276,21 @@ def test_a_silent_stretch_is_filled_so_that_nobody_waits_for_sound(tmp_path: Pat
     with av.open(str(target)) as container:
         last = max(frame.time or 0.0 for frame in container.decode(audio=0))
     assert 1.2 < last < 2
+
+
+def test_whip_carries_picture_and_sound(clip: Path, port: int) -> None:
+    for package in ("aiohttp", "aiortc", "cryptography"):
+        pytest.importorskip(package)
+    address = f"http://127.0.0.1:{port}/whip"
+    options = ["--loop", "--no-enabled", "--token", "secret"]
+    command = [sys.executable, "-m", "turbolens", "stream", str(clip), address, *options]
+    with Peer(port, 40, program="whip_peer.py") as peer:
+        until(partial(is_listening, port))
+        with started(command, stderr=subprocess.DEVNULL):
+            seen = peer.result()
+    assert len(seen["levels"]) >= 40
+    assert seen["sounds"] > 0
+    assert seen["token"] == "Bearer secret"  # noqa: S105
 
 
 def test_a_file_can_be_shown_on_a_virtual_camera(clip: Path) -> None:

@@ -325,3 +325,27 @@ def test_the_doctor_examines_the_machine(turbolens: Any) -> None:
 )
 def test_a_prompt_may_carry_a_weight(text: str, expected: tuple[str, float]) -> None:
     assert parse_prompt(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["srt://host:1", "out.ts"], "ffmpeg -i"),
+        (["clip.mp4", "srt://host:1"], "-f mpegts"),
+        (["clip.mp4", "clip.mp4"], "--overwrite"),
+        (["nothing.mp4", "out.ts"], "no such file"),
+    ],
+)
+def test_a_stream_that_cannot_be_is_one_line_and_code_1(
+    turbolens: Any, clip: Path, arguments: list[str], expected: str
+) -> None:
+    code, out, err = turbolens("stream", *arguments)
+    assert (code, out) == (1, "")
+    assert expected in one_line(err)
+
+
+def test_a_file_is_streamed_into_another_and_ends_with_it(turbolens: Any, clip: Path) -> None:
+    code, out, _ = turbolens("stream", clip, "out.mkv", "--json", *UNTOUCHED)
+    done = json.loads(out.splitlines()[-1])
+    assert (code, done["event"], done["captured"]) == (0, "done", 12)
+    assert 0 < len(times_of(Path("out.mkv"))) <= 12

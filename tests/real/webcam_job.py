@@ -232,7 +232,7 @@ def say(text: str) -> None:
 
 JOBS = {"steady": steady, "replug": replug, "model": model}
 CHEAP = "--no-enabled", "--mirror"  # torch takes the better part of a minute to import here
-STYLED = "--size", "128", "--prompt", "pencil sketch", "--strength", "1.0"
+STYLED = "--size", "64", "--dtype", "float32", "--prompt", "pencil sketch", "--strength", "1.0"
 
 
 def main() -> None:

@@ -95,9 +95,10 @@ class WebcamFilter:
             self._last = frame
             return frame
         inner = self._loaded()
-        began = perf_counter()
+        began, reused = perf_counter(), getattr(inner, "reused", 0)
         styled = inner(frame)
-        self._measure(inner, perf_counter() - began)
+        if getattr(inner, "reused", 0) == reused:  # else it repeated its last picture for nothing
+            self._measure(inner, perf_counter() - began)
         self._last = styled
         return styled
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from itertools import dropwhile
 from pathlib import Path
 from threading import Event, current_thread, main_thread
 from types import FrameType
@@ -310,6 +311,24 @@ def test_while_the_camera_is_away_the_virtual_camera_shows_the_slate() -> None:
     stats = run(camera, lighter, screen, options=QUICK)
     assert stats.stalled > 0
     assert screen.shown[-1] == 19
+
+
+def test_while_a_camera_gives_nothing_and_no_error_the_slate_is_shown() -> None:
+    screen = Awaited(rate=100)
+
+    def stalled() -> bool:
+        """Whether the slate came after a picture."""
+        shown = list(dropwhile(lambda pts: pts is None, screen.shown))
+        return None in shown
+
+    def stall(index: int) -> None:
+        while index == 5 and not stalled():
+            screen.wait_for(1)
+
+    notices: list[str] = []
+    run(Camera(10, stall), lighter, screen, options=QUICK, on_notice=notices.append)
+    assert screen.shown[-1] == 9
+    assert [notice.partition(" pictures")[0] for notice in notices[-1:]] == ["filtered"]
 
 
 def test_a_camera_that_comes_back_with_another_size_goes_on() -> None:

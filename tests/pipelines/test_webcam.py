@@ -420,6 +420,21 @@ def test_the_size_reaches_the_filter_but_not_the_settings() -> None:
     assert looks[1].sizes == [256]
 
 
+def test_pictures_that_cost_nothing_say_nothing_about_the_size() -> None:
+    class Still(Look):
+        reused = 0
+
+        def __call__(self, frame: av.VideoFrame, /) -> av.VideoFrame:
+            self.reused += 1
+            return frame
+
+    search = SizeSearch()
+    still = WebcamFilter(Still, FilterSettings(), search=search)
+    for index in range(5 * MEASURED):
+        still(numbered(index))
+    assert not search.found
+
+
 def test_a_size_that_was_given_is_not_searched() -> None:
     fixed = WebcamFilter(Look, FilterSettings(size=320), search=SizeSearch())
     fixed(numbered(1))

@@ -85,7 +85,9 @@ def output_place(
         options = {"authorization": token} if token else {}
         return Place(name, output_format or "whip", options, sound="libopus")
     if scheme in ("rtmp", "rtmps"):
-        return Place(name, output_format or "flv", {"rw_timeout": waiting})
+        # PyAV hands options to the muxer only, and connects with Python's lock held: a server that
+        # accepts and then says nothing holds up the whole program.
+        return Place(name, output_format or "flv")
     if scheme == "rtsp":
         return Place(name, output_format or "rtsp", {"rtsp_transport": "tcp", "timeout": waiting})
     return Place(name, output_format or "mpegts", {"pkt_size": "1316"} if scheme == "udp" else {})

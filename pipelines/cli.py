@@ -14,6 +14,7 @@ from turbolens.filter import ModelNotFoundError, SettingsError, TurbolensError
 from .devices_command import devices
 from .doctor import doctor
 from .models_command import models
+from .stream_command import stream
 from .video_command import video
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
@@ -46,6 +47,7 @@ def _common(
 
 
 app.command(no_args_is_help=True)(video)
+app.command(no_args_is_help=True)(stream)
 app.command()(models)
 app.command()(doctor)
 app.command()(devices)

@@ -10,6 +10,8 @@ import typer
 
 import turbolens
 
+from . import gstreamer
+
 PACKAGES = (
     "torch",
     "diffusers",
@@ -110,5 +112,6 @@ def _advice(found: dict[str, Any]) -> list[str]:
         lines.append("some encoders are missing: pip install -U av")
     if not found["cameras"] and sys.platform == "linux":
         lines.append("no camera: plug one in; in a container pass --device /dev/video0")
+    lines += gstreamer.advice()
     lines.append('try it: turbolens video test-scene demo.mp4 --prompt "oil painting" --compare')
     return lines

@@ -336,3 +336,27 @@ def test_frames_that_repeat_are_counted(turbolens: Any, tmp_path: Path) -> None:
         output.mux(stream.encode(None))
     said = turbolens("video", "still.mkv", "out.mkv", "--size", "64").err
     assert "5 frames, 3 of them repeats" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["srt://host:1", "out.ts"], "ffmpeg -i"),
+        (["clip.mp4", "srt://host:1"], "-f mpegts"),
+        (["clip.mp4", "clip.mp4"], "--overwrite"),
+        (["nothing.mp4", "out.ts"], "no such file"),
+    ],
+)
+def test_a_stream_that_cannot_be_is_one_line_and_code_1(
+    turbolens: Any, clip: Path, arguments: list[str], expected: str
+) -> None:
+    code, out, err = turbolens("stream", *arguments)
+    assert (code, out) == (1, "")
+    assert expected in one_line(err)
+
+
+def test_a_file_is_streamed_into_another_and_ends_with_it(turbolens: Any, clip: Path) -> None:
+    code, out, _ = turbolens("stream", clip, "out.mkv", "--json", *UNTOUCHED)
+    done = json.loads(out.splitlines()[-1])
+    assert (code, done["event"], done["captured"]) == (0, "done", 12)
+    assert 0 < len(times_of(Path("out.mkv"))) <= 12

@@ -1,0 +1,35 @@
+"""The loops of one's own in examples/: short, and they run as they stand."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import MakeClip, times_of
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(name: str, *arguments: str | Path) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
+    done = subprocess.run(  # noqa: S603
+        command, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["own_loop.py", "opencv_loop.py"])
+def test_an_example_is_short(name: str) -> None:
+    assert len((EXAMPLES / name).read_text().splitlines()) <= 40
+
+
+def test_the_loop_over_frames_tells_each_ones_time(clip: MakeClip) -> None:
+    lines = run("own_loop.py", clip(pts=range(4))).splitlines()
+    assert lines == [f"{index / 25} 64×48" for index in range(4)]
+
+
+def test_the_loop_with_opencv_writes_every_picture(clip: MakeClip, tmp_path: Path) -> None:
+    run("opencv_loop.py", clip(pts=range(6)), tmp_path / "styled.mp4", "neon")
+    assert len(times_of(tmp_path / "styled.mp4")) == 6

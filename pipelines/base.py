@@ -38,7 +38,7 @@ class AdjustableFilter(Protocol):
         """The settings of the next frame."""
         ...
 
-    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+    def __call__(self, frame: av.VideoFrame, /) -> av.VideoFrame:
         """One filtered frame, same size and time."""
         ...
 

@@ -135,11 +135,8 @@ def _leave_if_busy() -> None:
 
 def _loader(model: str, device: str, dtype: str, look: str | None) -> Callable[[], Any]:
     def load() -> Any:
-        # Threads that spin while they wait take the processor from the codecs and the browser:
-        # on two busy cores a frame took 250 ms without it, and seconds with it.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
-            return load_filter(model, device, dtype, FilterSettings(), look).model
+            return load_filter(model, device, dtype, FilterSettings(), look, live=True).model
         except typer.BadParameter as error:  # a look that it does not have
             raise SettingsError(str(error)) from error
 

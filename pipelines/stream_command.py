@@ -108,13 +108,15 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         until_end=until_end, loop=loop, on_stall=on_stall,
     )  # fmt: skip
     wanted = FilterSettings(**settings)
-    frame_filter = load_filter(model, device, dtype, wanted, look)
+    frame_filter = load_filter(model, device, dtype, wanted, look, live=True)
     said_to = sys.stderr if is_piped(target) else sys.stdout
     with LiveReporter(as_json=json_lines, stream=said_to) as reporter:
         stats = filter_stream(
             incoming or _camera(source), outgoing or _virtual_camera(target), frame_filter, options,
             on_stats=reporter.stats, on_notice=reporter.notice,
-            reload=lambda: load_filter(model, device, dtype, frame_filter.settings, look),
+            reload=lambda: load_filter(
+                model, device, dtype, frame_filter.settings, look, live=True
+            ),
         )  # fmt: skip
     reporter.done(stats)
 

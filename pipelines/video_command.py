@@ -138,9 +138,21 @@ def _run(
 
 
 def load_filter(
-    model: str, device: str, dtype: str, settings: FilterSettings, look: str | None
+    model: str,
+    device: str,
+    dtype: str,
+    settings: FilterSettings,
+    look: str | None,
+    *,
+    live: bool = False,
 ) -> Any:
-    """The frame filter with that model loaded. Raises as `TurboModel.load` does."""
+    """The frame filter with that model loaded. Raises as `TurboModel.load` does.
+
+    live: its threads shall not spin while they wait; they would take the processor from the camera,
+    the codecs and the call: on two busy cores a frame took 250 ms without it, and seconds with it.
+    """
+    if live:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from turbolens.filter import FrameFilter, TurboModel  # noqa: PLC0415 - torch: after parsing

@@ -17,6 +17,7 @@ from .presets import free_name, save_preset
 from .recorder import Recorder, Shown
 from .running import OnStats, RunOptions, run
 from .statistics import Stats
+from .webcam_control import ControlPage
 from .webcam_filter import WebcamFilter
 
 KEYS = (
@@ -36,6 +37,7 @@ class CallOptions:
     record: Path | None = None
     overwrite: bool = False
     metrics_port: int | None = None
+    control_port: int | None = None
     seconds: float = inf
 
 
@@ -73,6 +75,12 @@ class Webcam:
                 stack.callback(server.close)
                 listeners.append(server.update)
                 self._notify(f"metrics: http://127.0.0.1:{server.port}/metrics")
+            if self._options.control_port is not None:
+                page = stack.enter_context(
+                    ControlPage(lambda: self.filter, self._looks, self._options.control_port)
+                )
+                listeners.append(page.update)
+                self._notify(f"dials: {page.url}")
 
             def tell(stats: Stats) -> None:
                 for told in listeners:

@@ -70,6 +70,9 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
     metrics: Annotated[int | None, typer.Option(
         metavar="PORT", min=0, max=65535, help="Serve statistics to Prometheus on 127.0.0.1.",
         rich_help_panel=RUNNING)] = None,
+    control: Annotated[int | None, typer.Option(
+        metavar="PORT", min=0, max=65535, rich_help_panel=RUNNING,
+        help="A page of dials on 127.0.0.1; 0 chooses a port.")] = None,
     model: Annotated[str, typer.Option(
         "--model", "-m", help="A name of `turbolens models`, or a folder.",
         rich_help_panel=MODEL)] = "embedded",
@@ -99,7 +102,7 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         camera=camera, size=_size(camera_size), rate=Fraction(str(camera_rate)),
         pixel_format=camera_format, mirror=mirror, aspect=_aspect(crop),
         virtual_camera=virtual_camera, preview=preview, record=record, overwrite=overwrite,
-        on_stall=on_stall, seconds=duration, metrics_port=metrics,
+        on_stall=on_stall, seconds=duration, metrics_port=metrics, control_port=control,
         model=model, device=device, dtype=dtype,
     )  # fmt: skip
     if virtual_camera == NONE and not (preview or record or json_lines or metrics is not None):

@@ -12,7 +12,6 @@ from turbolens.filter import FilterSettings
 from .base import AdjustableFilter, Notify, Reprojecting
 from .working_size import SizeSearch
 
-
 Load: TypeAlias = Callable[[FilterSettings], AdjustableFilter]
 
 

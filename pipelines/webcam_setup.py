@@ -48,6 +48,7 @@ class Choices:
     on_stall: OnStall = "slate"
     seconds: float = inf
     metrics_port: int | None = None
+    control_port: int | None = None
     model: str = "embedded"
     device: str = "auto"
     dtype: str = "auto"
@@ -124,13 +125,16 @@ def prepared_call(
     """The call, ready to run. Raises `ModelNotFoundError` for a model that is not to be had."""
     folder = locate(choices.model)
     frame_filter = WebcamFilter(
-        lambda wanted: load_filter(choices.model, choices.device, choices.dtype, wanted, None),
+        lambda wanted: load_filter(
+            choices.model, choices.device, choices.dtype, wanted, None, live=True
+        ),
         settings, search=SizeSearch(), notify=notify,
     )  # fmt: skip
     running = RunOptions(on_stall=choices.on_stall, hang_after=HANG_AFTER, rate=_rate(source))
     options = CallOptions(
         running, record=choices.record, overwrite=choices.overwrite,
-        metrics_port=choices.metrics_port, seconds=choices.seconds,
+        metrics_port=choices.metrics_port, control_port=choices.control_port,
+        seconds=choices.seconds,
     )  # fmt: skip
     return Webcam(
         source, frame_filter, sinks, looks=looks_of(folder), options=options, notify=notify

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import api, pages, whep, whip
+from . import api, pages, thumbnails, whep, whip
 from .answers import answer_errors
 from .batching import FrameBatcher
 from .controls import within_limits
@@ -53,7 +53,7 @@ def create_app(
         sessions=Sessions(options.limits),
         batcher=FrameBatcher(),
     )
-    for part in (pages, api, whip, whep):
+    for part in (pages, api, thumbnails, whip, whep):
         part.add_routes(app)
     add_metrics(app)
     app.cleanup_ctx.append(_running)

@@ -7,7 +7,7 @@ const TYPED_INTEGER = 512; // where "auto" is left, if the range has it
 
 /** A dial: { element, show(value) }. want(value) is called when the user changes it. */
 export function dialOf(name, property, want) {
-  const one = { id: `dial-${name}`, title: titleOf(name, property), hint: property.description ?? "" };
+  const one = { id: `dial-${name}`, title: titleOf(name, property), hint: (property.description ?? "").replaceAll("`", "") };
   if (property.type === "boolean") return switchDial(one, want);
   if (property.enum) return choiceDial(one, property.enum, want);
   const types = (property.anyOf ?? [property]);

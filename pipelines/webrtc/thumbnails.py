@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import cache
+from typing import Any
 
 import av
 from aiohttp import web
@@ -12,9 +13,9 @@ from turbolens.pipelines.test_scene import TestScene
 from .serving import Server, server_of
 
 THUMBNAILS: web.AppKey["Thumbnails"] = web.AppKey("thumbnails")
-SCENE_SIZE = 640, 400
+SCENE_SIZE = 800, 500
 SCENE_FRAME = 8
-CROP = slice(108, 640)  # the columns with house, balloon and figure: 4 to 3
+CROP = slice(96, 456), slice(240, 720)  # rows and columns with the figure and a tree: 4 to 3
 SIZE = 240, 180
 STRENGTH = 0.9  # so much that the looks differ at a glance
 QUALITY = {"qmin": "4", "qmax": "4"}
@@ -57,14 +58,15 @@ async def _drawn(look: str, server: Server) -> bytes:
 @cache
 def _scene() -> av.VideoFrame:
     """The built-in scene, cropped, yuv420p."""
-    picture = TestScene(*SCENE_SIZE)[SCENE_FRAME].picture[:, CROP].copy()
+    picture = TestScene(*SCENE_SIZE)[SCENE_FRAME].picture[CROP].copy()
     frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
     frame.pts = 0
     return frame
 
 
 def _jpeg(frame: av.VideoFrame) -> bytes:
-    encoder = av.CodecContext.create("mjpeg", "w", options=QUALITY)
+    encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.options = QUALITY
     encoder.width, encoder.height = SIZE
     encoder.pix_fmt, encoder.time_base = "yuvj420p", frame.time_base or 1
     small = frame.reformat(*SIZE, format="yuvj420p", interpolation="AREA")

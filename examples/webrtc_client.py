@@ -15,8 +15,10 @@ from aiortc.contrib.media import MediaPlayer, MediaRecorder
 async def main(server: str, source: str, destination: str) -> None:
     """Send, receive, and turn a dial on the way."""
     peer, recorder = RTCPeerConnection(), MediaRecorder(destination)
-    player = MediaPlayer(source)
-    peer.addTrack(player.video)
+    video = MediaPlayer(source).video
+    if video is None:
+        sys.exit(f"{source} has no video")
+    peer.addTrack(video)
     peer.on("track", recorder.addTrack)
     control = peer.createDataChannel("control")
     change = {"v": 1, "id": 1, "op": "set", "params": {"prompt": "neon", "strength": 0.8}}
@@ -29,7 +31,7 @@ async def main(server: str, source: str, destination: str) -> None:
             answer = await response.json()
     await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
     await recorder.start()
-    while player.video.readyState == "live":  # until the clip ends
+    while video.readyState == "live":  # until the clip ends
         await asyncio.sleep(0.1)
     await recorder.stop()
     await peer.close()

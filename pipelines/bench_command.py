@@ -12,6 +12,7 @@ from rich.table import Table
 from turbolens.filter import FilterSettings
 
 from .coherence_command import coherence
+from .sessions_command import sessions
 
 if TYPE_CHECKING:
     from .bench import BenchReport, Case, CaseResult, Timing
@@ -22,6 +23,7 @@ app = typer.Typer(
     add_completion=False, rich_markup_mode=None, help="Measure what the filter does and costs here."
 )
 app.command("coherence")(coherence)
+app.command("sessions")(sessions)
 
 
 class CaseName(str, Enum):
@@ -53,7 +55,7 @@ def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     """Measure the speed here: stages, model only and end to end, and peak memory.
 
     All times are in milliseconds. With a baseline, its frames alternate with ours. What else can be
-    measured has a name of its own: `turbolens bench coherence`.
+    measured has a name of its own: `turbolens bench coherence`, `turbolens bench sessions`.
     """
     if context.invoked_subcommand is not None:
         return

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -146,21 +147,39 @@ async def _serve(
     """Until Ctrl-C or SIGTERM; then every peer is told, and closed."""
     from aiohttp import web  # noqa: PLC0415
 
-    runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=options.limits.header_seconds,
-        lingering_time=1.0, shutdown_timeout=3.0,
-    )  # fmt: skip
+    sock = _listening(host, port)  # before the model begins to load
+    runner = new_runner(app, options.limits)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, host, port, ssl_context=tls).start()
-        except OSError as error:
-            raise MediaError(f"cannot listen at {host} port {port}: {error.strerror}") from error
+        await web.SockSite(runner, sock, ssl_context=tls).start()
         _announce(runner.addresses[0][1], host, options, secure=tls is not None)
         await _stopped(app)
         typer.echo("turbolens: closing the sessions …", err=True)
     finally:
         await runner.cleanup()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
+    try:
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise MediaError(f"cannot listen at {host} port {port}: {words}") from error
+
+
+def new_runner(app: "web.Application", limits: Limits) -> "web.AppRunner":
+    """What runs the application: without a log of addresses, and patient for so long only.
+
+    aiohttp counts the head of a first request as the wait between two.
+    """
+    from aiohttp import web  # noqa: PLC0415
+
+    return web.AppRunner(
+        app, access_log=None, keepalive_timeout=limits.header_seconds,
+        lingering_time=1.0, shutdown_timeout=3.0,
+    )  # fmt: skip
 
 
 async def _stopped(app: "web.Application") -> None:

@@ -27,17 +27,26 @@ SIDE = 64
 CLOCK = Fraction(1, 90000)
 
 
-def asynchronous(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+Test = Callable[..., Coroutine[Any, Any, None]]
+
+
+def asynchronous_for(seconds: float) -> Callable[[Test], Callable[..., None]]:
     """Run a test in an event loop of its own, for so long and no longer."""
 
-    @functools.wraps(test)
-    def run(*arguments: Any, **fixtures: Any) -> None:
-        asyncio.run(asyncio.wait_for(test(*arguments, **fixtures), PATIENCE))
+    def decorate(test: Test) -> Callable[..., None]:
+        @functools.wraps(test)
+        def run(*arguments: Any, **fixtures: Any) -> None:
+            asyncio.run(asyncio.wait_for(test(*arguments, **fixtures), seconds))
 
-    return run
+        return run
+
+    return decorate
 
 
-async def until(condition: Callable[[], T], what: str = "the condition") -> T:
+asynchronous = asynchronous_for(PATIENCE)
+
+
+async def until(condition: Callable[[], T | None], what: str = "the condition") -> T:
     """Wait for it, and give what it gave; fail in words."""
     for _ in range(int(PATIENCE / 2 / 0.02)):
         if result := condition():

@@ -21,7 +21,7 @@ class Script(MediaStreamTrack):
     def __init__(self, kind: str = "video") -> None:
         super().__init__()
         self.kind = kind
-        self.queue: asyncio.Queue[object] = asyncio.Queue()
+        self.queue: asyncio.Queue[av.VideoFrame | None] = asyncio.Queue()
 
     def give(self, *lumas: int) -> None:
         for luma in lumas:
@@ -30,7 +30,7 @@ class Script(MediaStreamTrack):
     def end(self) -> None:
         self.queue.put_nowait(None)
 
-    async def recv(self) -> object:
+    async def recv(self) -> av.VideoFrame:
         frame = await self.queue.get()
         if frame is None:
             self.stop()

@@ -26,7 +26,7 @@ function taken() {
   if (given) {
     hash.delete("token");
     history.replaceState(null, "", hash.size ? `#${hash}` : location.pathname + location.search);
-    useToken(given);
+    sessionStorage.setItem(KEY, given);
   }
   return given ?? sessionStorage.getItem(KEY);
 }

@@ -12,13 +12,14 @@ import { Looks } from "./looks.js";
 import { Prompts } from "./prompts.js";
 import { Settings } from "./settings.js";
 import { SourceChoice } from "./source-choice.js";
-import { Source } from "./source.js";
+import { Source, allowed } from "./source.js";
 import { Stage } from "./stage.js";
 import { offerThemes } from "./theme.js";
 import { sentence, wordsOf, wordsOfSource } from "./words.js";
 
 const RETRY_MS = 2000;
 const NOTICE_MS = 6000;
+const CAMERA_KEY = "turbolens.camera"; // in use when the page was left or loaded anew
 const WELCOME = ["See the world in another look",
   "Every frame is repainted while you watch. The picture goes to this server and nowhere else."];
 const STATES = { starting: "Starting", idle: "Ready", loading: "Loading", connecting: "Connecting",
@@ -88,16 +89,19 @@ class Page {
     this.#listen();
   }
 
-  /** Wait for the model, then welcome whoever came. */
+  /** Wait for the model, then welcome whoever came; who only reloads the page goes on. */
   async begin() {
     try {
       const { model } = await this.connection.ready();
       this.#named(model);
-      if (!source.kind) welcome();
     } catch (error) {
       showState("refused");
       cover.show(wordsOf(error), "again");
+      return;
     }
+    const camera = sessionStorage.getItem(CAMERA_KEY);
+    if (camera !== null && await allowed()) await this.open("camera", camera);
+    else if (!source.kind) welcome();
   }
 
   async open(kind, what) {
@@ -110,6 +114,8 @@ class Page {
       this.choice.show();
     }
     stage.mirror(kind === "camera");
+    if (kind === "camera") sessionStorage.setItem(CAMERA_KEY, what ?? "");
+    else sessionStorage.removeItem(CAMERA_KEY);
     stage.showBefore(source.stream);
     byId("stop").hidden = false;
     await this.#send();
@@ -119,6 +125,7 @@ class Page {
     capture.stop();
     this.connection.stop();
     source.close();
+    sessionStorage.removeItem(CAMERA_KEY);
     stage.clear();
     byId("stop").hidden = true;
     this.choice.show();
@@ -189,6 +196,7 @@ class Page {
   }
 
   async #send() {
+    this.#showSound(this.#withSound);
     try {
       await this.connection.send(await source.tracks(this.#withSound));
     } catch {

@@ -59,8 +59,8 @@ export class Source extends EventTarget {
       this.#silence();
       return { video, audio: null };
     }
-    const own = this.stream?.getAudioTracks()[0];
-    return { video, audio: own ?? await this.#voice() };
+    if (this.kind === "camera") return { video, audio: await this.#voice() };
+    return { video, audio: this.stream?.getAudioTracks()[0] ?? null };
   }
 
   close() {
@@ -93,6 +93,12 @@ export class Source extends EventTarget {
     for (const track of this.#microphone?.getTracks() ?? []) track.stop();
     this.#microphone = null;
   }
+}
+
+/** Whether the camera may be opened without asking. */
+export async function allowed() {
+  const permission = await navigator.permissions?.query({ name: "camera" }).catch(() => null);
+  return permission?.state === "granted";
 }
 
 /** The cameras there are: [{ id, label }]; without labels before one was allowed. */

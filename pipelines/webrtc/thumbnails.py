@@ -82,8 +82,6 @@ def add_routes(app: web.Application) -> None:
 
 
 async def _thumbnail(request: web.Request) -> web.Response:
-    picture = await request.app[THUMBNAILS].picture(
-        request.match_info["look"], server_of(request)
-    )
+    picture = await request.app[THUMBNAILS].picture(request.match_info["look"], server_of(request))
     headers = {"Cache-Control": f"private, max-age={KEPT_SECONDS}"}
     return web.Response(body=picture, content_type="image/jpeg", headers=headers)

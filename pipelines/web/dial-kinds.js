@@ -49,7 +49,7 @@ function slider(id, { min, max, step }, hinted) {
 
 function rangeDial({ id, title, hint }, range, want) {
   const input = slider(id, range, hint);
-  const output = make("output", { htmlFor: id });
+  const output = make("span", { className: "value", "aria-hidden": "true" });
   const write = () => {
     output.textContent = Number(input.value).toFixed(range.digits);
     fill(input);
@@ -64,7 +64,7 @@ function rangeDial({ id, title, hint }, range, want) {
 
 function automaticDial({ id, title, hint }, range, want) {
   const input = slider(id, range, hint);
-  const output = make("output", { htmlFor: id });
+  const output = make("span", { className: "value", "aria-hidden": "true" });
   const automatic = make("input", { type: "checkbox", id: `${id}-auto`, "aria-label": `${title}: automatic` });
   const write = () => {
     input.disabled = automatic.checked;

@@ -115,7 +115,7 @@ async def test_a_full_server_a_loading_and_a_missing_model_are_told_in_words(
 
 
 @asynchronous_for(LIMIT)
-async def test_tokens_bad_links_and_refused_cameras_are_told_in_words(tmp_path: Path) -> None:
+async def test_tokens_and_bad_links_are_told_in_words(tmp_path: Path) -> None:
     needs_chromium()
     async with (
         serving(settings=FIRST, token=TOKEN) as (client, server),
@@ -136,8 +136,26 @@ async def test_tokens_bad_links_and_refused_cameras_are_told_in_words(tmp_path: 
         await expect(other.locator(".look img[data-state=there]")).to_have_count(
             2, timeout=SECONDS_MS
         )
-        await page.context.grant_permissions([], origin=str(client.make_url("/")))
+        assert complaints == []
+
+
+@pytest.mark.parametrize(
+    ("missing", "title"),
+    [
+        ("--use-fake-ui-for-media-stream", "The camera was refused"),
+        ("--use-fake-device-for-media-stream", "No camera was found"),
+    ],
+)
+@asynchronous_for(LIMIT)
+async def test_a_camera_that_cannot_be_had_is_told_in_words(
+    missing: str, title: str, tmp_path: Path
+) -> None:
+    needs_chromium()
+    async with serving() as (client, server), chromium(tmp_path, without=missing) as page:
+        complaints = await opened(page, client)
         await page.get_by_role("button", name="Use the camera").click()
-        await covered(page, "The camera was refused")
-        await photographed(page, "refused")
+        await covered(page, title)
+        await expect(page.get_by_role("button", name="Open a video")).to_be_visible()
+        await photographed(page, title.lower().replace(" ", "-"))
+        assert server.sessions.opened == 0
         assert complaints == []

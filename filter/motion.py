@@ -68,7 +68,7 @@ class MotionFeatures:
     def motion_from(self, past: "MotionFeatures") -> Motion:
         """How this picture came from the one before, which has the same size."""
         forward, mismatch = _search(self.levels, past.levels)
-        coarser = min(1, len(self.levels) - 1)
+        coarser = min(2, len(self.levels) - 1)
         backward, _ = _search(past.levels[coarser:], self.levels[coarser:])
         size = self.height, self.width
         flow = forward[..., : size[0], : size[1]]
@@ -244,7 +244,8 @@ def _agreement(forward: torch.Tensor, backward: torch.Tensor) -> torch.Tensor:
 def _doubled(flow: torch.Tensor, times: int) -> torch.Tensor:
     if times == 0:
         return flow
-    return 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
+    factor = 2**times
+    return factor * F.interpolate(flow, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 @lru_cache(maxsize=64)

@@ -57,35 +57,35 @@ class RepeatDetector:
 
     def _measure(self, difference: torch.Tensor) -> None:
         """Follow the sensor's noise: down at once, up slowly, and never by what is not white."""
-        blocks = _blocks(difference)
-        spread = blocks.std(dim=-1)
-        still = spread.quantile(_STILL_SHARE).item()
+        still = _still_deviation(difference, _BLOCK)
         now = still / math.sqrt(2)
         if now > _LOUDEST or not _is_white(difference, still):
             return
         self.noise = now if self.noise is None else min(now, _RISE * self.noise + 0.02)
 
     def _is_noise(self, difference: torch.Tensor, noise: float) -> bool:
-        means = _blocks(difference).mean(dim=-1).abs()
+        means = _pooled(difference, _BLOCK).abs()
         expected = noise * math.sqrt(2) / _BLOCK
         return bool(means.max() <= max(_LEAST, _SURE * expected))
 
 
-def _blocks(difference: torch.Tensor) -> torch.Tensor:
-    """(N, 64)"""
+def _pooled(difference: torch.Tensor, side: int) -> torch.Tensor:
+    """Means of whole blocks of side × side pixels, or of all of a smaller picture."""
     height, width = difference.shape[-2:]
-    rows, columns = max(height // _BLOCK, 1), max(width // _BLOCK, 1)
-    size = min(height, _BLOCK), min(width, _BLOCK)
-    cut = difference[..., : rows * size[0], : columns * size[1]]
-    cut = cut.view(rows, size[0], columns, size[1]).transpose(1, 2)
-    return cut.reshape(rows * columns, -1)
+    return F.avg_pool2d(difference, (min(side, height), min(side, width)))
+
+
+def _still_deviation(difference: torch.Tensor, side: int) -> float:
+    """The deviation within blocks that the stillest of them stay below."""
+    means = _pooled(difference, side)
+    variances = _pooled(difference.square(), side) - means.square()
+    count = max(1, math.ceil(_STILL_SHARE * variances.numel()))
+    return math.sqrt(max(variances.flatten().kthvalue(count).values.item(), 0.0))
 
 
 def _is_white(difference: torch.Tensor, still: float) -> bool:
     """Whether the stillest blocks' noise shrinks in the mean of neighbours, as noise does."""
     if still < _LEAST:
         return True
-    averaged = _blocks(
-        F.avg_pool2d(difference, 2).repeat_interleave(2, -1).repeat_interleave(2, -2)
-    )
-    return averaged.std(dim=-1).quantile(_STILL_SHARE).item() <= _WHITE * still / 2
+    averaged = _pooled(difference, 2)
+    return _still_deviation(averaged, _BLOCK // 2) <= _WHITE * still / 2

@@ -150,10 +150,10 @@ class FilterSettings(BaseModel):
 
     @property
     def weight_after(self) -> float:
-        """`blend_after`, or what steadiness makes of it: 0, 0.92 at 0.5, 0.98 at 1."""
+        """`blend_after`, or what steadiness makes of it: 0, 0.95 at 0.5, 0.98 at 1."""
         if self.blend_after is not None:
             return self.blend_after
-        return 0.98 * (1.0 - (1.0 - self.steadiness) ** 4)
+        return 0.98 * (1.0 - (1.0 - self.steadiness) ** 5)
 
     @property
     def weighted_prompts(self) -> tuple[WeightedPrompt, ...]:

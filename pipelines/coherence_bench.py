@@ -20,6 +20,7 @@ from .coherence_measures import (
     distance,
     laplacian_energy,
     luminance_flicker,
+    mean_difference,
     response_frames,
     static_gain,
     warp_error,
@@ -32,6 +33,7 @@ SETTLE = 10  # frames until a blended stream has reached its steady state
 STATIC_NOISE = (2.0, 4.0)  # levels
 GHOST_AGE = 2  # frames after something was uncovered
 SCENE_NOISE = 2.0
+SLOW = 3  # frames of the camera for one of the model, where results are reprojected
 CHANGED_PROMPT = "pencil sketch"
 
 
@@ -55,6 +57,21 @@ class RowResult:
 
 
 @dataclass(frozen=True)
+class ReprojectionResult:
+    """Of three frames one is filtered, two are shown by `FrameFilter.reproject`, or by repeating.
+
+    error, repeated_error: distance in levels from the true result of these frames. warp_error: of
+    the video that is shown. detail: of the reprojected frames, over that of the true ones.
+    """
+
+    error: float
+    repeated_error: float
+    warp_error: float
+    repeated_warp_error: float
+    detail: float
+
+
+@dataclass(frozen=True)
 class CoherenceReport:
     """All rows, and what is measured of ours alone.
 
@@ -72,19 +89,24 @@ class CoherenceReport:
     false_cuts: int
     cost_ms: float
     frame_ms: float
+    reprojection: ReprojectionResult
     inputs: list[Pixels]
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured: frames of the scene, of the still photograph, and of the cut test."""
+    """How much is measured: frames of the scene, of the still photograph, of the cut test and of
+    the cost; cuts compared with fresh streams; the side of the square that the cost is measured on.
+    """
 
     width: int = 512
     height: int = 288
     frames: int = 45
     still_frames: int = 60
     cut_frames: int = 1000
+    cuts: int = 5
     timed_frames: int = 30
+    timed_side: int = 512
 
 
 Tell = Callable[[str], None]
@@ -106,6 +128,8 @@ def measure(
         scene.measure(result, make(), alone)
         result.response = _response(make, still, settings)
         result.cuts_identical = _identical_cuts(make, extent)
+    tell("reprojection")
+    reprojection = scene.reprojected(model, settings)
     tell("cuts")
     true_cuts, found, false = count_cuts(model, settings, extent)
     tell("cost")
@@ -113,7 +137,7 @@ def measure(
     return CoherenceReport(
         rows=tuple(results), input_warp_error=scene.own_error, cuts=len(_cut_pairs(extent)),
         cut_frames=extent.cut_frames, true_cuts=true_cuts, found=found, false_cuts=false,
-        cost_ms=cost, frame_ms=whole, inputs=scene.inputs,
+        cost_ms=cost, frame_ms=whole, reprojection=reprojection, inputs=scene.inputs,
     )  # fmt: skip
 
 
@@ -169,6 +193,29 @@ class _SceneRun:
             for ours, other in zip(outputs[SETTLE:], alone[SETTLE:], strict=True)
         )
 
+    def reprojected(self, model: TurboModel, settings: FilterSettings) -> ReprojectionResult:
+        """A model that has time for every third frame."""
+        every, third = FrameFilter(model, settings), FrameFilter(model, settings)
+        truths, moved, repeated = [], [], []
+        for index, picture in enumerate(self.inputs):
+            truths.append(every(picture))
+            shown = third(picture) if index % SLOW == 0 else third.reproject(picture)
+            moved.append(picture if shown is None else shown)
+            repeated.append(moved[index - index % SLOW])
+        between = [index for index in range(SETTLE, len(truths)) if index % SLOW]
+        return ReprojectionResult(
+            error=fmean(mean_difference(moved[index], truths[index]) for index in between),
+            repeated_error=fmean(
+                mean_difference(repeated[index], truths[index]) for index in between
+            ),
+            warp_error=self._warp_error(moved),
+            repeated_warp_error=self._warp_error(repeated),
+            detail=fmean(
+                laplacian_energy(moved[index]) / laplacian_energy(truths[index])
+                for index in between
+            ),
+        )
+
     def _warp_error(self, pictures: Sequence[Pixels]) -> float:
         return fmean(
             warp_error(pictures[index], pictures[index - 1], self.flows[index], self.visible[index])
@@ -199,7 +246,7 @@ def _response(make: Callable[[], Row], still: Pixels, settings: FilterSettings) 
 def _cut_pairs(extent: Extent) -> list[tuple[list[Pixels], Pixels]]:
     """A few frames before each of the first cuts, and the first frame after it."""
     scene = _scene(extent, noise=SCENE_NOISE, cuts=True)
-    cuts = [scene.shot_frames * number for number in range(1, 6)]
+    cuts = [scene.shot_frames * number for number in range(1, extent.cuts + 1)]
     return [([scene[cut - 2].picture, scene[cut - 1].picture], scene[cut].picture) for cut in cuts]
 
 
@@ -234,11 +281,11 @@ def count_cuts(model: TurboModel, settings: FilterSettings, extent: Extent) -> t
 def coherence_cost(
     model: TurboModel, settings: FilterSettings, extent: Extent
 ) -> tuple[float, float]:
-    """Milliseconds of coherence work and of a whole frame: medians, at 512×512.
+    """Milliseconds of coherence work and of a whole frame: medians.
 
     What coherence costs is what the frame costs less without: with it and without take turns.
     """
-    scene = TestScene(512, 512, noise=SCENE_NOISE)
+    scene = TestScene(extent.timed_side, extent.timed_side, noise=SCENE_NOISE)
     pictures = [scene[index].picture for index in range(8)]
     held, free = FrameFilter(model, settings), FrameFilter(
         model, settings.replace(steadiness=0.0, blend_before=None, blend_after=None,

@@ -93,6 +93,11 @@ def show(
         f"the input's own warp error: {report.input_warp_error:.2f} levels\n"
         f"cuts found: {report.found} of {report.true_cuts} in {report.cut_frames} frames, "
         f"false: {report.false_cuts}\n"
+        f"a model with time for every third frame: reprojected frames are "
+        f"{report.reprojection.error:.1f} levels from their true results, repeated ones "
+        f"{report.reprojection.repeated_error:.1f}; warp error {report.reprojection.warp_error:.2f}"
+        f" against {report.reprojection.repeated_warp_error:.2f}; detail "
+        f"{report.reprojection.detail:.2f}\n"
         f"cost of coherence at 512×512: {report.cost_ms:.1f} of {report.frame_ms:.1f} ms a frame, "
         f"{100 * report.cost_ms / report.frame_ms:.0f} %"
     )

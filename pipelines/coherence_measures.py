@@ -93,14 +93,15 @@ def response_frames(outputs: Sequence[Pixels], targets: Sequence[Pixels], before
     outputs and targets begin with the first changed frame; `before` is what it would have been
     without the change. One more than there are frames where it is never reached.
     """
-    whole = _apart(targets[0], before)
+    whole = mean_difference(targets[0], before)
     for index, (output, target) in enumerate(zip(outputs, targets, strict=True)):
-        if _apart(output, target) <= (1 - REACHED) * whole:
+        if mean_difference(output, target) <= (1 - REACHED) * whole:
             return index + 1
     return len(outputs) + 1
 
 
-def _apart(first: Pixels, second: Pixels) -> float:
+def mean_difference(first: Pixels, second: Pixels) -> float:
+    """Mean |first − second|, in levels."""
     return float(np.abs(first.astype(np.float32) - second.astype(np.float32)).mean())
 
 

@@ -1,11 +1,8 @@
 """`turbolens serve`: the page, WHIP and WHEP."""
 
 import asyncio
-import ipaddress
 import logging
 import os
-import re
-import secrets
 import signal
 import socket
 import ssl
@@ -21,9 +18,20 @@ import typer
 from turbolens.filter import FilterSettings, MediaError, SettingsError
 
 from .filter_options import with_filter_options
+from .serve_options import (
+    is_address,
+    is_loopback,
+    origin,
+    port_range,
+    public_address,
+    stun_server,
+    tls_for,
+    token_for,
+    turn_server,
+)
 from .video_command import Dtype
 from .webrtc.limits import Limits
-from .webrtc.options import Codec, IceServer, ServerOptions
+from .webrtc.options import Codec, ServerOptions
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -95,17 +103,17 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     limits = Limits(sessions=max_sessions)
     if max_minutes is not None:
         limits = Limits(sessions=max_sessions, total_seconds=max_minutes * 60)
-    local = _is_loopback(host)
+    local = is_loopback(host)
     options = ServerOptions(
         settings=FilterSettings(**settings), limits=limits,
-        token=_token(token, local=local),
-        allow_origins=tuple(_origin(url) for url in allow_origin or ()),
-        allow_hosts=(*(allow_host or ()), *(() if _is_address(host) else (host,))),
-        ice_servers=(*(_stun(text) for text in stun or ()), *(_turn(text) for text in turn or ())),
-        bit_rate=bit_rate, codec=codec, udp_ports=_ports(udp_ports),
-        public_ip=None if public_ip is None else _public(public_ip),
+        token=token_for(token, local=local),
+        allow_origins=tuple(map(origin, allow_origin or ())),
+        allow_hosts=(*(allow_host or ()), *(() if is_address(host) else (host,))),
+        ice_servers=(*map(stun_server, stun or ()), *map(turn_server, turn or ())),
+        bit_rate=bit_rate, codec=codec, udp_ports=port_range(udp_ports),
+        public_ip=None if public_ip is None else public_address(public_ip),
     )  # fmt: skip
-    tls = _tls(host, tls_cert, tls_key, self_signed=tls_self_signed)
+    tls = tls_for(host, tls_cert, tls_key, self_signed=tls_self_signed)
     _log_to_stderr()
     from .webrtc.server import create_app  # noqa: PLC0415 - aiohttp: after parsing
 
@@ -126,6 +134,9 @@ def _loader(model: str, device: str, dtype: str, look: str | None) -> Callable[[
     def load() -> Any:
         for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
             os.environ.setdefault(f"{library}_VERBOSITY", "error")
+        # Threads that spin while they wait take the processor from the codecs and the browser:
+        # on two busy cores a frame took 250 ms without it, and minutes with it.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing
 
         loaded = TurboModel.load(model, device=device, dtype=dtype)
@@ -206,13 +217,13 @@ async def _stopped(app: "web.Application") -> None:
 
 def _announce(port: int, host: str, options: ServerOptions, *, secure: bool) -> None:
     """The link, with the token behind #, where no server and no log ever sees it."""
-    shown = "localhost" if _is_loopback(host) or host in ("0.0.0.0", "::") else host  # noqa: S104
+    shown = "localhost" if is_loopback(host) or host in ("0.0.0.0", "::") else host  # noqa: S104
     shown = f"[{shown}]" if ":" in shown else shown
     secret = f"#token={options.token}" if options.token else ""
     typer.echo(f"turbolens: open http{'s' if secure else ''}://{shown}:{port}/{secret}")
-    if not _is_loopback(host):
+    if not is_loopback(host):
         typer.echo("turbolens: from elsewhere, put this machine's name or address in the link")
-    if not secure and not _is_loopback(host):
+    if not secure and not is_loopback(host):
         typer.echo("turbolens: browsers give cameras to HTTPS pages only: --tls-self-signed, or "
                    "--tls-cert FILE", err=True)  # fmt: skip
 
@@ -223,69 +234,3 @@ def _log_to_stderr() -> None:
     logging.getLogger("turbolens").setLevel(logging.INFO)
     for name in ("aiortc", "aioice"):
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _token(given: str | None, *, local: bool) -> str | None:
-    if given is None:
-        return None if local else secrets.token_urlsafe(24)
-    if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{8,256}", given):
-        raise typer.BadParameter("--token needs 8 to 256 letters, digits or any of ._~+/=-")
-    return given
-
-
-def _tls(
-    host: str, certificate: Path | None, key: Path | None, *, self_signed: bool
-) -> ssl.SSLContext | None:
-    from .webrtc.tls import self_signed_context, tls_context  # noqa: PLC0415
-
-    if certificate is not None:
-        return tls_context(certificate, key)
-    if key is not None:
-        raise typer.BadParameter("--tls-key needs --tls-cert")
-    return self_signed_context(host) if self_signed else None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
-
-
-def _origin(url: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s*]+/?", url):
-        raise typer.BadParameter(f"--allow-origin is like https://example.org, got {url!r}")
-    return url.rstrip("/")
-
-
-def _stun(text: str) -> IceServer:
-    if not re.fullmatch(r"(stun:)?[\w.\[\]:-]+", text):
-        raise typer.BadParameter(f"--stun is HOST or HOST:PORT, got {text!r}")
-    return IceServer(text if text.startswith("stun:") else f"stun:{text}")
-
-
-def _turn(text: str) -> IceServer:
-    found = re.fullmatch(r"(turns?:)?([^:@\s]+):(\S+)@([\w.\[\]:?=-]+)", text)
-    if not found:
-        raise typer.BadParameter("--turn is USER:PASSWORD@HOST or USER:PASSWORD@HOST:PORT")
-    return IceServer(f"{found[1] or 'turn:'}{found[4]}", found[2], found[3])
-
-
-def _ports(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
-    if not found or not 1 <= int(found[1]) <= int(found[2]) <= 65535:
-        raise typer.BadParameter(f"--udp-ports is FIRST-LAST within 1-65535, got {text!r}")
-    return int(found[1]), int(found[2])
-
-
-def _public(text: str) -> str:
-    if not _is_address(text):
-        raise typer.BadParameter(f"--public-ip is an address, got {text!r}")
-    return text

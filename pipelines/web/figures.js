@@ -25,6 +25,14 @@ export class Figures {
     this.#timer = setInterval(() => this.#tick(session), INTERVAL_MS);
   }
 
+  /** Those of a program that filters its own camera; none with null. */
+  write(server) {
+    if (!server) return this.#clear();
+    this.#set("fps", server.delivered_fps?.toFixed(0) ?? "–");
+    this.#set("delay", server.latency_ms?.toFixed(0) ?? "–");
+    return this.#drops(server);
+  }
+
   async #tick(session) {
     const now = inbound(await session.peer.getStats());
     if (session !== this.#session || !now) return;
@@ -47,7 +55,7 @@ export class Figures {
   #drops(server) {
     const before = this.#counted ?? { received: 0, dropped: 0 };
     const received = server.received - before.received;
-    if (received <= 0) return;
+    if (!(received > 0)) return;
     this.#set("drops", ((100 * (server.dropped - before.dropped)) / received).toFixed(0));
     byId("figure-drops").title = `${server.dropped} of ${server.received} frames`;
     this.#counted = { received: server.received, dropped: server.dropped };

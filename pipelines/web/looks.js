@@ -1,6 +1,6 @@
 // The gallery: a thumbnail for each look of the model.
 
-import { picture } from "./api.js";
+import { ask, picture } from "./api.js";
 import { byId, make } from "./dom.js";
 
 /** Radio buttons with pictures. choose(look) is called for the user's choice. */
@@ -13,17 +13,20 @@ export class Looks {
     this.#choose = choose;
   }
 
-  /** Show these looks; the pictures come one by one. */
-  async list(names) {
+  /** Show the looks that the server has now, with this one marked; the pictures come later. */
+  async load(text) {
+    const { looks: names, thumbnails = [] } = await ask("api/looks");
     if (names.join() === this.#names.join()) return;
     this.#names = names;
+    this.#radios.clear();
     byId("looks").hidden = names.length === 0;
     byId("look-names").replaceChildren(...names.map((name) => make("option", { value: name })));
     const tiles = names.map((name) => this.#tile(name));
     byId("gallery").replaceChildren(...tiles.map(({ label }) => label));
-    for (const { name, image } of tiles) {
+    this.mark(text);
+    for (const [index, { image }] of tiles.entries()) {
       if (this.#names !== names) return;
-      await draw(image, name);
+      await draw(image, thumbnails[index]);
     }
   }
 
@@ -41,13 +44,13 @@ export class Looks {
     const image = make("img", { alt: "", width: 240, height: 180 });
     image.dataset.state = "coming";
     const label = make("label", { className: "look" }, radio, image, make("span", {}, name));
-    return { name, image, label };
+    return { image, label };
   }
 }
 
-async function draw(image, name) {
+async function draw(image, path) {
   try {
-    image.src = await picture(`api/looks/${encodeURIComponent(name)}.jpg`);
+    image.src = await picture(path);
     image.dataset.state = "there";
   } catch {
     image.dataset.state = "missing"; // the name below it says as much

@@ -10,6 +10,7 @@ import { Figures } from "./figures.js";
 import { hashOf, settingsOf } from "./link.js";
 import { Looks } from "./looks.js";
 import { Prompts } from "./prompts.js";
+import { RemoteControl } from "./remote.js";
 import { Settings } from "./settings.js";
 import { SourceChoice } from "./source-choice.js";
 import { Source, allowed } from "./source.js";
@@ -92,16 +93,28 @@ class Page {
   /** Wait for the model, then welcome whoever came; who only reloads the page goes on. */
   async begin() {
     try {
-      const { model } = await this.connection.ready();
+      const { model, mode } = await this.connection.ready();
       this.#named(model);
+      if (mode === "control") return this.#remote();
     } catch (error) {
       showState("refused");
       cover.show(wordsOf(error), "again");
-      return;
+      return undefined;
     }
     const camera = sessionStorage.getItem(CAMERA_KEY);
-    if (camera !== null && await allowed()) await this.open("camera", camera);
-    else if (!source.kind) welcome();
+    if (camera !== null && await allowed()) return this.open("camera", camera);
+    return source.kind || welcome();
+  }
+
+  /** The program filters a camera of its own: there are only dials and figures here. */
+  #remote() {
+    document.body.dataset.mode = "control";
+    this.remote = new RemoteControl(this.settings);
+    this.remote.addEventListener("state", ({ detail: { state, statistics } }) => {
+      showState(state);
+      figures.write(statistics);
+    });
+    this.remote.start();
   }
 
   async open(kind, what) {
@@ -191,8 +204,7 @@ class Page {
 
   #named(model) {
     byId("model-name").textContent = [model.name, model.device].filter(Boolean).join(" · ");
-    this.looks.list(model.looks).then(() => this.looks.mark(this.settings.values.prompt[0][0]));
-    this.looks.mark(this.settings.values.prompt[0][0]);
+    this.looks.load(this.settings.values.prompt[0][0]).catch(() => {});
   }
 
   async #send() {
@@ -237,7 +249,7 @@ class Page {
   }
 
   #forget() {
-    this.connection.session?.control.ask("reset").then(() => say("The past is forgotten.")).catch(() => {});
+    (this.remote ?? this.connection.session?.control)?.ask("reset").then(() => say("The past is forgotten.")).catch(() => {});
   }
 }
 

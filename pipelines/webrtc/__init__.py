@@ -9,6 +9,7 @@ from .options import ServerOptions
 if TYPE_CHECKING:
     from .batching import FrameBatcher
     from .relay import Relay
+    from .remote_control import RemoteControl, create_control_app
     from .server import create_app
     from .sound import DelayedTrack
     from .tracks import FilteredTrack
@@ -19,8 +20,10 @@ __all__ = [
     "FrameBatcher",
     "Limits",
     "Relay",
+    "RemoteControl",
     "ServerOptions",
     "create_app",
+    "create_control_app",
 ]
 
 _LOADED_ON_USE = {
@@ -28,7 +31,9 @@ _LOADED_ON_USE = {
     "FilteredTrack": "tracks",
     "FrameBatcher": "batching",
     "Relay": "relay",
+    "RemoteControl": "remote_control",
     "create_app": "server",
+    "create_control_app": "remote_control",
 }
 """These import aiortc or aiohttp, which a command that does not serve need not wait for."""
 

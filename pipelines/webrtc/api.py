@@ -11,7 +11,7 @@ from .controls import Controls, schema
 from .openapi import document
 from .security import OPEN_ROUTE, json_of
 from .serving import Server, server_of
-from .sessions import Session
+from .session import Session
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -23,6 +23,7 @@ def add_routes(app: web.Application) -> None:
     router.add_get("/api/status", _status)
     router.add_get("/api/schema", _schema)
     router.add_get("/api/looks", _looks)
+    router.add_get(r"/api/looks/{number:\d{1,4}}.jpg", _thumbnail, name="thumbnail")
     router.add_get("/api/openapi.json", _openapi)
     router.add_get("/api/settings", _settings)
     router.add_patch("/api/settings", _change_settings)
@@ -42,6 +43,7 @@ async def _health(request: web.Request) -> web.Response:
 async def _status(request: web.Request) -> web.Response:
     server = server_of(request)
     return as_json({
+        "mode": "server",
         "model": {**server.slot.describe(), **server.slot.status()},
         "sessions": len(server.sessions),
         "max_sessions": server.options.limits.sessions,
@@ -65,7 +67,19 @@ async def _schema(request: web.Request) -> web.Response:
 
 async def _looks(request: web.Request) -> web.Response:
     slot = server_of(request).slot
-    return as_json({"model": slot.describe()["name"], "looks": list(slot.looks)})
+    thumbnails = [f"api/looks/{number}.jpg" for number in range(len(slot.looks))]
+    return as_json({
+        "model": slot.describe()["name"], "looks": list(slot.looks), "thumbnails": thumbnails,
+    })  # fmt: skip
+
+
+async def _thumbnail(request: web.Request) -> web.Response:
+    server = server_of(request)
+    number = int(request.match_info["number"])
+    picture = await server.thumbnails.get(number, server.slot, server.batcher)
+    return web.Response(
+        body=picture, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"}
+    )
 
 
 async def _openapi(request: web.Request) -> web.Response:

@@ -3,23 +3,31 @@
 import json
 import logging
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, Protocol
+from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from turbolens.filter import FilterSettings, SettingsError
 
 from .controls import Controls, Data
 from .limits import Limits
+from .messages import (
+    VERSION,
+    Nothing,
+    Refusal,
+    Request,
+    ResetParams,
+    SubscribeParams,
+    first_of,
+    identity_of,
+    parsed,
+)
 from .meter import Clock
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
 LABEL = "control"
 MAX_BUFFERED = 1 << 20  # bytes that wait to be sent; a peer that does not read gets no more
-
-ErrorCode = Literal["malformed", "version", "unknown", "invalid", "too_large", "too_fast"]
 
 
 class Channel(Protocol):
@@ -38,43 +46,6 @@ class Channel(Protocol):
     def send(self, data: str) -> None:
         """Send a message."""
         ...
-
-
-class Request(BaseModel):
-    """A message of a peer. Names that it does not know are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    v: int
-    id: int | Annotated[str, Field(max_length=64)] | None = None
-    op: Annotated[str, Field(max_length=32)]
-    params: dict[str, Any] = Field(default_factory=dict)
-
-
-class Nothing(BaseModel):
-    """An operation without parameters."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class ResetParams(Nothing):
-    """settings: go back to the first settings too."""
-
-    settings: bool = False
-
-
-class SubscribeParams(Nothing):
-    """interval_ms: between two events."""
-
-    interval_ms: Annotated[int, Field(ge=200, le=60_000)] = 1000
-
-
-class Refusal(Exception):  # noqa: N818 - an answer
-    """A request that is not done, with its reason in words."""
-
-    def __init__(self, code: ErrorCode, message: str) -> None:
-        super().__init__(message)
-        self.code: ErrorCode = code
 
 
 class Allowance:
@@ -167,7 +138,7 @@ class ControlChannel:
         except SettingsError as error:
             raise Refusal("invalid", str(error)) from error
         except ValidationError as error:
-            raise Refusal("invalid", _first(error)) from error
+            raise Refusal("invalid", first_of(error)) from error
         finally:
             self._answering = False
 
@@ -221,49 +192,3 @@ class ControlChannel:
         if self._channel.readyState != "open" or self._channel.bufferedAmount > MAX_BUFFERED:
             return
         self._channel.send(json.dumps({"v": VERSION, **message}, allow_nan=False))
-
-
-def parsed(message: str | bytes, max_bytes: int) -> Request:
-    """A message as a request. Raises `Refusal`."""
-    try:
-        request = Request(**_object(message, max_bytes))
-    except ValidationError as error:
-        raise Refusal("malformed", _first(error)) from error
-    if request.v != VERSION:
-        raise Refusal("version", f"v must be {VERSION}, got {request.v}")
-    return request
-
-
-def identity_of(message: str | bytes, max_bytes: int) -> int | str | None:
-    """The id of a message that is wrong otherwise, so that its sender knows which one it was."""
-    try:
-        identity = _object(message, max_bytes).get("id")
-        return Request(v=VERSION, op="", id=identity).id
-    except (Refusal, ValidationError):
-        return None
-
-
-def _object(message: str | bytes, max_bytes: int) -> Data:
-    size = len(message.encode(errors="replace") if isinstance(message, str) else message)
-    if size > max_bytes:
-        raise Refusal("too_large", f"a message has at most {max_bytes} bytes, got {size}")
-    if not isinstance(message, str):
-        raise Refusal("malformed", "a message is text, got bytes")
-    try:
-        data = json.loads(message, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Refusal("malformed", "a message is JSON") from error
-    if not isinstance(data, dict):
-        raise Refusal("malformed", 'a message is a JSON object like {"v": 1, "id": 1, "op": "get"}')
-    return data
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, with its place."""
-    found = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in found["loc"]) or "params"
-    return f"{place[:80]}: {found['msg'][0].lower()}{found['msg'][1:]}"

@@ -57,16 +57,15 @@ class ModelSlot:
         """The looks that the model names."""
         return tuple(getattr(self._model, "looks", ()))
 
-    @property
-    def model(self) -> Any:
-        """The model. Raises `UnavailableError` while there is none."""
+    def require(self) -> None:
+        """Raises `UnavailableError` while there is no model."""
         if self.state != "ready":
             raise UnavailableError(f"{self._words()}; try again later")
-        return self._model
 
     def new_filter(self, settings: FilterSettings) -> LiveFilter:
         """A filter for one more stream. Raises `UnavailableError` while there is no model."""
-        return self._make_filter(self.model, settings)
+        self.require()
+        return self._make_filter(self._model, settings)
 
     def status(self) -> dict[str, Any]:
         """How far it is, as plain data."""

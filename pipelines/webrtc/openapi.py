@@ -31,7 +31,7 @@ SNAPSHOT: Data = {
 }  # fmt: skip
 SDP: Data = {"application/sdp": {"schema": {"type": "string"}}}
 ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-LOOK = {"name": "look", "in": "path", "required": True, "schema": {"type": "string"}}
+NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "integer"}}
 NAME = {
     "name": "name", "in": "path", "required": True,
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
@@ -62,9 +62,7 @@ def _paths() -> Data:
         "/api/status": {"get": _does("The model's progress, sessions, ICE servers.")},
         "/api/schema": {"get": _does("The JSON Schema of the settings.")},
         "/api/looks": {"get": _does("The looks that the model names.")},
-        "/api/looks/{look}.jpg": {
-            "parameters": [LOOK], "get": _does("The built-in scene in this look, as JPEG."),
-        },
+        "/api/looks/{number}.jpg": {"parameters": [NUMBER], "get": _does("A look as a picture.")},
         "/api/settings": {
             "get": _does("The settings that a session begins with.", gives=WITH_SETTINGS),
             "patch": _does("Change them.", takes=CHANGES, gives=WITH_SETTINGS),

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from .answers import Handler, Refused
 from .options import ServerOptions
@@ -94,6 +95,17 @@ class Gate:
         if foreign is not None:
             response.headers["Access-Control-Allow-Origin"] = foreign
             response.headers["Access-Control-Expose-Headers"] = EXPOSED
+
+
+def guard(options: ServerOptions) -> Middleware:
+    """The gate as aiohttp takes it."""
+    gate = Gate(options)
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await gate(request, handler)
+
+    return guarded
 
 
 def _options_answer(request: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from . import api, pages, thumbnails, whep, whip
+from . import api, pages, whep, whip
 from .answers import answer_errors
 from .batching import FrameBatcher
 from .controls import within_limits
@@ -16,7 +16,7 @@ from .metrics import add_metrics
 from .model_slot import MakeFilter, ModelSlot, frame_filter
 from .options import ServerOptions
 from .peers import limit_bit_rates
-from .security import Gate
+from .security import guard
 from .serving import SERVER, Server
 from .sessions import Sessions
 
@@ -37,14 +37,8 @@ def create_app(
     """
     options = options or ServerOptions()
     within_limits(options.settings, options.limits)
-    gate = Gate(options)
-
-    @web.middleware
-    async def guarded(request: web.Request, handler: Any) -> web.StreamResponse:
-        return await gate(request, handler)
-
     app = web.Application(  # errors of the handlers are answers that the gate dresses too
-        middlewares=[answer_errors, guarded, answer_errors],
+        middlewares=[answer_errors, guard(options), answer_errors],
         client_max_size=options.limits.body_bytes,
     )
     app[SERVER] = Server(
@@ -53,7 +47,7 @@ def create_app(
         sessions=Sessions(options.limits),
         batcher=FrameBatcher(),
     )
-    for part in (pages, api, thumbnails, whip, whep):
+    for part in (pages, api, whip, whep):
         part.add_routes(app)
     add_metrics(app)
     app.cleanup_ctx.append(_running)

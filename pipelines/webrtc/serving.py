@@ -1,6 +1,6 @@
 """`Server`: what the handlers of a server share, and how an offer becomes a session."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -16,8 +16,10 @@ from .options import ServerOptions
 from .peers import answered, new_peer, set_offer
 from .relay import Relay
 from .sdp import checked_offer
-from .sessions import Kind, Session, Sessions
+from .session import Kind, Session
+from .sessions import Sessions
 from .sound import DelayedTrack
+from .thumbnails import Thumbnails
 from .tracks import FilteredTrack
 
 
@@ -29,6 +31,7 @@ class Server:
     slot: ModelSlot
     sessions: Sessions
     batcher: FrameBatcher
+    thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
     def new_settings(self, changes: Data) -> FilterSettings:
         """The first settings of a session. Raises `SettingsError`."""

@@ -1,87 +1,58 @@
-"""Thumbnails of the model's looks: a scene in each of them, drawn when first asked for."""
+"""`Thumbnails`: a small picture of the built-in scene in every look of a model."""
 
-import asyncio
-from functools import cache
+from asyncio import Lock
+from fractions import Fraction
 from typing import Any
 
 import av
-from aiohttp import web
 
-from turbolens.filter import NoSuchSessionError
+from turbolens.filter import FilterSettings, NoSuchSessionError
 from turbolens.pipelines.test_scene import TestScene
 
-from .serving import Server, server_of
+from .batching import FrameBatcher
+from .model_slot import ModelSlot
 
-THUMBNAILS: web.AppKey["Thumbnails"] = web.AppKey("thumbnails")
-SCENE_SIZE = 800, 500
-SCENE_FRAME = 8
-CROP = slice(96, 456), slice(240, 720)  # rows and columns with the figure and a tree: 4 to 3
-SIZE = 240, 180
-STRENGTH = 0.9  # so much that the looks differ at a glance
-QUALITY = {"qmin": "4", "qmax": "4"}
-KEPT_SECONDS = 600
+WIDTH, HEIGHT = 256, 192
+SCENE_FRAME = 40  # the figure stands in the middle
+STRENGTH = 0.9
 
 
 class Thumbnails:
-    """JPEG pictures of the looks, by name; each is drawn once.
-
-    They are filtered on the thread that filters the sessions, as one frame more.
-    """
+    """Made when they are asked for, one at a time between the frames of the sessions, and kept."""
 
     def __init__(self) -> None:
-        self._drawn: dict[str, bytes] = {}
-        self._drawing = asyncio.Lock()
+        self._made: dict[int, bytes] = {}
+        self._making = Lock()
 
-    async def picture(self, look: str, server: Server) -> bytes:
-        """The thumbnail. Raises `UnavailableError` while there is no model, and
-        `NoSuchSessionError` for what is no look of it."""
-        model = server.slot.model
-        if look not in server.slot.looks:
-            raise NoSuchSessionError(
-                f"{getattr(model, 'name', 'the model')} has no such look; its looks: api/looks"
-            )
-        async with self._drawing:  # one at a time: the sessions come first
-            if look not in self._drawn:
-                self._drawn[look] = await _drawn(look, server)
-        return self._drawn[look]
+    async def get(self, number: int, slot: ModelSlot, batcher: FrameBatcher) -> bytes:
+        """The JPEG of a look by its place in the model's list.
 
-
-async def _drawn(look: str, server: Server) -> bytes:
-    frame = await asyncio.to_thread(_scene)
-    settings = server.options.settings.replace(
-        prompt=look, strength=STRENGTH, enabled=True, mix=1.0, transition=0.0
-    )
-    filtered = await server.batcher.submit(server.slot.new_filter(settings), frame)
-    return await asyncio.to_thread(_jpeg, filtered)
+        Raises `NoSuchSessionError` for a place that is not on it, `UnavailableError` while there is
+        no model.
+        """
+        slot.require()
+        looks = slot.looks
+        if number >= len(looks):
+            raise NoSuchSessionError(f"the model has {len(looks)} looks, numbered from 0")
+        async with self._making:
+            if number not in self._made:
+                settings = FilterSettings(prompt=looks[number], strength=STRENGTH, size=WIDTH)
+                frame_filter = slot.new_filter(settings)
+                self._made[number] = jpeg(await batcher.submit(frame_filter, _scene()))
+            return self._made[number]
 
 
-@cache
 def _scene() -> av.VideoFrame:
-    """The built-in scene, cropped, yuv420p."""
-    picture = TestScene(*SCENE_SIZE)[SCENE_FRAME].picture[CROP].copy()
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-    frame.pts = 0
-    return frame
+    frame = TestScene(WIDTH, HEIGHT)[SCENE_FRAME].frame
+    return frame.reformat(format="yuvj420p")
 
 
-def _jpeg(frame: av.VideoFrame) -> bytes:
-    encoder: Any = av.CodecContext.create("mjpeg", "w")
-    encoder.options = QUALITY
-    encoder.width, encoder.height = SIZE
-    encoder.pix_fmt, encoder.time_base = "yuvj420p", frame.time_base or 1
-    small = frame.reformat(*SIZE, format="yuvj420p", interpolation="AREA")
-    small.pts = 0
-    packets = [*encoder.encode(small), *encoder.encode(None)]
+def jpeg(frame: av.VideoFrame) -> bytes:
+    """A picture as JPEG."""
+    codec: Any = av.CodecContext.create("mjpeg", "w")
+    codec.width, codec.height, codec.pix_fmt = frame.width, frame.height, "yuvj420p"
+    codec.time_base = Fraction(1, 25)
+    picture = frame.reformat(format="yuvj420p")
+    picture.pts, picture.time_base = 0, Fraction(1, 25)
+    packets = [*codec.encode(picture), *codec.encode(None)]
     return b"".join(bytes(packet) for packet in packets)
-
-
-def add_routes(app: web.Application) -> None:
-    """`api/looks/NAME.jpg`."""
-    app[THUMBNAILS] = Thumbnails()
-    app.router.add_get("/api/looks/{look}.jpg", _thumbnail)
-
-
-async def _thumbnail(request: web.Request) -> web.Response:
-    picture = await request.app[THUMBNAILS].picture(request.match_info["look"], server_of(request))
-    headers = {"Cache-Control": f"private, max-age={KEPT_SECONDS}"}
-    return web.Response(body=picture, content_type="image/jpeg", headers=headers)

@@ -6,7 +6,7 @@ from multidict import CIMultiDict
 from .answers import Refused
 from .security import body_of
 from .serving import Server, link_headers, server_of
-from .sessions import Kind, Session
+from .session import Kind, Session
 
 SDP = "application/sdp"
 NAME = "{name:[A-Za-z0-9_-]{1,64}}"

@@ -253,3 +253,12 @@ async def post_offer(client: Client | ClientSession, offer: str, **body: Any) ->
         data = await response.json()
         assert response.status == 201, data
         return data
+
+
+async def detail(response: Any) -> str:
+    """The sentence of a refusal."""
+    assert response.content_type == "application/problem+json", await response.text()
+    problem = await response.json()
+    assert problem["status"] == response.status
+    assert problem["detail"]
+    return str(problem["detail"])

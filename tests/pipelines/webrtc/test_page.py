@@ -8,10 +8,11 @@ from playwright.async_api import Page, expect
 
 from tests.pipelines.conftest import write_clip
 from turbolens.filter import FilterSettings
+from turbolens.pipelines.webrtc.remote_control import RemoteControl, create_control_app
 from turbolens.pipelines.webrtc.serving import Server
 
 from .browsers import chromium, look, needs_chromium, sees
-from .conftest import asynchronous_for, serving, until
+from .conftest import Shade, asynchronous_for, serving, until
 from .pages import (
     SECONDS_MS,
     counted,
@@ -19,6 +20,7 @@ from .pages import (
     move,
     opened,
     photographed,
+    state,
     until_set,
     use_camera,
 )
@@ -37,7 +39,9 @@ def only(server: Server) -> dict[str, object]:
 
 
 @asynchronous_for(LIMIT)
-async def test_the_camera_comes_back_restyled_and_every_dial_moves_it(tmp_path: Path) -> None:
+async def test_the_camera_comes_back_restyled_and_every_control_does_its_work(
+    tmp_path: Path,
+) -> None:
     needs_chromium()
     async with serving(settings=FIRST) as (client, server), chromium(tmp_path) as page:
         complaints = await opened(page, client)
@@ -48,6 +52,7 @@ async def test_the_camera_comes_back_restyled_and_every_dial_moves_it(tmp_path: 
         assert after is not None
         assert before["body"][0] - after["body"][0] > 40  # another picture, with the same counter
         assert len(await counted(page)) == 10
+        await drag_divider(page)
         await page.get_by_role("slider", name="Strength").fill("0.1")
         await sees(page, dimmed(0.1))
         await page.get_by_text("Expert settings").click()
@@ -130,26 +135,42 @@ async def camera_again(page: Page) -> None:
     await page.locator("#source-choice").select_option(value)
 
 
+async def drag_divider(page: Page) -> None:
+    """By keys, then by pointer; side by side there is none."""
+    divider = page.get_by_role("slider", name="Divider")
+    await divider.press("Home")
+    await expect(divider).to_have_attribute("aria-valuenow", "0")
+    await divider.press("PageUp")
+    await expect(divider).to_have_attribute("aria-valuenow", "10")
+    box = await page.locator("#stage").bounding_box()
+    knob = await page.locator(".knob").bounding_box()
+    assert box is not None
+    assert knob is not None
+    await page.mouse.move(knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 50)
+    await page.mouse.up()
+    await expect(divider).to_have_attribute("aria-valuenow", "75")
+    await page.get_by_role("radio", name="Side by side").check()
+    await expect(divider).to_be_hidden()
+    await photographed(page, "side-by-side")
+
+
 @asynchronous_for(LIMIT)
-async def test_the_divider_follows_the_pointer_and_the_keys(tmp_path: Path) -> None:
+async def test_a_program_with_a_camera_of_its_own_has_only_dials(tmp_path: Path) -> None:
     needs_chromium()
-    async with serving(settings=FIRST) as (client, _), chromium(tmp_path) as page:
-        await opened(page, client)
-        await use_camera(page)
-        divider = page.get_by_role("slider", name="Divider")
-        await divider.press("Home")
-        await expect(divider).to_have_attribute("aria-valuenow", "0")
-        await divider.press("PageUp")
-        await expect(divider).to_have_attribute("aria-valuenow", "10")
-        box = await page.locator("#stage").bounding_box()
-        knob = await page.locator(".knob").bounding_box()
-        assert box is not None
-        assert knob is not None
-        await page.mouse.move(knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2)
-        await page.mouse.down()
-        await page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 50)
-        await page.mouse.up()
-        await expect(divider).to_have_attribute("aria-valuenow", "75")
-        await page.get_by_role("radio", name="Side by side").check()
-        await expect(divider).to_be_hidden()
-        await photographed(page, "side-by-side")
+    shade = Shade(FIRST)
+    figures = {"received": 100, "dropped": 25, "delivered_fps": 24.6, "latency_ms": 51.2}
+    app = create_control_app(shade, statistics=lambda: figures)
+    with RemoteControl(app) as remote:
+        async with chromium(tmp_path) as page:
+            complaints = await opened(page, remote.url)
+            await state(page, "Live")
+            await expect(page.locator("#stage")).to_be_hidden()
+            await expect(page.locator("#figure-drops")).to_have_text("25", timeout=SECONDS_MS)
+            await page.get_by_role("slider", name="Strength").fill("0.25")
+            await until(lambda: shade.settings.strength == 0.25, "the dial to move the filter")
+            await page.get_by_role("button", name="Forget the past").click()
+            await until(lambda: shade.resets == 1, "the past to be forgotten")
+            await photographed(page, "remote-control")
+            assert complaints == []

@@ -18,7 +18,7 @@ import typer
 from aiohttp import web
 
 from tests.pipelines.conftest import started, write_clip
-from turbolens.pipelines import serve_command
+from turbolens.pipelines import serve_command, serve_options
 from turbolens.pipelines.webrtc import Limits, create_app
 
 from .conftest import Peer, ShadeModel, asynchronous, new_shade, post_offer
@@ -162,35 +162,35 @@ def test_what_cannot_be_is_one_line(options: list[str], code: int, words: str) -
 @pytest.mark.parametrize(
     ("name", "given"),
     [
-        ("_token", "short"), ("_token", "with a blank in it"), ("_origin", "example.org"),
-        ("_origin", "https://a/b"), ("_origin", "*"), ("_stun", "a b"), ("_turn", "host"),
-        ("_turn", "user@host"), ("_ports", "5"), ("_ports", "9-5"), ("_ports", "1-70000"),
-        ("_public", "example.org"),
+        ("token_for", "short"), ("token_for", "with a blank in it"), ("origin", "example.org"),
+        ("origin", "https://a/b"), ("origin", "*"), ("stun_server", "a b"), ("turn_server", "host"),
+        ("turn_server", "user@host"), ("port_range", "5"), ("port_range", "9-5"),
+        ("port_range", "1-70000"), ("public_address", "example.org"),
     ],
 )  # fmt: skip
 def test_a_bad_option_is_refused_before_anything_is_loaded(name: str, given: str) -> None:
-    function = getattr(serve_command, name)
-    arguments: dict[str, Any] = {"local": True} if name == "_token" else {}
+    function = getattr(serve_options, name)
+    arguments: dict[str, Any] = {"local": True} if name == "token_for" else {}
     with pytest.raises(typer.BadParameter):
         function(given, **arguments)
 
 
 def test_servers_are_given_as_people_write_them() -> None:
-    assert serve_command._stun("example.org").url == "stun:example.org"
-    turn = serve_command._turn("me:pa:ss@[::1]:3478?transport=tcp")
+    assert serve_options.stun_server("example.org").url == "stun:example.org"
+    turn = serve_options.turn_server("me:pa:ss@[::1]:3478?transport=tcp")
     assert (turn.url, turn.username, turn.credential) == (
         "turn:[::1]:3478?transport=tcp", "me", "pa:ss",
     )  # fmt: skip
-    assert serve_command._ports("40000-40100") == (40000, 40100)
+    assert serve_options.port_range("40000-40100") == (40000, 40100)
 
 
 def test_only_other_addresses_get_a_token_of_their_own() -> None:
-    assert serve_command._token(None, local=True) is None
-    tokens = {serve_command._token(None, local=False) for _ in range(5)}
+    assert serve_options.token_for(None, local=True) is None
+    tokens = {serve_options.token_for(None, local=False) for _ in range(5)}
     assert len(tokens) == 5
     for host, local in (("127.0.0.1", True), ("::1", True), ("localhost", True),
                         ("127.5.5.5", True), (EVERYWHERE, False), ("me.home", False)):  # fmt: skip
-        assert serve_command._is_loopback(host) is local
+        assert serve_options.is_loopback(host) is local
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 // Requests to the server: its token, its answers, its refusals as errors.
 
+import { tab } from "./memory.js";
+
 /** The server answered, and said no: `status`, a sentence, and when to come again. */
 export class Refusal extends Error {
   constructor(status, sentence, retrySeconds) {
@@ -26,14 +28,14 @@ function taken() {
   if (given) {
     hash.delete("token");
     history.replaceState(null, "", hash.size ? `#${hash}` : location.pathname + location.search);
-    sessionStorage.setItem(KEY, given);
+    tab.keep(KEY, given);
   }
-  return given ?? sessionStorage.getItem(KEY);
+  return given ?? tab.kept(KEY);
 }
 
 export function useToken(given) {
   token = given;
-  sessionStorage.setItem(KEY, given);
+  tab.keep(KEY, given);
 }
 
 function headers(json) {

@@ -20,6 +20,7 @@ export class Looks {
     this.#names = names;
     this.#radios.clear();
     byId("looks").hidden = names.length === 0;
+    if (names.length) byId("prompt-hint").textContent = "Pick a look above, or say it in your own words.";
     byId("look-names").replaceChildren(...names.map((name) => make("option", { value: name })));
     const tiles = names.map((name) => this.#tile(name));
     byId("gallery").replaceChildren(...tiles.map(({ label }) => label));

@@ -9,6 +9,7 @@ import { byId } from "./dom.js";
 import { Figures } from "./figures.js";
 import { hashOf, settingsOf } from "./link.js";
 import { Looks } from "./looks.js";
+import { tab } from "./memory.js";
 import { Prompts } from "./prompts.js";
 import { RemoteControl } from "./remote.js";
 import { Settings } from "./settings.js";
@@ -101,7 +102,7 @@ class Page {
       cover.show(wordsOf(error), "again");
       return undefined;
     }
-    const camera = sessionStorage.getItem(CAMERA_KEY);
+    const camera = tab.kept(CAMERA_KEY);
     if (camera !== null && await allowed()) return this.open("camera", camera);
     return source.kind || welcome();
   }
@@ -127,8 +128,8 @@ class Page {
       this.choice.show();
     }
     stage.mirror(kind === "camera");
-    if (kind === "camera") sessionStorage.setItem(CAMERA_KEY, what ?? "");
-    else sessionStorage.removeItem(CAMERA_KEY);
+    if (kind === "camera") tab.keep(CAMERA_KEY, what ?? "");
+    else tab.forget(CAMERA_KEY);
     stage.showBefore(source.stream);
     byId("stop").hidden = false;
     await this.#send();
@@ -138,7 +139,7 @@ class Page {
     capture.stop();
     this.connection.stop();
     source.close();
-    sessionStorage.removeItem(CAMERA_KEY);
+    tab.forget(CAMERA_KEY);
     stage.clear();
     byId("stop").hidden = true;
     this.choice.show();

@@ -1,6 +1,7 @@
 // The picture before and after: shape, divider, views, mirror, full screen, picture in picture.
 
 import { byId } from "./dom.js";
+import { always } from "./memory.js";
 
 const STEP = 2;
 const VIEW_KEY = "turbolens.view";
@@ -92,9 +93,9 @@ export class Stage {
   #views() {
     const choose = (view) => {
       this.#element.dataset.view = view;
-      localStorage.setItem(VIEW_KEY, view);
+      always.keep(VIEW_KEY, view);
     };
-    const kept = localStorage.getItem(VIEW_KEY);
+    const kept = always.kept(VIEW_KEY);
     for (const radio of byId("views").querySelectorAll("input")) {
       if (radio.value === kept) radio.checked = true;
       if (radio.checked) choose(radio.value);

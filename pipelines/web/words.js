@@ -45,6 +45,9 @@ export function wordsOf(error) {
     if (error.status === 503) return wordsOfBusy(error.message);
     return [title, text ?? sentence(error.message)];
   }
+  if (error.name === "ReferenceError") {
+    return ["This browser has no WebRTC", "Switch it on in its settings, or use another browser."];
+  }
   return ["Something is wrong", sentence(error.message)];
 }
 

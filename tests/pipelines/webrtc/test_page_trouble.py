@@ -1,5 +1,6 @@
 """The page when things go wrong: lost servers, full ones, tokens, cameras; in a real Chromium."""
 
+import re
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from turbolens.filter import FilterSettings, ModelNotFoundError
 from turbolens.pipelines.serve_command import new_runner
@@ -159,3 +160,25 @@ async def test_a_camera_that_cannot_be_had_is_told_in_words(
         await photographed(page, title.lower().replace(" ", "-"))
         assert server.sessions.opened == 0
         assert complaints == []
+
+
+async def without_candidates(route: Route) -> None:
+    """As if no address of either side could be reached by the other."""
+    text = route.request.post_data or ""
+    response = await route.fetch(post_data=re.sub(r"a=candidate:.*?(?=a=)", "", text))
+    answer = re.sub(r"a=candidate:.*?(?=a=)", "", await response.text())
+    await route.fulfill(response=response, body=answer)
+
+
+@asynchronous_for(LIMIT)
+async def test_a_picture_that_finds_no_way_is_told_in_words(tmp_path: Path) -> None:
+    needs_chromium()
+    async with serving() as (client, server), chromium(tmp_path) as page:
+        await opened(page, client)
+        await page.route("**/api/sessions", without_candidates)
+        await page.get_by_role("button", name="Use the camera").click()
+        await covered(page, "The picture finds no way")
+        await until(lambda: len(server.sessions) == 0, "the session to be given up")
+        await page.unroute("**/api/sessions")
+        await page.get_by_role("button", name="Try again").click()
+        await live(page)

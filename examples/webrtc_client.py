@@ -17,7 +17,7 @@ async def main(server: str, source: str, destination: str) -> None:
     peer, recorder = RTCPeerConnection(), MediaRecorder(destination)
     video = MediaPlayer(source).video
     if video is None:
-        sys.exit(f"{source} has no video")
+        raise SystemExit(f"{source} has no video")
     peer.addTrack(video)
     peer.on("track", recorder.addTrack)
     control = peer.createDataChannel("control")
@@ -27,8 +27,7 @@ async def main(server: str, source: str, destination: str) -> None:
     await peer.setLocalDescription(await peer.createOffer())
     async with aiohttp.ClientSession() as http:
         body = {"sdp": peer.localDescription.sdp, "settings": {"prompt": "watercolour"}}
-        async with http.post(f"{server}/api/sessions", json=body) as response:
-            answer = await response.json()
+        answer = await (await http.post(f"{server}/api/sessions", json=body)).json()
     await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
     await recorder.start()
     while video.readyState == "live":  # until the clip ends

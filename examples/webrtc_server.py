@@ -3,6 +3,7 @@
 python examples/webrtc_server.py [PORT]      then open http://localhost:8080/filter/
 """
 
+import asyncio
 import sys
 
 from aiohttp import web
@@ -12,13 +13,12 @@ from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.pipelines.webrtc import FilteredTrack, ServerOptions, create_app
 
 model = TurboModel.load("embedded")
-peers: set[RTCPeerConnection] = set()
+peers: list[RTCPeerConnection] = []  # closed at the end, or they would leave tasks behind
 
 
 async def noir(request: web.Request) -> web.Response:
     """Answer an offer: every video comes back in black and white."""
-    peer = RTCPeerConnection()
-    peers.add(peer)
+    peers.append(peer := RTCPeerConnection())
 
     @peer.on("track")
     def filter_it(track: MediaStreamTrack) -> None:
@@ -31,9 +31,7 @@ async def noir(request: web.Request) -> web.Response:
 
 
 async def close_peers(app: web.Application) -> None:
-    """Peers that are left open leave tasks behind."""
-    for peer in peers:
-        await peer.close()
+    await asyncio.gather(*(peer.close() for peer in peers))
 
 
 app = web.Application()

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from turbolens.filter import (
+    MediaError,
     NameTakenError,
     NoSuchSessionError,
     PeerError,
@@ -23,6 +24,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 RETRY_SECONDS = "2"
 STATUS: tuple[tuple[type[TurbolensError], int], ...] = (
     (UnavailableError, 503),
+    (MediaError, 503),  # no port is left for media
     (NameTakenError, 409),
     (UnsupportedOfferError, 406),
     (NoSuchSessionError, 404),

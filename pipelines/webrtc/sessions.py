@@ -121,6 +121,8 @@ class Sessions:
             self._delivered_before += session.track.statistics.delivered
             self._dropped_before += session.track.statistics.dropped
         logger.info("session %s ends: %s", session.id[:6], reason)
+        for other in self:
+            other.players.discard(session.id)
         for identity in session.players:
             if identity in self._sessions:
                 self.end(self._sessions[identity], "who sent this has ended")

@@ -12,7 +12,7 @@ import av
 import numpy as np
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCCertificate, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FilterSettings
@@ -147,8 +147,11 @@ class Peer:
         direction: str = "sendrecv",
         sound: bool = False,
         size: tuple[int, int] = (SIDE, SIDE),
+        certificate: RTCCertificate | None = None,
     ) -> None:
         self.pc = RTCPeerConnection()
+        if certificate is not None:
+            setattr(self.pc, "_RTCPeerConnection__certificates", [certificate])  # noqa: B010
         self.messages: list[dict[str, Any]] = []
         self.frames: list[av.VideoFrame] = []
         self.sounds = 0

@@ -145,7 +145,6 @@ def run(*options: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--model", "no-such-model"], 2, "no-such-model"),
         (["--look", "no such look"], 2, "its looks: oil painting"),
         (["--size", "2048"], 2, "at most 1024"),
         (["--host", "192.0.2.77"], 1, "cannot listen at 192.0.2.77"),

@@ -172,7 +172,7 @@ async def test_every_look_has_a_thumbnail_and_no_other_number_does() -> None:
         for place in looks["thumbnails"] * 2:
             async with client.get(f"/{place}") as response:
                 assert response.content_type == "image/jpeg"
-                with av.open(io.BytesIO(await response.read())) as picture:
+                with av.open(io.BytesIO(await response.read()), "r") as picture:
                     frame = next(picture.decode(video=0))
                 assert (frame.width, frame.height) == (256, 192)
         assert server.batcher.sizes == {1: 2}  # made once

@@ -236,7 +236,20 @@ async def test_shutdown_tells_every_peer_and_closes_it() -> None:
 
 
 @asynchronous
-async def test_udp_ports_come_from_the_range_and_too_few_are_told() -> None:
+async def test_a_range_of_ports_that_is_used_up_is_told() -> None:
+    one, two = Peer(), Peer()
+    async with serving(udp_ports=(46110, 46110)) as (client, server):
+        await post_offer(client, await one.offer())
+        async with client.post("/api/sessions", json={"sdp": await two.offer()}) as response:
+            assert response.status == 503
+            assert "no UDP port is free" in await detail(response)
+        assert len(server.sessions) == 1
+    await one.close()
+    await two.close()
+
+
+@asynchronous
+async def test_udp_ports_come_from_the_range() -> None:
     async with serving(udp_ports=(46100, 46103)) as (client, _):
         peer = Peer()
         answer = await post_offer(client, await peer.offer())

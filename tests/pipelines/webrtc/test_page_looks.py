@@ -47,7 +47,7 @@ async def test_thumbnails_show_their_looks() -> None:
 
 
 @pytest.mark.slow
-@asynchronous_for(150)
+@asynchronous_for(220)
 async def test_it_fits_phones_tablets_and_desktops_in_light_and_dark(tmp_path: Path) -> None:
     needs_chromium()
     model = TurboModel.load("embedded")
@@ -58,9 +58,9 @@ async def test_it_fits_phones_tablets_and_desktops_in_light_and_dark(tmp_path: P
     ):
         await page.emulate_media(reduced_motion="reduce")
         complaints = await opened(page, client)
-        await use_camera(page)
         thumbnails = page.locator(".look img[data-state=there]")
-        await expect(thumbnails).to_have_count(len(model.looks), timeout=SECONDS_MS)
+        await expect(thumbnails).to_have_count(len(model.looks), timeout=2 * SECONDS_MS)
+        await use_camera(page)
         await page.get_by_text("Expert settings").click()
         assert await page.evaluate(NAMELESS) == []
         await page.evaluate("scrollTo(0, 0)")

@@ -21,7 +21,7 @@ from .errors import (
 from .settings import FilterSettings
 
 if TYPE_CHECKING:
-    from .framefilter import FrameFilter
+    from .framefilter import FrameFilter, filter_together
     from .model import TurboModel
 
 __all__ = [
@@ -41,9 +41,14 @@ __all__ = [
     "UnavailableError",
     "UnsupportedModelError",
     "UnsupportedOfferError",
+    "filter_together",
 ]
 
-_LOADED_ON_USE = {"FrameFilter": "framefilter", "TurboModel": "model"}
+_LOADED_ON_USE = {
+    "FrameFilter": "framefilter",
+    "TurboModel": "model",
+    "filter_together": "framefilter",
+}
 """These import torch, which takes seconds: `turbolens --help` and errors must not wait for it."""
 
 

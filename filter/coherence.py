@@ -19,7 +19,7 @@ from .settings import FilterSettings
 # RMS difference of unit-variance latents at which the past counts 1/e, at sensitivity 0.5.
 _CHANGE_AT_HALF = 0.3
 # Difference of the input's luma (0…255), along its motion, at which it does.
-_RESIDUAL_AT_HALF = 12.0
+_RESIDUAL_AT_HALF = 15.0
 _MOVED = 0.25  # pixels of motion at which latents are not blended: they cannot be shifted by parts
 _CUT_CELLS = 8  # a picture's structure is compared on a grid of 8×8 cells
 _CUT_FLOOR = 0.02  # variance below which a picture counts as flat, so that sensor noise is no cut
@@ -35,12 +35,19 @@ class InputView:
         self.luma = luma.to(device)
         self.features = MotionFeatures(halved(self.luma))
 
-    def change_from(self, past: "InputView", motion_sensitivity: float) -> "Change":
-        """What the past, a view of the same size, may keep here."""
+    def change_from(
+        self, past: "InputView", motion_sensitivity: float, held: torch.Tensor | None = None
+    ) -> "Change":
+        """What the past, a view of the same size, may keep here.
+
+        held: the luma that is compared with, of the past's own time; the past's own if there is
+        none. Where results are held over many frames, it is the luma that was held as they were.
+        """
         motion = self.features.motion_from(past.features)
+        there = moved_along(past.luma if held is None else held, motion)
         agreement = resized(motion.agreement, *self.luma.shape[-2:])
-        likeness = _likeness(self.luma, past.luma, motion, motion_sensitivity)
-        return Change(motion, (agreement * likeness).nan_to_num())
+        likeness = _likeness(self.luma - there, motion_sensitivity)
+        return Change(motion, (agreement * likeness).nan_to_num(), there)
 
 
 @dataclass(frozen=True)
@@ -49,16 +56,18 @@ class Change:
 
     motion: what moved where. kept: (1, 1, H, W), the share 0…1 that the past may keep at every
     pixel: 0 where something was uncovered, looks otherwise, or all is new.
-    same_scene: (1, 1, 1, 1), 1, or 0 after a cut.
+    there: (1, 1, H, W), the luma of the past, moved to now. same_scene: (1, 1, 1, 1), 1, or 0 after
+    a cut.
     """
 
     motion: Motion
     kept: torch.Tensor
+    there: torch.Tensor
     same_scene: torch.Tensor | None = None
 
     def within(self, same_scene: torch.Tensor) -> "Change":
         """The same, with nothing kept where the scene is another."""
-        return Change(self.motion, self.kept * same_scene, same_scene)
+        return Change(self.motion, self.kept * same_scene, self.there, same_scene)
 
     @property
     def is_cut(self) -> bool:
@@ -82,13 +91,14 @@ class Coherence:
 
     def __init__(self) -> None:
         self._view: InputView | None = None
+        self._held: torch.Tensor | None = None
         self._input: torch.Tensor | None = None
         self._shown: torch.Tensor | None = None
         self._said: torch.Tensor | None = None
 
     def reset(self) -> None:
         """Forget the past."""
-        self._view = self._input = self._shown = self._said = None
+        self._view = self._held = self._input = self._shown = self._said = None
 
     def before(
         self,
@@ -107,12 +117,13 @@ class Coherence:
             self.reset()
         change, blended = None, latents
         if view is not None and self._view is not None and self._input is not None:
-            change = view.change_from(self._view, settings.motion_sensitivity)
+            change = view.change_from(self._view, settings.motion_sensitivity, self._held)
             change = change.within(_same_scene(change.motion, latents, self._input, settings))
             blended = self._blended(latents, change, settings)
             if encode is not None and self._said is not None:
                 blended = _fed_back(blended, self._said, change, settings.feedback, encode)
         self._view, self._input, self._shown = view, latents, blended.nan_to_num()
+        self._held = _held(view, change, settings.weight_after)
         return blended, change
 
     def _blended(
@@ -191,16 +202,24 @@ def _cut_threshold(settings: FilterSettings) -> float:
     return math.inf if sensitivity == 0.0 else max((1.0 - sensitivity) / 2, 0.02)
 
 
-def _likeness(
-    luma: torch.Tensor, past: torch.Tensor, motion: Motion, motion_sensitivity: float
-) -> torch.Tensor:
+def _held(view: InputView | None, change: Change | None, weight: float) -> torch.Tensor | None:
+    """The input's luma, held over time as results are: what their past stands for.
+
+    Compared with the frame before alone, a fade would never look different, and results would lag
+    by twenty frames of it.
+    """
+    if view is None or change is None:
+        return None if view is None else view.luma
+    return torch.lerp(view.luma, change.there, weight * change.kept).nan_to_num()
+
+
+def _likeness(residual: torch.Tensor, motion_sensitivity: float) -> torch.Tensor:
     """exp(−(r/τ)²) of the difference r of luma along the motion, (1, 1, H, W).
 
     Pixel by pixel: where a window is judged, the edges of what moves are blurred.
     """
     if motion_sensitivity >= 1.0:
-        return torch.zeros_like(luma)
-    residual = luma - moved_along(past, motion)
+        return torch.zeros_like(residual)
     tau = _RESIDUAL_AT_HALF * (1.0 - motion_sensitivity) / max(motion_sensitivity, 1e-9)
     return torch.exp(-(residual / tau).square())
 

@@ -244,7 +244,7 @@ def _agreement(forward: torch.Tensor, backward: torch.Tensor) -> torch.Tensor:
 def _doubled(flow: torch.Tensor, times: int) -> torch.Tensor:
     if times == 0:
         return flow
-    factor = 2**times
+    factor: int = 1 << times
     return factor * F.interpolate(flow, scale_factor=factor, mode="bilinear", align_corners=False)
 
 

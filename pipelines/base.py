@@ -30,7 +30,7 @@ class BatchFilter(Protocol):
 
 
 @runtime_checkable
-class LiveFilter(Protocol):
+class AdjustableFilter(Protocol):
     """A frame filter that can be turned while it runs. `FrameFilter` is one."""
 
     @property
@@ -52,7 +52,11 @@ class LiveFilter(Protocol):
 
 
 class Source(Protocol):
-    """Gives frames, in order of presentation."""
+    """Gives frames, in order of presentation.
+
+    A source whose attribute `live` is true goes on whether or not somebody looks: the newest frame
+    counts. Of the others every frame is kept. See `is_live`.
+    """
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         """Frame after frame, each with `pts` and `time_base`."""
@@ -64,7 +68,12 @@ class Source(Protocol):
 
 
 class Sink(Protocol):
-    """Takes frames, in order of presentation."""
+    """Takes frames, in order of presentation, and leaves them as they are.
+
+    A sink with an attribute `rate` (frames a second) gets so many of a live source. See `rate_of`.
+    The `pts` of a frame tells which moment of the source it shows: a frame that is shown again has
+    the same one twice. A sink that needs rising times takes those of a clock.
+    """
 
     def write(self, frame: av.VideoFrame) -> None:
         """Show or store one frame."""
@@ -73,6 +82,38 @@ class Sink(Protocol):
     def close(self) -> None:
         """Finish what was written. May be called twice."""
         ...
+
+
+@runtime_checkable
+class Reopenable(Protocol):
+    """A source or sink of a live pipeline that can be opened again after a failure."""
+
+    def reopen(self) -> None:
+        """Give the device back and open it anew. Raises `MediaError` while that cannot be."""
+        ...
+
+
+@runtime_checkable
+class Reprojecting(Protocol):
+    """A frame filter that can move its last picture along with the camera, without filtering."""
+
+    def reproject(self, frame: av.VideoFrame) -> av.VideoFrame | None:
+        """The last picture as it would look in this frame: its size and time. None: not now.
+
+        Cheap, and safe beside a running call of the filter in another thread.
+        """
+        ...
+
+
+def is_live(source: Source) -> bool:
+    """Whether the newest frame counts, rather than every frame."""
+    return bool(getattr(source, "live", False))
+
+
+def rate_of(thing: Source | Sink) -> Fraction | None:
+    """The frames a second that a sink wants or a source gives, where it says."""
+    rate = getattr(thing, "rate", None)
+    return Fraction(rate) if rate else None
 
 
 @dataclass(frozen=True)

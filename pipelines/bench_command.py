@@ -12,6 +12,7 @@ from rich.table import Table
 from turbolens.filter import FilterSettings
 
 from .coherence_command import coherence
+from .latency_command import latency
 from .sessions_command import sessions
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ app = typer.Typer(
     add_completion=False, rich_markup_mode=None, help="Measure what the filter does and costs here."
 )
 app.command("coherence")(coherence)
+app.command("latency")(latency)
 app.command("sessions")(sessions)
 
 
@@ -55,7 +57,7 @@ def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     """Measure the speed here: stages, model only and end to end, and peak memory.
 
     All times are in milliseconds. With a baseline, its frames alternate with ours. What else can be
-    measured has a name of its own: `turbolens bench coherence`, `turbolens bench sessions`.
+    measured has a name of its own: `turbolens bench coherence`, `latency` and `sessions`.
     """
     if context.invoked_subcommand is not None:
         return

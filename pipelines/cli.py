@@ -11,6 +11,7 @@ import typer
 import turbolens
 from turbolens.filter import ModelNotFoundError, SettingsError, TurbolensError
 
+from .devices_command import devices
 from .doctor import doctor
 from .models_command import models
 from .video_command import video
@@ -47,6 +48,7 @@ def _common(
 app.command(no_args_is_help=True)(video)
 app.command()(models)
 app.command()(doctor)
+app.command()(devices)
 
 
 def _register_if_present(name: str, module: str, help_text: str) -> None:
@@ -76,6 +78,11 @@ _register_if_present(
     "serve", "turbolens.pipelines.serve_command", "Serve the filter to browsers, OBS and players."
 )
 _register_if_present("bench", "turbolens.pipelines.bench_command", "Measure the speed here.")
+_register_if_present(
+    "webcam",
+    "turbolens.pipelines.webcam_command",
+    "Filter the camera, and show it as a camera that a video call can choose.",
+)
 _register_if_present(
     "train", "turbolens.filter.training.command", "Make the embedded model's weights anew."
 )

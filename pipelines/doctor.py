@@ -4,7 +4,6 @@ import json
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -97,22 +96,9 @@ def _codecs() -> dict[str, str]:
 
 
 def _cameras() -> list[str]:
-    if sys.platform == "linux":
-        return [_camera_name(path) for path in sorted(Path("/dev").glob("video*"))]
-    import av  # noqa: PLC0415
+    from .camera import cameras  # noqa: PLC0415
 
-    system = "avfoundation" if sys.platform == "darwin" else "dshow"
-    try:
-        devices = av.enumerate_input_devices(system)
-    except (av.FFmpegError, ValueError, OSError, AttributeError):
-        return []
-    return [f"{device.name}: {device.description}" for device in devices
-            if "video" in device.media_types]  # fmt: skip
-
-
-def _camera_name(path: Path) -> str:
-    label = Path("/sys/class/video4linux") / path.name / "name"
-    return f"{path}: {label.read_text().strip()}" if label.is_file() else str(path)
+    return [f"{camera.device}: {camera.name}" for camera in cameras()]
 
 
 def _advice(found: dict[str, Any]) -> list[str]:

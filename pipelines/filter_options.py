@@ -20,13 +20,16 @@ def with_filter_options(command: Callable[..., R]) -> Callable[..., R]:
     """The command with an option for every setting, gathered in its argument `settings`.
 
     `settings` is a `dict` that holds only what was given, so that a default is decided elsewhere.
+    A setting that the command has as an argument of its own is left to it.
     """
     signature = inspect.signature(command)
     own = [value for name, value in signature.parameters.items() if name != "settings"]
-    made = [_parameter(name, field) for name, field in FilterSettings.model_fields.items()]
+    fields = {name: field for name, field in FilterSettings.model_fields.items()
+              if name not in signature.parameters}  # fmt: skip
+    made = [_parameter(name, field) for name, field in fields.items()]
 
     def wrapper(**values: Any) -> R:
-        given = {name: values.pop(name) for name in FilterSettings.model_fields}
+        given = {name: values.pop(name) for name in fields}
         return command(**values, settings=chosen_settings(given))
 
     wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__

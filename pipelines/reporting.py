@@ -74,9 +74,10 @@ class Reporter:
         if self._json:
             self._line("done", **asdict(report), fps=round(fps, 2), dropped=0)
             return
+        reused = f", {report.reused} of them repeats" if report.reused else ""
         state = "" if report.complete else " (interrupted; what was done is kept)"
         self._console.print(
-            f"{report.destination}: {report.frames} frames in {report.seconds:.1f} s, "
+            f"{report.destination}: {report.frames} frames{reused} in {report.seconds:.1f} s, "
             f"{fps:.1f} fps, dropped = 0{state}", markup=False, soft_wrap=True,
         )  # fmt: skip
 

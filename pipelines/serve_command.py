@@ -95,6 +95,9 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
 ) -> None:  # fmt: skip
     """Serve the filter to browsers, WHIP publishers (OBS) and WHEP players.
 
+    Where the model's own size is too slow to be live on this machine, the working picture is made
+    smaller; --size decides otherwise.
+
     Examples:  turbolens serve  ·  turbolens serve --host 0.0.0.0 --tls-self-signed  ·
     turbolens serve -p watercolour --stun stun.example.org
     """

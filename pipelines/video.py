@@ -38,7 +38,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What became of a file."""
+    """What became of a file. reused: frames that repeated the one before and cost nothing."""
 
     source: str
     destination: str
@@ -46,6 +46,7 @@ class VideoReport:
     damaged: int
     seconds: float
     complete: bool = True
+    reused: int = 0
     notices: tuple[str, ...] = ()
 
 
@@ -90,6 +91,7 @@ def filter_video(
     sheet_target = check_sheet(destination, options)
     reader = open_reader(source, options, notify)
     writer = open_writer(destination, source, reader.info, options, notify)
+    reused = getattr(frame_filter, "reused", 0)
     job = FilterJob(reader, writer, frame_filter, options, on_progress)
     complete = job.run()
     if reader.damaged:
@@ -97,8 +99,10 @@ def filter_video(
     if job.sheet is not None and sheet_target is not None:
         job.sheet.save(sheet_target)
         notify(f"contact sheet, before above after: {sheet_target.final}")
-    return VideoReport(source, destination, job.frames, reader.damaged, job.seconds, complete,
-                       tuple(notices))  # fmt: skip
+    return VideoReport(
+        source, destination, job.frames, reader.damaged, job.seconds, complete,
+        getattr(frame_filter, "reused", 0) - reused, tuple(notices),
+    )  # fmt: skip
 
 
 def check_sheet(destination: str, options: VideoOptions) -> Destination | None:

@@ -103,7 +103,7 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     if look is not None:
         settings["prompt"] = look
     wanted = FilterSettings(**settings)
-    frame_filter = _load_filter(model, device, dtype, wanted, look)
+    frame_filter = load_filter(model, device, dtype, wanted, look)
     if len(jobs) == 1:
         _run(*jobs[0], frame_filter, options, as_json=json_lines)
         return
@@ -137,9 +137,10 @@ def _run(
         raise typer.Exit(130)
 
 
-def _load_filter(
+def load_filter(
     model: str, device: str, dtype: str, settings: FilterSettings, look: str | None
 ) -> Any:
+    """The frame filter with that model loaded. Raises as `TurboModel.load` does."""
     for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from turbolens.filter import FrameFilter, TurboModel  # noqa: PLC0415 - torch: after parsing

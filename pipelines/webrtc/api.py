@@ -87,7 +87,7 @@ async def _openapi(request: web.Request) -> web.Response:
 
 
 async def _settings(request: web.Request) -> web.Response:
-    settings = server_of(request).options.settings
+    settings = server_of(request).first_settings
     return as_json({"settings": settings.model_dump(mode="json")})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from turbolens.filter import FilterSettings, SettingsError
-from turbolens.pipelines.base import LiveFilter
+from turbolens.pipelines.base import AdjustableFilter
 
 from .limits import Limits
 
@@ -21,7 +21,7 @@ class Controls:
 
     def __init__(
         self,
-        frame_filter: LiveFilter,
+        frame_filter: AdjustableFilter,
         limits: Limits | None = None,
         *,
         statistics: Callable[[], Data] = dict,

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from fractions import Fraction
+from itertools import count
 from threading import Thread
 from time import monotonic
 from typing import Any, Literal
@@ -10,12 +12,15 @@ import av
 import numpy as np
 
 from turbolens.filter import FilterSettings, TurbolensError, UnavailableError
-from turbolens.pipelines.base import LiveFilter
+from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.working_size import SIZES, SizeSearch
 
 logger = logging.getLogger(__name__)
 
 State = Literal["loading", "warming", "ready", "failed"]
-MakeFilter = Callable[[Any, FilterSettings], LiveFilter]
+MakeFilter = Callable[[Any, FilterSettings], AdjustableFilter]
+LIVE_FPS = 32.0  # that the filter must hold alone, so that 24 leave time for the codecs
+SEARCH_SECONDS = 8.0
 WORDS: dict[State, str] = {
     "loading": "the model is loading",
     "warming": "the model filters its first picture",
@@ -24,7 +29,7 @@ WORDS: dict[State, str] = {
 }
 
 
-def frame_filter(model: Any, settings: FilterSettings) -> LiveFilter:
+def frame_filter(model: Any, settings: FilterSettings) -> AdjustableFilter:
     """The filter of a `TurboModel`."""
     from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch takes seconds
 
@@ -46,6 +51,8 @@ class ModelSlot:
         self._ended: float | None = None
         self.state: State = "loading"
         self.error: Exception | None = None
+        self.live_size: int | None = None
+        """The working size to filter live at on this machine, none for the model's own."""
 
     def start(self) -> None:
         """Begin to load. The thread is a daemon: a server can stop while it loads."""
@@ -62,7 +69,7 @@ class ModelSlot:
         if self.state != "ready":
             raise UnavailableError(f"{self._words()}; try again later")
 
-    def new_filter(self, settings: FilterSettings) -> LiveFilter:
+    def new_filter(self, settings: FilterSettings) -> AdjustableFilter:
         """A filter for one more stream. Raises `UnavailableError` while there is no model."""
         self.require()
         return self._make_filter(self._model, settings)
@@ -90,20 +97,38 @@ class ModelSlot:
         try:
             self._model = self._given() if callable(self._given) else self._given
             self.state = "warming"
-            self._make_filter(self._model, self._settings)(_first_frame())
+            self._warm_up(self._make_filter(self._model, self._settings))
         except Exception as error:  # the edge of the thread: told to everyone who asks
             self.error, self.state = error, "failed"
             logger.warning("the model could not be loaded: %s", error,
                            exc_info=not isinstance(error, TurbolensError))  # fmt: skip
         else:
             self.state = "ready"
-            logger.info("the model is ready")
+            smaller = f", with working pictures of {self.live_size} px" if self.live_size else ""
+            logger.info("the model is ready%s", smaller)
         self._ended = monotonic()
 
+    def _warm_up(self, frame_filter: AdjustableFilter) -> None:
+        """The first frame is slow, and nobody has to wait for it later; then find the live size."""
+        frame_filter(_frame(0))
+        native = getattr(self._model, "native_size", None)
+        if native is None or self._settings.size is not None:
+            return
+        search = SizeSearch([native, *(size for size in SIZES if size < native)], fps=LIVE_FPS)
+        ends = monotonic() + SEARCH_SECONDS
+        for number in count(1):
+            if search.found or monotonic() > ends:
+                break
+            frame_filter.update(size=search.size)
+            frame, began = _frame(number), monotonic()
+            frame_filter(frame)
+            search.note(monotonic() - began)
+        self.live_size = search.size if search.size < native else None
 
-def _first_frame() -> av.VideoFrame:
-    """Grey, of a webcam's size: the first picture is slow, and nobody has to wait for it."""
-    frame = av.VideoFrame.from_ndarray(np.full((480, 640, 3), 128, np.uint8), format="rgb24")
-    frame = frame.reformat(format="yuv420p")
-    frame.pts = 0
+
+def _frame(number: int) -> av.VideoFrame:
+    """Of a webcam's size, and each another grey: a filter may know a frame that it has seen."""
+    grey = np.full((480, 640, 3), 64 + 16 * number % 128, np.uint8)
+    frame = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format="yuv420p")
+    frame.pts, frame.time_base = number, Fraction(1, 30)
     return frame

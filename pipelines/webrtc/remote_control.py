@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from turbolens.filter import MediaError
-from turbolens.pipelines.base import LiveFilter
+from turbolens.pipelines.base import AdjustableFilter
 
 from . import pages
 from .answers import Refused, answer_errors, as_json
@@ -28,7 +28,7 @@ STOP_SECONDS = 5.0
 
 
 def create_control_app(
-    frame_filter: LiveFilter,
+    frame_filter: AdjustableFilter,
     options: ServerOptions | None = None,
     *,
     statistics: Callable[[], Data] = dict,

@@ -31,7 +31,7 @@ def create_app(
     """The page, WHIP, WHEP, the control channel and the HTTP API for one model.
 
     model: a `TurboModel`, or a function that loads one; it is called on a thread, and the server
-    answers meanwhile. make_filter: model and settings → `LiveFilter`, for models of your own.
+    answers meanwhile. make_filter: model and settings → `AdjustableFilter`, for models of your own.
     The bit-rate of the options holds for all videos that this process sends. Raises
     `SettingsError` for first settings beyond the limits.
     """

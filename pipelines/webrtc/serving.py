@@ -7,7 +7,7 @@ from aiohttp import web
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver
 
 from turbolens.filter import FilterSettings, OfferError
-from turbolens.pipelines.base import LiveFilter
+from turbolens.pipelines.base import AdjustableFilter
 
 from .batching import FrameBatcher
 from .controls import Data, within_limits
@@ -33,9 +33,15 @@ class Server:
     batcher: FrameBatcher
     thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
+    @property
+    def first_settings(self) -> FilterSettings:
+        """What a session begins with: where no size was asked for, one that is live here."""
+        settings, live = self.options.settings, self.slot.live_size
+        return settings if settings.size is not None else settings.replace(size=live)
+
     def new_settings(self, changes: Data) -> FilterSettings:
         """The first settings of a session. Raises `SettingsError`."""
-        return within_limits(self.options.settings.replace(**changes), self.options.limits)
+        return within_limits(self.first_settings.replace(**changes), self.options.limits)
 
     async def open_filtering(
         self, kind: Kind, name: str, offer: str, *, changes: Data, sends_back: bool
@@ -80,7 +86,7 @@ class Server:
         """A peer connection with the server's options."""
         return new_peer(self.options)
 
-    def _connect(self, session: Session, frame_filter: LiveFilter) -> None:
+    def _connect(self, session: Session, frame_filter: AdjustableFilter) -> None:
         """From what the peer sends to what others can have of it."""
         sending = _first(session.peer, "video", "recvonly", "sendrecv")
         if sending is None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from aiortc import RTCDataChannel, RTCPeerConnection
 
 from turbolens.filter import FrameError
-from turbolens.pipelines.base import LiveFilter
+from turbolens.pipelines.base import AdjustableFilter
 
 from .control import LABEL, ControlChannel
 from .controls import Controls, Data
@@ -50,7 +50,7 @@ class Session:
         self.on_end: Callable[[str], None] = lambda reason: None
         self.model: Callable[[], Data] = dict
 
-    def attach(self, frame_filter: LiveFilter, model: Callable[[], Data]) -> None:
+    def attach(self, frame_filter: AdjustableFilter, model: Callable[[], Data]) -> None:
         """Give the session its filter. model: what to say of its model."""
         self.model = model
         self.controls = Controls(

@@ -117,6 +117,13 @@ def test_what_appears_leaves_no_trail_of_what_was_there() -> None:
     assert trail.mean() < 0.05  # of a range of 2
 
 
+def test_a_slow_fade_does_not_lag() -> None:
+    fade = [_image(1) * (0.4 + 0.02 * step) for step in range(25)]
+    result = _run(fade, FilterSettings())[-1]
+    lag = (result - (1.0 - fade[-1] / 127.5)).abs().mean() * 127.5
+    assert lag < 8  # levels; the fade is 2.5 a frame
+
+
 def test_a_flash_is_shown_at_once() -> None:
     image = _image(1) * 0.5
     result = _run([image, image, image * 1.8], FilterSettings())[-1]

@@ -70,7 +70,6 @@ def test_ways_there_and_back_disagree_where_something_was_uncovered() -> None:
     motion = _motion(scene(84), scene(68))
     agreement = resized(motion.agreement, HEIGHT, WIDTH)
     uncovered, inside = agreement[..., 30:130, 69:82], agreement[..., 50:110, 120:170]
-    print(uncovered.mean(), inside.mean())
     assert uncovered.mean() < 0.7 * inside.mean()
     assert inside.mean() > 0.7
 

@@ -325,3 +325,14 @@ def test_the_doctor_examines_the_machine(turbolens: Any) -> None:
 )
 def test_a_prompt_may_carry_a_weight(text: str, expected: tuple[str, float]) -> None:
     assert parse_prompt(text) == expected
+
+
+def test_frames_that_repeat_are_counted(turbolens: Any, tmp_path: Path) -> None:
+    with av.open(tmp_path / "still.mkv", "w") as output:
+        stream: Any = output.add_stream("ffv1", rate=10, width=64, height=48, pix_fmt="bgr0")
+        for shade in (40, 40, 40, 200, 200):
+            pixels = np.full((48, 64, 3), shade, np.uint8)
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        output.mux(stream.encode(None))
+    said = turbolens("video", "still.mkv", "out.mkv", "--size", "64").err
+    assert "5 frames, 3 of them repeats" in said

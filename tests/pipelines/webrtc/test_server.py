@@ -4,6 +4,7 @@ import io
 import json
 import re
 import threading
+import time
 
 import av
 import pytest
@@ -17,6 +18,7 @@ from turbolens.pipelines.webrtc.serving import SERVER
 
 from .conftest import (
     Peer,
+    Shade,
     ShadeModel,
     asynchronous,
     detail,
@@ -183,3 +185,39 @@ async def test_every_look_has_a_thumbnail_and_no_other_number_does() -> None:
 def test_json_answers_are_kept_by_nobody() -> None:
     assert as_json({}).headers["Cache-Control"] == "no-store"
     assert json.loads(as_json({"a": 1}).text or "") == {"a": 1}
+
+
+class Slow(Shade):
+    """A filter for which every size but the smallest is too slow to be live."""
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        if self.settings.size != 256:
+            time.sleep(0.2)
+        return super().__call__(frame)
+
+
+class LargeModel(ShadeModel):
+    native_size = 512
+
+
+@pytest.mark.parametrize(("asked", "size"), [(None, 256), (512, None)])
+@asynchronous
+async def test_a_slow_machine_gets_a_smaller_working_picture(
+    asked: int | None, size: int | None
+) -> None:
+    settings = FilterSettings(size=asked)
+    async with serving(
+        model=LargeModel(), make_filter=lambda model, settings: Slow(settings), settings=settings
+    ) as (_, server):
+        assert server.slot.live_size == size
+
+
+@asynchronous
+async def test_the_live_size_is_for_those_who_asked_for_none() -> None:
+    async with serving() as (client, server):
+        server.slot.live_size = 320
+        assert (await (await client.get("/api/settings")).json())["settings"]["size"] == 320
+        assert server.new_settings({}).size == 320
+        assert server.new_settings({"size": 512}).size == 512
+        await client.patch("/api/settings", json={"size": 448})
+        assert server.new_settings({}).size == 448

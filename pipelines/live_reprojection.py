@@ -1,0 +1,56 @@
+"""The last picture moved along with the camera while the filter works, where that is cheap."""
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+import av
+
+from .base import PictureFilter, Reprojecting
+from .live_capture import Captured
+
+AFFORDABLE = 0.5  # of a period: what costs more would slow the output down, or the filter
+TRY_AGAIN = 5.0  # seconds until what was too costly is tried once more
+RECENT = 0.5  # weight of the last time in the estimate of the cost
+log = logging.getLogger(__name__)
+
+
+class LiveReprojection:
+    """Calls the filter's `reproject`, if it has one, and keeps an eye on what that costs.
+
+    Used by one thread. `frame_filter` tells the filter that is at work now.
+    """
+
+    def __init__(self, frame_filter: Callable[[], PictureFilter], period: float) -> None:
+        self._frame_filter, self._limit = frame_filter, AFFORDABLE * period
+        self._cost, self._tried_at = 0.0, -TRY_AGAIN
+        self._newest: Captured | None = None
+        self.moved: av.VideoFrame | None = None
+
+    @property
+    def lead(self) -> float:
+        """How many seconds before its time a picture must be begun."""
+        return self._cost if self._cost <= self._limit else 0.0
+
+    def forget(self) -> None:
+        """A fresh picture has been shown: nothing is moved yet."""
+        self._newest = self.moved = None
+
+    def move(self, newest: Captured | None) -> bool:
+        """Whether there is a new moved picture, for this frame of the camera, in `moved`."""
+        frame_filter = self._frame_filter()
+        if newest is None or newest is self._newest or not isinstance(frame_filter, Reprojecting):
+            return False
+        began = monotonic()
+        if self._cost > self._limit and began - self._tried_at < TRY_AGAIN:
+            return False
+        try:
+            frame = frame_filter.reproject(newest.frame)
+        except Exception as error:
+            log.debug("a picture could not be moved along", exc_info=error)
+            frame = None
+        self._tried_at = monotonic()
+        self._cost += RECENT * (self._tried_at - began - self._cost)
+        self._newest = newest
+        self.moved = self.moved if frame is None else frame
+        return frame is not None

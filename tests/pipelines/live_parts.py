@@ -1,0 +1,95 @@
+"""Small real sources, filters and sinks of a live pipeline, which fail as they are told to."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from threading import Event
+
+import av
+import numpy as np
+
+from turbolens.filter import MediaError
+
+WAIT = 20.0  # seconds: far more than anything here takes, even on a busy machine
+
+
+def numbered(index: int, size: tuple[int, int] = (32, 18)) -> av.VideoFrame:
+    """A grey frame whose `pts` is its number."""
+    frame = av.VideoFrame(*size, "gray")
+    for plane in frame.planes:
+        plane.update(bytes([index % 251]) * plane.buffer_size)
+    frame.pts, frame.time_base = index, Fraction(1, 30)
+    return frame
+
+
+class Camera:
+    """A live source of numbered frames, as fast as they are made, or one for every `let`.
+
+    `script` is called with the number of each frame before it is given, to wait or to raise.
+    """
+
+    live = True
+
+    def __init__(self, frames: int, script: Callable[[int], object] | None = None) -> None:
+        self.frames, self._script = frames, script
+        self.given = self.closed = self.reopened = 0
+        self.size = (32, 18)
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        while self.given < self.frames:
+            if self._script is not None:
+                self._script(self.given)
+            self.given += 1
+            yield numbered(self.given - 1, self.size)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Unreliable(Camera):
+    """A camera that can be opened again."""
+
+    def reopen(self) -> None:
+        self.reopened += 1
+
+
+class Screen:
+    """A sink that keeps the `pts` of what it was shown, none for a slate."""
+
+    def __init__(self, rate: int | None = None, until: int = 0, stop: Event | None = None) -> None:
+        self.rate = rate
+        self.shown: list[int | None] = []
+        self.closed = 0
+        self._until, self._stop = until, stop
+
+    def write(self, frame: av.VideoFrame) -> None:
+        self.shown.append(frame.pts)
+        if self._stop is not None and len(self.shown) >= self._until:
+            self._stop.set()
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class FragileScreen(Screen):
+    """A screen whose writes fail as told, and which can be opened again."""
+
+    def __init__(self, fails: Callable[[int], bool], rate: int | None = None) -> None:
+        super().__init__(rate)
+        self._fails = fails
+        self.tried = self.reopened = 0
+
+    def write(self, frame: av.VideoFrame) -> None:
+        self.tried += 1
+        if self._fails(self.tried):
+            raise MediaError("the screen went dark")
+        super().write(frame)
+
+    def reopen(self) -> None:
+        self.reopened += 1
+
+
+def lighter(frame: av.VideoFrame) -> av.VideoFrame:
+    """A cheap real filter: every level turned around."""
+    changed = av.VideoFrame.from_ndarray(np.invert(frame.to_ndarray()), format=frame.format.name)
+    changed.pts, changed.time_base = frame.pts, frame.time_base
+    return changed

@@ -3,11 +3,12 @@
 import { icon, make } from "./dom.js";
 
 const MANY = 100_000; // an integer with more values than this is typed, not dragged
-const TYPED_INTEGER = 512; // where "auto" is left, if the range has it
+const FIRST_INTEGER = 512; // where "auto" is left, if the range has it
 
 /** A dial: { element, show(value) }. want(value) is called when the user changes it. */
 export function dialOf(name, property, want) {
-  const one = { id: `dial-${name}`, title: titleOf(name, property), hint: (property.description ?? "").replaceAll("`", "") };
+  const hint = (property.description ?? "").replaceAll("`", "");
+  const one = { id: `dial-${name}`, title: titleOf(name, property), hint };
   if (property.type === "boolean") return switchDial(one, want);
   if (property.enum) return choiceDial(one, property.enum, want);
   const types = (property.anyOf ?? [property]);
@@ -44,7 +45,8 @@ export function fill(input) {
 }
 
 function slider(id, { min, max, step }, hinted) {
-  return make("input", { id, type: "range", min, max, step, ...(hinted && { "aria-describedby": `${id}-hint` }) });
+  const described = hinted && { "aria-describedby": `${id}-hint` };
+  return make("input", { id, type: "range", min, max, step, ...described });
 }
 
 function rangeDial({ id, title, hint }, range, want) {
@@ -58,20 +60,24 @@ function rangeDial({ id, title, hint }, range, want) {
     write();
     want(Number(input.value));
   });
-  const element = make("div", { className: "dial" }, make("label", { htmlFor: id }, title), output, input, small(id, hint));
+  const label = make("label", { htmlFor: id }, title);
+  const element = make("div", { className: "dial" }, label, output, input, small(id, hint));
   return { element, show(value) { input.value = value; write(); } };
 }
 
 function automaticDial({ id, title, hint }, range, want) {
   const input = slider(id, range, hint);
   const output = make("span", { className: "value", "aria-hidden": "true" });
-  const automatic = make("input", { type: "checkbox", id: `${id}-auto`, "aria-label": `${title}: automatic` });
+  const automatic = make("input", {
+    type: "checkbox", id: `${id}-auto`, "aria-label": `${title}: automatic`,
+  });
   const write = () => {
     input.disabled = automatic.checked;
     output.textContent = automatic.checked ? "" : Number(input.value).toFixed(range.digits);
     fill(input);
   };
-  const middle = range.digits ? (range.min + range.max) / 2 : Math.min(range.max, Math.max(range.min, TYPED_INTEGER));
+  const middle = range.digits ? (range.min + range.max) / 2
+    : Math.min(range.max, Math.max(range.min, FIRST_INTEGER));
   const changed = () => {
     write();
     want(automatic.checked ? null : Number(input.value));
@@ -80,7 +86,8 @@ function automaticDial({ id, title, hint }, range, want) {
   input.addEventListener("input", changed);
   automatic.addEventListener("change", changed);
   const element = make("div", { className: "dial" }, make("label", { htmlFor: id }, title),
-    make("span", { className: "automatic" }, output, make("label", {}, automatic, "Auto")), input, small(id, hint));
+    make("span", { className: "automatic" }, output, make("label", {}, automatic, "Auto")),
+    input, small(id, hint));
   return { element, show(value) {
     automatic.checked = value === null;
     if (value !== null) input.value = value;
@@ -89,18 +96,26 @@ function automaticDial({ id, title, hint }, range, want) {
 }
 
 function seedDial({ id, title, hint }, { min, max }, want) {
-  const input = make("input", { id, type: "number", min, max, step: 1, "aria-describedby": `${id}-hint` });
-  const dice = make("button", { type: "button", className: "icon", title: "Another one", "aria-label": `Another ${title.toLowerCase()}` }, icon("dice"));
-  input.addEventListener("change", () => input.checkValidity() && input.value !== "" && want(Number(input.value)));
+  const input = make("input", {
+    id, type: "number", min, max, step: 1, "aria-describedby": `${id}-hint`,
+  });
+  const dice = make("button", {
+    type: "button", className: "icon", title: "Another one", "aria-label": `Another ${title.toLowerCase()}`,
+  }, icon("dice"));
+  input.addEventListener("change", () => {
+    if (input.checkValidity() && input.value !== "") want(Number(input.value));
+  });
   dice.addEventListener("click", () => want(Math.floor(Math.random() * 1_000_000)));
-  const element = make("div", { className: "dial" }, make("label", { htmlFor: id }, title), make("span", { className: "joined" }, input, dice), small(id, hint));
+  const element = make("div", { className: "dial" }, make("label", { htmlFor: id }, title),
+    make("span", { className: "joined" }, input, dice), small(id, hint));
   return { element, show(value) { input.value = value; } };
 }
 
 function switchDial({ id, title, hint }, want) {
   const input = make("input", { id, type: "checkbox", role: "switch", "aria-describedby": `${id}-hint` });
   input.addEventListener("change", () => want(input.checked));
-  const element = make("div", { className: "dial switch" }, make("label", { htmlFor: id }, title), input, small(id, hint));
+  const label = make("label", { htmlFor: id }, title);
+  const element = make("div", { className: "dial switch" }, label, input, small(id, hint));
   return { element, show(value) { input.checked = value; } };
 }
 
@@ -110,7 +125,9 @@ function choiceDial({ id, title, hint }, values, want) {
   const labels = radios.map((radio) => make("label", {}, radio, make("span", {}, radio.value)));
   const element = make("fieldset", { className: "dial choice", "aria-describedby": `${id}-hint` },
     make("legend", {}, title), make("div", { className: "segments" }, ...labels), small(id, hint));
-  return { element, show(value) { for (const radio of radios) radio.checked = radio.value === value; } };
+  return { element, show(value) {
+    for (const radio of radios) radio.checked = radio.value === value;
+  } };
 }
 
 const small = (id, text) => make("small", { id: `${id}-hint` }, text);

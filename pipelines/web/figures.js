@@ -78,6 +78,6 @@ function inbound(report) {
 function playout(now, before) {
   const frames = now.framesDecoded - before.framesDecoded;
   if (frames <= 0) return 0;
-  const [name] = ["totalProcessingDelay", "jitterBufferDelay"].filter((each) => each in now);
+  const name = ["totalProcessingDelay", "jitterBufferDelay"].find((each) => each in now);
   return name ? (1000 * (now[name] - before[name])) / frames : 0;
 }

@@ -79,11 +79,11 @@ export class Session {
 
   #firstMessage() {
     return new Promise((resolve, reject) => {
-      const give_up = () => reject(new NoWay());
-      setTimeout(give_up, CONNECT_MS);
+      const giveUp = () => reject(new NoWay());
+      setTimeout(giveUp, CONNECT_MS);
       this.control.addEventListener("state", ({ detail }) => resolve(detail), { once: true });
       this.peer.addEventListener("connectionstatechange", () => {
-        if (this.peer.connectionState === "failed") give_up();
+        if (this.peer.connectionState === "failed") giveUp();
       });
     });
   }

@@ -2,10 +2,12 @@
 
 const PAUSE_MS = 50; // 20 messages a second while a dial is moved; the server takes 60
 
+const REFUSALS = ["ControlError", "Refusal"];
+
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** All settings by name. Event "change": some have other values; `detail.names`, and
- * `detail.wanted`: by the user here. */
+ * `detail.wanted`: by the user here. Event "refused" (`detail`: the error): the server took none. */
 export class Settings extends EventTarget {
   #pending = {}; // wanted here, not yet told to the server
   #sending = null;
@@ -68,6 +70,7 @@ export class Settings extends EventTarget {
     try {
       this.adopt((await control.ask("set", changes)).settings);
     } catch (error) {
+      if (!REFUSALS.includes(error.name)) return; // the next session begins with what is wanted
       this.dispatchEvent(new CustomEvent("refused", { detail: error }));
       const now = await control.ask("get").catch(() => null);
       if (now) this.adopt(now.settings);

@@ -250,7 +250,8 @@ class Page {
   }
 
   #forget() {
-    (this.remote ?? this.connection.session?.control)?.ask("reset").then(() => say("The past is forgotten.")).catch(() => {});
+    const control = this.remote ?? this.connection.session?.control;
+    control?.ask("reset").then(() => say("The past is forgotten.")).catch(() => {});
   }
 }
 

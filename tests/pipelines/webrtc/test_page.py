@@ -118,6 +118,8 @@ async def test_the_source_is_changed_and_the_result_is_kept(tmp_path: Path) -> N
             await record.click()
         with av.open(await (await recording.value).path()) as video:
             assert sum(1 for _ in video.decode(video=0)) > 1
+        await page.locator("#source-choice").select_option("screen")
+        await until(lambda: session.track and session.track.statistics.width > 320, "the screen")
         await camera_again(page)
         await until(lambda: session.track and session.track.statistics.width == 320, "the camera")
         assert len(list(server.sessions)) == 1

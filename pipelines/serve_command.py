@@ -29,7 +29,7 @@ from .serve_options import (
     token_for,
     turn_server,
 )
-from .video_command import Dtype
+from .video_command import Dtype, load_filter
 from .webrtc.limits import Limits
 from .webrtc.options import Codec, ServerOptions
 
@@ -135,18 +135,13 @@ def _leave_if_busy() -> None:
 
 def _loader(model: str, device: str, dtype: str, look: str | None) -> Callable[[], Any]:
     def load() -> Any:
-        for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
-            os.environ.setdefault(f"{library}_VERBOSITY", "error")
         # Threads that spin while they wait take the processor from the codecs and the browser:
-        # on two busy cores a frame took 250 ms without it, and minutes with it.
+        # on two busy cores a frame took 250 ms without it, and seconds with it.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing
-
-        loaded = TurboModel.load(model, device=device, dtype=dtype)
-        if look is not None and look not in loaded.looks:
-            known = ", ".join(loaded.looks) or "none; use --prompt"
-            raise SettingsError(f"{model} has no look {look!r}; its looks: {known}")
-        return loaded
+        try:
+            return load_filter(model, device, dtype, FilterSettings(), look).model
+        except typer.BadParameter as error:  # a look that it does not have
+            raise SettingsError(str(error)) from error
 
     return load
 

@@ -1,7 +1,8 @@
 """`Thumbnails`: a small picture of the built-in scene in every look of a model."""
 
-from asyncio import Lock
+from asyncio import Lock, to_thread
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import av
@@ -13,7 +14,8 @@ from .batching import FrameBatcher
 from .model_slot import ModelSlot
 
 WIDTH, HEIGHT = 256, 192
-SCENE_FRAME = 40  # the figure stands in the middle
+SCENE_SIZE, SCENE_FRAME = (800, 500), 8
+CROP = slice(96, 456), slice(240, 720)  # rows and columns with the figure and a tree: 4 to 3
 STRENGTH = 0.9
 
 
@@ -38,13 +40,17 @@ class Thumbnails:
             if number not in self._made:
                 settings = FilterSettings(prompt=looks[number], strength=STRENGTH, size=WIDTH)
                 frame_filter = slot.new_filter(settings)
-                self._made[number] = jpeg(await batcher.submit(frame_filter, _scene()))
+                scene = await to_thread(_scene)
+                self._made[number] = jpeg(await batcher.submit(frame_filter, scene))
             return self._made[number]
 
 
+@cache
 def _scene() -> av.VideoFrame:
-    frame = TestScene(WIDTH, HEIGHT)[SCENE_FRAME].frame
-    return frame.reformat(format="yuvj420p")
+    """Where the figure waves; drawn once, which takes a second."""
+    picture = TestScene(*SCENE_SIZE)[SCENE_FRAME].picture[CROP].copy()
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    return frame.reformat(WIDTH, HEIGHT, "yuvj420p", interpolation="AREA")
 
 
 def jpeg(frame: av.VideoFrame) -> bytes:

@@ -108,15 +108,19 @@ def number_of(blocks: list[float]) -> int | None:
 
 
 @asynccontextmanager
-async def chromium(folder: Path) -> AsyncIterator[Page]:
-    """A page in a browser of its own, which is dead afterwards, whatever happened."""
+async def chromium(folder: Path, *, without: str = "") -> AsyncIterator[Page]:
+    """A page in a browser of its own, which is dead afterwards, whatever happened.
+
+    without: one of `FLAGS` to be left out.
+    """
     profile = folder / "profile"
     camera = draw_camera(folder / "camera.y4m")
     try:
         async with async_playwright() as playwright:
             context = await playwright.chromium.launch_persistent_context(
                 profile, executable_path=CHROMIUM, timeout=90_000,
-                args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"],
+                args=[*(flag for flag in FLAGS if flag != without),
+                      f"--use-file-for-fake-video-capture={camera}"],
             )  # fmt: skip
             try:
                 yield context.pages[0]

@@ -1,0 +1,56 @@
+// The dials, made from the schema of the settings: a few first, the rest behind a disclosure.
+
+import { dialOf } from "./dial-kinds.js";
+import { byId, make } from "./dom.js";
+
+const FIRST = ["enabled", "strength", "steadiness"];
+const TITLES = { enabled: "Filter", mix: "Mix with the input", steps: "Denoising steps" };
+const SHORT = {
+  enabled: "Off: the picture passes untouched.",
+  strength: "How far from the input the picture may go.",
+  steadiness: "How firmly the picture is held over time.",
+};
+const GROUPS = [
+  ["Look", ["mix", "transition", "steps", "timesteps", "seed"]],
+  ["Steadiness", ["blend_before", "blend_after", "motion_sensitivity", "scene_cut_sensitivity",
+                  "noise", "feedback", "cross_frame", "reuse_unchanged"]],
+  ["Working picture", ["size", "side", "shape", "fit"]],
+];
+const ELSEWHERE = ["prompt"]; // has fields of its own
+
+/** Shows every setting of the schema, those that are unknown here too. */
+export class Dials {
+  #settings;
+  #dials = new Map();
+
+  constructor(settings) {
+    this.#settings = settings;
+    byId("first-dials").append(...this.#made(FIRST));
+    const known = [...FIRST, ...ELSEWHERE, ...GROUPS.flatMap(([, names]) => names)];
+    const rest = Object.keys(settings.schema).filter((name) => !known.includes(name));
+    for (const [title, names] of [...GROUPS, ["More", rest]]) {
+      const dials = this.#made(names);
+      if (dials.length) byId("expert-dials").append(make("h3", {}, title), ...dials);
+    }
+    settings.addEventListener("change", ({ detail }) => this.#show(detail.names));
+    this.#show(this.#dials.keys());
+  }
+
+  #made(names) {
+    const elements = [];
+    for (const name of names.filter((each) => each in this.#settings.schema)) {
+      const property = { ...this.#settings.schema[name] };
+      property.title = TITLES[name] ?? property.title;
+      property.description = SHORT[name] ?? property.description;
+      const dial = dialOf(name, property, (value) => this.#settings.want({ [name]: value }));
+      if (!dial) continue;
+      this.#dials.set(name, dial);
+      elements.push(dial.element);
+    }
+    return elements;
+  }
+
+  #show(names) {
+    for (const name of names) this.#dials.get(name)?.show(this.#settings.values[name]);
+  }
+}

@@ -1,0 +1,105 @@
+"""The page in a real Chromium: opened, watched and steered as a person would."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import ConsoleMessage, Page, expect
+
+from .browsers import look, number_of
+from .conftest import Client, until
+
+SECONDS_MS = 60_000  # for anything to appear on a busy machine
+SCREENSHOTS = Path(__file__).resolve().parents[3] / "build" / "screenshots"
+WATCH = "() => { window.videos = ['before', 'after'].map((id) => document.getElementById(id)); }"
+HARMLESS = (
+    "Failed to load resource",  # the server says no, or is away: part of some tests
+    "Canvas2D: Multiple readback",  # these tests look at pictures often
+)
+
+
+async def opened(page: Page, client: Client | str, path: str = "/") -> list[str]:
+    """Go to the page. Gives a list that fills with what its scripts and its policy complain of."""
+    complaints: list[str] = []
+
+    def told(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(HARMLESS):
+            complaints.append(message.text)
+
+    page.on("console", told)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_default_timeout(SECONDS_MS)
+    await page.goto(client if isinstance(client, str) else str(client.make_url(path)))
+    return complaints
+
+
+async def state(page: Page, words: str) -> None:
+    """Wait until the page says this of the connection."""
+    await expect(page.locator("#state-words")).to_have_text(words, timeout=SECONDS_MS)
+
+
+async def covered(page: Page, title: str) -> None:
+    """Wait until this stands over the picture."""
+    await expect(page.locator("#cover-title")).to_have_text(title, timeout=SECONDS_MS)
+    await expect(page.locator("#cover")).to_be_visible(timeout=SECONDS_MS)
+
+
+async def use_camera(page: Page) -> None:
+    """Choose the camera, and wait until the session runs."""
+    await page.get_by_role("button", name="Use the camera").click()
+    await live(page)
+
+
+async def live(page: Page) -> None:
+    """Wait until restyled frames come, and make them readable for `look`."""
+    await expect(page.locator("#stage[data-live=true]")).to_be_visible(timeout=SECONDS_MS)
+    await state(page, "Live")
+    await page.evaluate(WATCH)
+
+
+async def counted(page: Page, most: int = 200) -> list[tuple[int, int]]:
+    """Pairs of the counters in the sent and the received picture, until ten are different."""
+    pairs: dict[int, tuple[int, int]] = {}
+    for _ in range(most):
+        before, after = await look(page)
+        if before and after:
+            sent, got = number_of(before["blocks"]), number_of(after["blocks"])
+            if sent is not None and got is not None:
+                pairs[got] = sent, got
+        if len(pairs) == 10:
+            return list(pairs.values())
+    raise AssertionError(f"only {len(pairs)} different counters were seen")
+
+
+async def move(page: Page, name: str) -> None:
+    """Turn the dial of one setting, by keyboard, whatever kind it is."""
+    automatic = page.locator(f"#dial-{name}-auto")
+    if await automatic.count():
+        await automatic.press("Space")
+        return
+    radios = page.locator(f"[name=dial-{name}]")
+    if await radios.count():
+        await radios.locator("visible=true").or_(radios).nth(0).press("ArrowRight")
+        return
+    dial = page.locator(f"#dial-{name}")
+    kind = await dial.get_attribute("type")
+    if kind == "number":
+        await dial.fill("7")
+        await dial.press("Enter")
+    elif kind == "checkbox":
+        await dial.press("Space")
+    else:
+        low = float(await dial.input_value()) <= float(await dial.get_attribute("min") or 0)
+        await dial.press("ArrowRight" if low else "ArrowLeft")
+
+
+async def until_set(settings: Any, name: str, wanted: Any) -> None:
+    """Wait until the server has this value. settings: a function that gives all of them."""
+    await until(lambda: settings()[name] == wanted, f"{name} to be {wanted}")
+
+
+async def photographed(page: Page, name: str) -> None:
+    """Keep a screenshot for people to judge, where somebody wants it."""
+    if "CI" in os.environ:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=SCREENSHOTS / f"{name}.png")

@@ -1,0 +1,178 @@
+"""The page, used by a real Chromium: its picture, its dials, its sources, and what it says."""
+
+from pathlib import Path
+
+import av
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.pipelines.conftest import write_clip
+from turbolens.filter import FilterSettings
+from turbolens.pipelines.webrtc.remote_control import RemoteControl, create_control_app
+from turbolens.pipelines.webrtc.serving import Server
+
+from .browsers import chromium, look, needs_chromium, sees
+from .conftest import Shade, asynchronous_for, serving, until
+from .pages import (
+    SECONDS_MS,
+    counted,
+    covered,
+    move,
+    opened,
+    photographed,
+    state,
+    until_set,
+    use_camera,
+)
+from .test_chromium import dimmed
+
+pytestmark = pytest.mark.slow
+LIMIT = 120
+FIRST = FilterSettings(strength=0.5)
+
+
+def only(server: Server) -> dict[str, object]:
+    """The settings of the one session there is."""
+    (session,) = server.sessions
+    assert session.controls is not None
+    return session.controls.settings
+
+
+@asynchronous_for(LIMIT)
+async def test_the_camera_comes_back_restyled_and_every_control_does_its_work(
+    tmp_path: Path,
+) -> None:
+    needs_chromium()
+    async with serving(settings=FIRST) as (client, server), chromium(tmp_path) as page:
+        complaints = await opened(page, client)
+        await use_camera(page)
+        await sees(page, dimmed(0.5))
+        before, after = await look(page)
+        assert before is not None
+        assert after is not None
+        assert before["body"][0] - after["body"][0] > 40  # another picture, with the same counter
+        assert len(await counted(page)) == 10
+        await drag_divider(page)
+        await page.get_by_role("slider", name="Strength").fill("0.1")
+        await sees(page, dimmed(0.1))
+        await page.get_by_text("Expert settings").click()
+        for name, was in FIRST.model_dump(mode="json", exclude={"prompt", "strength"}).items():
+            await move(page, name)
+            await until_changed(server, name, was)
+        await page.get_by_role("button", name="Defaults").click()
+        await until(lambda: only(server) == FIRST.model_dump(mode="json"), "the defaults")
+        await sees(page, dimmed(0.5))
+        assert complaints == []
+
+
+async def until_changed(server: Server, name: str, was: object) -> None:
+    """Wait until this setting is another."""
+    await until(lambda: only(server)[name] != was, f"a change of {name}")
+
+
+@asynchronous_for(LIMIT)
+async def test_looks_and_prompts_are_chosen_written_and_mixed(tmp_path: Path) -> None:
+    needs_chromium()
+    async with serving(settings=FIRST) as (client, server), chromium(tmp_path) as page:
+        complaints = await opened(page, client)
+        await use_camera(page)
+        await expect(page.locator(".look img[data-state=there]")).to_have_count(
+            2, timeout=SECONDS_MS
+        )
+        await page.get_by_role("radio", name="dark").check()
+        await until_set(lambda: only(server), "prompt", [["dark", 1.0]])
+        await page.get_by_role("radio", name="dark").press("ArrowDown")
+        await until_set(lambda: only(server), "prompt", [["bright", 1.0]])
+        await page.get_by_label("Prompt", exact=True).fill("a rainy evening")
+        await until_set(lambda: only(server), "prompt", [["a rainy evening", 1.0]])
+        assert await page.locator(".look :checked").count() == 0
+        await page.get_by_role("button", name="Mix in a second prompt").click()
+        await page.get_by_label("Second prompt").fill("dark")
+        await page.get_by_label("Share of the second").fill("0.4")
+        mixed = [["a rainy evening", 0.6], ["dark", 0.4]]
+        await until_set(lambda: only(server), "prompt", mixed)
+        await page.get_by_role("button", name="Without a second prompt").click()
+        await until_set(lambda: only(server), "prompt", [["a rainy evening", 1.0]])
+        assert complaints == []
+
+
+@asynchronous_for(LIMIT)
+async def test_the_source_is_changed_and_the_result_is_kept(tmp_path: Path) -> None:
+    needs_chromium()
+    film = write_clip(tmp_path / "film.webm", codec="libvpx", pts=range(50), size=(160, 96))
+    async with serving(settings=FIRST) as (client, server), chromium(tmp_path) as page:
+        complaints = await opened(page, client)
+        await use_camera(page)
+        await page.locator("#file").set_input_files(film)
+        (session,) = server.sessions
+        await until(lambda: session.track and session.track.statistics.width == 160, "the film")
+        await expect(page.locator("#source-choice option:checked")).to_have_text("Video file")
+        async with page.expect_download() as snapshot:
+            await page.get_by_role("button", name="Take a snapshot").click()
+        with av.open(await (await snapshot.value).path()) as picture:
+            assert next(picture.decode(video=0)).width == 160
+        record = page.get_by_role("button", name="Record the result")
+        await record.click()
+        await expect(page.locator("#recording-clock")).to_have_text("0:02", timeout=SECONDS_MS)
+        async with page.expect_download() as recording:
+            await record.click()
+        with av.open(await (await recording.value).path()) as video:
+            assert sum(1 for _ in video.decode(video=0)) > 1
+        await page.locator("#source-choice").select_option("screen")
+        await until(lambda: session.track and session.track.statistics.width > 320, "the screen")
+        await camera_again(page)
+        await until(lambda: session.track and session.track.statistics.width == 320, "the camera")
+        assert len(list(server.sessions)) == 1
+        await page.get_by_role("button", name="Stop").click()
+        await until(lambda: len(server.sessions) == 0, "the end of the session")
+        await covered(page, "See the world in another look")
+        assert complaints == []
+
+
+async def camera_again(page: Page) -> None:
+    """Choose the first camera of the list."""
+    value = await page.locator("#source-choice option").first.get_attribute("value")
+    assert value is not None
+    assert value.startswith("camera")
+    await page.locator("#source-choice").select_option(value)
+
+
+async def drag_divider(page: Page) -> None:
+    """By keys, then by pointer; side by side there is none."""
+    divider = page.get_by_role("slider", name="Divider")
+    await divider.press("Home")
+    await expect(divider).to_have_attribute("aria-valuenow", "0")
+    await divider.press("PageUp")
+    await expect(divider).to_have_attribute("aria-valuenow", "10")
+    box = await page.locator("#stage").bounding_box()
+    knob = await page.locator(".knob").bounding_box()
+    assert box is not None
+    assert knob is not None
+    await page.mouse.move(knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 50)
+    await page.mouse.up()
+    await expect(divider).to_have_attribute("aria-valuenow", "75")
+    await page.get_by_role("radio", name="Side by side").check()
+    await expect(divider).to_be_hidden()
+    await photographed(page, "side-by-side")
+
+
+@asynchronous_for(LIMIT)
+async def test_a_program_with_a_camera_of_its_own_has_only_dials(tmp_path: Path) -> None:
+    needs_chromium()
+    shade = Shade(FIRST)
+    figures = {"received": 100, "dropped": 25, "delivered_fps": 24.6, "latency_ms": 51.2}
+    app = create_control_app(shade, statistics=lambda: figures)
+    with RemoteControl(app) as remote:
+        async with chromium(tmp_path) as page:
+            complaints = await opened(page, remote.url)
+            await state(page, "Live")
+            await expect(page.locator("#stage")).to_be_hidden()
+            await expect(page.locator("#figure-drops")).to_have_text("25", timeout=SECONDS_MS)
+            await page.get_by_role("slider", name="Strength").fill("0.25")
+            await until(lambda: shade.settings.strength == 0.25, "the dial to move the filter")
+            await page.get_by_role("button", name="Forget the past").click()
+            await until(lambda: shade.resets == 1, "the past to be forgotten")
+            await photographed(page, "remote-control")
+            assert complaints == []

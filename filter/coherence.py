@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from .luma import halved, resized
-from .motion import Motion, MotionFeatures, warped
+from .motion import Motion, MotionFeatures, warped_sharply
 from .settings import FilterSettings
 
 # RMS difference of unit-variance latents at which the past counts 1/e, at sensitivity 0.5.
@@ -142,7 +142,7 @@ class Coherence:
 
         Not of this frame is what has no history: uncovered places, another scene, another look.
         """
-        image, past = image.float(), self._said
+        image, past = image.float().contiguous(), self._said  # 3 times as fast as channels last
         if change is not None and past is not None and settings.weight_after > 0.0:
             kept = settings.weight_after * change.kept
             image = torch.lerp(image, moved_along(past, change.motion), kept)
@@ -227,9 +227,9 @@ def _likeness(residual: torch.Tensor, motion_sensitivity: float) -> torch.Tensor
 def moved_along(image: torch.Tensor, motion: Motion) -> torch.Tensor:
     """The image (1, C, H, W) of the frame before, moved to now.
 
-    By a bicubic kernel: with a bilinear one, a third of the detail is gone after a few frames.
+    Sharply: after a few plain bilinear warps a third of the detail is gone.
     """
-    return warped(image, motion.at(*image.shape[-2:]), "bicubic")
+    return warped_sharply(image, motion.at(*image.shape[-2:]))
 
 
 def _fed_back(

@@ -25,6 +25,7 @@ _FLAT = 0.02  # standard deviation (of 1) below which a picture is not stretched
 _NO_TEXTURE = 0.02  # variance of the mismatch at which a patch's vote begins to fade
 _OTHER_GUESS = 1.05  # how much better the first guess may look to lose against another
 _MATCH_FLOOR = 0.05  # variance that every patch is thought to have, so that noise is no mismatch
+_PUT_BACK = 1.25  # of the blur of a bilinear warp: 1 loses a tenth of the detail, 1.6 adds as much
 _ROUND_TRIP = (0.2, 4.0)  # tolerance of forward and back: share of the squared length, px²
 
 
@@ -89,13 +90,34 @@ def resized_flow(flow: torch.Tensor, height: int, width: int, scale: float) -> t
 def warped(image: torch.Tensor, flow: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
     """`image` (1, C, H, W) sampled at p + flow(p), flow in pixels; beyond the rim the rim is seen.
 
-    mode: bilinear, or bicubic (Keys 1981, a = −0.75), which keeps what is warped again and again
-    from blurring.
+    mode: bilinear, or bicubic (Keys 1981, a = −0.75).
     """
     h, w = image.shape[-2:]
     step = _pair(2 / max(w - 1, 1), 2 / max(h - 1, 1), flow.device)
     grid = _corner_grid(h, w, flow.device) + (flow * step).permute(0, 2, 3, 1)
     return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=True)
+
+
+def warped_sharply(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
+    """As `warped`, bilinear, with what that blurs put back: half as costly as a bicubic kernel.
+
+    Linear interpolation at a fraction t between pixels errs by t(1 − t)/2 of the second derivative;
+    here of the Laplacian, by the mean of both fractions, and a quarter more, since what is warped
+    again and again is blurred by errors of the flow too.
+    """
+    moved = warped(image, flow)
+    fraction = flow - flow.floor()
+    blurred = (fraction * (1.0 - fraction)).sum(dim=1, keepdim=True) * (_PUT_BACK / 4)
+    return moved.sub_(blurred * _laplacian(moved))
+
+
+def _laplacian(image: torch.Tensor) -> torch.Tensor:
+    """Sums of the four neighbours less four times the middle; shifts cost a tenth of a kernel."""
+    rimmed = F.pad(image, (1, 1, 1, 1), mode="replicate")
+    summed = rimmed[..., :-2, 1:-1] + rimmed[..., 2:, 1:-1]
+    summed += rimmed[..., 1:-1, :-2]
+    summed += rimmed[..., 1:-1, 2:]
+    return summed.sub_(image, alpha=4)
 
 
 class _Level:
@@ -158,11 +180,15 @@ class _Level:
 
     def mismatch(self, seen: torch.Tensor) -> torch.Tensor:
         """Variance of what is seen less the patch: (…, P)."""
-        return torch.var(seen - self.values, dim=-1, correction=0)
+        apart = seen - self.values
+        mean = apart.mean(dim=-1)
+        return apart.square().mean(dim=-1) - mean.square()
 
-    def refined(self, moves: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        """One step of Gauss and Newton for every patch, of at most a pixel: (P, 2)."""
-        seen = self.seen_in(other, moves)
+    def refined(self, moves: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """One step of Gauss and Newton for every patch, of at most a pixel: (P, 2).
+
+        seen: what is seen after the moves so far.
+        """
         slope = torch.bmm(self.gradients, seen.unsqueeze(-1)) - self._products[:, :, :1]
         return moves - torch.bmm(self.inverse_hessians, slope)[..., 0].clamp(-1.0, 1.0)
 
@@ -205,16 +231,21 @@ def _best_moves(
     level: _Level, other: torch.Tensor, guesses: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The moves (P, 2) that fit best, refined where that helps, and their mismatch (P,)."""
-    costs = level.mismatch(level.seen_in(other, guesses))
+    every = level.seen_in(other, guesses)
+    costs = level.mismatch(every)
+    if len(guesses) == 1:  # the finest level, where most patches are: one step, taken on trust
+        return level.refined(guesses[0], every[0]), costs[0]
     handicap = torch.full_like(costs[:, :1], _OTHER_GUESS)
     handicap[0] = 1.0
     best = (costs * handicap).argmin(dim=0, keepdim=True)
     start = guesses.gather(0, best.unsqueeze(-1).expand(-1, -1, 2))[0]
     cost = costs.gather(0, best)[0]
+    seen = every.gather(0, best.unsqueeze(-1).expand(-1, -1, _PATCH**2))[0]
     moves = start
-    for _ in range(_ITERATIONS if len(guesses) > 1 else 1):
-        moves = level.refined(moves, other)
-    refined = level.mismatch(level.seen_in(other, moves))
+    for _ in range(_ITERATIONS):
+        moves = level.refined(moves, seen)
+        seen = level.seen_in(other, moves)
+    refined = level.mismatch(seen)
     better = refined < cost
     return torch.where(better[:, None], moves, start), torch.minimum(cost, refined)
 

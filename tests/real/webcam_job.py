@@ -1,10 +1,12 @@
 """Run in the virtual machine: `turbolens webcam` between a camera and a virtual camera.
 
-python webcam_job.py steady replug model
+python webcam_job.py steady replug soak model
 
 The camera shows a ramp of grey that moves a step with each frame, so that the place of its edge
 tells which frame a picture is. What the virtual camera shows is read by an ffmpeg of its own, as a
-call would read it. Prints what was found; ends with code 1 if it is not as it must be.
+call would read it. Prints what was found; ends with code 1 if it is not as it must be. How fast it
+is says as much of the machine that emulates this one: rates and gaps are printed, and count only
+where TURBOLENS_STRICT is set.
 """
 
 import ctypes
@@ -29,6 +31,8 @@ STEP = 4  # pixels that the ramp moves with each frame
 START = 150  # seconds that a program may take to start where all is emulated
 BEGAN = time.monotonic()
 DELETE_MODULE = 176  # the number of the system call on x86_64
+STRICT = bool(os.environ.get("TURBOLENS_STRICT"))
+SOAK_MINUTES = 10
 DARK = 60  # levels: the slate is darker, any picture brighter
 
 
@@ -139,8 +143,8 @@ def steady(webcam: Webcam, reader: Reader) -> None:
     say(f"  {len(rows)} pictures in 10 s, longest gap {gap * 1000:.0f} ms")
     say(f"  steps of the ramp and how often: {sorted(Counter(steps.tolist()).items())}")
     say(f"  {webcam.stats}")
-    check("the virtual camera keeps its rate", 0.8 * RATE <= len(rows) / 10 <= 1.1 * RATE)
-    check("no picture is missing for long", gap < 1.0)
+    in_time("the virtual camera keeps its rate", 0.8 * RATE <= len(rows) / 10 <= 1.1 * RATE)
+    in_time("no picture is missing for long", gap < 1.0)
     near = np.minimum(steps % STEP, -steps % STEP) <= 1
     check("every picture is one of the camera's", near.mean() > 0.95)
     check("they come in order, mirrored", (steps <= WIDTH // 2).mean() > 0.98)
@@ -158,7 +162,7 @@ def replug(webcam: Webcam, reader: Reader) -> None:
         until("pictures move again", lambda seen=seen: moves(reader, seen))  # type: ignore[misc]
         gap = reader.longest_gap(began)
         say(f"  back, after {time.monotonic() - began:.1f} s; longest gap {gap:.2f} s")
-        check("the reader never waits for long", gap < 1.5)
+        in_time("the reader never waits for long", gap < 1.5)
 
 
 def shake_cable(webcam: Webcam, reader: Reader) -> None:
@@ -186,6 +190,27 @@ def driver_is_removed() -> bool:
     return bool(ctypes.CDLL(None).syscall(DELETE_MODULE, b"vivid", os.O_NONBLOCK) == 0)
 
 
+def soak(webcam: Webcam, reader: Reader) -> None:
+    """A whole call: the rate holds, nothing freezes, memory does not grow."""
+    memory = [resident_mb(webcam.process.pid)]
+    for minute in range(1, SOAK_MINUTES + 1):
+        began, first = time.monotonic(), len(reader.times)
+        time.sleep(60)
+        memory.append(resident_mb(webcam.process.pid))
+        rate, gap = (len(reader.times) - first) / 60, reader.longest_gap(began)
+        say(f"  minute {minute}: {rate:.1f} fps, longest gap {gap:.2f} s, {memory[-1]:.1f} MB")
+        in_time("no second is frozen", gap < 1.0)
+        in_time("the rate holds", rate > 0.8 * RATE)
+        check("it runs", webcam.process.poll() is None)
+    say(f"  {webcam.stats}")
+    check("memory is where it was after a minute", memory[-1] - memory[1] < 16)
+
+
+def resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+
+
 def said(webcam: Webcam, words: str) -> bool:
     return any(words in text for text in webcam.notices)
 
@@ -205,7 +230,7 @@ def model(webcam: Webcam, reader: Reader) -> None:
 
 
 def until(
-    what: str, condition: Callable[[], bool], seconds: float = 60, *, pause: float = 0.1
+    what: str, condition: Callable[[], bool], seconds: float = 100, *, pause: float = 0.1
 ) -> None:
     began = time.monotonic()
     while not condition():
@@ -220,6 +245,13 @@ def check(what: str, holds: Any) -> None:
         sys.exit(1)
 
 
+def in_time(what: str, holds: Any) -> None:
+    if holds or STRICT:
+        check(what, holds)
+    else:
+        say(f"  slow: {what}: not so")
+
+
 def run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)  # noqa: S603
     return done.stdout
@@ -230,7 +262,7 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-JOBS = {"steady": steady, "replug": replug, "model": model}
+JOBS = {"steady": steady, "replug": replug, "soak": soak, "model": model}
 CHEAP = "--no-enabled", "--mirror"  # torch takes the better part of a minute to import here
 STYLED = "--size", "64", "--dtype", "float32", "--prompt", "pencil sketch", "--strength", "1.0"
 
@@ -238,7 +270,7 @@ STYLED = "--size", "64", "--dtype", "float32", "--prompt", "pencil sketch", "--s
 def main() -> None:
     show_moving_ramp()
     wanted = sys.argv[1:]
-    for options, names in ((CHEAP, ["steady", "replug"]), (STYLED, ["model"])):
+    for options, names in ((CHEAP, ["steady", "replug", "soak"]), (STYLED, ["model"])):
         chosen = [name for name in names if name in wanted]
         if not chosen:
             continue

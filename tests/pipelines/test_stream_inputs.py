@@ -69,6 +69,7 @@ def test_a_playlist_over_http_is_filtered(address: str, tmp_path: Path) -> None:
 def test_the_screen_is_filtered(tmp_path: Path) -> None:
     command = ["Xvfb", "-displayfd", "1", "-screen", "0", "320x200x24", "-nolisten", "tcp"]
     with started(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
         display = server.stdout.readline().strip()
         assert display.isdecimal()
         seen: list[tuple[int, int]] = []

@@ -64,7 +64,12 @@ class Job(Generic[FrameT]):
 
 def filtered(jobs: list[Job[FrameT]]) -> list[FrameT]:
     """The results, in order; every stream gives what it would give one by one."""
-    return [frame for turn in _turns(jobs) for frame in _run(turn)]
+    try:
+        return [frame for turn in _turns(jobs) for frame in _run(turn)]
+    except BaseException:
+        for job in jobs:
+            job.stream.repeats.renew()  # nothing may pass for a repeat of what was never shown
+        raise
 
 
 def _turns(jobs: list[Job[FrameT]]) -> Iterator[list[Job[FrameT]]]:
@@ -184,8 +189,9 @@ def _finish(job: Job[FrameT]) -> FrameT:
     else:
         stream.styled = job.styled
         stream.reprojection.follow(job.geometry, job.picture, job.styled, job.view)
-    styled = job.picture if stream.styled is None else stream.styled
-    return stream.converter.to_frame(styled, job.frame, job.geometry, job.settings.mix)
+    if stream.styled is None:
+        raise RuntimeError("a frame repeats one that was never filtered; call reset")
+    return stream.converter.to_frame(stream.styled, job.frame, job.geometry, job.settings.mix)
 
 
 def _ended(jobs: Sequence[Job[FrameT]], stage: str) -> None:

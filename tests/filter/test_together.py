@@ -142,6 +142,25 @@ def test_a_repeated_frame_with_other_settings_is_filtered(
     assert not np.array_equal(first, second)
 
 
+def test_what_failed_is_not_repeated(
+    model: TurboModel, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = pictures(2)
+    frame_filter = FrameFilter(model)
+    for shown in frames:
+        with monkeypatch.context() as broken:
+            broken.setattr(model, "decode", _fail)
+            with pytest.raises(RuntimeError, match="out of memory"):
+                frame_filter(shown)
+        again = frame_filter(shown)
+        assert frame_filter.reused == 0
+        assert not np.array_equal(again, shown)
+
+
+def _fail(*_: Any) -> Any:
+    raise RuntimeError("out of memory")
+
+
 def test_repeats_are_filtered_if_asked(model: TurboModel, pictures: Pictures) -> None:
     frame_filter = FrameFilter(model, reuse_unchanged=False)
     for _ in range(3):

@@ -20,6 +20,7 @@ from .settings import FilterSettings
 _CHANGE_AT_HALF = 0.3
 # Difference of the input's luma (0…255), along its motion, at which it does.
 _RESIDUAL_AT_HALF = 15.0
+_APART_AT_HALF = 40.0  # the same for the result: above any flicker, below what leaves a ghost
 _MOVED = 0.25  # pixels of motion at which latents are not blended: they cannot be shifted by parts
 _CUT_CELLS = 8  # a picture's structure is compared on a grid of 8×8 cells
 _CUT_FLOOR = 0.02  # variance below which a picture counts as flat, so that sensor noise is no cut
@@ -144,8 +145,9 @@ class Coherence:
         """
         image, past = image.float().contiguous(), self._said  # 3 times as fast as channels last
         if change is not None and past is not None and settings.weight_after > 0.0:
-            kept = settings.weight_after * change.kept
-            image = torch.lerp(image, moved_along(past, change.motion), kept)
+            moved = moved_along(past, change.motion)
+            kept = change.kept * _resemblance(moved - image, settings.motion_sensitivity)
+            image = torch.lerp(image, moved, settings.weight_after * kept)
         self._said = image.nan_to_num()
         return image
 
@@ -222,6 +224,19 @@ def _likeness(residual: torch.Tensor, motion_sensitivity: float) -> torch.Tensor
         return torch.zeros_like(residual)
     tau = _RESIDUAL_AT_HALF * (1.0 - motion_sensitivity) / max(motion_sensitivity, 1e-9)
     return torch.exp(-(residual / tau).square())
+
+
+def _resemblance(apart: torch.Tensor, motion_sensitivity: float) -> torch.Tensor:
+    """exp(−(r/τ)²) of the difference of results, RMS over the channels: (1, 1, H, W).
+
+    A look reaches further than the pixels it is made from: a glow has to go with what it glowed
+    around, though the input beneath it has not changed.
+    """
+    if motion_sensitivity <= 0.0:
+        return torch.ones_like(apart[:, :1])
+    squared = apart.square().sum(dim=1, keepdim=True)
+    tau = _APART_AT_HALF / 127.5 * (1.0 - motion_sensitivity) / motion_sensitivity
+    return torch.exp(squared / (-3.0 * max(tau, 1e-6) ** 2))
 
 
 def moved_along(image: torch.Tensor, motion: Motion) -> torch.Tensor:

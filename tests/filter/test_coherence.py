@@ -251,3 +251,15 @@ def test_nothing_is_kept_at_rest_where_something_moves() -> None:
     assert change.kept_at_rest(16, 16)[..., 4:-4, 4:-4].max() < 0.01
     still = _view(image).change_from(_view(image), 0.5)
     assert still.kept_at_rest(16, 16).min() > 0.99
+
+
+def test_a_glow_goes_with_what_it_glowed_around() -> None:
+    """The look reaches further than the input: beneath the glow nothing has changed."""
+    coherence, settings, image = Coherence(), FilterSettings(), _image(1)
+    plain = torch.zeros(1, 3, SIDE, SIDE)
+    glowing = plain.clone()
+    glowing[..., 40:80, 40:80] = 0.9
+    for result in (glowing, glowing, plain):
+        _, change = coherence.before(_view(image), _encoded(image), settings)
+        shown = coherence.after(result, change, settings)
+    assert shown.abs().max() < 0.1

@@ -8,6 +8,7 @@ the network knows no history, so that many frames can go through it at once.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch.nn import functional as F
@@ -34,7 +35,11 @@ class InputView:
 
     def __init__(self, luma: torch.Tensor, device: torch.device) -> None:
         self.luma = luma.to(device)
-        self.features = MotionFeatures(halved(self.luma))
+
+    @cached_property
+    def features(self) -> MotionFeatures:
+        """What there is to match, made when motion is first asked for."""
+        return MotionFeatures(halved(self.luma))
 
     def change_from(
         self, past: "InputView", motion_sensitivity: float, held: torch.Tensor | None = None
@@ -166,8 +171,13 @@ def stillness(latents: torch.Tensor, past: torch.Tensor, motion_sensitivity: flo
         return torch.zeros_like(latents[:, :1])
     squared = (latents - past).square().mean(dim=1, keepdim=True)
     squared = F.max_pool2d(squared, kernel_size=3, stride=1, padding=1)
-    tau = _CHANGE_AT_HALF * (1.0 - motion_sensitivity) / max(motion_sensitivity, 1e-9)
+    tau = _tolerance(_CHANGE_AT_HALF, motion_sensitivity)
     return torch.exp(-squared / tau**2)
+
+
+def _tolerance(at_half: float, motion_sensitivity: float) -> float:
+    """The difference τ at which the past counts 1/e: ∞ at sensitivity 0, 0 at sensitivity 1."""
+    return at_half * (1.0 - motion_sensitivity) / max(motion_sensitivity, 1e-9)
 
 
 def scene_change(latents: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
@@ -222,7 +232,7 @@ def _likeness(residual: torch.Tensor, motion_sensitivity: float) -> torch.Tensor
     """
     if motion_sensitivity >= 1.0:
         return torch.zeros_like(residual)
-    tau = _RESIDUAL_AT_HALF * (1.0 - motion_sensitivity) / max(motion_sensitivity, 1e-9)
+    tau = _tolerance(_RESIDUAL_AT_HALF, motion_sensitivity)
     return torch.exp(-(residual / tau).square())
 
 
@@ -232,10 +242,8 @@ def _resemblance(apart: torch.Tensor, motion_sensitivity: float) -> torch.Tensor
     A look reaches further than the pixels it is made from: a glow has to go with what it glowed
     around, though the input beneath it has not changed.
     """
-    if motion_sensitivity <= 0.0:
-        return torch.ones_like(apart[:, :1])
     squared = apart.square().sum(dim=1, keepdim=True)
-    tau = _APART_AT_HALF / 127.5 * (1.0 - motion_sensitivity) / motion_sensitivity
+    tau = _tolerance(_APART_AT_HALF / 127.5, motion_sensitivity)
     return torch.exp(squared / (-3.0 * max(tau, 1e-6) ** 2))
 
 

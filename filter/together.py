@@ -109,7 +109,7 @@ def _look_at(job: Job[FrameT], geometry: Geometry) -> None:
     if settings.reuse_unchanged:
         job.repeated = stream.repeats(luma)
     if not job.repeated:
-        job.view = InputView(luma, job.stream.model.device)
+        job.view = InputView(luma, stream.model.device)
 
 
 def _run_network(jobs: list[Job[FrameT]]) -> None:

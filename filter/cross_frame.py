@@ -127,6 +127,11 @@ class CrossFrameProcessor:
         )
 
 
+def is_remembering() -> bool:
+    """Whether a pass of a UNet now, in this thread, reads a memory and is remembered by it."""
+    return _active.get() is not None
+
+
 def install_cross_frame_attention(unet: UNet, layers: Layers = "all") -> int:
     """Let streams with a `CrossFrameMemory` use it in these layers. Gives how many there are.
 

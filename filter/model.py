@@ -6,9 +6,17 @@ from threading import RLock
 
 import torch
 
-from .acceleration import keep_freed_memory, prepared
+from .acceleration import (
+    Accelerated,
+    Fitting,
+    Parts,
+    backends_for,
+    keep_freed_memory,
+    prepared,
+)
 from .autoencoder import PatchedAutoencoderTiny
 from .catalogue import locate
+from .cross_frame import is_remembering
 from .device import resolve_device, resolve_dtype
 from .loading import Autoencoder, Components, UNet, load_components
 from .prompts import PromptEmbeds, PromptEncoder
@@ -21,7 +29,8 @@ class TurboModel:
     vae, unet: the networks, as diffusers knows them. prompts: text → `PromptEmbeds`, cached.
     schedule: the noise schedule of the model. native_size: the longer side in pixels that it was
     made for. multiple: pixels that a working picture's sides must divide by. looks: the names its
-    card lists. lock: held while a frame is computed, since torch is fastest one frame at a time.
+    card lists. parts: what encodes, predicts and decodes, run plainly. lock: held while a frame is
+    computed, since torch is fastest one frame at a time.
     """
 
     def __init__(
@@ -32,6 +41,8 @@ class TurboModel:
         folder: Path | None = None,
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
+        acceleration: str = "none",
+        wait_for_acceleration: bool = False,
     ) -> None:
         self.name, self.folder = name, folder
         self.device = resolve_device(device)
@@ -49,7 +60,12 @@ class TurboModel:
         self.vae_scale_factor = vae_scale_factor(components.vae)
         self.multiple = self.vae_scale_factor * 2 ** (len(unet_config.block_out_channels) - 1)
         self.native_size = _longest(unet_config.sample_size) * self.vae_scale_factor
-        self._scaling_factor = float(vae_config.scaling_factor)
+        self.parts = parts = Parts.of(self.vae, self.unet)
+        backends = backends_for(acceleration, self.device, self.dtype)
+        self._encoder, self._predictor, self._decoder = (
+            Fitting(Accelerated(part, backends, wait=wait_for_acceleration))
+            for part in (parts.encoder, parts.predictor, parts.decoder)
+        )
         self._takes_time_ids = unet_config.addition_embed_type == "text_time"
         self._numbers: dict[tuple[int, ...], torch.Tensor] = {}
 
@@ -60,8 +76,15 @@ class TurboModel:
         *,
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
+        acceleration: str = "none",
+        wait_for_acceleration: bool = False,
     ) -> "TurboModel":
         """Load "embedded", another known model, a folder in diffusers' layout, or a hub id.
+
+        acceleration: none, which gives the same pictures bit for bit on every call; auto, which
+        takes what is fastest here and agrees with it; or one of `ACCELERATIONS` by name. Until it
+        is ready the model runs plainly, unless `wait_for_acceleration`: then the first frame of a
+        size takes long, and all come from the same way of running.
 
         `dtype` is auto, float32, float16 (not on a CPU) or bfloat16. Raises `ModelNotFoundError`,
         `UnsupportedModelError` or `ModelError` for models, `SettingsError` for device and dtype.
@@ -71,7 +94,18 @@ class TurboModel:
         keep_freed_memory()
         folder = locate(name_or_path)
         components = load_components(folder, torch.float32 if on.type == "cpu" else in_dtype)
-        return cls(components, name=str(name_or_path), folder=folder, device=on, dtype=in_dtype)
+        return cls(
+            components, name=str(name_or_path), folder=folder, device=on, dtype=in_dtype,
+            acceleration=acceleration, wait_for_acceleration=wait_for_acceleration,
+        )  # fmt: skip
+
+    @property
+    def accelerations(self) -> dict[str, str]:
+        """What runs the encoder, the predictor and the decoder now, for the shape used last."""
+        return {
+            type(part.accelerated.part).__name__.lower(): part.accelerated.latest
+            for part in (self._encoder, self._predictor, self._decoder)
+        }
 
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> torch.Tensor:
@@ -81,31 +115,32 @@ class TurboModel:
         stock pipelines draw it, would flicker.
         """
         with self.lock:
-            encoded = self.vae.encode(image.to(self.vae_dtype))
-            distribution = getattr(encoded, "latent_dist", None)
-            latents = encoded.latents if distribution is None else distribution.mode()
-            return latents.float() * self._scaling_factor  # type: ignore[no-any-return]
+            return self.parts.encoder.from_image(image)
+
+    @torch.inference_mode()
+    def encode_pictures(self, pictures: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Pictures uint8 (H, W, 3) of one size → the latents of all of them, as `encode`."""
+        with self.lock:
+            return self._encoder(torch.stack(tuple(pictures)).to(self.device))
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Scaled latents → image (B, 3, H, W) about -1…1, not clamped."""
         with self.lock:
-            unscaled = (latents / self._scaling_factor).to(self.vae_dtype)
-            return self.vae.decode(unscaled, return_dict=False)[0]  # type: ignore[no-any-return]
+            return self._decoder(latents)
 
     @torch.inference_mode()
     def predict(self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds) -> torch.Tensor:
         """Noisy latents (B, C, h, w) → model_output of the same shape: one pass of the UNet."""
-        size = len(noisy)
+        # A network that remembers what it saw is no function of its inputs alone.
+        run = self.parts.predictor if is_remembering() else self._predictor
         with self.lock:
-            output = self.unet(
-                noisy.to(self.dtype),
+            return run(  # type: ignore[no-any-return]
+                noisy,
                 self._tensor(timestep),
-                encoder_hidden_states=embeds.prompt_embeds.expand(size, -1, -1),
-                added_cond_kwargs=self._added(noisy, embeds),
-                return_dict=False,
+                embeds.prompt_embeds.expand(len(noisy), -1, -1),
+                *self._added(noisy, embeds),
             )
-        return output[0]  # type: ignore[no-any-return]
 
     @torch.inference_mode()
     def denoise(
@@ -125,17 +160,14 @@ class TurboModel:
             noisy = next_noisy(self.schedule, step, clean=clean, noisy=noisy, noise=fresh)
         return noisy
 
-    def _added(self, noisy: torch.Tensor, embeds: PromptEmbeds) -> dict[str, torch.Tensor]:
+    def _added(self, noisy: torch.Tensor, embeds: PromptEmbeds) -> tuple[torch.Tensor, ...]:
         """SDXL's added conditions: the pooled text, and the picture's size, whole and uncropped."""
         pooled = embeds.pooled_prompt_embeds
         if not self._takes_time_ids or pooled is None:
-            return {}
+            return ()
         size, height, width = len(noisy), *(self.vae_scale_factor * n for n in noisy.shape[-2:])
         time_ids = self._tensor(height, width, 0, 0, height, width).to(self.dtype)
-        return {
-            "text_embeds": pooled.expand(size, -1),
-            "time_ids": time_ids.expand(size, -1),
-        }
+        return pooled.expand(size, -1), time_ids.expand(size, -1)
 
     def _tensor(self, *numbers: int) -> torch.Tensor:
         """The numbers on the device, (n,), copied there only once."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from .coherence import Change, InputView
-from .frames import Geometry, image_from_pictures, pictures_from_image
+from .frames import Geometry, pictures_from_image
 from .luma import luma_of
 from .model import TurboModel
 from .prompts import PromptEmbeds
@@ -117,7 +117,7 @@ def _run_network(jobs: list[Job[FrameT]]) -> None:
     model = jobs[0].stream.model
     pictures = [job.picture for job in jobs if job.picture is not None]
     with model.lock:
-        latents = model.encode(image_from_pictures(pictures, model.device, model.vae_dtype))
+        latents = model.encode_pictures(pictures)
         _ended(jobs, "encode")
         for job, one in zip(jobs, torch.split(latents, 1), strict=True):
             _blend_before(job, one)

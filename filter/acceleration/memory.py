@@ -1,4 +1,4 @@
-"""What makes a model fast on its device: precision, memory format, memory allocation."""
+"""Where networks lie and how: precision, memory format, memory allocation."""
 
 import ctypes
 import os

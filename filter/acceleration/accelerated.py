@@ -1,0 +1,95 @@
+"""`Accelerated`: one part, run the fastest way that gives the same on this machine."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import torch
+from torch import nn
+
+from .trial import Backend, Trial
+
+Signature: TypeAlias = tuple[tuple[tuple[int, ...], torch.dtype], ...]
+
+_MOST_SHAPES = 16  # that are kept ready: each holds memory of its own
+
+
+class Accelerated:
+    """A part and the ways to run it, tried in their order; the fastest that agrees is kept.
+
+    Until a way is ready the part runs plainly. wait: the first call with a new shape waits for all
+    ways and decides at once, so that all results come from the same one: for files and benchmarks.
+    Called by one thread at a time.
+    """
+
+    def __init__(
+        self, part: nn.Module, backends: Sequence[Backend] = (), *, wait: bool = False
+    ) -> None:
+        self.part, self.backends, self.wait = part, tuple(backends), wait
+        self._shapes: OrderedDict[Signature, _Shape] = OrderedDict()
+
+    def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """The part's result. No memory of it is used again by a later call."""
+        if not self.backends:
+            return self.part(*inputs)  # type: ignore[no-any-return]
+        return self._shape(inputs)(inputs)
+
+    @property
+    def chosen(self) -> dict[Signature, str]:
+        """What runs each shape now: the name of a backend, or "none"."""
+        return {signature: shape.name for signature, shape in self._shapes.items()}
+
+    @property
+    def latest(self) -> str:
+        """What runs the shape that was used last."""
+        return next(reversed(self.chosen.values()), "none")
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a way is still being prepared or compared for some shape."""
+        return any(shape.undecided for shape in self._shapes.values())
+
+    def renew(self) -> None:
+        """Begin anew, since the weights have changed; what was made may hold copies of them."""
+        self._shapes.clear()
+
+    def _shape(self, inputs: Sequence[torch.Tensor]) -> "_Shape":
+        signature = tuple((tuple(one.shape), one.dtype) for one in inputs)
+        if signature not in self._shapes:
+            self._shapes[signature] = _Shape(self.part, self.backends, wait=self.wait)
+            if len(self._shapes) > _MOST_SHAPES:
+                self._shapes.popitem(last=False)
+        self._shapes.move_to_end(signature)
+        return self._shapes[signature]
+
+
+class _Shape:
+    """A part for inputs of one shape: what runs it now, and what may do it better."""
+
+    def __init__(self, part: nn.Module, backends: Sequence[Backend], *, wait: bool) -> None:
+        self.name = "none"
+        self._part, self._best = part, part
+        self._waiting, self._wait = list(backends), wait
+        self._trial: Trial | None = None
+
+    @property
+    def undecided(self) -> bool:
+        return bool(self._waiting) or self._trial is not None
+
+    def __call__(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        while self._wait and self.undecided:
+            self._go_on(inputs)
+        return self._go_on(inputs)
+
+    def _go_on(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The result, and on the way one more comparison where a way is ready for it."""
+        if self._trial is None and self._waiting:
+            self._trial = Trial(self._waiting.pop(0), self._part, inputs, wait=self._wait)
+        if self._trial is None or not self._trial.ready:
+            return self._best(*inputs)  # type: ignore[no-any-return]
+        result = self._trial.compare(self._best, inputs)
+        if self._trial.decided:
+            if self._trial.won is not None:
+                self.name, self._best = self._trial.backend.name, self._trial.won
+            self._trial = None
+        return result

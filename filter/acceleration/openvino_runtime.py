@@ -1,0 +1,142 @@
+"""OpenVINO on a CPU: the whole part as one graph, with threads that survive busy neighbours."""
+
+import copy
+import hashlib
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+import torch
+from torch import nn
+
+from .openvino_probe import PROPERTIES, is_sound, openvino_module
+from .trial import Run
+
+_MODEL = "model.xml"
+_MOST_KEPT = 60  # converted parts in the cache
+
+
+class OpenVino:
+    """Parts in OpenVINO, in bfloat16 where the model is, else in float32.
+
+    A batch goes through one by one: OpenVINO has no overhead that a batch would share. On some
+    processors its compiler ends the program, so another process tries it first; what that finds,
+    and the converted part, are kept in the user's cache folder. Nothing is ever sent anywhere.
+    """
+
+    name: str = "openvino"
+    takes: Literal["moment", "seconds", "minutes"] = "seconds"
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        self._precision = "bf16" if dtype == torch.bfloat16 else "f32"
+        self._singles: dict[tuple[object, ...], Any] = {}
+
+    def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
+        """Raises `RuntimeError` where OpenVINO cannot run this part on this processor."""
+        count = len(inputs[0])
+        single = [_row(one, 0, count) for one in inputs]
+        key = (id(part), *((tuple(one.shape), one.dtype) for one in single))
+        if key not in self._singles:
+            self._singles[key] = self._compile(part, single)
+        compiled = self._singles[key]
+
+        def run(*inputs: torch.Tensor) -> torch.Tensor:
+            results = [
+                _infer(compiled, [_row(one, index, count) for one in inputs])
+                for index in range(count)
+            ]
+            return results[0] if count == 1 else torch.cat(results)
+
+        return run
+
+    def _compile(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Any:
+        openvino = openvino_module()
+        core = openvino.Core()
+        folder = _cache_folder(part, inputs, f"{openvino.__version__} {self._precision}")
+        _forget_old(folder.parent)
+        if not (folder / _MODEL).is_file():
+            convert(part, inputs, folder / _MODEL)
+        threads = torch.get_num_threads()
+        for extra in PROPERTIES:
+            if is_sound(folder / _MODEL, self._precision, extra):
+                properties = {
+                    "INFERENCE_PRECISION_HINT": self._precision,
+                    "INFERENCE_NUM_THREADS": str(threads),
+                    "PERFORMANCE_HINT": "LATENCY",
+                    **extra,
+                }
+                return core.compile_model(folder / _MODEL, "CPU", properties)
+        raise RuntimeError("OpenVINO's compiler fails on this processor")
+
+
+def convert(part: nn.Module, inputs: Sequence[torch.Tensor], path: Path) -> None:
+    """Write the part, in float32, as an OpenVINO model with the shapes of these inputs."""
+    openvino = openvino_module()
+    frontends = import_module("openvino.frontend")
+    decoders = import_module("openvino.frontend.pytorch.ts_decoder")
+    examples = tuple(_plain(one) for one in inputs)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # shapes are constants, on purpose
+        traced = torch.jit.trace(copy.deepcopy(part).float().eval(), examples, check_trace=False)
+    frontend = frontends.FrontEndManager().load_by_framework("pytorch")
+    decoder = decoders.TorchScriptPythonDecoder(traced)  # the model is a view of it until written
+    model = frontend.convert(frontend.load(decoder))
+    shapes = [openvino.PartialShape(list(one.shape)) for one in examples]
+    model.reshape(dict(zip(model.inputs, shapes, strict=True)))
+    _written_whole(path.parent, lambda at: openvino.save_model(
+        model, at / path.name, compress_to_fp16=False))  # fmt: skip
+
+
+def _written_whole(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill the folder, which appears under its name only then."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        write(unfinished)
+        if not folder.is_dir():  # another process may have been faster
+            unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _plain(one: torch.Tensor) -> torch.Tensor:
+    """As OpenVINO takes it: contiguous, float32 where it is a float, with its own memory."""
+    wanted = torch.float32 if one.is_floating_point() else one.dtype
+    with torch.inference_mode(False):
+        return one.to(dtype=wanted, memory_format=torch.contiguous_format, copy=True)
+
+
+def _infer(compiled: Any, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    arrays = [
+        (one.float() if one.is_floating_point() else one).contiguous().numpy() for one in inputs
+    ]
+    results = compiled(arrays, share_inputs=True, share_outputs=False)
+    return torch.from_numpy(results[0])
+
+
+def _row(one: torch.Tensor, index: int, count: int) -> torch.Tensor:
+    """One of a batch; what all have in common stays whole."""
+    return one[index : index + 1] if len(one) == count else one
+
+
+def _forget_old(folder: Path) -> None:
+    """Keep the parts that were made last; a shape more is 20 MB of the embedded model."""
+    made = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in made[_MOST_KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _cache_folder(part: nn.Module, inputs: Sequence[torch.Tensor], version: str) -> Path:
+    """The folder for these weights, shapes and versions."""
+    digest = hashlib.blake2b(digest_size=16)
+    shapes = [(tuple(one.shape), str(one.dtype)) for one in inputs]
+    digest.update(repr((type(part).__name__, shapes, version, torch.__version__)).encode())
+    for name, value in sorted(part.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return Path(platformdirs.user_cache_dir("turbolens")) / "openvino" / digest.hexdigest()

@@ -1,0 +1,145 @@
+"""`Trial`: whether another way to run a part gives the same here, and gives it faster."""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from statistics import median
+from threading import Thread
+from time import perf_counter
+from typing import Literal, Protocol, TypeAlias
+
+import torch
+from torch import nn
+
+Run: TypeAlias = Callable[..., torch.Tensor]
+
+LEAST_PSNR = 40.0  # dB, of the range of the plain result: what another way must reach
+LEAST_PSNR_HALF = 35.0  # the same where the plain result itself comes from half precision
+_ROUNDS = 5  # comparisons before a way is chosen
+_GAIN = 0.95  # share of the time so far that another way may take at most to be worth it
+log = logging.getLogger(__name__)
+
+
+class Backend(Protocol):
+    """Another way to run a part.
+
+    takes: how long `prepare` does. A moment is spent on the thread that runs the part; seconds are
+    spent on another, which the end of the program waits for; minutes, on one that it does not.
+    """
+
+    @property
+    def name(self) -> str:
+        """As users write it."""
+        ...
+
+    @property
+    def takes(self) -> Literal["moment", "seconds", "minutes"]:
+        """The length of `prepare`."""
+        ...
+
+    def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
+        """The part for inputs like these: same shapes, dtypes and device.
+
+        What it gives is its own memory. Any exception means that it is not possible here.
+        """
+        ...
+
+
+class Trial:
+    """One way on trial, for inputs of one shape."""
+
+    def __init__(
+        self, backend: Backend, part: nn.Module, inputs: Sequence[torch.Tensor], *, wait: bool
+    ) -> None:
+        self.backend, self._part = backend, part
+        self._run: Run | None = None
+        self._refused = False
+        self._before: list[float] = []
+        self._after: list[float] = []
+        examples = [one.clone() for one in inputs]
+        self._thread: Thread | None = None
+        if wait or backend.takes == "moment":
+            self._prepare(examples)
+            return
+        self._thread = Thread(
+            target=self._prepare, args=(examples,), name="acceleration",
+            daemon=backend.takes == "minutes",
+        )  # fmt: skip
+        self._thread.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether preparing has ended, well or not."""
+        return self._thread is None or not self._thread.is_alive()
+
+    @property
+    def decided(self) -> bool:
+        """Whether no further comparison is needed."""
+        return self._run is None or self._refused or len(self._after) >= _ROUNDS
+
+    @property
+    def won(self) -> Run | None:
+        """The way, where it is worth to be kept."""
+        if self._run is None or self._refused or not self._after:
+            return None
+        return self._run if median(self._after) < _GAIN * median(self._before) else None
+
+    def compare(self, best: Run, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The result of `best`, which the way on trial is compared with on the same inputs."""
+        if self._run is None:
+            return best(*inputs)
+        result, seconds = _timed(best, inputs)
+        try:
+            other, took = _timed(self._run, inputs)
+        except Exception as error:  # noqa: BLE001 - the edge of another runtime: PyTorch goes on
+            self._refuse(f"failed: {_first_line(error)}")
+            return result
+        psnr = agreement_db(result, other)
+        least = LEAST_PSNR if result.dtype == torch.float32 else LEAST_PSNR_HALF
+        if not psnr >= least:
+            self._refuse(f"differs too much ({psnr:.1f} dB, at least {least:.0f} are needed)")
+        if self._warm:
+            self._before.append(seconds)
+            self._after.append(took)
+        self._warm = True
+        return result
+
+    _warm = False  # the first call allocates and is not timed
+
+    def _prepare(self, inputs: Sequence[torch.Tensor]) -> None:
+        try:
+            self._run = self.backend.prepare(self._part, inputs)
+        except Exception as error:
+            self._refuse(f"is not possible here: {_first_line(error)}")
+            log.debug("%s could not be prepared", self.backend.name, exc_info=error)
+
+    def _refuse(self, reason: str) -> None:
+        self._refused = True
+        log.warning(
+            "%s for the %s %s", self.backend.name, type(self._part).__name__.lower(), reason
+        )
+
+
+def agreement_db(plain: torch.Tensor, other: torch.Tensor) -> float:
+    """PSNR of `other` against `plain`, whose range counts as the peak; ∞ where they are equal."""
+    if plain.shape != other.shape:
+        return -math.inf
+    plain, other = plain.float(), other.float()
+    error = (plain - other).square().mean().sqrt().item()
+    peak = (plain.max() - plain.min()).item()
+    if error == 0.0:
+        return math.inf
+    return 20.0 * math.log10(peak / error) if peak > 0.0 else -math.inf
+
+
+def _timed(run: Run, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, float]:
+    start = perf_counter()
+    result = run(*inputs)
+    if result.device.type in ("cuda", "xpu", "mps"):
+        getattr(torch, result.device.type).synchronize()
+    return result, perf_counter() - start
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,6 +1,7 @@
 """`TurboModel`: the networks, their schedule and their prompts, shared by many streams."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 
@@ -107,6 +108,19 @@ class TurboModel:
             for part in (self._encoder, self._predictor, self._decoder)
         }
 
+    @contextmanager
+    def plainly(self) -> Iterator[None]:
+        """Within it everything runs in plain PyTorch: what accelerations are compared with."""
+        with self.lock:
+            fast = self._encoder, self._predictor, self._decoder
+            self._encoder, self._predictor, self._decoder = (
+                Fitting(Accelerated(part.accelerated.part)) for part in fast
+            )
+            try:
+                yield
+            finally:
+                self._encoder, self._predictor, self._decoder = fast
+
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> torch.Tensor:
         """Image (B, 3, H, W) in -1…1 → scaled latents (B, C, h, w) in float32.
@@ -135,7 +149,7 @@ class TurboModel:
         # A network that remembers what it saw is no function of its inputs alone.
         run = self.parts.predictor if is_remembering() else self._predictor
         with self.lock:
-            return run(  # type: ignore[no-any-return]
+            return run(
                 noisy,
                 self._tensor(timestep),
                 embeds.prompt_embeds.expand(len(noisy), -1, -1),

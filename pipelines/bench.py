@@ -5,11 +5,11 @@ slower or faster meanwhile does so for all. Nothing here prints.
 """
 
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 from time import perf_counter
-from typing import Any
 
 import av
 import numpy as np
@@ -17,10 +17,11 @@ import torch
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.framefilter import STAGES
-from turbolens.filter.frames import FrameConverter, image_from_pictures, working_geometry
+from turbolens.filter.frames import FrameConverter, working_geometry
 from turbolens.filter.noise import FixedNoise
 
-from .bench_baseline import Run, stock_pipeline, stock_run
+from .bench_baseline import Baseline, MakeRun, Run, baseline
+from .bench_floor import Floor, floor_of
 from .machine import (
     device_name,
     forget_gpu_peak,
@@ -58,13 +59,14 @@ class Timing:
 
     median_ms: float
     p95_ms: float
+    p99_ms: float
     frames: int
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> "Timing":
-        """Median and 95th percentile of these times."""
-        median, p95 = np.percentile(np.asarray(seconds) * 1000, (50, 95))
-        return cls(float(median), float(p95), len(seconds))
+        """Median, 95th and 99th percentile of these times."""
+        median, p95, p99 = np.percentile(np.asarray(seconds) * 1000, (50, 95, 99))
+        return cls(float(median), float(p95), float(p99), len(seconds))
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ class CaseResult:
     """What one case cost.
 
     model: encode, denoise and decode of an image that lies on the device. end_to_end: a yuv420p
-    frame in, a yuv420p frame out. stages: the same, part by part. baseline: the stock pipeline, end
-    to end, or none.
+    frame in, a yuv420p frame out. stages: the same, part by part. baselines: other ways to the same
+    picture by their names, end to end. batches: a frame's share of a batch of so many, end to end.
+    floor: what the model's work takes at the least.
     """
 
     case: Case
@@ -82,7 +85,9 @@ class CaseResult:
     model: Timing
     end_to_end: Timing
     stages: dict[str, Timing]
-    baseline: Timing | None
+    baselines: dict[str, Timing] = field(default_factory=dict)
+    batches: dict[int, Timing] = field(default_factory=dict)
+    floor: Floor | None = None
 
     @property
     def fps(self) -> float:
@@ -90,16 +95,20 @@ class CaseResult:
         return 1000 / self.end_to_end.median_ms
 
     @property
-    def ratio(self) -> float | None:
-        """How many times as long the baseline takes, end to end."""
-        if self.baseline is None:
-            return None
-        return self.baseline.median_ms / self.end_to_end.median_ms
+    def ratios(self) -> dict[str, float]:
+        """How many times as long each baseline takes, end to end."""
+        ours = self.end_to_end.median_ms
+        return {name: timing.median_ms / ours for name, timing in self.baselines.items()}
+
+    @property
+    def share_of_floor(self) -> float | None:
+        """How much of the model's time its work would take at the device's best rate: 0…1."""
+        return None if self.floor is None else self.floor.ms / self.model.median_ms
 
 
 @dataclass(frozen=True)
 class BenchReport:
-    """All cases on one machine.
+    """All cases on one machine. accelerations: what ran each part of the model.
 
     Memory in MB: the process's peak, and the GPU's, before a baseline was loaded; none where the
     system does not tell.
@@ -114,6 +123,16 @@ class BenchReport:
     results: tuple[CaseResult, ...]
     peak_memory_mb: float | None
     peak_gpu_memory_mb: float | None
+    accelerations: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured: frames a case, baselines by name, and batches by their size."""
+
+    frames: int = 30
+    baselines: tuple[Baseline, ...] = ()
+    batches: tuple[int, ...] = ()
 
 
 def measure(
@@ -121,8 +140,7 @@ def measure(
     settings: FilterSettings,
     *,
     cases: Sequence[Case] = CASES,
-    frames: int = 30,
-    baseline: bool = False,
+    extent: Extent = Extent(),
     on_case: Callable[[Case], None] | None = None,
 ) -> BenchReport:
     """Measure the cases one after the other; `on_case` is told which one begins."""
@@ -131,17 +149,18 @@ def measure(
     for bench in benches:
         bench.run(bench.own_runs(), 1)
     memory, gpu_memory = peak_memory_mb(), peak_gpu_memory_mb(model.device)
-    pipeline = stock_pipeline(model) if baseline else None
+    makers = {name: baseline(name, model, settings) for name in extent.baselines}
     results = []
     for bench in benches:
         if on_case is not None:
             on_case(bench.case)
-        results.append(bench.result(frames, pipeline))
+        results.append(bench.result(extent, makers))
     return BenchReport(
         model=model.name, device=device_name(model.device),
         dtype=str(model.dtype).removeprefix("torch."), threads=torch.get_num_threads(),
         system=f"{platform.system()} {platform.machine()}", torch_version=torch.__version__,
         results=tuple(results), peak_memory_mb=memory, peak_gpu_memory_mb=gpu_memory,
+        accelerations=model.accelerations,
     )  # fmt: skip
 
 
@@ -169,15 +188,14 @@ class CaseBench:
         whole = FrameFilter(self.model, self.settings)
         return {"model": self._model_only(), "end_to_end": whole, "stages": stages}
 
-    def result(self, frames: int, pipeline: Any | None) -> CaseResult:
-        """Time everything over this many frames."""
+    def result(self, extent: Extent, baselines: Mapping[str, MakeRun]) -> CaseResult:
+        """Time everything over as many frames."""
         runs = self.own_runs()
-        if pipeline is not None:
-            size = self.geometry.width, self.geometry.height
-            runs["baseline"] = stock_run(pipeline, self.settings, size)
+        size = self.geometry.width, self.geometry.height
+        runs |= {name: make(size) for name, make in baselines.items()}
         self.run(runs, WARM_UP)
         self.clock.clear()
-        seconds = self.run(runs, frames)
+        seconds = self.run(runs, extent.frames)
         return CaseResult(
             case=self.case,
             working_width=self.geometry.width,
@@ -185,8 +203,27 @@ class CaseBench:
             model=Timing.of(seconds["model"]),
             end_to_end=Timing.of(seconds["end_to_end"]),
             stages={name: Timing.of(self.clock.seconds[name]) for name in STAGES},
-            baseline=Timing.of(seconds["baseline"]) if "baseline" in seconds else None,
+            baselines={name: Timing.of(seconds[name]) for name in baselines},
+            batches={count: self._batch(count, extent.frames) for count in extent.batches},
+            floor=self._floor(),
         )
+
+    def _batch(self, count: int, frames: int) -> Timing:
+        """A frame's share of batches of so many, over at least as many frames."""
+        together = FrameFilter(self.model, self.settings)
+        frames_of_batch = list(islice(cycle(self.frames), count))
+        seconds = []
+        for number in range(WARM_UP + max(1, frames // count)):
+            start = perf_counter()
+            together.batch(frames_of_batch)
+            wait_for(self.model.device)
+            if number >= WARM_UP:
+                seconds.append((perf_counter() - start) / count)
+        return Timing.of(seconds)
+
+    def _floor(self) -> Floor:
+        run = self._model_only(plain=True)
+        return floor_of(lambda: run(self.frames[0]), self.model.device, self.model.dtype)
 
     def run(self, runs: dict[str, Run], frames: int) -> dict[str, list[float]]:
         """Seconds of each run on each frame, the runs taking turns."""
@@ -199,20 +236,21 @@ class CaseBench:
                 seconds[name].append(perf_counter() - start)
         return seconds
 
-    def _model_only(self) -> Run:
+    def _model_only(self, *, plain: bool = False) -> Run:
+        """The networks on a picture that lies on the device; plain: in PyTorch whatever runs."""
         model, settings = self.model, self.settings
-        picture = FrameConverter().to_image(self.frames[0], self.geometry)
-        image = image_from_pictures([picture], model.device, model.vae_dtype)
+        picture = FrameConverter().to_image(self.frames[0], self.geometry).to(model.device)
         steps = model.schedule.direct_steps(settings.strength, settings.steps)
-        latents = model.encode(image)
+        latents = model.encode_pictures([picture])
         shape = tuple(latents.shape[1:])
         noise = FixedNoise()(settings.seed, shape, len(steps), model.device)
         embeds = model.prompts(settings.weighted_prompts)
 
         def run(_: av.VideoFrame) -> object:
-            latents = model.encode(image)
-            clean = model.denoise(latents, steps=steps, noise=noise, embeds=embeds)
-            return model.decode(clean)
+            with model.plainly() if plain else nullcontext():
+                latents = model.encode_pictures([picture])
+                clean = model.denoise(latents, steps=steps, noise=noise, embeds=embeds)
+                return model.decode(clean)
 
         return run
 

@@ -3,22 +3,24 @@
 import json
 from dataclasses import asdict
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from turbolens.filter import FilterSettings
+from turbolens.filter.choices import Acceleration
 
 from .coherence_command import coherence
+from .destination import Destination
+from .filter_options import parse_size
 from .latency_command import latency
 from .sessions_command import sessions
 
 if TYPE_CHECKING:
     from .bench import BenchReport, Case, CaseResult, Timing
-
-Baseline = Literal["none", "diffusers"]
 
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, help="Measure what the filter does and costs here."
@@ -37,6 +39,14 @@ class CaseName(str, Enum):
     HD = "720p"
 
 
+class BaselineName(str, Enum):
+    """What can be measured beside ours."""
+
+    DIFFUSERS = "diffusers"
+    COMPILED = "diffusers-compiled"
+    STREAMING = "streaming"
+
+
 @app.callback(invoke_without_command=True)
 def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     context: typer.Context,
@@ -50,41 +60,69 @@ def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     steps: Annotated[int, typer.Option(min=1, max=4, help="Denoising steps.")] = 1,
     strength: Annotated[float, typer.Option(min=0.01, max=1.0, help="As in the filter.")] = 0.5,
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="The look.")] = "oil painting",
-    baseline: Annotated[Baseline, typer.Option(
-        help="diffusers: its stock pipeline beside ours, same weights and frames.")] = "none",
+    acceleration: Annotated[Acceleration, typer.Option(
+        envvar="TURBOLENS_ACCELERATION", help="As in the other commands.")] = "auto",
+    size: Annotated[list[str] | None, typer.Option(
+        metavar="WIDTHxHEIGHT", help="Frames of this size too, filtered whole.")] = None,
+    batch: Annotated[list[int] | None, typer.Option(
+        min=2, help="Batches of so many frames too, as for files.")] = None,
+    baseline: Annotated[list[BaselineName] | None, typer.Option(
+        help="Beside ours, on the same frames: diffusers (its stock pipeline), diffusers-compiled "
+        "(the same, compiled as its guide recommends), streaming (a bare loop of one step).",
+        )] = None,
+    chart: Annotated[Path | None, typer.Option(
+        help="Write a PNG that shows where the time goes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:  # fmt: skip
     """Measure the speed here: stages, model only and end to end, and peak memory.
 
-    All times are in milliseconds. With a baseline, its frames alternate with ours. What else can be
+    All times are in milliseconds. Baselines take turns with ours, frame by frame. What else can be
     measured has a name of its own: `turbolens bench coherence`, `latency` and `sessions`.
     """
     if context.invoked_subcommand is not None:
         return
     from turbolens.filter import TurboModel  # noqa: PLC0415 - torch takes seconds
 
-    from .bench import CASES, measure  # noqa: PLC0415
+    from .bench import Extent, measure  # noqa: PLC0415
 
-    chosen = {item.value for item in case or CaseName}
     settings = FilterSettings(prompt=((prompt, 1.0),), strength=strength, steps=steps)
     console = Console(stderr=True, highlight=False)
+    loaded = TurboModel.load(
+        model, device=device, dtype=dtype, acceleration=acceleration, wait_for_acceleration=True
+    )
     report = measure(
-        TurboModel.load(model, device=device, dtype=dtype), settings,
-        cases=[item for item in CASES if item.name in chosen], frames=frames,
-        baseline=baseline == "diffusers",
+        loaded, settings, cases=_cases(case, size),
+        extent=Extent(frames, tuple(item.value for item in baseline or ()), tuple(batch or ())),
         on_case=None if as_json else lambda item: _tell(console, item),
     )  # fmt: skip
+    if chart is not None:
+        from .bench_chart import save_chart  # noqa: PLC0415
+
+        save_chart(report, Destination(str(chart), overwrite=True))
     if as_json:
         typer.echo(json.dumps(as_data(report), indent=2))
     else:
         show(report, Console(highlight=False))
 
 
+def _cases(names: list[CaseName] | None, sizes: list[str] | None) -> "list[Case]":
+    """The named cases, or all where neither names nor sizes are given, and the sizes."""
+    from .bench import CASES, Case  # noqa: PLC0415 - imports torch
+
+    chosen = {item.value for item in names or (() if sizes else CaseName)}
+    own = [parse_size("--size", text) for text in sizes or ()]
+    return [
+        *(item for item in CASES if item.name in chosen),
+        *(Case(f"{width}x{height}", width, height, max(width, height)) for width, height in own),
+    ]
+
+
 def as_data(report: "BenchReport") -> dict[str, Any]:
-    """The report as plain data, with fps and ratio."""
+    """The report as plain data, with what follows from it."""
     data = asdict(report)
     for entry, result in zip(data["results"], report.results, strict=True):
-        entry |= {"fps": result.fps, "ratio": result.ratio}
+        entry |= {"fps": result.fps, "ratios": result.ratios}
+        entry |= {"share_of_floor": result.share_of_floor}
     return data
 
 
@@ -94,6 +132,9 @@ def show(report: "BenchReport", console: Console) -> None:
         f"{report.model} in {report.dtype} on {report.device}, {report.threads} threads, "
         f"torch {report.torch_version}, {report.system}"
     )
+    parts = ", ".join(f"{part} by {name}" for part, name in report.accelerations.items()
+                      if name != "none")  # fmt: skip
+    console.print(f"accelerated: {parts or 'nothing'}")
     console.print(_totals(report.results))
     console.print(_stages(report.results))
     for name, peak in (("main", report.peak_memory_mb), ("GPU", report.peak_gpu_memory_mb)):
@@ -102,25 +143,28 @@ def show(report: "BenchReport", console: Console) -> None:
 
 
 def _totals(results: "tuple[CaseResult, ...]") -> Table:
-    table = Table(title="ms a frame: median (95 of 100)")
-    for heading in ("frames", "working picture", "model only", "end to end", "fps"):
+    table = Table(title="ms a frame: median (95 of 100, 99 of 100)")
+    baselines = list(results[0].baselines) if results else []
+    batches = list(results[0].batches) if results else []
+    for heading in ("frames", "working picture", "model only", "of the floor", "end to end", "fps",
+                    *(f"in batches of {count}" for count in batches), *baselines):  # fmt: skip
         table.add_column(heading, justify="right")
-    compared = any(result.baseline for result in results)
-    if compared:
-        table.add_column("diffusers", justify="right")
-        table.add_column("times as fast", justify="right")
     for result in results:
-        row = [f"{result.case.width}×{result.case.height}",
-               f"{result.working_width}×{result.working_height}",
-               _ms(result.model), _ms(result.end_to_end), f"{result.fps:.1f}"]  # fmt: skip
-        if compared:
-            row += [_ms(result.baseline), f"{result.ratio:.1f}" if result.ratio else ""]
-        table.add_row(*row)
+        share = result.share_of_floor
+        table.add_row(
+            f"{result.case.width}×{result.case.height}",
+            f"{result.working_width}×{result.working_height}",
+            _ms(result.model), "" if share is None else f"{share:.0%}",
+            _ms(result.end_to_end), f"{result.fps:.1f}",
+            *(f"{_ms(result.batches[count])}" for count in batches),
+            *(f"{_ms(result.baselines[name])}, {result.ratios[name]:.1f} × ours"
+              for name in baselines),
+        )  # fmt: skip
     return table
 
 
 def _stages(results: "tuple[CaseResult, ...]") -> Table:
-    table = Table(title="stages, ms: median (95 of 100)")
+    table = Table(title="stages, ms: median (95 of 100, 99 of 100)")
     table.add_column("frames", justify="right")
     for name in results[0].stages if results else ():
         table.add_column(name, justify="right")
@@ -131,7 +175,9 @@ def _stages(results: "tuple[CaseResult, ...]") -> Table:
 
 
 def _ms(timing: "Timing | None") -> str:
-    return "" if timing is None else f"{timing.median_ms:.1f} ({timing.p95_ms:.1f})"
+    if timing is None:
+        return ""
+    return f"{timing.median_ms:.1f} ({timing.p95_ms:.1f}, {timing.p99_ms:.1f})"
 
 
 def _tell(console: Console, case: "Case") -> None:

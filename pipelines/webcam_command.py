@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .filter_options import with_filter_options
+from .filter_options import parse_size, with_filter_options
 from .pacing import OnStall
 from .video_command import Dtype
 
@@ -99,7 +99,8 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
     )
 
     choices = Choices(
-        camera=camera, size=_size(camera_size), rate=Fraction(str(camera_rate)),
+        camera=camera, rate=Fraction(str(camera_rate)),
+        size=parse_size("--camera-size", camera_size) if camera_size else None,
         pixel_format=camera_format, mirror=mirror, aspect=_aspect(crop),
         virtual_camera=virtual_camera, preview=preview, record=record, overwrite=overwrite,
         on_stall=on_stall, seconds=duration, metrics_port=metrics, control_port=control,
@@ -125,15 +126,6 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
             reporter.done(call.run(reporter.stats))
         except KeyboardInterrupt:
             reporter.done(reporter.last)  # the usual way to end a call
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    width, _, height = text.lower().replace("×", "x").partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise typer.BadParameter(f"--camera-size must be as 1280x720, got {text!r}")
-    return int(width), int(height)
 
 
 def _aspect(text: str | None) -> Fraction | None:

@@ -4,16 +4,15 @@ Each way runs one of the model's `parts` for inputs of one shape. It is taken on
 machine and for these weights, it gave the same result as plain PyTorch and gave it faster.
 """
 
-from .accelerated import Accelerated, Backend
-from .choice import ACCELERATIONS, Acceleration, backends_for
+from .accelerated import Accelerated
+from .choice import backends_for
 from .fitting import Fitting
 from .memory import keep_freed_memory, physical_cores, prepared
 from .parts import Decoder, Encoder, Parts, Predictor
+from .trial import Backend
 
 __all__ = [
-    "ACCELERATIONS",
     "Accelerated",
-    "Acceleration",
     "Backend",
     "Decoder",
     "Encoder",

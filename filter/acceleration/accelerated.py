@@ -7,7 +7,7 @@ from typing import TypeAlias
 import torch
 from torch import nn
 
-from .trial import Backend, Trial
+from .trial import Backend, Run, Trial
 
 Signature: TypeAlias = tuple[tuple[tuple[int, ...], torch.dtype], ...]
 
@@ -68,7 +68,8 @@ class _Shape:
 
     def __init__(self, part: nn.Module, backends: Sequence[Backend], *, wait: bool) -> None:
         self.name = "none"
-        self._part, self._best = part, part
+        self._part = part
+        self._best: Run = part
         self._waiting, self._wait = list(backends), wait
         self._trial: Trial | None = None
 

@@ -1,19 +1,16 @@
 """Which other ways to run a model are tried on which device."""
 
 from importlib.util import find_spec
-from typing import Literal, get_args
 
 import torch
 
+from turbolens.filter.choices import ACCELERATIONS
 from turbolens.filter.errors import SettingsError
 
 from .compiled import Compiled
 from .graphs import CudaGraphs
 from .openvino_runtime import OpenVino
 from .trial import Backend
-
-Acceleration = Literal["auto", "none", "openvino", "compile", "cuda-graphs"]
-ACCELERATIONS: tuple[str, ...] = get_args(Acceleration)
 
 
 def backends_for(acceleration: str, device: torch.device, dtype: torch.dtype) -> list[Backend]:

@@ -1,9 +1,9 @@
 """torch.compile: fewer and faster kernels, made in minutes, found again on disk."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import platformdirs
 import torch
@@ -13,7 +13,7 @@ from .graphs import captured
 from .trial import Run
 
 # What diffusers' guide to fast inference sets, after measurements on an A100.
-_OPTIONS: dict[str, str | bool | int] = {
+_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
     "max_autotune": True,
     "conv_1x1_as_mm": True,
     "coordinate_descent_tuning": True,

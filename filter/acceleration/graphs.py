@@ -34,7 +34,7 @@ def captured(run: Run, inputs: Sequence[torch.Tensor]) -> Run:
         raise RuntimeError(f"CUDA graphs need a CUDA device, got {device}")
     with torch.inference_mode(), torch.cuda.device(device):
         static = [one.clone() for one in inputs]
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARM_UP):

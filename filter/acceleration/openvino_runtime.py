@@ -81,8 +81,9 @@ def convert(part: nn.Module, inputs: Sequence[torch.Tensor], path: Path) -> None
     decoders = import_module("openvino.frontend.pytorch.ts_decoder")
     examples = tuple(_plain(one) for one in inputs)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # shapes are constants, on purpose
-        traced = torch.jit.trace(copy.deepcopy(part).float().eval(), examples, check_trace=False)
+        warnings.simplefilter("ignore")  # that shapes become constants: they are meant to
+        single = copy.deepcopy(part).float().eval()
+        traced = torch.jit.trace(single, examples, check_trace=False)  # type: ignore[no-untyped-call]
     frontend = frontends.FrontEndManager().load_by_framework("pytorch")
     decoder = decoders.TorchScriptPythonDecoder(traced)  # the model is a view of it until written
     model = frontend.convert(frontend.load(decoder))

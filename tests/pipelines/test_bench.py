@@ -1,6 +1,7 @@
 """The bench, on a tiny random model."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,18 @@ from diffusers import (
     StableDiffusionImg2ImgPipeline,
     UNet2DConditionModel,
 )
+from PIL import ImageColor
 from rich.console import Console
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from typer.testing import CliRunner
 
 from turbolens.filter import FilterSettings, ModelError, TurboModel
 from turbolens.filter.framefilter import STAGES
-from turbolens.pipelines.bench import BenchReport, Case, CaseResult, Timing, measure
+from turbolens.pipelines.bench import BenchReport, Case, CaseResult, Extent, Timing, measure
 from turbolens.pipelines.bench_baseline import stock_pipeline
+from turbolens.pipelines.bench_chart import BASELINE, COLOURS, chart
 from turbolens.pipelines.bench_command import as_data, show
+from turbolens.pipelines.bench_floor import Floor, floor_of
 from turbolens.pipelines.cli import app
 
 # diffusers is not typed.
@@ -31,6 +35,7 @@ scheduler: Any = EulerDiscreteScheduler
 
 TOKENS = 8
 SMALL = Case("small", 128, 96, 64)
+EXTENT = Extent(frames=2, baselines=("diffusers", "streaming"), batches=(2,))
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation:DeprecationWarning",  # diffusers on numpy 2
@@ -79,7 +84,7 @@ def _tokenizer(folder: Path) -> CLIPTokenizer:
 @pytest.fixture(scope="module")
 def report(folder: Path) -> BenchReport:
     model = TurboModel.load(folder, device="cpu", dtype="float32")
-    return measure(model, FilterSettings(), cases=[SMALL], frames=2, baseline=True)
+    return measure(model, FilterSettings(), cases=[SMALL], extent=EXTENT)
 
 
 def test_every_stage_and_the_baseline_are_timed(report: BenchReport) -> None:
@@ -87,8 +92,10 @@ def test_every_stage_and_the_baseline_are_timed(report: BenchReport) -> None:
     assert (result.working_width, result.working_height) == (64, 48)
     assert tuple(result.stages) == STAGES
     assert {timing.frames for timing in result.stages.values()} == {2}
-    assert result.ratio is not None
-    assert min(result.ratio, result.fps, result.model.median_ms) > 0
+    assert list(result.ratios) == ["diffusers", "streaming"]
+    assert min(*result.ratios.values(), result.fps, result.batches[2].median_ms) > 0
+    assert result.share_of_floor is not None
+    assert 0 < result.share_of_floor < 1
 
 
 def test_memory_and_machine_are_told(report: BenchReport) -> None:
@@ -98,17 +105,26 @@ def test_memory_and_machine_are_told(report: BenchReport) -> None:
 
 
 def test_tables_name_every_figure(report: BenchReport) -> None:
-    console = Console(width=200, record=True, quiet=False, force_terminal=False)
+    console = Console(width=300, record=True, quiet=False, force_terminal=False)
     with console.capture() as printed:
         show(report, console)
-    for word in ("128×96", "64×48", "end to end", "times as fast", "peak main memory", *STAGES):
+    for word in (
+        "128×96",
+        "64×48",
+        "end to end",
+        "× ours",
+        "of the floor",
+        "in batches of 2",
+        "peak main memory",
+        *STAGES,
+    ):
         assert word in printed.get()
 
 
 def test_json_has_fps_and_ratio(report: BenchReport) -> None:
     data = json.loads(json.dumps(as_data(report)))
     assert data["results"][0]["fps"] == pytest.approx(report.results[0].fps)
-    assert data["results"][0]["ratio"] == pytest.approx(report.results[0].ratio)
+    assert data["results"][0]["ratios"] == pytest.approx(report.results[0].ratios)
 
 
 def test_percentiles_and_ratio_follow_from_the_times() -> None:
@@ -116,10 +132,28 @@ def test_percentiles_and_ratio_follow_from_the_times() -> None:
     assert timing.frames == 20
     assert timing.median_ms == pytest.approx(10)
     assert 10 < timing.p95_ms < 30
-    slower = Timing(30.0, 30.0, 20)
-    result = CaseResult(SMALL, 64, 48, timing, timing, {}, slower)
+    assert timing.p95_ms < timing.p99_ms <= 30
+    slower = Timing(30.0, 30.0, 30.0, 20)
+    floor = Floor(gflop=200.0, rate_tflops=100.0)
+    result = CaseResult(SMALL, 64, 48, timing, timing, {}, {"stock": slower}, floor=floor)
     assert result.fps == pytest.approx(100)
-    assert result.ratio == pytest.approx(3)
+    assert result.ratios == pytest.approx({"stock": 3})
+    assert result.share_of_floor == pytest.approx(0.2)
+
+
+def test_flops_are_counted_as_two_a_product(folder: Path) -> None:
+    matrix = torch.ones(64, 64)
+    floor = floor_of(lambda: matrix @ matrix, torch.device("cpu"), torch.float32)
+    assert floor.gflop == pytest.approx(2 * 64**3 / 1e9)
+    assert floor.ms == pytest.approx(floor.gflop / floor.rate_tflops)
+
+
+def test_the_chart_has_a_bar_for_each_stage_and_baseline(report: BenchReport) -> None:
+    picture = chart(report)
+    colours = {colour for _, colour in picture.getcolors(picture.width * picture.height) or ()}
+    stages = [ImageColor.getrgb(COLOURS[stage]) for stage in ("encode", "denoise", "decode")]
+    assert colours.issuperset([*stages, ImageColor.getrgb(BASELINE)])
+    assert picture.height > chart(replace(report, results=())).height
 
 
 def test_a_model_without_a_folder_has_no_baseline(folder: Path) -> None:

@@ -1,0 +1,6 @@
+"""What is chosen when a model is loaded, by name; without torch, for commands that parse first."""
+
+from typing import Literal, get_args
+
+Acceleration = Literal["auto", "none", "openvino", "compile", "cuda-graphs"]
+ACCELERATIONS: tuple[str, ...] = get_args(Acceleration)

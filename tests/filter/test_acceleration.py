@@ -1,0 +1,133 @@
+"""Other ways to run a model: taken only where they agree with plain PyTorch and are faster."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+from torch import nn
+
+from turbolens.filter import SettingsError, TurboModel
+from turbolens.filter.acceleration import Accelerated, Backend, backends_for
+from turbolens.filter.acceleration.compiled import Compiled
+from turbolens.filter.acceleration.graphs import CudaGraphs
+from turbolens.filter.acceleration.trial import Run, agreement_db
+
+CPU = torch.device("cpu")
+
+
+class Slow(nn.Module):
+    """Doubles, a hundred times slower than it needs to."""
+
+    def forward(self, numbers: torch.Tensor) -> torch.Tensor:
+        for _ in range(300):
+            numbers = numbers + 1.0 - 1.0
+        return 2.0 * numbers
+
+
+class Way:
+    """A backend that is what a test says."""
+
+    def __init__(
+        self,
+        run: Callable[[torch.Tensor], torch.Tensor],
+        takes: Literal["moment", "seconds", "minutes"] = "moment",
+    ) -> None:
+        self.name, self.takes, self._run = "way", takes, run
+
+    def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
+        """What it was made with."""
+        return self._run
+
+
+def decided(way: Backend, part: nn.Module | None = None) -> Accelerated:
+    """A part that has been asked until it was decided."""
+    accelerated = Accelerated(part or Slow(), [way], wait=True)
+    accelerated(torch.ones(1, 4096))
+    return accelerated
+
+
+def test_a_faster_way_that_agrees_is_taken() -> None:
+    assert decided(Way(lambda numbers: 2.0 * numbers)).latest == "way"
+
+
+def test_a_way_that_differs_is_refused_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    accelerated = decided(Way(lambda numbers: 2.1 * numbers))
+    assert accelerated.latest == "none"
+    assert "differs too much" in caplog.text
+
+
+def test_a_slower_way_is_not_taken() -> None:
+    quick = nn.Identity()
+    assert decided(Way(lambda numbers: Slow()(numbers) / 2.0), quick).latest == "none"
+
+
+def test_a_way_that_fails_leaves_the_plain_result() -> None:
+    def fails(numbers: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("no such kernel")
+
+    accelerated = decided(Way(fails))
+    assert accelerated.latest == "none"
+    assert torch.equal(accelerated(torch.ones(1, 4)), torch.full((1, 4), 2.0))
+
+
+def test_while_a_way_is_prepared_the_part_runs_plainly() -> None:
+    accelerated = Accelerated(Slow(), [Way(lambda numbers: 2.0 * numbers, takes="seconds")])
+    first = accelerated(torch.ones(1, 8))
+    while accelerated.undecided:
+        accelerated(torch.ones(1, 8))
+    assert torch.equal(first, accelerated(torch.ones(1, 8)))
+    assert accelerated.latest == "way"
+
+
+def test_each_shape_is_decided_by_itself() -> None:
+    accelerated = decided(Way(lambda numbers: 2.0 * numbers[:, :4096]))
+    assert torch.equal(accelerated(torch.ones(1, 5000)), torch.full((1, 5000), 2.0))
+    assert sorted(accelerated.chosen.values()) == ["none", "way"]
+
+
+def test_new_weights_begin_anew() -> None:
+    accelerated = decided(Way(lambda numbers: 2.0 * numbers))
+    accelerated.renew()
+    assert accelerated.latest == "none"
+
+
+def test_agreement_is_measured_against_the_range() -> None:
+    plain = torch.tensor([0.0, 1.0])
+    assert agreement_db(plain, plain + 0.01) == pytest.approx(40.0, abs=0.01)
+    assert agreement_db(plain, torch.ones(3)) == -float("inf")
+
+
+def test_graphs_are_for_cuda_alone() -> None:
+    with pytest.raises(RuntimeError, match="CUDA device, got cpu"):
+        CudaGraphs().prepare(Slow(), [torch.ones(1)])
+    with pytest.raises(SettingsError, match="needs device cuda"):
+        backends_for("cuda-graphs", CPU, torch.float32)
+
+
+def test_an_unknown_acceleration_is_named() -> None:
+    with pytest.raises(SettingsError, match="auto, none, openvino, compile, cuda-graphs"):
+        TurboModel.load("embedded", acceleration="warp")
+
+
+def test_without_openvino_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr("turbolens.filter.acceleration.choice.find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r"pip install 'turbolens\[openvino\]'"):
+        backends_for("openvino", CPU, torch.float32)
+    assert backends_for("auto", CPU, torch.float32) == []
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's compiler uses its own past
+def test_compiled_code_agrees_on_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    part = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.SiLU())
+    image = torch.randn(1, 3, 16, 16)
+    run = Compiled().prepare(part, [image])
+    with torch.inference_mode():
+        assert agreement_db(part(image), run(image)) > 80.0
+    assert list(tmp_path.iterdir()), "compiled code must be kept for the next start"

@@ -1,0 +1,91 @@
+"""OpenVINO runs the parts of the embedded model as PyTorch does, and tells nobody."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from turbolens.filter import TurboModel
+from turbolens.filter.acceleration import openvino_probe
+from turbolens.filter.acceleration.openvino_probe import is_sound
+from turbolens.filter.acceleration.openvino_runtime import OpenVino, convert
+from turbolens.filter.acceleration.trial import agreement_db
+
+pytestmark = pytest.mark.slow
+
+if "CI" not in os.environ:
+    pytest.importorskip("openvino", reason="needs pip install openvino")
+
+
+@pytest.fixture(scope="module")
+def model() -> TurboModel:
+    return TurboModel.load("embedded", device="cpu", dtype="float32")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What is converted stays in a folder of the test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "turbolens" / "openvino"
+
+
+def agrees(part: nn.Module, inputs: Sequence[torch.Tensor]) -> float:
+    """How well OpenVINO and PyTorch agree, in dB."""
+    with torch.inference_mode():
+        run = OpenVino(torch.float32).prepare(part, inputs)
+        return agreement_db(part(*inputs), run(*inputs))
+
+
+def test_the_encoder_agrees_for_a_batch(model: TurboModel) -> None:
+    pictures = torch.randint(0, 256, (2, 32, 64, 3), dtype=torch.uint8)
+    assert agrees(model.parts.encoder, [pictures]) > 80.0
+
+
+def test_the_predictor_agrees_for_a_batch(model: TurboModel) -> None:
+    embeds = model.prompts.encode("noir").prompt_embeds.expand(2, -1, -1)
+    noisy = torch.randn(2, model.latent_channels, 4, 8)
+    assert agrees(model.parts.predictor, [noisy, torch.tensor([699]), embeds]) > 80.0
+
+
+def test_the_decoder_agrees_and_what_was_converted_is_kept(model: TurboModel, cache: Path) -> None:
+    latents = torch.randn(1, model.latent_channels, 4, 8)
+    assert agrees(model.parts.decoder, [latents]) > 80.0
+    kept = list(cache.glob("*/model.xml"))
+    OpenVino(torch.float32).prepare(model.parts.decoder, [latents])
+    assert list(cache.glob("*/model.xml")) == kept
+    assert True in json.loads(kept[0].with_name("sound.json").read_text()).values()
+
+
+def test_results_are_memory_of_their_own(model: TurboModel) -> None:
+    run = OpenVino(torch.float32).prepare(model.parts.decoder, [torch.zeros(1, 16, 4, 4)])
+    first = run(torch.zeros(1, 16, 4, 4))
+    before = first.clone()
+    run(torch.ones(1, 16, 4, 4))
+    assert torch.equal(first, before)
+
+
+def test_what_ends_the_other_process_is_not_sound(tmp_path: Path) -> None:
+    path = tmp_path / "model.xml"
+    path.write_text("no model")
+    assert not is_sound(path, "f32", {})
+    assert list(json.loads((tmp_path / "sound.json").read_text()).values()) == [False]
+
+
+def test_the_converter_that_reports_imports_is_never_loaded(tmp_path: Path) -> None:
+    part, path = nn.Linear(2, 2), tmp_path / "part" / "model.xml"
+    convert(part, [torch.zeros(1, 2)], path)
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(openvino_probe.__file__).parent)!r})\n"
+        "from openvino_probe import openvino_module, main\n"
+        f"main({str(path)!r}, 'f32', 'SNIPPETS_MODE=DISABLE')\n"
+        "print([name for name in sys.modules if 'telemetry' in name or 'tools.ovc' in name])"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip() == "[]"

@@ -7,10 +7,12 @@ from threading import RLock
 import torch
 
 from .acceleration import keep_freed_memory, prepared
+from .assembly import load_parts
 from .autoencoder import PatchedAutoencoderTiny
-from .catalogue import locate
 from .device import resolve_device, resolve_dtype
-from .loading import Autoencoder, Components, UNet, load_components
+from .device_memory import check_memory
+from .loading import Autoencoder, Components, UNet
+from .locating import VaeChoice, find_model
 from .prompts import PromptEmbeds, PromptEncoder
 from .schedule import Step, add_noise, denoised, next_noisy
 
@@ -21,7 +23,8 @@ class TurboModel:
     vae, unet: the networks, as diffusers knows them. prompts: text → `PromptEmbeds`, cached.
     schedule: the noise schedule of the model. native_size: the longer side in pixels that it was
     made for. multiple: pixels that a working picture's sides must divide by. looks: the names its
-    card lists. lock: held while a frame is computed, since torch is fastest one frame at a time.
+    card lists. steps: how few and how many make a good picture. lock: held while a frame is
+    computed, since torch is fastest one frame at a time.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class TurboModel:
         dtype: str | torch.dtype = "auto",
     ) -> None:
         self.name, self.folder = name, folder
+        self.steps = (1, 4)
         self.device = resolve_device(device)
         self.dtype = resolve_dtype(dtype, self.device)
         self.schedule, self.looks = components.schedule, components.looks
@@ -60,18 +64,26 @@ class TurboModel:
         *,
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
+        vae: VaeChoice = "auto",
     ) -> "TurboModel":
-        """Load "embedded", another known model, a folder in diffusers' layout, or a hub id.
+        """Load "embedded", another known model, a folder, a .safetensors file, or a hub id.
 
-        `dtype` is auto, float32, float16 (not on a CPU) or bfloat16. Raises `ModelNotFoundError`,
-        `UnsupportedModelError` or `ModelError` for models, `SettingsError` for device and dtype.
+        Nothing is downloaded: `turbolens models pull` does that. `dtype` is auto, float32, float16
+        (not on a CPU) or bfloat16; `vae` is tiny, full, or auto: tiny for the known models. Raises
+        `ModelNotFoundError`, `UnsupportedModelError`, `NotEnoughMemoryError` or `ModelError` for
+        models, `SettingsError` for device, dtype and vae.
         """
         on = resolve_device(device)
         in_dtype = resolve_dtype(dtype, on)
         keep_freed_memory()
-        folder = locate(name_or_path)
-        components = load_components(folder, torch.float32 if on.type == "cpu" else in_dtype)
-        return cls(components, name=str(name_or_path), folder=folder, device=on, dtype=in_dtype)
+        parts = find_model(name_or_path, vae)
+        check_memory(parts, on, in_dtype)
+        components = load_parts(parts, torch.float32 if on.type == "cpu" else in_dtype)
+        model = cls(
+            components, name=str(name_or_path), folder=parts.path, device=on, dtype=in_dtype
+        )
+        model.steps = parts.steps
+        return model
 
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> torch.Tensor:

@@ -49,6 +49,6 @@ def _machine_room(device: str) -> Room | None:
     if not meminfo.is_file():
         return Room(f"this machine ({device})", total, total)
     lines = (line.split(":") for line in meminfo.read_text(encoding="ascii").splitlines())
-    available = {name: value for name, value in lines}.get("MemAvailable", "")
+    available = dict(lines).get("MemAvailable", "")
     free = int(available.split()[0]) * 1024 if available else total
     return Room(f"this machine ({device})", total, free)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import (
@@ -94,8 +95,8 @@ def list_repo(repo: HubRepo, hub: Hub) -> RemoteRepo:
         for each in info.siblings or ()
         if each.size is not None and (each.lfs or each.blob_id)
     )
-    card = dict(info.card_data.items()) if info.card_data else {}
-    licence = card.get("license_name") or card.get("license")
+    card: Any = info.card_data
+    licence = card and (card.get("license_name") or card.get("license"))
     return RemoteRepo(repo.name, str(info.sha), files, str(licence) if licence else None)
 
 

@@ -58,8 +58,9 @@ def load_components(
 ) -> Components:
     """The components of an SD 1, SD 2 or SDXL folder; UNet and autoencoder in `dtype`.
 
-    unet, vae: networks that take the place of the folder's own, which are not read then. Raises `ModelNotFoundError` where there is no folder, `UnsupportedModelError` for other
-    families, options and pickled weights, and `ModelError` for what is damaged or missing.
+    unet, vae: networks that take the place of the folder's own, which are not read then. Raises
+    `ModelNotFoundError` where there is no folder, `UnsupportedModelError` for other families,
+    options and pickled weights, and `ModelError` for what is damaged or missing.
     """
     if not folder.is_dir():
         raise ModelNotFoundError(f"a model must be a folder, and there is none at {folder}")

@@ -120,7 +120,7 @@ def words_folder(hub: Hub) -> Path:
         if folder is not None and (folder / needs).with_name("merges.txt").is_file():
             return (folder / needs).parent
     raise ModelNotFoundError(
-        f"a checkpoint in one file needs CLIP's words, which no model on this "
+        "a checkpoint in one file needs CLIP's words, which no model on this "
         "machine has: `turbolens models pull clip-tokenizer` brings them (about 2 MB)"
     )
 

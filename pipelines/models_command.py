@@ -136,7 +136,7 @@ def _describe(model: KnownModel, hub: Hub) -> dict[str, Any]:
     elsewhere = f"not here; turbolens models pull {model.name}" if model.base else "missing"
     return {
         "name": model.name, "description": model.description, "size_bytes": model.size_bytes,
-        "memory_bytes": need_of_known(model, on_gpu=not model.is_embedded).total, 
+        "memory_bytes": need_of_known(model, on_gpu=not model.is_embedded).total,
         "native_size": model.native_size, "steps": model.steps, "sampler": model.sampler,
         "prediction_type": model.prediction_type, "licence": model.licence.name,
         "licence_url": model.licence.url, "licence_accepted": is_accepted(model),

@@ -40,6 +40,7 @@ class Faults:
     status: int | None = None
     error_code: str = ""
     cut_after: int | None = None  # bytes of a stored file; then the line breaks, and 503 follows
+    stall_after: int | None = None  # bytes of a stored file; then nothing until `resume` is set
     damage: str = ""  # the file whose first byte arrives wrong
     ignore_ranges: bool = False
 
@@ -58,6 +59,7 @@ class HubServer:
 
     def __init__(self, repos: dict[str, Repo]) -> None:
         self.repos, self.faults, self.requests = repos, Faults(), list[Request]()
+        self.stalled, self.resume = threading.Event(), threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -75,6 +77,7 @@ class HubServer:
         return [each for each in self.requests if each.path.startswith("/stored/")]
 
     def close(self) -> None:
+        self.resume.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -168,6 +171,13 @@ def _send_stored(hub: HubServer, handler: BaseHTTPRequestHandler, path: str, dat
         handler.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
     handler.end_headers()
     cut = hub.faults.cut_after if len(data) > (hub.faults.cut_after or 0) else None
+    stall = hub.faults.stall_after
+    if stall is not None and len(data) > stall:
+        handler.wfile.write(data[start:stall])
+        handler.wfile.flush()
+        hub.stalled.set()
+        hub.resume.wait()
+        start = stall
     handler.wfile.write(data[start : cut if cut is not None else len(data)])
     if cut is not None:
         hub.faults = Faults(status=503)

@@ -71,15 +71,10 @@ class KnownModel:
 
 MIT = Licence("MIT", "Free for every use.", "https://opensource.org/license/mit", must_accept=False)
 _STABILITY = "https://stability.ai/license"
-SD_TURBO_LICENCE = Licence(
-    "Stability AI Community License",
-    "Free for research and non-commercial use; commercial use has conditions of its own.",
-    _STABILITY,
-)
+_TURBO_TERMS = "Free for research and non-commercial use; its makers tell who may use it otherwise."
+SD_TURBO_LICENCE = Licence("Stability AI Community License", _TURBO_TERMS, _STABILITY)
 SDXL_TURBO_LICENCE = Licence(
-    "Stability AI Non-Commercial Community License",
-    "Not for commercial use, unless you have a membership that allows it.",
-    _STABILITY,
+    "Stability AI Non-Commercial Community License", _TURBO_TERMS, _STABILITY
 )
 OPENRAIL = Licence(
     "CreativeML Open RAIL-M",

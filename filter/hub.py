@@ -116,10 +116,18 @@ def hub_errors(repo: str, hub: Hub) -> Iterator[None]:
     except HFValidationError as error:
         raise ModelNotFoundError(f"a hub id must be of the form org/name, got {repo!r}") from error
     except HTTP_ERROR as error:
-        raise DownloadError(
-            f"the hub at {hub.url} does not answer ({_first_line(error)}); what has arrived is "
-            "kept: look at the network and run the command again"
-        ) from error
+        raise _silence(hub, error) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's, not the network's
+            raise
+        raise _silence(hub, error) from error
+
+
+def _silence(hub: Hub, error: Exception) -> DownloadError:
+    return DownloadError(
+        f"the hub at {hub.url} does not answer or breaks off ({_first_line(error)}); what has "
+        "arrived is kept: look at the network and run the command again"
+    )
 
 
 def _refusal(repo: str, hub: Hub, error: HfHubHTTPError) -> Exception:

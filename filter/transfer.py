@@ -132,8 +132,7 @@ def _disk_error(error: OSError, file: RemoteFile, partial: Path) -> Exception:
             "again"
         )
     return DownloadError(
-        f"{file.path} cannot be written or came incomplete ({' '.join(str(error).split())}); run "
-        "the command again"
+        f"{file.path} cannot be written to {partial.parent}: {' '.join(str(error).split())}"
     )
 
 

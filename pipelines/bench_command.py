@@ -14,6 +14,7 @@ from turbolens.filter import FilterSettings
 from .coherence_command import coherence
 from .latency_command import latency
 from .sessions_command import sessions
+from .video_command import Vae
 
 if TYPE_CHECKING:
     from .bench import BenchReport, Case, CaseResult, Timing
@@ -44,6 +45,7 @@ def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
         "--model", "-m", help="A name of `turbolens models`, or a folder.")] = "embedded",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")] = "auto",
+    vae: Annotated[Vae, typer.Option(help="Autoencoder; auto: tiny for known models.")] = "auto",
     case: Annotated[list[CaseName] | None, typer.Option(
         help="Squares of that side, or 720p frames filtered at 512×288 [default: all].")] = None,
     frames: Annotated[int, typer.Option(min=2, help="Frames that are timed in each case.")] = 30,
@@ -69,7 +71,7 @@ def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     settings = FilterSettings(prompt=((prompt, 1.0),), strength=strength, steps=steps)
     console = Console(stderr=True, highlight=False)
     report = measure(
-        TurboModel.load(model, device=device, dtype=dtype), settings,
+        TurboModel.load(model, device=device, dtype=dtype, vae=vae), settings,
         cases=[item for item in CASES if item.name in chosen], frames=frames,
         baseline=baseline == "diffusers",
         on_case=None if as_json else lambda item: _tell(console, item),

@@ -10,12 +10,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from turbolens.filter import ModelError, ModelNotFoundError, SettingsError, TurboModel
+from turbolens.filter import (
+    FilterSettings,
+    ModelError,
+    ModelNotFoundError,
+    SettingsError,
+    TurboModel,
+)
 from turbolens.filter.catalogue import KnownModel, known_models
 from turbolens.filter.hub import Hub
 from turbolens.filter.licences import accept, is_accepted
 from turbolens.filter.locating import find_model
 from turbolens.filter.pulling import planned, pull
+from turbolens.pipelines.video_command import load_filter
 
 from .conftest import _autoencoder_tiny
 from .hub_server import HubServer, Repo
@@ -150,3 +157,13 @@ def test_a_licence_is_accepted_once_until_it_changes(tmp_path: Path) -> None:
 
 def test_a_free_licence_is_not_asked_for(tmp_path: Path) -> None:
     assert is_accepted(known_models()["embedded"], tmp_path / "none.json")
+
+
+def test_the_filter_of_the_command_takes_the_steps_a_model_was_made_for(
+    server: HubServer, hub: Hub, sdxl_pipeline: Any, tmp_path: Path
+) -> None:
+    _swapped(server, sdxl_pipeline, tmp_path)
+    _pull("sdxl-lightning-2step", hub)
+    for given, steps in ((FilterSettings(), 2), (FilterSettings(steps=1), 1)):
+        made = load_filter("sdxl-lightning-2step", "cpu", "float32", given, None, vae="full")
+        assert made.settings.steps == steps

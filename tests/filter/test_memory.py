@@ -32,11 +32,11 @@ from turbolens.filter.weights_header import CheckpointFamily
 diffusers: Any = import_module("diffusers")
 
 
-class _Peak(TorchDispatchMode):
+class _Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The most bytes that lived at once, the network's own weights left out."""
 
     def __init__(self, network: torch.nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.weights = {each.untyped_storage()._cdata for each in network.parameters()}
         self.living: dict[int, int] = {}
         self.now = self.bytes = 0
@@ -63,7 +63,7 @@ class _Peak(TorchDispatchMode):
 def _peak(network: Any, run: Callable[[], object]) -> int:
     with torch.no_grad(), _Peak(network) as peak:
         run()
-    return peak.bytes
+    return int(peak.bytes)
 
 
 @pytest.mark.parametrize("family", ["sd2", "sdxl"])

@@ -167,7 +167,7 @@ def test_no_network_is_said(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    with pytest.raises(DownloadError, match="does not answer"):
+    with pytest.raises(DownloadError, match="does not answer or breaks off"):
         planned(NAME, Hub(endpoint=address, cache=tmp_path))
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.filter.hub_server import Faults, HubServer, Repo
 from turbolens.filter.catalogue import EMBEDDED_FOLDER, known_models
 
-from tests.filter.hub_server import Faults, HubServer, Repo
 from .conftest import started
 
 NAME = "turbolens-tests/looks"

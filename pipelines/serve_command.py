@@ -84,7 +84,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     public_ip: Annotated[str | None, typer.Option(
         help="Where a router passes media on to this machine.", rich_help_panel=MEDIA)] = None,
     model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors file or hub id.",
+        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
         rich_help_panel=MODEL)] = "embedded",
     look: Annotated[str | None, typer.Option(
         help="A look of the model by its name (turbolens models), in place of --prompt.",

@@ -70,7 +70,7 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         "--overwrite", help="Replace an output file that exists.", rich_help_panel=SENDING)]
     = False,
     model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors file or hub id.",
+        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
         rich_help_panel=MODEL)] = "embedded",
     look: Annotated[str | None, typer.Option(
         help="A look of the model by its name, in place of --prompt.", rich_help_panel=MODEL)]

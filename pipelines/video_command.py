@@ -71,7 +71,7 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         "--format", help="Container of the output [default: by its name; nut on a pipe].",
         rich_help_panel=WRITING)] = None,
     model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors file or hub id.",
+        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
         rich_help_panel=MODEL)] = "embedded",
     look: Annotated[str | None, typer.Option(
         help="A look of the model by its name (turbolens models), in place of --prompt.",

@@ -74,7 +74,7 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         metavar="PORT", min=0, max=65535, rich_help_panel=RUNNING,
         help="A page of dials on 127.0.0.1; 0 chooses a port.")] = None,
     model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors file or hub id.",
+        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
         rich_help_panel=MODEL)] = "embedded",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]
     = "auto",

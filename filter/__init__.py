@@ -4,12 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
+    DownloadError,
     FrameError,
+    LicenceError,
     MediaError,
     ModelError,
     ModelNotFoundError,
     NameTakenError,
     NoSuchSessionError,
+    NotEnoughMemoryError,
     OfferError,
     PeerError,
     SettingsError,
@@ -25,14 +28,17 @@ if TYPE_CHECKING:
     from .model import TurboModel
 
 __all__ = [
+    "DownloadError",
     "FilterSettings",
     "FrameError",
     "FrameFilter",
+    "LicenceError",
     "MediaError",
     "ModelError",
     "ModelNotFoundError",
     "NameTakenError",
     "NoSuchSessionError",
+    "NotEnoughMemoryError",
     "OfferError",
     "PeerError",
     "SettingsError",

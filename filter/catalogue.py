@@ -1,130 +1,196 @@
-"""The known models: name, where from, size, licence, native resolution; and where they lie."""
+"""The known models: where from, for what size and steps, how large, under which licence."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
-
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-from .errors import ModelNotFoundError, UnsupportedModelError
+from typing import Literal
 
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_TEXT_FILES = ("model_index.json", "looks.json", "*/*.json", "*/*.txt")
+SamplerName = Literal["euler", "euler_ancestral", "lcm", "ddim"]
+Family = Literal["embedded", "sd1", "sd2", "sdxl"]
+
+
+@dataclass(frozen=True)
+class Licence:
+    """What weights may be used for. must_accept: shown, and accepted once, before a download."""
+
+    name: str
+    summary: str
+    url: str
+    must_accept: bool = True
+
+
+@dataclass(frozen=True)
+class HubRepo:
+    """A repository of the hub. revision: the commit that is taken; none: what `main` is then."""
+
+    name: str
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """One weights file in a repository of the hub."""
+
+    repo: HubRepo
+    path: str
 
 
 @dataclass(frozen=True)
 class KnownModel:
     """One entry of the catalogue.
 
-    source: a hub id, or none for the weights in this package. size_bytes: what is downloaded, or
-    lies in the package. native_size: the longer side in pixels that the model was made for.
-    tiny_vae: the hub id of a small autoencoder that decodes the same latents.
+    base: a repository in diffusers' layout, or none for the weights in this package. unet, lora:
+    what takes the place of its UNet, or is added to it with `lora_weight`. tiny_vae: a small
+    autoencoder of the same latents, used unless the full one is asked for. size_bytes: what is
+    downloaded, in half precision. native_size: the longer side in pixels it was made for. steps:
+    the fewest and the most that its makers name, at most four. sampler: in place of the one that
+    the repository names. prediction_type: what the UNet gives.
     """
 
     name: str
-    source: str | None
+    family: Family
+    base: HubRepo | None
     size_bytes: int
-    licence: str
+    licence: Licence
     native_size: int
     description: str
-    tiny_vae: str | None = None
+    steps: tuple[int, int] = (1, 4)
+    sampler: SamplerName | None = None
+    prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
+    unet: HubFile | None = None
+    lora: HubFile | None = None
+    lora_weight: float = 1.0
+    tiny_vae: HubRepo | None = None
 
     @property
     def is_embedded(self) -> bool:
         """Whether the weights are part of this package."""
-        return self.source is None
+        return self.base is None
 
 
-def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+MIT = Licence("MIT", "Free for every use.", "https://opensource.org/license/mit", must_accept=False)
+_STABILITY = "https://stability.ai/license"
+_TURBO_TERMS = "Free for research and non-commercial use; its makers tell who may use it otherwise."
+SD_TURBO_LICENCE = Licence("Stability AI Community License", _TURBO_TERMS, _STABILITY)
+SDXL_TURBO_LICENCE = Licence(
+    "Stability AI Non-Commercial Community License", _TURBO_TERMS, _STABILITY
+)
+OPENRAIL = Licence(
+    "CreativeML Open RAIL-M",
+    "Free, also commercially, but for the uses that its attachment A forbids.",
+    "https://huggingface.co/spaces/CompVis/stable-diffusion-license",
+)
+OPENRAIL_XL = Licence(
+    "CreativeML Open RAIL++-M",
+    "Free, also commercially, but for the uses that its attachment A forbids.",
+    "https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0/blob/main/LICENSE.md",
+)
+
+# Commits that were seen to hold the files named here. The tiny autoencoders follow `main`.
+_SD15 = HubRepo(
+    "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
+)
+_SDXL = HubRepo(
+    "stabilityai/stable-diffusion-xl-base-1.0", "462165984030d82259a11f4367a4eed129e94a7b"
+)
+_LIGHTNING = HubRepo("ByteDance/SDXL-Lightning", "c9a24f48e1c025556787b0c58dd67a091ece2e44")
+_HYPER = HubRepo("ByteDance/Hyper-SD", "a08b9c3da8dc3be0a6e79b04721bf237241403f9")
+_LCM_SD15 = HubRepo(
+    "latent-consistency/lcm-lora-sdv1-5", "cf2fced511dbe7e26c8d1d397e728fbab875db4b"
+)
+_LCM_SDXL = HubRepo("latent-consistency/lcm-lora-sdxl", "e4f4bc876032ad70aa9d241af2a2f33db0f3f048")
+CLIP_TOKENIZER = HubRepo("openai/clip-vit-large-patch14")
+"""The words of every SD 1, SD 2 and SDXL model: a single file of weights does not carry them."""
+
+_TAESD, _TAESDXL = HubRepo("madebyollin/taesd"), HubRepo("madebyollin/taesdxl")
+TINY_VAES = {"sd1": _TAESD, "sd2": _TAESD, "sdxl": _TAESDXL}
+
+_SD15_BYTES, _SDXL_BYTES, _TINY_BYTES = 2_130_000_000, 6_940_000_000, 10_000_000
 
 
 def known_models() -> dict[str, KnownModel]:
-    """Every known model by its name. Sizes are of the half-precision weights."""
-    models = (
-        KnownModel(
-            name="embedded",
-            source=None,
-            size_bytes=_folder_bytes(EMBEDDED_FOLDER),
-            licence="MIT",
-            native_size=512,
-            description="A small model of 17 looks, in this package; runs live on a CPU.",
-        ),
-        KnownModel(
-            name="sd-turbo",
-            source="stabilityai/sd-turbo",
-            size_bytes=2_580_000_000,
-            licence="Stability AI Community License, see https://stability.ai/license",
-            native_size=512,
-            description="Any prompt, in one to four steps; wants a GPU.",
-            tiny_vae="madebyollin/taesd",
-        ),
-        KnownModel(
-            name="sdxl-turbo",
-            source="stabilityai/sdxl-turbo",
-            size_bytes=6_940_000_000,
-            licence="Stability AI Non-Commercial Community License, see https://stability.ai/license",
-            native_size=512,
-            description="Any prompt, in one to four steps, in finer detail; wants a large GPU.",
-            tiny_vae="madebyollin/taesdxl",
-        ),
-    )
+    """Every known model by its name."""
+    models = (_embedded(), *_turbo_models(), *_sd15_models(), *_sdxl_models())
     return {model.name: model for model in models}
 
 
+def _embedded() -> KnownModel:
+    return KnownModel(
+        name="embedded", family="embedded", base=None, licence=MIT, native_size=512,
+        size_bytes=sum(p.stat().st_size for p in EMBEDDED_FOLDER.rglob("*") if p.is_file()),
+        description="A small model of 17 looks, in this package; runs live on a CPU.",
+    )  # fmt: skip
+
+
+def _turbo_models() -> tuple[KnownModel, ...]:
+    return (
+        KnownModel(
+            name="sd-turbo", family="sd2", native_size=512, licence=SD_TURBO_LICENCE,
+            base=HubRepo("stabilityai/sd-turbo", "b261bac6fd2cf515557d5d0707481eafa0485ec2"),
+            tiny_vae=_TAESD, size_bytes=2_580_000_000 + _TINY_BYTES,
+            description="Any prompt, in one to four steps; wants a GPU.",
+        ),
+        KnownModel(
+            name="sdxl-turbo", family="sdxl", native_size=512, licence=SDXL_TURBO_LICENCE,
+            base=HubRepo("stabilityai/sdxl-turbo", "71153311d3dbb46851df1931d3ca6e939de83304"),
+            tiny_vae=_TAESDXL, size_bytes=_SDXL_BYTES + _TINY_BYTES,
+            description="Any prompt, in one to four steps, in finer detail; wants a large GPU.",
+        ),
+    )  # fmt: skip
+
+
+def _sd15_models() -> tuple[KnownModel, ...]:
+    def model(name: str, repo: HubRepo, path: str, size: int, **rest: object) -> KnownModel:
+        return KnownModel(
+            name=name, family="sd1", base=_SD15, licence=OPENRAIL, native_size=512,
+            tiny_vae=_TAESD, size_bytes=_SD15_BYTES + _TINY_BYTES + size,
+            lora=HubFile(repo, path), **rest,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    return (
+        model(
+            "lcm-sd15", _LCM_SD15, "pytorch_lora_weights.safetensors", 135_000_000,
+            sampler="lcm", steps=(2, 4),
+            description="Stable Diffusion 1.5 with LCM-LoRA, in two to four steps; wants a GPU.",
+        ),
+        model(
+            "hyper-sd15", _HYPER, "Hyper-SD15-2steps-lora.safetensors", 269_000_000,
+            sampler="ddim", steps=(2, 2),
+            description="Stable Diffusion 1.5 with Hyper-SD's LoRA, in two steps; wants a GPU.",
+        ),
+    )  # fmt: skip
+
+
+def _sdxl_models() -> tuple[KnownModel, ...]:
+    def model(name: str, size: int, steps: tuple[int, int], **rest: object) -> KnownModel:
+        return KnownModel(
+            name=name, family="sdxl", base=_SDXL, licence=OPENRAIL_XL, native_size=1024,
+            tiny_vae=_TAESDXL, size_bytes=_SDXL_BYTES + _TINY_BYTES + size, steps=steps,
+            **rest,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    lightning = tuple(
+        model(
+            f"sdxl-lightning-{count}step", 0, (count, count), sampler="euler",
+            unet=HubFile(_LIGHTNING, f"sdxl_lightning_{count}step_unet.safetensors"),
+            description=f"SDXL distilled to {count} steps, 1024 pixels; wants a large GPU.",
+        )
+        for count in (2, 4)
+    )  # fmt: skip
+    return (
+        *lightning,
+        model(
+            "lcm-sdxl", 394_000_000, (2, 4), sampler="lcm",
+            lora=HubFile(_LCM_SDXL, "pytorch_lora_weights.safetensors"),
+            description="SDXL with LCM-LoRA, in two to four steps, 1024 pixels; a large GPU.",
+        ),
+        model(
+            "hyper-sdxl", 787_000_000, (2, 2), sampler="ddim",
+            lora=HubFile(_HYPER, "Hyper-SDXL-2steps-lora.safetensors"),
+            description="SDXL with Hyper-SD's LoRA, in two steps, 1024 pixels; a large GPU.",
+        ),
+    )  # fmt: skip
+
+
 KNOWN = tuple(known_models())
-
-
-def locate(name_or_path: str | Path) -> Path:
-    """The folder of a model: a known name, a folder, or a hub id, which is downloaded.
-
-    Raises `ModelNotFoundError` where there is nothing of the kind, and `UnsupportedModelError` for
-    a single file.
-    """
-    known = known_models().get(str(name_or_path))
-    if known is not None:
-        return _embedded() if known.source is None else _downloaded(known.source)
-    path = Path(name_or_path).expanduser()
-    if path.is_dir() and str(name_or_path):
-        return path
-    if path.is_file():
-        raise UnsupportedModelError(
-            f"a model must be a folder in diffusers' layout, got the file {path}"
-        )
-    if _HUB_ID.fullmatch(str(name_or_path)):
-        return _downloaded(str(name_or_path))
-    raise ModelNotFoundError(
-        f"there is no model or folder {str(name_or_path)!r}; known models are {', '.join(KNOWN)}, "
-        "or give a folder in diffusers' layout, or a hub id such as stabilityai/sd-turbo"
-    )
-
-
-def _embedded() -> Path:
-    if not (EMBEDDED_FOLDER / "model_index.json").is_file():
-        raise ModelNotFoundError(
-            f"the embedded weights are missing from {EMBEDDED_FOLDER}; reinstall turbolens, "
-            f"or make them with `turbolens train --data FOLDER --out {EMBEDDED_FOLDER}`"
-        )
-    return EMBEDDED_FOLDER
-
-
-def _downloaded(hub_id: str) -> Path:
-    """The local snapshot of a hub repository: safetensors only, in half precision if there."""
-    try:
-        folder = _snapshot(hub_id, "*/*.fp16.safetensors")
-        if not list(folder.glob("unet/*.safetensors")):
-            folder = _snapshot(hub_id, "*/*.safetensors")
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelNotFoundError(
-            f"there is no folder {hub_id!r} here, and the hub's model of that name is neither "
-            f"downloaded nor to be had: {reason}; known models are {', '.join(KNOWN)}"
-        ) from error
-    return folder
-
-
-def _snapshot(hub_id: str, weights: str) -> Path:
-    return Path(snapshot_download(hub_id, allow_patterns=[*_TEXT_FILES, weights]))

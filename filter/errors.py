@@ -5,7 +5,10 @@ TurbolensError
  ├─ FrameError (ValueError)               a frame cannot be filtered: size, format, type
  ├─ ModelError (RuntimeError)             a model cannot be loaded or run
  │   ├─ ModelNotFoundError (FileNotFoundError)   no such model, folder or file
- │   └─ UnsupportedModelError (NotImplementedError)   a model of a family that is not known here
+ │   ├─ UnsupportedModelError (NotImplementedError)   a model of a family that is not known here
+ │   ├─ NotEnoughMemoryError (MemoryError)       the device cannot hold it
+ │   ├─ LicenceError (PermissionError)           its licence has not been accepted
+ │   └─ DownloadError (ConnectionError)          the hub or the disk does not let it come
  ├─ MediaError (OSError)                  a file, device or stream cannot be read or written
  └─ PeerError (ConnectionError)           a peer asks for what it cannot have
      ├─ OfferError (ValueError)               its session description cannot be answered
@@ -40,6 +43,18 @@ class ModelNotFoundError(ModelError, FileNotFoundError):
 
 class UnsupportedModelError(ModelError, NotImplementedError):
     """The model belongs to a family, or uses a feature, that is not supported."""
+
+
+class NotEnoughMemoryError(ModelError, MemoryError):
+    """The device has not the memory that the model needs; said before anything is loaded."""
+
+
+class LicenceError(ModelError, PermissionError):
+    """The model's licence has not been accepted."""
+
+
+class DownloadError(ModelError, ConnectionError):
+    """A model cannot be downloaded: no answer, a refusal, damage on the way, or a full disk."""
 
 
 class MediaError(TurbolensError, OSError):

@@ -49,11 +49,18 @@ class Components:
     looks: tuple[str, ...] = ()
 
 
-def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> Components:
+def load_components(
+    folder: Path,
+    dtype: torch.dtype = torch.float32,
+    *,
+    unet: UNet | None = None,
+    vae: Autoencoder | None = None,
+) -> Components:
     """The components of an SD 1, SD 2 or SDXL folder; UNet and autoencoder in `dtype`.
 
-    Raises `ModelNotFoundError` where there is no folder, `UnsupportedModelError` for other
-    families, options and pickled weights, and `ModelError` for what is damaged or missing.
+    unet, vae: networks that take the place of the folder's own, which are not read then. Raises
+    `ModelNotFoundError` where there is no folder, `UnsupportedModelError` for other families,
+    options and pickled weights, and `ModelError` for what is damaged or missing.
     """
     if not folder.is_dir():
         raise ModelNotFoundError(f"a model must be a folder, and there is none at {folder}")
@@ -62,8 +69,8 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> Compone
     suffixes = [""] if "text_encoder_2" not in names else ["", "_2"]
     with _quiet_transformers():
         components = Components(
-            vae=_load_autoencoder(folder, dtype),
-            unet=_load_unet(folder, dtype),
+            vae=_load_autoencoder(folder, dtype) if vae is None else vae,
+            unet=_load_unet(folder, dtype) if unet is None else unet,
             tokenizers=tuple(_load_tokenizer(folder, f"tokenizer{each}") for each in suffixes),
             text_encoders=tuple(
                 _load_text_encoder(folder, f"text_encoder{each}") for each in suffixes
@@ -71,7 +78,7 @@ def load_components(folder: Path, dtype: torch.dtype = torch.float32) -> Compone
             schedule=schedule,
             looks=_read_looks(folder),
         )
-    _check_together(components)
+    check_together(components)
     return components
 
 
@@ -117,7 +124,7 @@ def _load_autoencoder(folder: Path, dtype: torch.dtype) -> Autoencoder:
         )
     if config.get("latents_mean") or config.get("latents_std"):
         raise UnsupportedModelError("an autoencoder with latents_mean or latents_std is not known")
-    return _load_network(_AUTOENCODERS[kind], folder / "vae", dtype)
+    return load_network(_AUTOENCODERS[kind], folder / "vae", dtype)
 
 
 def _load_unet(folder: Path, dtype: torch.dtype) -> UNet:
@@ -135,10 +142,11 @@ def _load_unet(folder: Path, dtype: torch.dtype) -> UNet:
         raise UnsupportedModelError(
             f"addition_embed_type must be text, text_time or none, got {addition!r}"
         )
-    return _load_network(UNet2DConditionModel, folder / "unet", dtype)
+    return load_network(UNet2DConditionModel, folder / "unet", dtype)
 
 
-def _load_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+def load_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+    """A network of diffusers, from the safetensors of its folder. Raises `ModelError`."""
     return _load_weights(
         kind,
         folder,
@@ -213,7 +221,7 @@ def _read_looks(folder: Path) -> tuple[str, ...]:
         raise ModelError(f"{path} must list the looks by name: {error}") from error
 
 
-def _check_together(components: Components) -> None:
+def check_together(components: Components) -> None:
     """That the parts fit: latent channels, text width, and SDXL's added embedding."""
     unet, vae = components.unet.config, components.vae.config
     channels = {unet.in_channels, unet.out_channels, vae.latent_channels}

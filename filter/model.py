@@ -15,11 +15,14 @@ from .acceleration import (
     keep_freed_memory,
     prepared,
 )
+from .assembly import load_parts
 from .autoencoder import PatchedAutoencoderTiny
-from .catalogue import locate
+from .choices import Acceleration
 from .cross_frame import is_remembering
 from .device import resolve_device, resolve_dtype
-from .loading import Autoencoder, Components, UNet, load_components
+from .device_memory import check_memory
+from .loading import Autoencoder, Components, UNet
+from .locating import VaeChoice, find_model
 from .prompts import PromptEmbeds, PromptEncoder
 from .schedule import Step, add_noise, denoised, next_noisy
 
@@ -30,7 +33,8 @@ class TurboModel:
     vae, unet: the networks, as diffusers knows them. prompts: text → `PromptEmbeds`, cached.
     schedule: the noise schedule of the model. native_size: the longer side in pixels that it was
     made for. multiple: pixels that a working picture's sides must divide by. looks: the names its
-    card lists. parts: what encodes, predicts and decodes, run plainly. lock: held while a frame is
+    card lists. steps: how few and how many make a good picture. parts: what encodes, predicts and
+    decodes, run plainly. lock: held while a frame is
     computed, since torch is fastest one frame at a time.
     """
 
@@ -42,10 +46,9 @@ class TurboModel:
         folder: Path | None = None,
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
-        acceleration: str = "none",
-        wait_for_acceleration: bool = False,
     ) -> None:
         self.name, self.folder = name, folder
+        self.steps = (1, 4)
         self.device = resolve_device(device)
         self.dtype = resolve_dtype(dtype, self.device)
         self.schedule, self.looks = components.schedule, components.looks
@@ -61,12 +64,8 @@ class TurboModel:
         self.vae_scale_factor = vae_scale_factor(components.vae)
         self.multiple = self.vae_scale_factor * 2 ** (len(unet_config.block_out_channels) - 1)
         self.native_size = _longest(unet_config.sample_size) * self.vae_scale_factor
-        self.parts = parts = Parts.of(self.vae, self.unet)
-        backends = backends_for(acceleration, self.device, self.dtype)
-        self._encoder, self._predictor, self._decoder = (
-            Fitting(Accelerated(part, backends, wait=wait_for_acceleration))
-            for part in (parts.encoder, parts.predictor, parts.decoder)
-        )
+        self.parts = Parts.of(self.vae, self.unet)
+        self.accelerate("none")
         self._takes_time_ids = unet_config.addition_embed_type == "text_time"
         self._numbers: dict[tuple[int, ...], torch.Tensor] = {}
 
@@ -77,28 +76,44 @@ class TurboModel:
         *,
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
-        acceleration: str = "none",
-        wait_for_acceleration: bool = False,
+        vae: VaeChoice = "auto",
     ) -> "TurboModel":
-        """Load "embedded", another known model, a folder in diffusers' layout, or a hub id.
+        """Load "embedded", another known model, a folder, a .safetensors file, or a hub id.
 
-        acceleration: none, which gives the same pictures bit for bit on every call; auto, which
-        takes what is fastest here and agrees with it; or one of `ACCELERATIONS` by name. Until it
-        is ready the model runs plainly, unless `wait_for_acceleration`: then the first frame of a
-        size takes long, and all come from the same way of running.
-
-        `dtype` is auto, float32, float16 (not on a CPU) or bfloat16. Raises `ModelNotFoundError`,
-        `UnsupportedModelError` or `ModelError` for models, `SettingsError` for device and dtype.
+        Nothing is downloaded: `turbolens models pull` does that. `dtype` is auto, float32, float16
+        (not on a CPU) or bfloat16; `vae` is tiny, full, or auto: tiny for the known models. Raises
+        `ModelNotFoundError`, `UnsupportedModelError`, `NotEnoughMemoryError` or `ModelError` for
+        models, `SettingsError` for device, dtype and vae.
         """
         on = resolve_device(device)
         in_dtype = resolve_dtype(dtype, on)
         keep_freed_memory()
-        folder = locate(name_or_path)
-        components = load_components(folder, torch.float32 if on.type == "cpu" else in_dtype)
-        return cls(
-            components, name=str(name_or_path), folder=folder, device=on, dtype=in_dtype,
-            acceleration=acceleration, wait_for_acceleration=wait_for_acceleration,
-        )  # fmt: skip
+        parts = find_model(name_or_path, vae)
+        check_memory(parts, on, in_dtype)
+        components = load_parts(parts, torch.float32 if on.type == "cpu" else in_dtype)
+        model = cls(
+            components, name=str(name_or_path), folder=parts.path, device=on, dtype=in_dtype
+        )
+        model.steps = parts.steps
+        return model
+
+    def accelerate(
+        self, acceleration: Acceleration = "auto", *, wait: bool = False
+    ) -> "TurboModel":
+        """From now on run the networks the fastest way that gives the same here. Gives the model.
+
+        acceleration: auto tries what suits the device; none is plain PyTorch, which gives the same
+        pictures bit for bit on every call; or one way by its name. Until a way is ready the model
+        runs plainly. wait: the first frame of a size waits instead, and all come from the same way.
+        Raises `SettingsError` for what is not to be had here.
+        """
+        backends = backends_for(acceleration, self.device, self.dtype)
+        with self.lock:
+            self._encoder, self._predictor, self._decoder = (
+                Fitting(Accelerated(part, backends, wait=wait))
+                for part in (self.parts.encoder, self.parts.predictor, self.parts.decoder)
+            )
+        return self
 
     @property
     def accelerations(self) -> dict[str, str]:
@@ -113,9 +128,7 @@ class TurboModel:
         """Within it everything runs in plain PyTorch: what accelerations are compared with."""
         with self.lock:
             fast = self._encoder, self._predictor, self._decoder
-            self._encoder, self._predictor, self._decoder = (
-                Fitting(Accelerated(part.accelerated.part)) for part in fast
-            )
+            self.accelerate("none")
             try:
                 yield
             finally:

@@ -18,6 +18,7 @@ from .destination import Destination
 from .filter_options import parse_size
 from .latency_command import latency
 from .sessions_command import sessions
+from .video_command import Vae
 
 if TYPE_CHECKING:
     from .bench import BenchReport, Case, CaseResult, Timing
@@ -54,12 +55,16 @@ def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
         "--model", "-m", help="A name of `turbolens models`, or a folder.")] = "embedded",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")] = "auto",
+    vae: Annotated[Vae, typer.Option(help="Autoencoder; auto: tiny for known models.")] = "auto",
     case: Annotated[list[CaseName] | None, typer.Option(
         help="Squares of that side, or 720p frames filtered at 512×288 [default: all].")] = None,
     frames: Annotated[int, typer.Option(min=2, help="Frames that are timed in each case.")] = 30,
     steps: Annotated[int, typer.Option(min=1, max=4, help="Denoising steps.")] = 1,
     strength: Annotated[float, typer.Option(min=0.01, max=1.0, help="As in the filter.")] = 0.5,
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="The look.")] = "oil painting",
+    random_weights: Annotated[bool, typer.Option(
+        "--random-weights", help="The exact architecture of a known model, with random weights: "
+        "its speed and memory without a download.")] = False,
     acceleration: Annotated[Acceleration, typer.Option(
         envvar="TURBOLENS_ACCELERATION", help="As in the other commands.")] = "auto",
     size: Annotated[list[str] | None, typer.Option(
@@ -87,9 +92,13 @@ def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
 
     settings = FilterSettings(prompt=((prompt, 1.0),), strength=strength, steps=steps)
     console = Console(stderr=True, highlight=False)
-    loaded = TurboModel.load(
-        model, device=device, dtype=dtype, acceleration=acceleration, wait_for_acceleration=True
-    )
+    if random_weights:
+        from .random_model import random_model  # noqa: PLC0415
+
+        loaded = random_model(model, device=device, dtype=dtype, vae=vae)
+    else:
+        loaded = TurboModel.load(model, device=device, dtype=dtype, vae=vae)
+    loaded.accelerate(acceleration, wait=True)
     report = measure(
         loaded, settings, cases=_cases(case, size),
         extent=Extent(frames, tuple(item.value for item in baseline or ()), tuple(batch or ())),

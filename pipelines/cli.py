@@ -13,7 +13,7 @@ from turbolens.filter import ModelNotFoundError, SettingsError, TurbolensError
 
 from .devices_command import devices
 from .doctor import doctor
-from .models_command import models
+from .models_command import app as models_app
 from .stream_command import stream
 from .video_command import video
 
@@ -48,7 +48,7 @@ def _common(
 
 app.command(no_args_is_help=True)(video)
 app.command(no_args_is_help=True)(stream)
-app.command()(models)
+app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(devices)
 

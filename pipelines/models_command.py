@@ -1,53 +1,188 @@
-"""`turbolens models`: what can be loaded, where it is and what it knows."""
+"""`turbolens models`: what can be loaded, what is here; bring one, check it, remove it."""
 
 import json
-from dataclasses import asdict
+import logging
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from turbolens.filter import LicenceError, ModelNotFoundError
 from turbolens.filter.catalogue import EMBEDDED_FOLDER, KnownModel, known_models
+from turbolens.filter.hub import Hub
+from turbolens.filter.licences import accept, is_accepted, told
+from turbolens.filter.locating import find_model, words_folder
+from turbolens.filter.memory import need_of_known
+from turbolens.filter.pulling import TOKENIZER, Plan, planned, pull
+
+from .download_bar import download_bar
+from .pulled_models import PulledRepo, needed_by, pulled_repos, remove_repo, repos_of
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+@app.callback(invoke_without_command=True)
 def models(
+    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
-    """List the known models: name, size, licence, where it is, looks."""
-    found = [_describe(model) for model in known_models().values()]
+    """List the known models, and those on this machine; pull one, or remove it."""
+    if context.invoked_subcommand is None:
+        show(as_json)
+
+
+@app.command("list")
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Listing never asks the network; this says so.")
+    ] = False,
+) -> None:
+    """List the known models and what is in the cache: size, memory, licence, place."""
+    show(as_json)
+
+
+@app.command("pull", no_args_is_help=True)
+def pull_model(
+    name: Annotated[str, typer.Argument(
+        help="A name of `turbolens models`, or a hub id as org/name.")],
+    accept_licence: Annotated[bool, typer.Option(
+        "--accept-licence", help="Accept the model's licence, once, without being asked.")] = False,
+    revision: Annotated[str | None, typer.Option(
+        help="A commit, tag or branch in place of the one that is known to work.")] = None,
+    offline: Annotated[bool, typer.Option(
+        "--offline", help="Do not use the network: say whether the model is here.")] = False,
+    dry_run: Annotated[bool, typer.Option(
+        "--dry-run", help="Say what would come, and how much.")] = False,
+) -> None:  # fmt: skip
+    """Bring a model onto this machine: safetensors only, in half precision, checked by hash.
+
+    What was broken off goes on from where it was.
+    """
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # the command says it itself
+    hub = Hub(offline=offline)
+    if hub.is_offline:
+        place = words_folder(hub) if name == TOKENIZER else find_model(name, hub=hub).path
+        typer.echo(f"{name} is here: {place}")
+        return
+    known = known_models().get(name)
+    if known is not None and not dry_run:
+        _agree(known, accept_licence)
+    plan = planned(name, hub, revision)
+    if known is None:
+        typer.echo(f"licence of {name}, as its card has it: {_licence(plan)}")
+    missing = plan.missing(hub)
+    typer.echo(f"{name}: {plan.size() / 1e9:.2f} GB, {missing / 1e9:.2f} GB of them to come")
+    if dry_run:
+        _tell_files(plan)
+        return
+    with download_bar(name) as on_progress:
+        folder = pull(plan, hub, on_progress)
+    commits = ", ".join(f"{share.repo.name} at {share.repo.commit[:12]}" for share in plan.shares)
+    typer.echo(f"{name} is whole and checked: {folder}\n({commits})")
+
+
+@app.command("remove", no_args_is_help=True)
+def remove_model(
+    name: Annotated[str, typer.Argument(help="A known name, or a hub id as org/name.")],
+) -> None:
+    """Remove a model from the cache; what another model that is here needs stays."""
+    hub = Hub()
+    repos = repos_of(name, hub)
+    here = [repo for repo in pulled_repos(hub) if repo.name in repos]
+    if not here:
+        raise ModelNotFoundError(f"{name} is not in {hub.folder}; see `turbolens models list`")
+    for repo in here:
+        remove_repo(repo)
+        typer.echo(f"removed {repo.name} ({repo.size / 1e9:.2f} GB)")
+
+
+def show(as_json: bool) -> None:
+    """Everything that can be loaded, and what the cache holds besides."""
+    hub = Hub()
+    found = [_describe(model, hub) for model in known_models().values()]
+    named = {name for model in known_models() for name in needed_by(model)}
+    others = [repo for repo in pulled_repos(hub) if repo.name not in named]
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(found + [_other(repo) for repo in others], indent=2))
         return
     for model in found:
-        typer.echo(f"{model['name']}: {model['description']}")
+        _say(model)
+    for repo in others:
         typer.echo(
-            f"  size     {model['size_bytes'] / 1e6:,.1f} MB, made for {model['native_size']} px"
+            f"{repo.name}: in the cache, {repo.size / 1e6:,.1f} MB\n  place    {repo.folder}"
         )
-        typer.echo(f"  licence  {model['licence']}")
-        typer.echo(f"  place    {model['place'] or model['elsewhere']}")
-        looks = ", ".join(model["looks"]) or "any prompt"
-        typer.echo(f"  looks    {looks}")
-    typer.echo("Any folder or hub id of the SD 1, 2 or XL families works too: --model FOLDER")
+    typer.echo(
+        "Any folder, .safetensors file or hub id of the SD 1, 2 or XL families works too: "
+        "--model PATH"
+    )
 
 
-def _describe(model: KnownModel) -> dict[str, Any]:
-    place = _place(model)
-    elsewhere = f"not here; on the hub as {model.source}" if model.source else "missing"
+def _say(model: dict[str, Any]) -> None:
+    steps = "-".join(str(count) for count in sorted(set(model["steps"])))
+    typer.echo(f"{model['name']}: {model['description']}")
+    typer.echo(
+        f"  size     {model['size_bytes'] / 1e6:,.1f} MB, about {model['memory_bytes'] / 2**30:.1f}"
+        f" GiB of memory, made for {model['native_size']} px, steps {steps}"
+    )
+    typer.echo(f"  licence  {model['licence']} ({model['licence_url']})")
+    typer.echo(f"  place    {model['place'] or model['elsewhere']}")
+    typer.echo(f"  looks    {', '.join(model['looks']) or 'any prompt'}")
+
+
+def _describe(model: KnownModel, hub: Hub) -> dict[str, Any]:
+    place = _place(model, hub)
+    elsewhere = f"not here; turbolens models pull {model.name}" if model.base else "missing"
     return {
-        **asdict(model), "place": place and str(place), "elsewhere": elsewhere,
-        "looks": _looks(place),
+        "name": model.name, "description": model.description, "size_bytes": model.size_bytes,
+        "memory_bytes": need_of_known(model, on_gpu=not model.is_embedded).total,
+        "native_size": model.native_size, "steps": model.steps, "sampler": model.sampler,
+        "prediction_type": model.prediction_type, "licence": model.licence.name,
+        "licence_url": model.licence.url, "licence_accepted": is_accepted(model),
+        "source": model.base.name if model.base else None,
+        "place": place and str(place), "elsewhere": elsewhere, "looks": _looks(place),
     }  # fmt: skip
 
 
-def _place(model: KnownModel) -> Path | None:
-    if model.is_embedded:
-        return EMBEDDED_FOLDER if EMBEDDED_FOLDER.is_dir() else None
-    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - slow to import
+def _other(repo: PulledRepo) -> dict[str, Any]:
+    return {"name": repo.name, "size_bytes": repo.size, "place": str(repo.folder)}
 
-    cached = try_to_load_from_cache(str(model.source), "model_index.json")
-    return Path(cached).parent if isinstance(cached, str) else None
+
+def _place(model: KnownModel, hub: Hub) -> Path | None:
+    if model.base is None:
+        return EMBEDDED_FOLDER if EMBEDDED_FOLDER.is_dir() else None
+    try:
+        return find_model(model.name, hub=hub).path
+    except ModelNotFoundError:
+        return None
 
 
 def _looks(place: Path | None) -> list[str]:
     file = place and place / "looks.json"
     return list(json.loads(file.read_text())) if file and file.is_file() else []
+
+
+def _agree(model: KnownModel, accepted: bool) -> None:
+    """See to it that the licence is accepted: by the option, by an answer, or from before."""
+    if is_accepted(model):
+        return
+    typer.echo(told(model))
+    if not accepted and sys.stdin.isatty():
+        accepted = typer.confirm("Do you accept it?")
+    if not accepted:
+        raise LicenceError(
+            f"the licence of {model.name} must be accepted before it is downloaded: read it at "
+            f"{model.licence.url} and add --accept-licence"
+        )
+    accept(model)
+
+
+def _licence(plan: Plan) -> str:
+    return plan.shares[0].repo.licence or "none is named"
+
+
+def _tell_files(plan: Plan) -> None:
+    for share in plan.shares:
+        for file in share.files:
+            typer.echo(f"  {file.size / 1e6:10,.1f} MB  {share.repo.name}/{file.path}")

@@ -29,7 +29,7 @@ from .serve_options import (
     token_for,
     turn_server,
 )
-from .video_command import Dtype, load_filter
+from .video_command import Dtype, Vae, load_filter
 from .webrtc.limits import Limits
 from .webrtc.options import Codec, ServerOptions
 
@@ -84,7 +84,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     public_ip: Annotated[str | None, typer.Option(
         help="Where a router passes media on to this machine.", rich_help_panel=MEDIA)] = None,
     model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, or a folder.",
+        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
         rich_help_panel=MODEL)] = "embedded",
     look: Annotated[str | None, typer.Option(
         help="A look of the model by its name (turbolens models), in place of --prompt.",
@@ -92,6 +92,9 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]
     = "auto",
     dtype: Annotated[Dtype, typer.Option(help="Number format.", rich_help_panel=MODEL)] = "auto",
+    vae: Annotated[Vae, typer.Option(
+        help="Autoencoder; auto: the tiny one for the known models, else the model's own.",
+        rich_help_panel=MODEL)] = "auto",
 ) -> None:  # fmt: skip
     """Serve the filter to browsers, WHIP publishers (OBS) and WHEP players.
 
@@ -120,7 +123,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     _log_to_stderr()
     from .webrtc.server import create_app  # noqa: PLC0415 - aiohttp: after parsing
 
-    app = create_app(_loader(model, device, dtype, look), options)
+    app = create_app(_loader(model, device, dtype, vae, look), options)
     asyncio.run(_serve(app, host, port, tls, options))
     _leave_if_busy()
 
@@ -133,10 +136,14 @@ def _leave_if_busy() -> None:
         os._exit(0)
 
 
-def _loader(model: str, device: str, dtype: str, look: str | None) -> Callable[[], Any]:
+def _loader(
+    model: str, device: str, dtype: str, vae: Vae, look: str | None
+) -> Callable[[], Any]:  # fmt: skip
     def load() -> Any:
         try:
-            return load_filter(model, device, dtype, FilterSettings(), look, live=True).model
+            return load_filter(
+                model, device, dtype, FilterSettings(), look, vae=vae, live=True
+            ).model
         except typer.BadParameter as error:  # a look that it does not have
             raise SettingsError(str(error)) from error
 

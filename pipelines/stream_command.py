@@ -12,7 +12,7 @@ from .filter_options import with_filter_options
 from .live_status import LiveReporter
 from .media import is_piped
 from .stream_places import input_place, output_place
-from .video_command import Dtype, load_filter
+from .video_command import Dtype, Vae, load_filter
 
 CAMERA, VIRTUAL = "camera", "virtual-camera"
 SENDING, READING, MODEL = "Sending", "Receiving", "The model"
@@ -70,7 +70,7 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         "--overwrite", help="Replace an output file that exists.", rich_help_panel=SENDING)]
     = False,
     model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, or a folder.",
+        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
         rich_help_panel=MODEL)] = "embedded",
     look: Annotated[str | None, typer.Option(
         help="A look of the model by its name, in place of --prompt.", rich_help_panel=MODEL)]
@@ -78,6 +78,9 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]
     = "auto",
     dtype: Annotated[Dtype, typer.Option(help="Number format.", rich_help_panel=MODEL)] = "auto",
+    vae: Annotated[Vae, typer.Option(
+        help="Autoencoder; auto: the tiny one for the known models, else the model's own.",
+        rich_help_panel=MODEL)] = "auto",
     json_lines: Annotated[bool, typer.Option(
         "--json", help="Figures as JSON lines (on stderr if the output is a pipe).")] = False,
 ) -> None:  # fmt: skip
@@ -108,14 +111,14 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         until_end=until_end, loop=loop, on_stall=on_stall,
     )  # fmt: skip
     wanted = FilterSettings(**settings)
-    frame_filter = load_filter(model, device, dtype, wanted, look, live=True)
+    frame_filter = load_filter(model, device, dtype, wanted, look, vae=vae, live=True)
     said_to = sys.stderr if is_piped(target) else sys.stdout
     with LiveReporter(as_json=json_lines, stream=said_to) as reporter:
         stats = filter_stream(
             incoming or _camera(source), outgoing or _virtual_camera(target), frame_filter, options,
             on_stats=reporter.stats, on_notice=reporter.notice,
             reload=lambda: load_filter(
-                model, device, dtype, frame_filter.settings, look, live=True
+                model, device, dtype, frame_filter.settings, look, vae=vae, live=True
             ),
         )  # fmt: skip
     reporter.done(stats)

@@ -19,6 +19,7 @@ from .video import VideoOptions, check_sheet, filter_video
 from .video_writer import Encoding
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+Vae = Literal["auto", "tiny", "full"]
 READING, WRITING, MODEL = "Reading", "Writing", "The model"
 Codec = Literal[CodecName, HardwareName]
 
@@ -70,7 +71,7 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         "--format", help="Container of the output [default: by its name; nut on a pipe].",
         rich_help_panel=WRITING)] = None,
     model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, or a folder.",
+        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
         rich_help_panel=MODEL)] = "embedded",
     look: Annotated[str | None, typer.Option(
         help="A look of the model by its name (turbolens models), in place of --prompt.",
@@ -78,6 +79,9 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]
     = "auto",
     dtype: Annotated[Dtype, typer.Option(help="Number format.", rich_help_panel=MODEL)] = "auto",
+    vae: Annotated[Vae, typer.Option(
+        help="Autoencoder; auto: the tiny one for the known models, else the model's own.",
+        rich_help_panel=MODEL)] = "auto",
     batch: Annotated[str, typer.Option(
         metavar="auto|N", help="Frames filtered at a time.", rich_help_panel=MODEL)] = "auto",
     json_lines: Annotated[bool, typer.Option(
@@ -103,7 +107,7 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     if look is not None:
         settings["prompt"] = look
     wanted = FilterSettings(**settings)
-    frame_filter = load_filter(model, device, dtype, wanted, look)
+    frame_filter = load_filter(model, device, dtype, wanted, look, vae=vae)
     if len(jobs) == 1:
         _run(*jobs[0], frame_filter, options, as_json=json_lines)
         return
@@ -144,12 +148,14 @@ def load_filter(
     settings: FilterSettings,
     look: str | None,
     *,
+    vae: Vae = "auto",
     live: bool = False,
 ) -> Any:
     """The frame filter with that model loaded. Raises as `TurboModel.load` does.
 
-    live: its threads shall not spin while they wait; they would take the processor from the camera,
-    the codecs and the call: on two busy cores a frame took 250 ms without it, and seconds with it.
+    Where the settings name no steps, the model's fewest are taken. live: its threads shall not spin
+    while they wait; they would take the processor from the camera, the codecs and the call: on two
+    busy cores a frame took 250 ms without it, and seconds with it.
     """
     if live:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -157,10 +163,12 @@ def load_filter(
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from turbolens.filter import FrameFilter, TurboModel  # noqa: PLC0415 - torch: after parsing
 
-    loaded = TurboModel.load(model, device=device, dtype=dtype)
+    loaded = TurboModel.load(model, device=device, dtype=dtype, vae=vae)
     if look is not None and look not in loaded.looks:
         known = ", ".join(loaded.looks) or "none; use --prompt"
         raise typer.BadParameter(f"{model} has no look {look!r}; its looks: {known}")
+    if "steps" not in settings.model_fields_set and loaded.steps[0] > settings.steps:
+        settings = settings.replace(steps=loaded.steps[0])
     return FrameFilter(loaded, settings)
 
 

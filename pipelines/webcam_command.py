@@ -11,7 +11,7 @@ import typer
 
 from .filter_options import parse_size, with_filter_options
 from .pacing import OnStall
-from .video_command import Dtype
+from .video_command import Dtype, Vae
 
 CAMERA, SHOWING, RUNNING, MODEL = "The camera", "What is shown", "While it runs", "The model"
 NONE = "none"
@@ -74,11 +74,14 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         metavar="PORT", min=0, max=65535, rich_help_panel=RUNNING,
         help="A page of dials on 127.0.0.1; 0 chooses a port.")] = None,
     model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, or a folder.",
+        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
         rich_help_panel=MODEL)] = "embedded",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]
     = "auto",
     dtype: Annotated[Dtype, typer.Option(help="Number format.", rich_help_panel=MODEL)] = "auto",
+    vae: Annotated[Vae, typer.Option(
+        help="Autoencoder; auto: the tiny one for the known models, else the model's own.",
+        rich_help_panel=MODEL)] = "auto",
 ) -> None:  # fmt: skip
     """Filter the camera, and show it as a camera that a video call can choose.
 
@@ -104,7 +107,7 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         pixel_format=camera_format, mirror=mirror, aspect=_aspect(crop),
         virtual_camera=virtual_camera, preview=preview, record=record, overwrite=overwrite,
         on_stall=on_stall, seconds=duration, metrics_port=metrics, control_port=control,
-        model=model, device=device, dtype=dtype,
+        model=model, device=device, dtype=dtype, vae=vae,
     )  # fmt: skip
     if virtual_camera == NONE and not (preview or record or json_lines or metrics is not None):
         raise typer.BadParameter(

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from turbolens.filter import FilterSettings
-from turbolens.filter.catalogue import EMBEDDED_FOLDER, locate
+from turbolens.filter.catalogue import EMBEDDED_FOLDER
+from turbolens.filter.locating import locate
 
 from .base import Notify, Sink, Source, rate_of
 from .camera import Camera
@@ -21,7 +22,7 @@ from .presets import load_preset
 from .preview import Preview
 from .running import RunOptions
 from .scene_camera import FileCamera, SceneCamera
-from .video_command import load_filter
+from .video_command import Vae, load_filter
 from .virtual_camera import VirtualCamera
 from .webcam import HANG_AFTER, CallOptions, Webcam
 from .webcam_filter import WebcamFilter
@@ -52,6 +53,7 @@ class Choices:
     model: str = "embedded"
     device: str = "auto"
     dtype: str = "auto"
+    vae: Vae = "auto"
 
 
 def wanted_settings(given: dict[str, Any], preset: str | None, size: int | None) -> FilterSettings:
@@ -126,7 +128,7 @@ def prepared_call(
     folder = locate(choices.model)
     frame_filter = WebcamFilter(
         lambda wanted: load_filter(
-            choices.model, choices.device, choices.dtype, wanted, None, live=True
+            choices.model, choices.device, choices.dtype, wanted, None, vae=choices.vae, live=True
         ),
         settings, search=SizeSearch(), notify=notify,
     )  # fmt: skip

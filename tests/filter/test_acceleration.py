@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from turbolens.filter import SettingsError, TurboModel
+from turbolens.filter import SettingsError
 from turbolens.filter.acceleration import Accelerated, Backend, backends_for
 from turbolens.filter.acceleration.compiled import Compiled
 from turbolens.filter.acceleration.graphs import CudaGraphs
@@ -110,7 +110,7 @@ def test_graphs_are_for_cuda_alone() -> None:
 
 def test_an_unknown_acceleration_is_named() -> None:
     with pytest.raises(SettingsError, match="auto, none, openvino, compile, cuda-graphs"):
-        TurboModel.load("embedded", acceleration="warp")
+        backends_for("warp", CPU, torch.float32)
 
 
 def test_without_openvino_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

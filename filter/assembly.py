@@ -1,0 +1,51 @@
+"""The parts of a model, wherever they lie → its components: other UNets and autoencoders put in."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderTiny, UNet2DConditionModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from .errors import ModelError, UnsupportedModelError
+from .loading import Components, load_components, load_network
+from .locating import ModelParts
+from .single_file import load_single_file
+
+
+def load_parts(parts: ModelParts, dtype: torch.dtype = torch.float32) -> Components:
+    """The components of a model, in `dtype`. Raises as `load_components` does."""
+    if parts.lora is not None:
+        raise UnsupportedModelError(f"{parts.name} needs a LoRA, which cannot be loaded yet")
+    vae = None if parts.tiny_vae is None else _tiny_autoencoder(parts.tiny_vae, dtype)
+    if parts.file is not None:
+        components = load_single_file(parts.file, dtype, vae=vae)
+    else:
+        unet = None if parts.unet is None else _other_unet(parts.path, parts.unet, dtype)
+        components = load_components(parts.path, dtype, unet=unet, vae=vae)
+    if parts.sampler is not None:
+        schedule = replace(components.schedule, sampler=parts.sampler, final_alpha=1.0)
+        components = replace(components, schedule=schedule)
+    return components
+
+
+def _tiny_autoencoder(folder: Path, dtype: torch.dtype) -> Any:
+    return load_network(AutoencoderTiny, folder, dtype)
+
+
+def _other_unet(folder: Path, file: Path, dtype: torch.dtype) -> Any:
+    """The UNet that the folder's config describes, with the weights of that file."""
+    kind: Any = UNet2DConditionModel
+    try:
+        config = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+        weights = {name: tensor.to(dtype) for name, tensor in load_file(file).items()}
+        with torch.device("meta"):
+            unet = kind.from_config(config)
+        unet.load_state_dict(weights, assign=True)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{file} must hold the weights of the UNet, but {reason}") from error
+    return unet.eval()

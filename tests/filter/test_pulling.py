@@ -1,0 +1,233 @@
+"""Pulling from a hub: whole, broken off and gone on, refused, damaged, and without room."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from turbolens.filter import DownloadError, ModelError, ModelNotFoundError
+from turbolens.filter import UnsupportedModelError as Unsupported
+from turbolens.filter.catalogue import HubRepo
+from turbolens.filter.hub import Hub, cached_folder
+from turbolens.filter.locating import find_model
+from turbolens.filter.pulling import INDEX, damaged, planned, pull
+from turbolens.filter.transfer import bytes_here
+
+from .hub_server import COMMIT, Faults, HubServer, Repo
+
+NAME = "turbolens-tests/tiny"
+UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
+LARGE = 24_000_000  # bytes: more than huggingface_hub reads in one piece
+KEPT = 10_485_760  # bytes: that piece
+
+
+def _files() -> dict[str, bytes]:
+    texts = (INDEX, "scheduler/scheduler_config.json", "unet/config.json", "vae/config.json")
+    weights = ("text_encoder/model.fp16", "vae/diffusion_pytorch_model.fp16")
+    return {
+        **{path: f'{{"file": "{path}"}}'.encode() for path in texts},
+        **{f"{path}.safetensors": path.encode() * 100 for path in weights},
+        UNET: os.urandom(4096),
+        "tokenizer/merges.txt": b"#version: 0.2\n",
+    }
+
+
+_UNWANTED = (
+    "unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.bin",
+    "safety_checker/model.safetensors", "vae_1_0/diffusion_pytorch_model.safetensors",
+    "unet/model.onnx", "unet/diffusion_pytorch_model.non_ema.safetensors", "whole.safetensors",
+)  # fmt: skip
+
+
+@pytest.fixture
+def server() -> Iterator[HubServer]:
+    """A hub with one small model, among files that nobody needs."""
+    unwanted = dict.fromkeys(_UNWANTED, b"too much")
+    hub_server = HubServer({NAME: Repo({**_files(), **unwanted})})
+    yield hub_server
+    hub_server.close()
+
+
+@pytest.fixture
+def hub(server: HubServer, tmp_path: Path) -> Hub:
+    """That server, with an empty cache."""
+    return Hub(endpoint=server.url, cache=tmp_path / "cache")
+
+
+def _pull(hub: Hub) -> Path:
+    return pull(planned(NAME, hub), hub)
+
+
+def _same(folder: Path, files: dict[str, bytes]) -> bool:
+    here = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return here == set(files) and all((folder / p).read_bytes() == d for p, d in files.items())
+
+
+def _wanted(server: HubServer) -> dict[str, bytes]:
+    return {path: data for path, data in server.repos[NAME].files.items() if path not in _UNWANTED}
+
+
+def test_a_model_comes_whole_in_half_precision_and_nothing_else(
+    server: HubServer, hub: Hub
+) -> None:
+    said: list[tuple[int, int]] = []
+    folder = pull(planned(NAME, hub), hub, lambda *progress: said.append(progress))
+    assert _same(folder, _wanted(server))
+    assert said[-1][0] == said[-1][1] == sum(map(len, _wanted(server).values()))
+    assert find_model(NAME, hub=hub).folder == folder
+    assert (hub.repo_folder(NAME) / "refs/main").read_text() == COMMIT
+    assert damaged(planned(NAME, hub), hub) == []
+
+
+def test_what_is_here_is_not_fetched_again(server: HubServer, hub: Hub) -> None:
+    _pull(hub)
+    server.requests.clear()
+    assert planned(NAME, hub).missing(hub) == 0
+    _pull(hub)
+    assert server.stored() == []
+
+
+def test_without_half_precision_the_full_weights_come(server: HubServer, hub: Hub) -> None:
+    files = server.repos[NAME].files
+    server.repos[NAME].files = {path.replace(".fp16", ""): data for path, data in files.items()}
+    assert (_pull(hub) / UNET.replace(".fp16", "")).is_file()
+
+
+def test_a_broken_line_keeps_what_came_and_the_next_pull_goes_on(
+    server: HubServer, hub: Hub
+) -> None:
+    server.repos[NAME].files[UNET] = os.urandom(LARGE)
+    server.faults = Faults(cut_after=LARGE * 2 // 3)
+    with pytest.raises(DownloadError, match=r"answered 503.*is kept"):
+        _pull(hub)
+    with pytest.raises(ModelNotFoundError, match=f"models pull {NAME}"):
+        find_model(NAME, hub=hub)  # half a model does not pass for one
+    server.faults = Faults()
+    plan = planned(NAME, hub)
+    unet = next(file for file in plan.shares[0].files if file.path == UNET)
+    assert bytes_here(plan.shares[0].repo, unet, hub) == KEPT
+    assert _same(_pull(hub), _wanted(server))
+    assert f"bytes={KEPT}-" in [(each or "").rstrip("0123456789") for each in server.ranges()]
+
+
+def test_a_server_that_cannot_go_on_sends_it_all_again(server: HubServer, hub: Hub) -> None:
+    server.repos[NAME].files[UNET] = os.urandom(LARGE)
+    server.faults = Faults(cut_after=LARGE * 2 // 3)
+    with pytest.raises(DownloadError):
+        _pull(hub)
+    server.faults = Faults(ignore_ranges=True)
+    said: list[int] = []
+    folder = pull(planned(NAME, hub), hub, lambda done, total: said.append(total - done))
+    assert _same(folder, _wanted(server))
+    assert said[-1] == 0
+
+
+def test_a_file_that_came_damaged_is_removed_and_the_others_stay(
+    server: HubServer, hub: Hub
+) -> None:
+    server.faults = Faults(damage=UNET)
+    with pytest.raises(DownloadError, match=f"{UNET}.*damaged, and was removed"):
+        _pull(hub)
+    server.faults = Faults()
+    assert _same(_pull(hub), _wanted(server))
+    asked = [each.path for each in server.stored()]
+    assert len(asked) == len(set(asked)) + 1  # that file twice, every other one once
+
+
+def test_a_file_that_decayed_on_the_disk_is_fetched_anew(server: HubServer, hub: Hub) -> None:
+    folder = _pull(hub)
+    (folder / UNET).resolve().write_bytes(bytes(4096))
+    assert damaged(planned(NAME, hub), hub) == [f"{NAME}/{UNET}"]
+    assert _same(_pull(hub), _wanted(server))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "words"),
+    [
+        (401, "", DownloadError, "HF_TOKEN"),
+        (401, "RepoNotFound", DownloadError, "private, or is not at"),
+        (403, "GatedRepo", DownloadError, "accept them at"),
+        (404, "RepoNotFound", ModelNotFoundError, "there is no"),
+        (404, "RevisionNotFound", ModelNotFoundError, "no such revision"),
+        (500, "", DownloadError, "answered 500"),
+    ],
+)
+def test_a_refusal_is_one_line_that_says_what_to_do(
+    server: HubServer, hub: Hub, status: int, code: str, kind: type[ModelError], words: str
+) -> None:
+    server.faults = Faults(status=status, error_code=code)
+    with pytest.raises(kind, match=words) as refused:
+        planned(NAME, hub)
+    assert "\n" not in str(refused.value)
+
+
+def test_no_network_is_said(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with pytest.raises(DownloadError, match="does not answer or breaks off"):
+        planned(NAME, Hub(endpoint=address, cache=tmp_path))
+
+
+def test_offline_the_network_is_not_asked(server: HubServer, hub: Hub) -> None:
+    with pytest.raises(DownloadError, match="offline"):
+        planned(NAME, Hub(endpoint=server.url, cache=hub.cache, offline=True))
+    assert server.requests == []
+
+
+def test_a_model_larger_than_the_disk_is_refused_before_it_comes(
+    server: HubServer, hub: Hub
+) -> None:
+    server.repos[NAME].claimed_sizes[UNET] = 10**18
+    with pytest.raises(DownloadError, match=r"needs 1,000,000,000,000 MB more.*HF_HOME"):
+        _pull(hub)
+    assert server.stored() == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is always full: Linux")
+def test_a_disk_that_fills_up_keeps_what_came(server: HubServer, hub: Hub) -> None:
+    plan = planned(NAME, hub)
+    unet = next(file for file in plan.shares[0].files if file.path == UNET)
+    full = hub.repo_folder(NAME) / "blobs" / f"{unet.digest}.turbolens.incomplete"
+    full.parent.mkdir(parents=True)
+    full.symlink_to("/dev/full")
+    with pytest.raises(DownloadError, match=r"is full.*is kept"):
+        pull(plan, hub)
+    full.unlink()
+    assert _same(pull(plan, hub), _wanted(server))
+
+
+def test_a_token_goes_to_the_hub_alone(
+    server: HubServer, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    _pull(hub)
+    assert not any(each.has_token for each in server.stored())
+    assert all(each.has_token for each in server.requests if each.path.startswith("/api/"))
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [(INDEX, "not in diffusers' layout"), ("vae/diffusion_pytorch_model.fp16.safetensors", "vae/")],
+)
+def test_what_cannot_be_loaded_is_not_pulled(
+    server: HubServer, hub: Hub, path: str, words: str
+) -> None:
+    del server.repos[NAME].files[path]
+    with pytest.raises(Unsupported, match=words):
+        planned(NAME, hub)
+
+
+def test_a_commit_can_be_named_and_is_loaded(server: HubServer, hub: Hub) -> None:
+    pull(planned(NAME, hub, COMMIT), hub)
+    assert cached_folder(HubRepo(NAME), hub, INDEX) is not None
+    with pytest.raises(ModelNotFoundError, match="no such revision"):
+        planned(NAME, hub, "another")
+
+
+@pytest.mark.parametrize("name", ["embedded", "nothing", "a b/c"])
+def test_other_names_are_not_pulled(hub: Hub, name: str) -> None:
+    with pytest.raises(ModelNotFoundError, match="pull"):
+        planned(name, hub)

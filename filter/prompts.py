@@ -1,19 +1,17 @@
 """Text → prompt_embeds, cached, its words weighed, and mixed in embedding space by weight."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from threading import RLock
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import torch
 from transformers import BatchEncoding, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from .emphasis import Span, spans, weighted
 from .errors import SettingsError
+from .recent import Recent
 from .settings import WeightedPrompt
-
-ValueT = TypeVar("ValueT")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +46,8 @@ class PromptEncoder:
         self.text_encoders = tuple(text_encoders)
         self.dtype = dtype
         self.weights_key: Hashable = None
-        self._texts: _Recent[PromptEmbeds] = _Recent(64)
-        self._mixtures: _Recent[PromptEmbeds] = _Recent(64)
+        self._texts: Recent[PromptEmbeds] = Recent(64)
+        self._mixtures: Recent[PromptEmbeds] = Recent(64)
         self._lock = RLock()
 
     def __call__(self, prompts: Sequence[WeightedPrompt]) -> PromptEmbeds:
@@ -163,20 +161,3 @@ def _mixture(parts: Sequence[tuple[torch.Tensor, float]]) -> torch.Tensor:
     """The weighted sum, summed in float32, in the parts' own dtype."""
     mixture = torch.stack([embeds.float() * weight for embeds, weight in parts]).sum(dim=0)
     return mixture.to(parts[0][0].dtype)
-
-
-class _Recent(Generic[ValueT]):
-    """The values of the keys that were asked for last, at most `capacity` of them."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._values: OrderedDict[Hashable, ValueT] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], ValueT]) -> ValueT:
-        """The value of the key, made now if it is not remembered."""
-        if key not in self._values:
-            self._values[key] = make()
-            if len(self._values) > self._capacity:
-                self._values.popitem(last=False)
-        self._values.move_to_end(key)
-        return self._values[key]

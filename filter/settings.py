@@ -136,10 +136,9 @@ class FilterSettings(BaseModel):
         description="How small a change of the whole picture counts as a cut: 0 none does.",
     )  # fmt: skip
     lora_weights: LoraWeights = Field(
-        default_factory=dict,
+        default={},
         description="Weights of LoRAs by their names; those not named keep what they were loaded "
         "with.",
-        json_schema_extra={"default": {}},
     )
     control_scale: float = Field(
         default=1.0, ge=0.0, le=2.0, allow_inf_nan=False,

@@ -18,6 +18,7 @@ diffusers: Any = import_module("diffusers")
 transformers: Any = import_module("transformers")
 
 PROMPT = "an oil painting"
+RUNS = [(1, 1.0), (2, 1.0), (3, 1.0), (4, 1.0), (4, 0.5)]
 UNET_LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
 TEXT_LAYERS = ("q_proj", "v_proj", "out_proj")
 
@@ -106,19 +107,22 @@ def _projection(width: int) -> dict[str, torch.Tensor]:
 
 
 def _resampler(width: int) -> dict[str, torch.Tensor]:
-    """Four learned queries over the image encoder's patches, one layer deep."""
+    """Four learned queries over the image encoder's patches, as deep as diffusers expects it."""
     inner = 64  # one head, which diffusers takes to be 64 wide
-    named = {
+    named: dict[str, tuple[int, ...]] = {
         "latents": (1, 4, inner), "proj_in.weight": (inner, 8), "proj_in.bias": (inner,),
         "proj_out.weight": (width, inner), "proj_out.bias": (width,),
         "norm_out.weight": (width,), "norm_out.bias": (width,),
-        "layers.0.0.norm1.weight": (inner,), "layers.0.0.norm1.bias": (inner,),
-        "layers.0.0.norm2.weight": (inner,), "layers.0.0.norm2.bias": (inner,),
-        "layers.0.0.to_q.weight": (inner, inner), "layers.0.0.to_kv.weight": (2 * inner, inner),
-        "layers.0.0.to_out.weight": (inner, inner),
-        "layers.0.1.0.weight": (inner,), "layers.0.1.0.bias": (inner,),
-        "layers.0.1.1.weight": (4 * inner, inner), "layers.0.1.3.weight": (inner, 4 * inner),
     }  # fmt: skip
+    layer: dict[str, tuple[int, ...]] = {
+        "0.norm1.weight": (inner,), "0.norm1.bias": (inner,), "0.norm2.weight": (inner,),
+        "0.norm2.bias": (inner,), "0.to_q.weight": (inner, inner),
+        "0.to_kv.weight": (2 * inner, inner), "0.to_out.weight": (inner, inner),
+        "1.0.weight": (inner,), "1.0.bias": (inner,), "1.1.weight": (4 * inner, inner),
+        "1.3.weight": (inner, 4 * inner),
+    }  # fmt: skip
+    for depth in range(4):
+        named |= {f"layers.{depth}.{name}": shape for name, shape in layer.items()}
     return {name: torch.randn(shape) * 0.3 for name, shape in named.items()}
 
 
@@ -156,3 +160,20 @@ def ours(
 def difference(first: torch.Tensor, second: torch.Tensor) -> float:
     """The largest difference of two tensors."""
     return float((first.float() - second.float()).abs().max())
+
+
+def latents(count: int = 1) -> torch.Tensor:
+    """Random latents of pictures of 16 pixels a side, by autoencoders that halve it."""
+    return torch.randn(count, 4, 8, 8, generator=torch.manual_seed(3))
+
+
+def picture(
+    model: TurboModel, run: tuple[int, float], conditions: PromptEmbeds | None = None
+) -> torch.Tensor:
+    """A picture of 0…1 made from random latents."""
+    return model.decode(ours(model, latents(), run, conditions)).float().div(2).add(0.5).clamp(0, 1)
+
+
+def psnr(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Of two pictures in 0…1, in decibels."""
+    return float(-10 * torch.log10((first - second).square().mean() + 1e-12))

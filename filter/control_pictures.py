@@ -13,8 +13,8 @@ from .errors import FrameError, SettingsError
 from .frames import FrameConverter, Geometry, frame_size
 
 Array: TypeAlias = NDArray[np.uint8]
-Picture: TypeAlias = "av.VideoFrame | Array"
-Control: TypeAlias = "Literal['canny'] | Canny | Callable[[Any], Picture]"
+Picture: TypeAlias = av.VideoFrame | Array
+Control: TypeAlias = Literal["canny"] | Canny | Callable[[Any], Picture]
 """What a ControlNet sees: the edges of the working picture, or a function frame → picture.
 
 A function is called once for every frame, in their order. Its pictures may have any size; they are

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import inf
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from turbolens.filter import FilterSettings
 from turbolens.filter.catalogue import EMBEDDED_FOLDER, locate
 
+from .adapter_options import AdapterChoices
 from .base import Notify, Sink, Source, rate_of
 from .camera import Camera
 from .framing import Framed, cropped_size
@@ -52,6 +53,7 @@ class Choices:
     model: str = "embedded"
     device: str = "auto"
     dtype: str = "auto"
+    adapters: AdapterChoices = field(default_factory=AdapterChoices)
 
 
 def wanted_settings(given: dict[str, Any], preset: str | None, size: int | None) -> FilterSettings:
@@ -126,7 +128,8 @@ def prepared_call(
     folder = locate(choices.model)
     frame_filter = WebcamFilter(
         lambda wanted: load_filter(
-            choices.model, choices.device, choices.dtype, wanted, None, live=True
+            choices.model, choices.device, choices.dtype, wanted, None,
+            adapters=choices.adapters, live=True,
         ),
         settings, search=SizeSearch(), notify=notify,
     )  # fmt: skip

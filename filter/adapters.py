@@ -19,15 +19,17 @@ from .prompts import PromptEmbeds, PromptEncoder
 class Adapters:
     """The adapters of one model. None are there until they are loaded. Used under its lock."""
 
-    def __init__(self, unet: UNet, prompts: PromptEncoder) -> None:
-        self._unet = unet
+    def __init__(self, unet: UNet, prompts: PromptEncoder, scale_factor: int) -> None:
+        self._unet, self._scale_factor = unet, scale_factor
         self.loras = LoraSet(unet, prompts)
         self.controlnet: ControlNet | None = None
         self.image_prompts: ImagePrompts | None = None
 
     def load_controlnet(self, source: str | Path, device: torch.device, dtype: torch.dtype) -> None:
         """Load the ControlNet of a folder or hub id. Raises as `ControlNet.load`."""
-        self.controlnet = ControlNet.load(source, self._unet, device, dtype)
+        self.controlnet = ControlNet.load(
+            source, self._unet, scale_factor=self._scale_factor, device=device, dtype=dtype
+        )
 
     def load_ip_adapter(self, source: str | Path, device: torch.device, dtype: torch.dtype) -> None:
         """Load the IP-Adapter of a file, folder or hub id. Raises as `ImagePrompts.load`."""

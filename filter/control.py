@@ -27,10 +27,17 @@ class ControlNet:
 
     @classmethod
     def load(
-        cls, source: str | Path, unet: UNet, device: torch.device, dtype: torch.dtype
+        cls,
+        source: str | Path,
+        unet: UNet,
+        *,
+        scale_factor: int,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> "ControlNet":
         """The ControlNet of a folder in diffusers' layout, or of a hub id, for this UNet.
 
+        scale_factor: how many pixels of a side one latent pixel stands for.
         Raises `ModelNotFoundError` where there is none, `UnsupportedModelError` for pickles, other
         kinds and other families, `ModelError` for what is damaged.
         """
@@ -41,7 +48,7 @@ class ControlNet:
         network = load_network(
             ControlNetModel, folder, "diffusion_pytorch_model", torch_dtype=dtype
         )
-        _check(folder, network.config, unet.config)
+        _check(folder, network.config, unet.config, scale_factor)
         return cls(prepared(network, device, dtype))
 
     def residuals(
@@ -62,7 +69,7 @@ class ControlNet:
         return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
 
 
-def _check(folder: Path, config: Any, unet_config: Any) -> None:
+def _check(folder: Path, config: Any, unet_config: Any, scale_factor: int) -> None:
     """That it was made for a UNet like this one."""
     for option in _SHARED:
         wanted, given = unet_config[option], config[option]
@@ -76,4 +83,10 @@ def _check(folder: Path, config: Any, unet_config: Any) -> None:
         raise UnsupportedModelError(
             f"a ControlNet must take RGB pictures, and {folder} takes "
             f"{config.conditioning_channels} channels"
+        )
+    reduced = 2 ** (len(config.conditioning_embedding_out_channels) - 1)
+    if reduced != scale_factor:
+        raise UnsupportedModelError(
+            f"the ControlNet {folder} was made for another family of models: its pictures are "
+            f"reduced {reduced} times, the model's {scale_factor} times"
         )

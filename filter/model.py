@@ -48,9 +48,9 @@ class TurboModel:
         self.vae: Autoencoder = prepared(components.vae, self.device, self.vae_dtype)
         self.unet: UNet = prepared(components.unet, self.device, self.dtype)
         self.prompts = _prompt_encoder(components, self.device, self.dtype)
-        self.adapters = Adapters(self.unet, self.prompts)
         self.latent_channels = int(vae_config.latent_channels)
         self.vae_scale_factor = vae_scale_factor(components.vae)
+        self.adapters = Adapters(self.unet, self.prompts, self.vae_scale_factor)
         self.multiple = self.vae_scale_factor * 2 ** (len(unet_config.block_out_channels) - 1)
         self.native_size = _longest(unet_config.sample_size) * self.vae_scale_factor
         self._scaling_factor = float(vae_config.scaling_factor)

@@ -139,16 +139,17 @@ class FilterSettings(BaseModel):
         default={},
         description="Weights of LoRAs by their names; those not named keep what they were loaded "
         "with.",
+        json_schema_extra={"needs": "lora"},
     )
     control_scale: float = Field(
         default=1.0, ge=0.0, le=2.0, allow_inf_nan=False,
         description="How firmly the control picture holds the shapes, for models with a "
-        "ControlNet: 0 not.",
+        "ControlNet: 0 not.", json_schema_extra={"needs": "controlnet"},
     )  # fmt: skip
     image_prompt_scale: float = Field(
         default=0.6, ge=0.0, le=2.0, allow_inf_nan=False,
         description="How loud the picture prompt is beside the text, for models with an "
-        "IP-Adapter: 0 not.",
+        "IP-Adapter: 0 not.", json_schema_extra={"needs": "ip_adapter"},
     )  # fmt: skip
     enabled: bool = Field(default=True, description="Off: frames pass untouched.")
 

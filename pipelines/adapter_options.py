@@ -37,6 +37,12 @@ class AdapterChoices:
             raise typer.BadParameter("--ip-adapter FILE and --image-prompt FILE need each other")
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Which kinds are loaded, as the schema of the settings names them."""
+        given = {"lora": self.lora, "controlnet": self.controlnet, "ip_adapter": self.ip_adapter}
+        return tuple(kind for kind, source in given.items() if source)
+
+    @property
     def for_model(self) -> dict[str, Any]:
         """What `TurboModel.load` takes."""
         return {"loras": self.lora, "controlnet": self.controlnet, "ip_adapter": self.ip_adapter}

@@ -119,6 +119,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
         ice_servers=(*map(stun_server, stun or ()), *map(turn_server, turn or ())),
         bit_rate=bit_rate, codec=codec, udp_ports=port_range(udp_ports),
         public_ip=None if public_ip is None else public_address(public_ip),
+        adapters=adapters.kinds,
     )  # fmt: skip
     tls = tls_for(host, tls_cert, tls_key, self_signed=tls_self_signed)
     _log_to_stderr()

@@ -62,8 +62,6 @@ _OPTIONS: dict[str, Any] = {
     "controlnet": Annotated[str | None, typer.Option(
         "--controlnet", metavar="FOLDER_OR_HUB_ID", rich_help_panel=PANEL,
         help="A ControlNet, which holds the shapes.")],
-    "control": Annotated[ControlName | None, typer.Option(
-        "--control", rich_help_panel=PANEL, help="What it sees: the edges of every frame.")],
     "ip_adapter": Annotated[str | None, typer.Option(
         "--ip-adapter", metavar="FILE_OR_HUB_ID", rich_help_panel=PANEL,
         help="An IP-Adapter, with its folder image_encoder beside it.")],
@@ -74,15 +72,22 @@ _OPTIONS: dict[str, Any] = {
 
 
 def with_adapter_options(command: Callable[..., R]) -> Callable[..., R]:
-    """The command with options for adapters, gathered in its argument `adapters`."""
+    """The command with options for adapters, gathered in its argument `adapters`.
+
+    A command that has another --control has --control-picture only.
+    """
     signature = inspect.signature(command)
     own = [value for name, value in signature.parameters.items() if name != "adapters"]
+    flags = ["--control-picture"] + ["--control"] * ("control" not in signature.parameters)
+    seen = typer.Option(*flags, rich_help_panel=PANEL, help="What it sees: edges of each frame.")
+    options = {**_OPTIONS, "control_picture": Annotated[ControlName | None, seen]}
     made = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-            for name, kind in _OPTIONS.items()]  # fmt: skip
+            for name, kind in options.items()]  # fmt: skip
 
     def wrapper(**values: Any) -> R:
-        given = {name: values.pop(name) for name in _OPTIONS}
+        given = {name: values.pop(name) for name in options}
         given["lora"] = tuple(given["lora"] or ())
+        given["control"] = given.pop("control_picture")
         return command(**values, adapters=AdapterChoices(**given))
 
     wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__

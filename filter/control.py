@@ -1,11 +1,11 @@
 """ControlNets: a picture of edges, depth or poses that holds the shapes while the look changes."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import ControlNetModel
 
 from .acceleration import prepared
 from .adapter_files import load_network, locate_folder, read_config
@@ -45,8 +45,11 @@ class ControlNet:
         kind = read_config(folder).get("_class_name")
         if kind != "ControlNetModel":
             raise UnsupportedModelError(f"a ControlNet must be a ControlNetModel, got {kind!r}")
+        diffusers: Any = import_module(
+            "diffusers"
+        )  # only here: its ControlNets take long to import
         network = load_network(
-            ControlNetModel, folder, "diffusion_pytorch_model", torch_dtype=dtype
+            diffusers.ControlNetModel, folder, "diffusion_pytorch_model", torch_dtype=dtype
         )
         _check(folder, network.config, unet.config, scale_factor)
         return cls(prepared(network, device, dtype))

@@ -121,16 +121,17 @@ class TurboModel:
 
         `embeds` may be `Conditions`. Raises `SettingsError` for those that the model lacks.
         """
+        if embeds.beyond_text:
+            return self._predict_beyond_text(noisy, timestep, embeds)
         size = len(noisy)
         with self.lock:
-            for_text = {
-                "sample": noisy.to(self.dtype),
-                "timestep": self._tensor(timestep),
-                "encoder_hidden_states": embeds.prompt_embeds.expand(size, -1, -1),
-                "added_cond_kwargs": self._added(noisy, embeds),
-            }
-            with self.adapters.inputs(for_text, embeds) as inputs:
-                output = self.unet(**inputs, return_dict=False)
+            output = self.unet(
+                noisy.to(self.dtype),
+                self._tensor(timestep),
+                encoder_hidden_states=embeds.prompt_embeds.expand(size, -1, -1),
+                added_cond_kwargs=self._added(noisy, embeds),
+                return_dict=False,
+            )
         return output[0]  # type: ignore[no-any-return]
 
     @torch.inference_mode()
@@ -150,6 +151,19 @@ class TurboModel:
             fresh = None if step.last else noise[index + 1]
             noisy = next_noisy(self.schedule, step, clean=clean, noisy=noisy, noise=fresh)
         return noisy
+
+    def _predict_beyond_text(
+        self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds
+    ) -> torch.Tensor:
+        """A pass of the UNet that is also told of pictures, always by the plain network."""
+        for_text = {
+            "sample": noisy.to(self.dtype),
+            "timestep": self._tensor(timestep),
+            "encoder_hidden_states": embeds.prompt_embeds.expand(len(noisy), -1, -1),
+            "added_cond_kwargs": self._added(noisy, embeds),
+        }
+        with self.lock, self.adapters.inputs(for_text, embeds) as inputs:
+            return self.unet(**inputs, return_dict=False)[0]  # type: ignore[no-any-return]
 
     def _added(self, noisy: torch.Tensor, embeds: PromptEmbeds) -> dict[str, torch.Tensor]:
         """SDXL's added conditions: the pooled text, and the picture's size, whole and uncropped."""

@@ -3,4 +3,7 @@
 from typing import Literal, get_args
 
 Acceleration = Literal["auto", "none", "openvino", "compile", "cuda-graphs"]
+VaeChoice = Literal["auto", "tiny", "full"]
+Dtype = Literal["auto", "float32", "float16", "bfloat16"]
+
 ACCELERATIONS: tuple[str, ...] = get_args(Acceleration)

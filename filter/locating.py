@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from .catalogue import (
     CLIP_TOKENIZER,
@@ -16,12 +15,12 @@ from .catalogue import (
     SamplerName,
     known_models,
 )
+from .choices import VaeChoice
 from .errors import ModelNotFoundError, SettingsError, UnsupportedModelError
 from .hub import HUB_ID, Hub, cached_folder
 from .pulling import INDEX
 from .weights_header import family_of, read_header
 
-VaeChoice = Literal["auto", "tiny", "full"]
 SINGLE_FILE = ".safetensors"
 TINY_NEEDS = "diffusion_pytorch_model.safetensors"
 

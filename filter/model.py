@@ -1,6 +1,6 @@
 """`TurboModel`: the networks, their schedule and their prompts, shared by many streams."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -15,6 +15,7 @@ from .acceleration import (
     keep_freed_memory,
     prepared,
 )
+from .adapters import Adapters
 from .assembly import load_parts
 from .autoencoder import PatchedAutoencoderTiny
 from .choices import Acceleration
@@ -23,6 +24,7 @@ from .device import resolve_device, resolve_dtype
 from .device_memory import check_memory
 from .loading import Autoencoder, Components, UNet
 from .locating import VaeChoice, find_model
+from .lora import LoraSource, as_sources
 from .prompts import PromptEmbeds, PromptEncoder
 from .schedule import Step, add_noise, denoised, next_noisy
 
@@ -33,9 +35,9 @@ class TurboModel:
     vae, unet: the networks, as diffusers knows them. prompts: text → `PromptEmbeds`, cached.
     schedule: the noise schedule of the model. native_size: the longer side in pixels that it was
     made for. multiple: pixels that a working picture's sides must divide by. looks: the names its
-    card lists. steps: how few and how many make a good picture. parts: what encodes, predicts and
-    decodes, run plainly. lock: held while a frame is
-    computed, since torch is fastest one frame at a time.
+    card lists. steps: how few and how many make a good picture. adapters: its LoRAs, ControlNet
+    and IP-Adapter. parts: what encodes, predicts and decodes, run plainly. lock: held while a frame
+    is computed, since torch is fastest one frame at a time.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class TurboModel:
         self.prompts = _prompt_encoder(components, self.device, self.dtype)
         self.latent_channels = int(vae_config.latent_channels)
         self.vae_scale_factor = vae_scale_factor(components.vae)
+        self.adapters = Adapters(self.unet, self.prompts, self.vae_scale_factor)
         self.multiple = self.vae_scale_factor * 2 ** (len(unet_config.block_out_channels) - 1)
         self.native_size = _longest(unet_config.sample_size) * self.vae_scale_factor
         self.parts = Parts.of(self.vae, self.unet)
@@ -77,13 +80,18 @@ class TurboModel:
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
         vae: VaeChoice = "auto",
+        loras: Sequence[LoraSource | str | Path] = (),
+        controlnet: str | Path | None = None,
+        ip_adapter: str | Path | None = None,
     ) -> "TurboModel":
         """Load "embedded", another known model, a folder, a .safetensors file, or a hub id.
 
         Nothing is downloaded: `turbolens models pull` does that. `dtype` is auto, float32, float16
-        (not on a CPU) or bfloat16; `vae` is tiny, full, or auto: tiny for the known models. Raises
-        `ModelNotFoundError`, `UnsupportedModelError`, `NotEnoughMemoryError` or `ModelError` for
-        models, `SettingsError` for device, dtype and vae.
+        (not on a CPU) or bfloat16; `vae` is tiny, full, or auto: tiny for the known models. `loras`
+        are files or hub ids, each with ":WEIGHT" at its end if it is not 1. `controlnet` is a
+        folder or hub id, `ip_adapter` a file with the folder `image_encoder` beside it, or a hub
+        id. Raises `ModelNotFoundError`, `UnsupportedModelError`, `NotEnoughMemoryError` or
+        `ModelError` for models and adapters, `SettingsError` for device, dtype and vae.
         """
         on = resolve_device(device)
         in_dtype = resolve_dtype(dtype, on)
@@ -95,7 +103,19 @@ class TurboModel:
             components, name=str(name_or_path), folder=parts.path, device=on, dtype=in_dtype
         )
         model.steps = parts.steps
+        own = () if parts.lora is None else (LoraSource(parts.lora, parts.lora_weight, parts.name),)
+        for lora in (*own, *as_sources(loras)):
+            model.adapters.loras.add(lora)
+        if controlnet is not None:
+            model.adapters.load_controlnet(controlnet, on, in_dtype)
+        if ip_adapter is not None:
+            model.adapters.load_ip_adapter(ip_adapter, on, in_dtype)
         return model
+
+    @property
+    def weights_version(self) -> int:
+        """Moves whenever the networks' weights change: who copied them must copy them anew."""
+        return self.adapters.loras.version
 
     def accelerate(
         self, acceleration: Acceleration = "auto", *, wait: bool = False
@@ -109,6 +129,7 @@ class TurboModel:
         """
         backends = backends_for(acceleration, self.device, self.dtype)
         with self.lock:
+            self._accelerated_version = self.weights_version
             self._encoder, self._predictor, self._decoder = (
                 Fitting(Accelerated(part, backends, wait=wait))
                 for part in (self.parts.encoder, self.parts.predictor, self.parts.decoder)
@@ -158,11 +179,14 @@ class TurboModel:
 
     @torch.inference_mode()
     def predict(self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds) -> torch.Tensor:
-        """Noisy latents (B, C, h, w) → model_output of the same shape: one pass of the UNet."""
-        # A network that remembers what it saw is no function of its inputs alone.
-        run = self.parts.predictor if is_remembering() else self._predictor
+        """Noisy latents (B, C, h, w) → model_output of the same shape: one pass of the UNet.
+
+        `embeds` may be `Conditions`. Raises `SettingsError` for those that the model lacks.
+        """
+        if embeds.beyond_text:
+            return self._predict_beyond_text(noisy, timestep, embeds)
         with self.lock:
-            return run(
+            return self._runner()(  # type: ignore[no-any-return]
                 noisy,
                 self._tensor(timestep),
                 embeds.prompt_embeds.expand(len(noisy), -1, -1),
@@ -186,6 +210,30 @@ class TurboModel:
             fresh = None if step.last else noise[index + 1]
             noisy = next_noisy(self.schedule, step, clean=clean, noisy=noisy, noise=fresh)
         return noisy
+
+    def _runner(self) -> Callable[..., torch.Tensor]:
+        """The fastest UNet, unless more than its inputs decides now what it gives."""
+        loras = self.adapters.loras
+        if loras.moving or is_remembering():
+            return self.parts.predictor
+        if loras.version != self._accelerated_version:
+            self._predictor.accelerated.renew()
+            self._accelerated_version = loras.version
+        return self._predictor
+
+    def _predict_beyond_text(
+        self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds
+    ) -> torch.Tensor:
+        """A pass of the UNet that is also told of pictures, always by the plain network."""
+        added = dict(zip(("text_embeds", "time_ids"), self._added(noisy, embeds), strict=False))
+        for_text = {
+            "sample": noisy.to(self.dtype),
+            "timestep": self._tensor(timestep),
+            "encoder_hidden_states": embeds.prompt_embeds.expand(len(noisy), -1, -1),
+            "added_cond_kwargs": added,
+        }
+        with self.lock, self.adapters.inputs(for_text, embeds) as inputs:
+            return self.unet(**inputs, return_dict=False)[0]  # type: ignore[no-any-return]
 
     def _added(self, noisy: torch.Tensor, embeds: PromptEmbeds) -> tuple[torch.Tensor, ...]:
         """SDXL's added conditions: the pooled text, and the picture's size, whole and uncropped."""

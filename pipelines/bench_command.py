@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from turbolens.filter import FilterSettings
-from turbolens.filter.choices import Acceleration
 
 from .coherence_command import coherence
 from .destination import Destination
+from .filter_loading import load_model
 from .filter_options import parse_size
 from .latency_command import latency
+from .model_options import ModelChoice, with_model_options
 from .sessions_command import sessions
-from .video_command import Vae
 
 if TYPE_CHECKING:
     from .bench import BenchReport, Case, CaseResult, Timing
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, help="Measure what the filter does and costs here."
 )
-app.command("coherence")(coherence)
-app.command("latency")(latency)
-app.command("sessions")(sessions)
+app.command("coherence")(with_model_options(coherence))
+app.command("latency")(with_model_options(latency))
+app.command("sessions")(with_model_options(sessions))
 
 
 class CaseName(str, Enum):
@@ -49,13 +49,11 @@ class BaselineName(str, Enum):
 
 
 @app.callback(invoke_without_command=True)
-def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
+@with_model_options
+def bench(  # noqa: PLR0913 - each one is an option of the command
     context: typer.Context,
-    model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, or a folder.")] = "embedded",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")] = "auto",
-    vae: Annotated[Vae, typer.Option(help="Autoencoder; auto: tiny for known models.")] = "auto",
+    *,
+    choice: ModelChoice,
     case: Annotated[list[CaseName] | None, typer.Option(
         help="Squares of that side, or 720p frames filtered at 512×288 [default: all].")] = None,
     frames: Annotated[int, typer.Option(min=2, help="Frames that are timed in each case.")] = 30,
@@ -65,8 +63,6 @@ def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     random_weights: Annotated[bool, typer.Option(
         "--random-weights", help="The exact architecture of a known model, with random weights: "
         "its speed and memory without a download.")] = False,
-    acceleration: Annotated[Acceleration, typer.Option(
-        envvar="TURBOLENS_ACCELERATION", help="As in the other commands.")] = "auto",
     size: Annotated[list[str] | None, typer.Option(
         metavar="WIDTHxHEIGHT", help="Frames of this size too, filtered whole.")] = None,
     batch: Annotated[list[int] | None, typer.Option(
@@ -86,19 +82,20 @@ def bench(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     """
     if context.invoked_subcommand is not None:
         return
-    from turbolens.filter import TurboModel  # noqa: PLC0415 - torch takes seconds
-
     from .bench import Extent, measure  # noqa: PLC0415
 
-    settings = FilterSettings(prompt=((prompt, 1.0),), strength=strength, steps=steps)
+    settings = FilterSettings(
+        prompt=((choice.look or prompt, 1.0),), strength=strength, steps=steps
+    )
     console = Console(stderr=True, highlight=False)
     if random_weights:
         from .random_model import random_model  # noqa: PLC0415
 
-        loaded = random_model(model, device=device, dtype=dtype, vae=vae)
+        loaded = random_model(
+            choice.model, device=choice.device, dtype=choice.dtype, vae=choice.vae
+        ).accelerate(choice.acceleration, wait=True)
     else:
-        loaded = TurboModel.load(model, device=device, dtype=dtype, vae=vae)
-    loaded.accelerate(acceleration, wait=True)
+        loaded = load_model(choice)
     report = measure(
         loaded, settings, cases=_cases(case, size),
         extent=Extent(frames, tuple(item.value for item in baseline or ()), tuple(batch or ())),

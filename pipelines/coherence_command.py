@@ -11,6 +11,9 @@ from rich.table import Table
 
 from turbolens.filter import FilterSettings, MediaError
 
+from .filter_loading import load_model
+from .model_options import ModelChoice
+
 if TYPE_CHECKING:
     from .coherence_bench import CoherenceReport
     from .coherence_clips import ClipResult, FlowResult
@@ -19,11 +22,9 @@ STRENGTH, STEADINESS = (FilterSettings.model_fields[name].default for name in
                         ("strength", "steadiness"))  # fmt: skip
 
 
-def coherence(  # noqa: PLR0913, PLR0917 - each one is an option of the command
-    model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, or a folder.")] = "embedded",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")] = "auto",
+def coherence(  # noqa: PLR0913 - each one is an option of the command
+    *,
+    choice: ModelChoice,
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="The look.")] = "oil painting",
     strength: Annotated[float, typer.Option(min=0.01, max=1.0)] = STRENGTH,
     steadiness: Annotated[float, typer.Option(min=0.0, max=1.0)] = STEADINESS,
@@ -38,8 +39,6 @@ def coherence(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:  # fmt: skip
     """Measure coherence against exact truth, beside what others do with the same network."""
-    from turbolens.filter import TurboModel  # noqa: PLC0415 - torch takes seconds
-
     from .coherence_bench import Extent, measure  # noqa: PLC0415
     from .coherence_clips import measure_clips, measure_flow, read_photograph  # noqa: PLC0415
 
@@ -48,8 +47,10 @@ def coherence(  # noqa: PLR0913, PLR0917 - each one is an option of the command
         Extent())  # fmt: skip
     if data is not None and not data.is_dir():
         raise MediaError(f"--data must be a folder with flow/ or clips/ in it, got {data}")
-    settings = FilterSettings(prompt=prompt, strength=strength, steadiness=steadiness)
-    loaded = TurboModel.load(model, device=device, dtype=dtype)
+    settings = FilterSettings(
+        prompt=choice.look or prompt, strength=strength, steadiness=steadiness
+    )
+    loaded = load_model(choice)
     still = read_photograph(photograph, extent.width, extent.height) if photograph else None
 
     def tell(what: str) -> None:

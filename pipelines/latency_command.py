@@ -9,13 +9,13 @@ import typer
 
 from turbolens.filter import FilterSettings
 
+from .filter_loading import load_filter
+from .model_options import ModelChoice
 
-def latency(  # noqa: PLR0913, PLR0917 - each one is an option of the command
-    model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, a folder, or none for no filter.")]
-    = "embedded",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")] = "auto",
+
+def latency(  # noqa: PLR0913 - each one is an option of the command
+    *,
+    choice: ModelChoice,
     prompt: Annotated[str, typer.Option("--prompt", "-p", help="The look.")] = "pastel",
     strength: Annotated[float, typer.Option(min=0.0, max=1.0, help="As in the filter.")] = 0.3,
     size: Annotated[int, typer.Option(help="Longer side of the working picture.")] = 384,
@@ -28,14 +28,13 @@ def latency(  # noqa: PLR0913, PLR0917 - each one is an option of the command
     """Measure the delay from capture to send in a live pipeline, from the pictures themselves.
 
     Frames carry their number, drawn as bars; it is read back from what the filter made of them.
-    A strong look may make it unreadable, which is counted.
+    A strong look may make it unreadable, which is counted. --model none: without a filter.
     """
     from .bench_latency import measure_latency  # noqa: PLC0415
-    from .video_command import load_filter  # noqa: PLC0415
 
-    settings = FilterSettings(prompt=((prompt, 1.0),), strength=strength, size=size)
+    settings = FilterSettings(prompt=((choice.look or prompt, 1.0),), strength=strength, size=size)
     frame_filter = (
-        _unchanged if model == "none" else load_filter(model, device, dtype, settings, None)
+        _unchanged if choice.model == "none" else load_filter(choice, settings, live=True)
     )
     found = measure_latency(
         frame_filter, width=width, height=height, rate=Fraction(rate), seconds=seconds

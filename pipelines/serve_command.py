@@ -17,7 +17,10 @@ import typer
 
 from turbolens.filter import FilterSettings, MediaError, SettingsError
 
+from .adapter_options import AdapterChoices
+from .filter_loading import load_model
 from .filter_options import with_filter_options
+from .model_options import ModelChoice, with_model_options
 from .serve_options import (
     is_address,
     is_loopback,
@@ -29,20 +32,21 @@ from .serve_options import (
     token_for,
     turn_server,
 )
-from .video_command import Dtype, Vae, load_filter
 from .webrtc.limits import Limits
 from .webrtc.options import Codec, ServerOptions
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-SERVER, MEDIA, MODEL = "The server", "The media", "The model"
+SERVER, MEDIA = "The server", "The media"
 
 
 @with_filter_options
+@with_model_options
 def serve(  # noqa: PLR0913 - each one is an option of the command
     *,
     settings: dict[str, Any],
+    choice: ModelChoice,
     host: Annotated[str, typer.Option(
         help="Address to listen at; 0.0.0.0 is all of this machine's.", rich_help_panel=SERVER)]
     = "127.0.0.1",
@@ -83,18 +87,6 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
         metavar="FIRST-LAST", help="For media [default: any].", rich_help_panel=MEDIA)] = None,
     public_ip: Annotated[str | None, typer.Option(
         help="Where a router passes media on to this machine.", rich_help_panel=MEDIA)] = None,
-    model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
-        rich_help_panel=MODEL)] = "embedded",
-    look: Annotated[str | None, typer.Option(
-        help="A look of the model by its name (turbolens models), in place of --prompt.",
-        rich_help_panel=MODEL)] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]
-    = "auto",
-    dtype: Annotated[Dtype, typer.Option(help="Number format.", rich_help_panel=MODEL)] = "auto",
-    vae: Annotated[Vae, typer.Option(
-        help="Autoencoder; auto: the tiny one for the known models, else the model's own.",
-        rich_help_panel=MODEL)] = "auto",
 ) -> None:  # fmt: skip
     """Serve the filter to browsers, WHIP publishers (OBS) and WHEP players.
 
@@ -104,26 +96,26 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     Examples:  turbolens serve  ·  turbolens serve --host 0.0.0.0 --tls-self-signed  ·
     turbolens serve -p watercolour --stun stun.example.org
     """
-    if look is not None:
-        settings["prompt"] = look
+    choice.adapters.check()
     limits = Limits(sessions=max_sessions)
     if max_minutes is not None:
         limits = Limits(sessions=max_sessions, total_seconds=max_minutes * 60)
     local = is_loopback(host)
     options = ServerOptions(
-        settings=FilterSettings(**settings), limits=limits,
+        settings=FilterSettings(**choice.with_look(settings)), limits=limits,
         token=token_for(token, local=local),
         allow_origins=tuple(map(origin, allow_origin or ())),
         allow_hosts=(*(allow_host or ()), *(() if is_address(host) else (host,))),
         ice_servers=(*map(stun_server, stun or ()), *map(turn_server, turn or ())),
         bit_rate=bit_rate, codec=codec, udp_ports=port_range(udp_ports),
         public_ip=None if public_ip is None else public_address(public_ip),
+        adapters=choice.adapters.kinds,
     )  # fmt: skip
     tls = tls_for(host, tls_cert, tls_key, self_signed=tls_self_signed)
     _log_to_stderr()
     from .webrtc.server import create_app  # noqa: PLC0415 - aiohttp: after parsing
 
-    app = create_app(_loader(model, device, dtype, vae, look), options)
+    app = create_app(_loader(choice), options, make_filter=_filters(choice.adapters))
     asyncio.run(_serve(app, host, port, tls, options))
     _leave_if_busy()
 
@@ -136,14 +128,22 @@ def _leave_if_busy() -> None:
         os._exit(0)
 
 
-def _loader(
-    model: str, device: str, dtype: str, vae: Vae, look: str | None
-) -> Callable[[], Any]:  # fmt: skip
+def _filters(adapters: AdapterChoices) -> Callable[[Any, FilterSettings], Any]:
+    """What makes the filter of a session: each with the same control and picture as prompt."""
+    given = adapters.for_filter()
+
+    def make(model: Any, settings: FilterSettings) -> Any:
+        from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch takes seconds
+
+        return FrameFilter(model, settings, **given)
+
+    return make
+
+
+def _loader(choice: ModelChoice) -> Callable[[], Any]:
     def load() -> Any:
         try:
-            return load_filter(
-                model, device, dtype, FilterSettings(), look, vae=vae, live=True
-            ).model
+            return load_model(choice, live=True)
         except typer.BadParameter as error:  # a look that it does not have
             raise SettingsError(str(error)) from error
 

@@ -10,6 +10,9 @@ from rich.table import Table
 
 from turbolens.filter import FilterSettings
 
+from .filter_loading import load_model
+from .model_options import ModelChoice
+
 if TYPE_CHECKING:
     from .sessions_bench import SessionsReport
 
@@ -17,10 +20,8 @@ COUNTS = (1, 2, 4, 8)
 
 
 def sessions(
-    model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, or a folder.")] = "embedded",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …")] = "auto",
-    dtype: Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")] = "auto",
+    *,
+    choice: ModelChoice,
     count: Annotated[list[int] | None, typer.Option(
         min=1, max=64, help="Sessions; repeat it [default: 1, 2, 4, 8].")] = None,
     size: Annotated[int, typer.Option(min=64, max=2048, help="Side of a frame.")] = 512,
@@ -28,12 +29,10 @@ def sessions(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:  # fmt: skip
     """Measure several sessions that share the model: their frames go through it as one batch."""
-    from turbolens.filter import TurboModel  # noqa: PLC0415 - torch takes seconds
-
     from .sessions_bench import measure_sessions  # noqa: PLC0415
 
     report = measure_sessions(
-        TurboModel.load(model, device=device, dtype=dtype),
+        load_model(choice),
         FilterSettings(size=min(size, 1024), reuse_unchanged=False),
         counts=count or COUNTS, size=size, rounds=rounds,
     )  # fmt: skip

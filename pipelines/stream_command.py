@@ -8,17 +8,19 @@ import typer
 
 from turbolens.filter import FilterSettings
 
+from .filter_loading import load_filter
 from .filter_options import with_filter_options
 from .live_status import LiveReporter
 from .media import is_piped
+from .model_options import ModelChoice, with_model_options
 from .stream_places import input_place, output_place
-from .video_command import Dtype, Vae, load_filter
 
 CAMERA, VIRTUAL = "camera", "virtual-camera"
-SENDING, READING, MODEL = "Sending", "Receiving", "The model"
+SENDING, READING = "Sending", "Receiving"
 
 
 @with_filter_options
+@with_model_options
 def stream(  # noqa: PLR0913 - each one is an option of the command
     source: Annotated[str, typer.Argument(
         metavar="INPUT", show_default=False,
@@ -30,6 +32,7 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
              "virtual-camera:DEVICE, or - for a pipe.")],
     *,
     settings: dict[str, Any],
+    choice: ModelChoice,
     listen: Annotated[bool, typer.Option(
         "--listen", help="Wait for the input to connect (RTMP, RTSP, TCP, HTTP).",
         rich_help_panel=READING)] = False,
@@ -69,18 +72,6 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     overwrite: Annotated[bool, typer.Option(
         "--overwrite", help="Replace an output file that exists.", rich_help_panel=SENDING)]
     = False,
-    model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
-        rich_help_panel=MODEL)] = "embedded",
-    look: Annotated[str | None, typer.Option(
-        help="A look of the model by its name, in place of --prompt.", rich_help_panel=MODEL)]
-    = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]
-    = "auto",
-    dtype: Annotated[Dtype, typer.Option(help="Number format.", rich_help_panel=MODEL)] = "auto",
-    vae: Annotated[Vae, typer.Option(
-        help="Autoencoder; auto: the tiny one for the known models, else the model's own.",
-        rich_help_panel=MODEL)] = "auto",
     json_lines: Annotated[bool, typer.Option(
         "--json", help="Figures as JSON lines (on stderr if the output is a pipe).")] = False,
 ) -> None:  # fmt: skip
@@ -97,8 +88,6 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         outgoing = output_place(
             target, output_format=output_format, overwrite=overwrite, token=token
         )  # fmt: skip
-    if look is not None:
-        settings["prompt"] = look
     from .stream import StreamOptions, filter_stream  # noqa: PLC0415 - after parsing
     from .stream_sink import StreamEncoding  # noqa: PLC0415
 
@@ -110,15 +99,16 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         encoding=encoding, rate=None if rate is None else Fraction(str(rate)), sound=sound,
         until_end=until_end, loop=loop, on_stall=on_stall,
     )  # fmt: skip
-    wanted = FilterSettings(**settings)
-    frame_filter = load_filter(model, device, dtype, wanted, look, vae=vae, live=True)
+    wanted = FilterSettings(**choice.with_look(settings))
+    choice.adapters.check()
+    frame_filter = load_filter(choice, wanted, live=True)
     said_to = sys.stderr if is_piped(target) else sys.stdout
     with LiveReporter(as_json=json_lines, stream=said_to) as reporter:
         stats = filter_stream(
             incoming or _camera(source), outgoing or _virtual_camera(target), frame_filter, options,
             on_stats=reporter.stats, on_notice=reporter.notice,
             reload=lambda: load_filter(
-                model, device, dtype, frame_filter.settings, look, vae=vae, live=True
+                choice, frame_filter.settings, live=True
             ),
         )  # fmt: skip
     reporter.done(stats)

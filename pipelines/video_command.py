@@ -1,6 +1,5 @@
 """`turbolens video`: files, pipes, pictures and sequences from the command line."""
 
-import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -10,21 +9,25 @@ import typer
 
 from turbolens.filter import FilterSettings, MediaError, TurbolensError
 
+from .adapter_options import PANEL
+from .adapter_pictures import ControlVideo
 from .encoders import CodecName, HardwareName
+from .filter_loading import load_filter
 from .filter_options import with_filter_options
-from .media import CONTAINERS, check_output, is_piped, is_scene, is_sequence
+from .media import CONTAINERS, MediaOptions, check_output, is_piped, is_scene, is_sequence
+from .model_options import PANEL as MODEL_PANEL
+from .model_options import ModelChoice, with_model_options
 from .picture_files import PICTURE_CODECS, is_picture
 from .reporting import Reporter
 from .video import VideoOptions, check_sheet, filter_video
 from .video_writer import Encoding
 
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-Vae = Literal["auto", "tiny", "full"]
-READING, WRITING, MODEL = "Reading", "Writing", "The model"
+READING, WRITING = "Reading", "Writing"
 Codec = Literal[CodecName, HardwareName]
 
 
 @with_filter_options
+@with_model_options
 def video(  # noqa: PLR0913 - each one is an option of the command
     paths: Annotated[list[str], typer.Argument(
         metavar="INPUT... OUTPUT", show_default=False,
@@ -32,6 +35,10 @@ def video(  # noqa: PLR0913 - each one is an option of the command
              "- for a pipe, or test-scene. Without OUTPUT: INPUT.turbolens.mp4 beside it.")],
     *,
     settings: dict[str, Any],
+    choice: ModelChoice,
+    control_video: Annotated[str | None, typer.Option(
+        metavar="FILE", rich_help_panel=PANEL,
+        help="What the ControlNet sees, frame by frame: a video of depth, poses, …")] = None,
     output_dir: Annotated[Path | None, typer.Option(
         help="Folder for the results of several inputs.", rich_help_panel=WRITING)] = None,
     overwrite: Annotated[bool, typer.Option(
@@ -70,20 +77,8 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     output_format: Annotated[str | None, typer.Option(
         "--format", help="Container of the output [default: by its name; nut on a pipe].",
         rich_help_panel=WRITING)] = None,
-    model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
-        rich_help_panel=MODEL)] = "embedded",
-    look: Annotated[str | None, typer.Option(
-        help="A look of the model by its name (turbolens models), in place of --prompt.",
-        rich_help_panel=MODEL)] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]
-    = "auto",
-    dtype: Annotated[Dtype, typer.Option(help="Number format.", rich_help_panel=MODEL)] = "auto",
-    vae: Annotated[Vae, typer.Option(
-        help="Autoencoder; auto: the tiny one for the known models, else the model's own.",
-        rich_help_panel=MODEL)] = "auto",
     batch: Annotated[str, typer.Option(
-        metavar="auto|N", help="Frames filtered at a time.", rich_help_panel=MODEL)] = "auto",
+        metavar="auto|N", help="Frames filtered at a time.", rich_help_panel=MODEL_PANEL)] = "auto",
     json_lines: Annotated[bool, typer.Option(
         "--json", help="Progress and result as JSON lines (on stderr if the output is a pipe).")]
     = False,
@@ -104,10 +99,16 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     )  # fmt: skip
     jobs = _jobs(paths, output_dir)
     _check(jobs, options)
-    if look is not None:
-        settings["prompt"] = look
-    wanted = FilterSettings(**settings)
-    frame_filter = load_filter(model, device, dtype, wanted, look, vae=vae)
+    choice.adapters.check(control_beside=control_video is not None)
+    if control_video is not None and (len(jobs) > 1 or choice.adapters.control is not None):
+        raise typer.BadParameter("--control-video is for one input, and takes --control's place")
+    wanted = FilterSettings(**choice.with_look(settings))
+    beside = None
+    if control_video is not None:
+        beside = ControlVideo(
+            control_video, MediaOptions(start=options.start, duration=options.duration)
+        )
+    frame_filter = load_filter(choice, wanted, control=beside)
     if len(jobs) == 1:
         _run(*jobs[0], frame_filter, options, as_json=json_lines)
         return
@@ -139,37 +140,6 @@ def _run(
     reporter.done(report)
     if not report.complete:
         raise typer.Exit(130)
-
-
-def load_filter(
-    model: str,
-    device: str,
-    dtype: str,
-    settings: FilterSettings,
-    look: str | None,
-    *,
-    vae: Vae = "auto",
-    live: bool = False,
-) -> Any:
-    """The frame filter with that model loaded. Raises as `TurboModel.load` does.
-
-    Where the settings name no steps, the model's fewest are taken. live: its threads shall not spin
-    while they wait; they would take the processor from the camera, the codecs and the call: on two
-    busy cores a frame took 250 ms without it, and seconds with it.
-    """
-    if live:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
-        os.environ.setdefault(f"{library}_VERBOSITY", "error")
-    from turbolens.filter import FrameFilter, TurboModel  # noqa: PLC0415 - torch: after parsing
-
-    loaded = TurboModel.load(model, device=device, dtype=dtype, vae=vae)
-    if look is not None and look not in loaded.looks:
-        known = ", ".join(loaded.looks) or "none; use --prompt"
-        raise typer.BadParameter(f"{model} has no look {look!r}; its looks: {known}")
-    if "steps" not in settings.model_fields_set and loaded.steps[0] > settings.steps:
-        settings = settings.replace(steps=loaded.steps[0])
-    return FrameFilter(loaded, settings)
 
 
 def _seconds(value: float) -> Fraction:

@@ -38,6 +38,7 @@ class CallOptions:
     overwrite: bool = False
     metrics_port: int | None = None
     control_port: int | None = None
+    adapters: tuple[str, ...] = ()
     seconds: float = inf
 
 
@@ -77,7 +78,12 @@ class Webcam:
                 self._notify(f"metrics: http://127.0.0.1:{server.port}/metrics")
             if self._options.control_port is not None:
                 page = stack.enter_context(
-                    ControlPage(lambda: self.filter, self._looks, self._options.control_port)
+                    ControlPage(
+                        lambda: self.filter,
+                        self._looks,
+                        self._options.control_port,
+                        adapters=self._options.adapters,
+                    )
                 )
                 listeners.append(page.update)
                 self._notify(f"dials: {page.url}")

@@ -10,17 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from .filter_options import parse_size, with_filter_options
+from .model_options import ModelChoice, with_model_options
 from .pacing import OnStall
-from .video_command import Dtype, Vae
 
-CAMERA, SHOWING, RUNNING, MODEL = "The camera", "What is shown", "While it runs", "The model"
+CAMERA, SHOWING, RUNNING = "The camera", "What is shown", "While it runs"
 NONE = "none"
 
 
 @with_filter_options
+@with_model_options
 def webcam(  # noqa: PLR0913 - each one is an option of the command
     *,
     settings: dict[str, Any],
+    choice: ModelChoice,
     camera: Annotated[str | None, typer.Option(
         help="Number, path or part of the name; test-scene; or a file, as if it were a camera"
              " [default: the first camera, see turbolens devices].",
@@ -73,15 +75,6 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
     control: Annotated[int | None, typer.Option(
         metavar="PORT", min=0, max=65535, rich_help_panel=RUNNING,
         help="A page of dials on 127.0.0.1; 0 chooses a port.")] = None,
-    model: Annotated[str, typer.Option(
-        "--model", "-m", help="A name of `turbolens models`, a folder, .safetensors or hub id.",
-        rich_help_panel=MODEL)] = "embedded",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]
-    = "auto",
-    dtype: Annotated[Dtype, typer.Option(help="Number format.", rich_help_panel=MODEL)] = "auto",
-    vae: Annotated[Vae, typer.Option(
-        help="Autoencoder; auto: the tiny one for the known models, else the model's own.",
-        rich_help_panel=MODEL)] = "auto",
 ) -> None:  # fmt: skip
     """Filter the camera, and show it as a camera that a video call can choose.
 
@@ -101,20 +94,21 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         wanted_settings,
     )
 
+    choice.adapters.check()
     choices = Choices(
         camera=camera, rate=Fraction(str(camera_rate)),
         size=parse_size("--camera-size", camera_size) if camera_size else None,
         pixel_format=camera_format, mirror=mirror, aspect=_aspect(crop),
         virtual_camera=virtual_camera, preview=preview, record=record, overwrite=overwrite,
         on_stall=on_stall, seconds=duration, metrics_port=metrics, control_port=control,
-        model=model, device=device, dtype=dtype, vae=vae,
+        choice=choice,
     )  # fmt: skip
     if virtual_camera == NONE and not (preview or record or json_lines or metrics is not None):
         raise typer.BadParameter(
             "nothing would be shown: leave out --virtual-camera none, or add --preview or"
             " --record FILE"
         )
-    wanted = wanted_settings(settings, preset, _working_size(size))
+    wanted = wanted_settings(choice.with_look(settings), preset, _working_size(size))
     quiet_log()
     with ExitStack() as stack:
         reporter = stack.enter_context(LiveReporter(as_json=json_lines, stream=sys.stdout))

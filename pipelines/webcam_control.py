@@ -49,12 +49,24 @@ class ControlPage:
     """Serves the page on 127.0.0.1 from `with` to its end; `url` is where, `update` its figures."""
 
     def __init__(
-        self, current: Callable[[], AdjustableFilter], looks: Sequence[str], port: int
+        self,
+        current: Callable[[], AdjustableFilter],
+        looks: Sequence[str],
+        port: int,
+        *,
+        adapters: tuple[str, ...] = (),
     ) -> None:
-        from .webrtc import RemoteControl, create_control_app  # noqa: PLC0415 - aiohttp, if asked
+        from .webrtc import (  # noqa: PLC0415 - aiohttp, if asked
+            RemoteControl,
+            ServerOptions,
+            create_control_app,
+        )
 
         self._statistics: dict[str, Any] = {}
-        app = create_control_app(CurrentFilter(current, looks), statistics=lambda: self._statistics)
+        app = create_control_app(
+            CurrentFilter(current, looks), ServerOptions(adapters=adapters),
+            statistics=lambda: self._statistics,
+        )  # fmt: skip
         self._remote = RemoteControl(app, port=port)
 
     @property

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import inf
 from pathlib import Path
@@ -15,14 +15,15 @@ from turbolens.filter.locating import locate
 
 from .base import Notify, Sink, Source, rate_of
 from .camera import Camera
+from .filter_loading import load_filter
 from .framing import Framed, cropped_size
 from .media import MediaOptions, is_scene, open_reader
+from .model_options import ModelChoice
 from .pacing import OnStall
 from .presets import load_preset
 from .preview import Preview
 from .running import RunOptions
 from .scene_camera import FileCamera, SceneCamera
-from .video_command import Vae, load_filter
 from .virtual_camera import VirtualCamera
 from .webcam import HANG_AFTER, CallOptions, Webcam
 from .webcam_filter import WebcamFilter
@@ -50,10 +51,7 @@ class Choices:
     seconds: float = inf
     metrics_port: int | None = None
     control_port: int | None = None
-    model: str = "embedded"
-    device: str = "auto"
-    dtype: str = "auto"
-    vae: Vae = "auto"
+    choice: ModelChoice = field(default_factory=ModelChoice)
 
 
 def wanted_settings(given: dict[str, Any], preset: str | None, size: int | None) -> FilterSettings:
@@ -125,10 +123,10 @@ def prepared_call(
     notify: Notify,
 ) -> Webcam:
     """The call, ready to run. Raises `ModelNotFoundError` for a model that is not to be had."""
-    folder = locate(choices.model)
+    folder = locate(choices.choice.model)
     frame_filter = WebcamFilter(
         lambda wanted: load_filter(
-            choices.model, choices.device, choices.dtype, wanted, None, vae=choices.vae, live=True
+            choices.choice, wanted, live=True
         ),
         settings, search=SizeSearch(), notify=notify,
     )  # fmt: skip
@@ -136,7 +134,7 @@ def prepared_call(
     options = CallOptions(
         running, record=choices.record, overwrite=choices.overwrite,
         metrics_port=choices.metrics_port, control_port=choices.control_port,
-        seconds=choices.seconds,
+        seconds=choices.seconds, adapters=choices.adapters.kinds,
     )  # fmt: skip
     return Webcam(
         source, frame_filter, sinks, looks=looks_of(folder), options=options, notify=notify

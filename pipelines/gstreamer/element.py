@@ -126,7 +126,7 @@ class Turbolens(GstBase.BaseTransform):  # type: ignore[misc] # gi has no types
 
             loading = {name: self._values[name] for name in ("device", "dtype")}
             model = TurboModel.load(self._values["model"], **loading)
-            self._filter = FrameFilter(model, self._settings)
+            self._filter = FrameFilter(model.accelerate(), self._settings)
         except (TurbolensError, OSError) as error:
             self._tell(Gst.Message.new_error, Gst.LibraryError.INIT, error)
             return False

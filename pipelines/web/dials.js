@@ -11,7 +11,7 @@ const SHORT = {
   steadiness: "How firmly the picture is held over time.",
 };
 const GROUPS = [
-  ["Look", ["mix", "transition", "steps", "timesteps", "seed"]],
+  ["Look", ["control_scale", "image_prompt_scale", "mix", "transition", "steps", "timesteps", "seed"]],
   ["Steadiness", ["blend_before", "blend_after", "motion_sensitivity", "scene_cut_sensitivity",
                   "noise", "feedback", "cross_frame", "reuse_unchanged"]],
   ["Working picture", ["size", "side", "shape", "fit"]],
@@ -40,6 +40,7 @@ export class Dials {
     const elements = [];
     for (const name of names.filter((each) => each in this.#settings.schema)) {
       const property = { ...this.#settings.schema[name] };
+      if (property.needs) continue; // an adapter that the model does not have
       property.title = TITLES[name] ?? property.title;
       property.description = SHORT[name] ?? property.description;
       const dial = dialOf(name, property, (value) => this.#settings.want({ [name]: value }));

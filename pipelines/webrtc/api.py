@@ -62,7 +62,8 @@ def _ice_servers(server: Server) -> list[dict[str, str]]:
 
 
 async def _schema(request: web.Request) -> web.Response:
-    return as_json(schema(server_of(request).options.limits))
+    options = server_of(request).options
+    return as_json(schema(options.limits, options.adapters))
 
 
 async def _looks(request: web.Request) -> web.Response:

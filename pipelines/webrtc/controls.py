@@ -1,6 +1,6 @@
 """`Controls`: what may be asked of a running filter, the same by data channel and by HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from turbolens.filter import FilterSettings, SettingsError
@@ -73,10 +73,16 @@ def within_limits(settings: FilterSettings, limits: Limits) -> FilterSettings:
     return settings
 
 
-def schema(limits: Limits) -> Data:
-    """The JSON Schema of the settings, as a server of these limits takes them."""
+def schema(limits: Limits, adapters: Collection[str] = ()) -> Data:
+    """The JSON Schema of the settings, as a server of these limits takes them.
+
+    A setting that is heeded only by models with an adapter says so in `needs`, unless it is here.
+    """
     made: Data = FilterSettings.model_json_schema()
     for choice in made["properties"]["size"].get("anyOf", ()):
         if choice.get("type") == "integer":
             choice["maximum"] = min(choice["maximum"], limits.working_size)
+    for one in made["properties"].values():
+        if one.get("needs") in adapters:
+            del one["needs"]
     return made

@@ -28,6 +28,7 @@ class ServerOptions:
     allow_hosts: names that this server is called by, besides localhost and addresses. bit_rate:
     kilobits a second of one video, at most, either way. codec: which one is preferred. udp_ports:
     first and last port for media, none for any. public_ip: how a router's outside reaches here.
+    adapters: which of lora, controlnet and ip_adapter the model has: their dials are shown.
     """
 
     settings: FilterSettings = field(default_factory=FilterSettings)
@@ -40,3 +41,4 @@ class ServerOptions:
     codec: Codec = "auto"
     udp_ports: tuple[int, int] | None = None
     public_ip: str | None = None
+    adapters: tuple[str, ...] = ()

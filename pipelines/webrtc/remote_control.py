@@ -85,7 +85,8 @@ async def _status(request: web.Request) -> web.Response:
 
 
 async def _schema(request: web.Request) -> web.Response:
-    return as_json(schema(request.app[OPTIONS].limits))
+    options = request.app[OPTIONS]
+    return as_json(schema(options.limits, options.adapters))
 
 
 async def _looks(request: web.Request) -> web.Response:

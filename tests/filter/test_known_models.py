@@ -22,7 +22,8 @@ from turbolens.filter.hub import Hub
 from turbolens.filter.licences import accept, is_accepted
 from turbolens.filter.locating import find_model
 from turbolens.filter.pulling import planned, pull
-from turbolens.pipelines.video_command import load_filter
+from turbolens.pipelines.filter_loading import load_filter
+from turbolens.pipelines.model_options import ModelChoice
 
 from .conftest import _autoencoder_tiny
 from .hub_server import HubServer, Repo
@@ -165,5 +166,6 @@ def test_the_filter_of_the_command_takes_the_steps_a_model_was_made_for(
     _swapped(server, sdxl_pipeline, tmp_path)
     _pull("sdxl-lightning-2step", hub)
     for given, steps in ((FilterSettings(), 2), (FilterSettings(steps=1), 1)):
-        made = load_filter("sdxl-lightning-2step", "cpu", "float32", given, None, vae="full")
+        chosen = ModelChoice("sdxl-lightning-2step", device="cpu", dtype="float32", vae="full")
+        made = load_filter(replace(chosen, acceleration="none"), given)
         assert made.settings.steps == steps

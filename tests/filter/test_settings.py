@@ -34,6 +34,7 @@ def test_the_schema_takes_a_text_or_a_list_for_the_prompt() -> None:
         {"steps": 0}, {"steps": 5}, {"seed": -1}, {"size": 16}, {"fit": "crop"}, {"mix": 2},
         {"blend_before": 1.0}, {"blend_after": 1.0}, {"prompt": []}, {"prompt": [("ink", -1)]},
         {"prompt": [("ink", 0.0), ("oil", 0.0)]}, {"prompt": 3}, {"scene_cut_sensitivity": 1.5},
+        {"lora_weights": {"a": 9}}, {"lora_weights": {"a": "loud"}}, {"control_scale": -1},
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_refused(values: dict[str, Any]) -> None:
@@ -69,6 +70,7 @@ def test_prompts_are_mixed_by_weight(prompt: Any) -> None:
 
 
 def test_settings_survive_json() -> None:
-    settings = FilterSettings(prompt=[("ink", 2.0), ("oil", 1.0)], strength=0.25, size=384)
+    settings = FilterSettings(prompt=[("ink", 2.0), ("oil", 1.0)], strength=0.25, size=384,
+                              lora_weights={"a": 0.5})  # fmt: skip
     assert FilterSettings(**settings.model_dump()) == settings
     assert FilterSettings.model_validate_json(settings.model_dump_json()) == settings

@@ -219,6 +219,17 @@ def test_any_parameters_leave_settings_that_are_sound(op: str, params: dict[str,
         assert bench.filter.settings == FilterSettings()
 
 
+def test_the_schema_says_which_settings_need_an_adapter_that_is_not_there() -> None:
+    def needs(*adapters: str) -> dict[str, str]:
+        properties = schema(Limits(), adapters)["properties"]
+        return {name: one["needs"] for name, one in properties.items() if "needs" in one}
+
+    assert needs() == {
+        "lora_weights": "lora", "control_scale": "controlnet", "image_prompt_scale": "ip_adapter",
+    }  # fmt: skip
+    assert needs("controlnet", "ip_adapter") == {"lora_weights": "lora"}
+
+
 def test_the_schema_has_the_limits_of_the_server() -> None:
     size = schema(Limits(working_size=768))["properties"]["size"]
     assert 768 in [choice.get("maximum") for choice in size["anyOf"]]

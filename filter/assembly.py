@@ -10,16 +10,14 @@ from diffusers import AutoencoderTiny, UNet2DConditionModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from .errors import ModelError, UnsupportedModelError
+from .errors import ModelError
 from .loading import Components, load_components, load_network
 from .locating import ModelParts
 from .single_file import load_single_file
 
 
 def load_parts(parts: ModelParts, dtype: torch.dtype = torch.float32) -> Components:
-    """The components of a model, in `dtype`. Raises as `load_components` does."""
-    if parts.lora is not None:
-        raise UnsupportedModelError(f"{parts.name} needs a LoRA, which cannot be loaded yet")
+    """The components of a model, in `dtype`, without its LoRA. Raises as `load_components` does."""
     vae = None if parts.tiny_vae is None else _tiny_autoencoder(parts.tiny_vae, dtype)
     if parts.file is not None:
         components = load_single_file(parts.file, dtype, vae=vae)

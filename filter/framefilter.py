@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .control_pictures import Control, ControlPictures
 from .errors import SettingsError
 from .frames import Geometry, frame_size, working_geometry
 from .model import TurboModel
@@ -31,6 +32,10 @@ class FrameFilter:
     Settings may be changed by keyword here as in `update`. `on_stage` is called with the name of
     each of `STAGES` when it ends, for those who want to measure; a GPU is then waited for.
 
+    control: what the model's ControlNet sees: "canny", a `Canny` with thresholds of your own, or a
+    function of a frame that gives its depth, pose or other picture. image_prompt: a picture
+    (H, W, 3) uint8 for the model's IP-Adapter.
+
     All methods may be called from any thread. Raises `SettingsError` for settings, `FrameError` for
     frames.
     """
@@ -41,12 +46,18 @@ class FrameFilter:
         settings: FilterSettings | None = None,
         *,
         on_stage: OnStage | None = None,
+        control: Control | None = None,
+        image_prompt: Array | None = None,
         **changes: Any,
     ) -> None:
         self._model = model
-        self._settings = (settings or FilterSettings()).replace(**changes)
-        self._stream = Stream(model, on_stage)
+        self._settings = self._checked((settings or FilterSettings()).replace(**changes))
+        if control is not None:
+            model.adapters.require_controlnet()
+        self._stream = Stream(model, on_stage, ControlPictures(control))
         self._settings_lock = Lock()
+        self._image_embeds: torch.Tensor | None = None
+        self.show(image_prompt)
 
     @property
     def model(self) -> TurboModel:
@@ -66,8 +77,25 @@ class FrameFilter:
     def update(self, **changes: Any) -> FilterSettings:
         """Change settings from the next frame on. The past and the noise are kept."""
         with self._settings_lock:
-            self._settings = self._settings.replace(**changes)
+            self._settings = self._checked(self._settings.replace(**changes))
             return self._settings
+
+    def show(self, image_prompt: Array | None) -> None:
+        """Take this picture (H, W, 3) uint8 as a prompt, or none, from the next frame on.
+
+        Raises `SettingsError` where the model has no IP-Adapter.
+        """
+        if image_prompt is None:
+            self._image_embeds = None
+            return
+        prompts = self._model.adapters.require_image_prompts()
+        with self._model.lock:
+            self._image_embeds = prompts.encode(image_prompt)
+
+    def _checked(self, settings: FilterSettings) -> FilterSettings:
+        """The settings, if this model can have them: it must have the LoRAs that they weigh."""
+        self._model.adapters.loras.weights(settings.lora_weights)
+        return settings
 
     def reset(self) -> None:
         """Forget the past: the next frame is filtered like the first of a stream."""
@@ -131,5 +159,5 @@ def filter_together(filters: Sequence[FrameFilter], frames: Sequence[FrameT]) ->
             owner._job(frame, settings[owner]) for owner, frame in zip(filters, frames, strict=True)
         ]
         for owner in owners:
-            owner._stream.begin(settings[owner])
+            owner._stream.begin(settings[owner], owner._image_embeds)
         return filtered(jobs)

@@ -7,12 +7,14 @@ from threading import RLock
 import torch
 
 from .acceleration import keep_freed_memory, prepared
+from .adapters import Adapters
 from .assembly import load_parts
 from .autoencoder import PatchedAutoencoderTiny
 from .device import resolve_device, resolve_dtype
 from .device_memory import check_memory
 from .loading import Autoencoder, Components, UNet
 from .locating import VaeChoice, find_model
+from .lora import LoraSource, as_sources
 from .prompts import PromptEmbeds, PromptEncoder
 from .schedule import Step, add_noise, denoised, next_noisy
 
@@ -23,8 +25,8 @@ class TurboModel:
     vae, unet: the networks, as diffusers knows them. prompts: text → `PromptEmbeds`, cached.
     schedule: the noise schedule of the model. native_size: the longer side in pixels that it was
     made for. multiple: pixels that a working picture's sides must divide by. looks: the names its
-    card lists. steps: how few and how many make a good picture. lock: held while a frame is
-    computed, since torch is fastest one frame at a time.
+    card lists. steps: how few and how many make a good picture. adapters: its LoRAs, ControlNet and
+    IP-Adapter. lock: held while a frame is computed, since torch is fastest one frame at a time.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class TurboModel:
         self.vae: Autoencoder = prepared(components.vae, self.device, self.vae_dtype)
         self.unet: UNet = prepared(components.unet, self.device, self.dtype)
         self.prompts = _prompt_encoder(components, self.device, self.dtype)
+        self.adapters = Adapters(self.unet, self.prompts)
         self.latent_channels = int(vae_config.latent_channels)
         self.vae_scale_factor = vae_scale_factor(components.vae)
         self.multiple = self.vae_scale_factor * 2 ** (len(unet_config.block_out_channels) - 1)
@@ -65,13 +68,18 @@ class TurboModel:
         device: str | torch.device = "auto",
         dtype: str | torch.dtype = "auto",
         vae: VaeChoice = "auto",
+        loras: Sequence[LoraSource | str | Path] = (),
+        controlnet: str | Path | None = None,
+        ip_adapter: str | Path | None = None,
     ) -> "TurboModel":
         """Load "embedded", another known model, a folder, a .safetensors file, or a hub id.
 
         Nothing is downloaded: `turbolens models pull` does that. `dtype` is auto, float32, float16
-        (not on a CPU) or bfloat16; `vae` is tiny, full, or auto: tiny for the known models. Raises
-        `ModelNotFoundError`, `UnsupportedModelError`, `NotEnoughMemoryError` or `ModelError` for
-        models, `SettingsError` for device, dtype and vae.
+        (not on a CPU) or bfloat16; `vae` is tiny, full, or auto: tiny for the known models. `loras`
+        are files or hub ids, each with ":WEIGHT" at its end if it is not 1. `controlnet` is a
+        folder or hub id, `ip_adapter` a file with the folder `image_encoder` beside it, or a hub
+        id. Raises `ModelNotFoundError`, `UnsupportedModelError`, `NotEnoughMemoryError` or
+        `ModelError` for models and adapters, `SettingsError` for device, dtype and vae.
         """
         on = resolve_device(device)
         in_dtype = resolve_dtype(dtype, on)
@@ -83,7 +91,21 @@ class TurboModel:
             components, name=str(name_or_path), folder=parts.path, device=on, dtype=in_dtype
         )
         model.steps = parts.steps
+        if parts.lora is not None:  # the one that the model is made of
+            own = LoraSource(parts.lora, parts.lora_weight, parts.name.replace(".", "_"))
+            model.adapters.loras.add(own)
+        for lora in as_sources(loras):
+            model.adapters.loras.add(lora)
+        if controlnet is not None:
+            model.adapters.load_controlnet(controlnet, on, in_dtype)
+        if ip_adapter is not None:
+            model.adapters.load_ip_adapter(ip_adapter, on, in_dtype)
         return model
+
+    @property
+    def weights_version(self) -> int:
+        """Moves whenever the networks' weights change: who copied them must copy them anew."""
+        return self.adapters.loras.version
 
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> torch.Tensor:
@@ -107,16 +129,20 @@ class TurboModel:
 
     @torch.inference_mode()
     def predict(self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds) -> torch.Tensor:
-        """Noisy latents (B, C, h, w) → model_output of the same shape: one pass of the UNet."""
+        """Noisy latents (B, C, h, w) → model_output of the same shape: one pass of the UNet.
+
+        `embeds` may be `Conditions`. Raises `SettingsError` for those that the model lacks.
+        """
         size = len(noisy)
         with self.lock:
-            output = self.unet(
-                noisy.to(self.dtype),
-                self._tensor(timestep),
-                encoder_hidden_states=embeds.prompt_embeds.expand(size, -1, -1),
-                added_cond_kwargs=self._added(noisy, embeds),
-                return_dict=False,
-            )
+            for_text = {
+                "sample": noisy.to(self.dtype),
+                "timestep": self._tensor(timestep),
+                "encoder_hidden_states": embeds.prompt_embeds.expand(size, -1, -1),
+                "added_cond_kwargs": self._added(noisy, embeds),
+            }
+            with self.adapters.inputs(for_text, embeds) as inputs:
+                output = self.unet(**inputs, return_dict=False)
         return output[0]  # type: ignore[no-any-return]
 
     @torch.inference_mode()

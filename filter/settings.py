@@ -44,6 +44,9 @@ Prompts = Annotated[
     BeforeValidator(_as_prompts, json_schema_input_type=_PromptsInput),
 ]
 
+LoraWeight = Annotated[float, Field(ge=-8.0, le=8.0, allow_inf_nan=False)]
+LoraWeights = Annotated[dict[Text, LoraWeight], Field(max_length=64)]
+
 
 class FilterSettings(BaseModel):
     """Every live control of a `FrameFilter`. Frozen: `replace` gives a changed copy.
@@ -55,7 +58,8 @@ class FilterSettings(BaseModel):
 
     prompt: Prompts = Field(
         default=(("oil painting", 1.0),),
-        description="The look: a text, or a list of (text, weight) mixed in embedding space.",
+        description="The look: a text, or a list of (text, weight) mixed in embedding space. Words "
+        "may be weighed: (word:1.2).",
     )
     strength: float = Field(
         default=0.7, ge=0.0, le=1.0, allow_inf_nan=False,
@@ -130,6 +134,21 @@ class FilterSettings(BaseModel):
     scene_cut_sensitivity: float = Field(
         default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
         description="How small a change of the whole picture counts as a cut: 0 none does.",
+    )  # fmt: skip
+    lora_weights: LoraWeights = Field(
+        default={},
+        description="Weights of LoRAs by their names; those not named keep what they were loaded "
+        "with.",
+    )
+    control_scale: float = Field(
+        default=1.0, ge=0.0, le=2.0, allow_inf_nan=False,
+        description="How firmly the control picture holds the shapes, for models with a "
+        "ControlNet: 0 not.",
+    )  # fmt: skip
+    image_prompt_scale: float = Field(
+        default=0.6, ge=0.0, le=2.0, allow_inf_nan=False,
+        description="How loud the picture prompt is beside the text, for models with an "
+        "IP-Adapter: 0 not.",
     )  # fmt: skip
     enabled: bool = Field(default=True, description="Off: frames pass untouched.")
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from .coherence import Change, Coherence
+from .control_pictures import ControlPictures
 from .cross_frame import CrossFrameMemory, install_cross_frame_attention
 from .frames import FrameConverter
 from .model import TurboModel
@@ -30,8 +31,15 @@ _NOT_THE_LOOK = {"transition", "mix", "fit", "side", "size", "shape", "enabled"}
 class Stream:
     """The state of one stream, and the model it goes through. Used under its `lock`."""
 
-    def __init__(self, model: TurboModel, on_stage: OnStage | None = None) -> None:
+    def __init__(
+        self,
+        model: TurboModel,
+        on_stage: OnStage | None = None,
+        control: ControlPictures | None = None,
+    ) -> None:
         self.model = model
+        self.control = control or ControlPictures()
+        self.image_embeds: torch.Tensor | None = None
         self.lock = Lock()
         self.must_reset = False
         self.reprojection = Reprojection()
@@ -58,18 +66,20 @@ class Stream:
         self.must_reset = False
         self.styled, self._frames = None, 0
 
-    def begin(self, settings: FilterSettings) -> None:
-        """Put the past in order for frames with these settings.
+    def begin(self, settings: FilterSettings, image_embeds: torch.Tensor | None) -> None:
+        """Put the past in order for frames with these settings and this picture as prompt.
 
         A new look is shown at once: the results so far have another, and nothing repeats them.
         """
         if self.must_reset or passes(settings):
             self.reset()
         last, self._settings = self._settings, settings
-        if last is None or last == settings:
+        shown, self.image_embeds = self.image_embeds, image_embeds
+        if last is None or (last == settings and shown is image_embeds):
             return
         ignored = _NOT_THE_LOOK | ({"prompt"} if settings.transition > 0 else set())
-        if last.model_dump(exclude=ignored) != settings.model_dump(exclude=ignored):
+        same = last.model_dump(exclude=ignored) == settings.model_dump(exclude=ignored)
+        if not same or shown is not image_embeds:
             self.coherence.forget_results()
             self.memory.renew_anchor()
         self.repeats.renew()

@@ -1,6 +1,6 @@
 """Frames on their way through the networks at once: several of a stream, or of several streams."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -10,7 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from .coherence import Change, InputView
+from .conditions import Conditions
+from .control_pictures import control_image
 from .frames import Geometry, image_from_pictures, pictures_from_image
+from .lora import Weights
 from .luma import luma_of
 from .model import TurboModel
 from .prompts import PromptEmbeds
@@ -32,6 +35,7 @@ class Job(Generic[FrameT]):
     picture: torch.Tensor | None = None
     view: InputView | None = None
     prompts: tuple[WeightedPrompt, ...] = ()
+    control: torch.Tensor | None = None
     repeated: bool = False
     change: Change | None = None
     latents: torch.Tensor | None = None
@@ -50,9 +54,29 @@ class Job(Generic[FrameT]):
             return 0, 0
         return self.geometry.width, self.geometry.height
 
-    def pass_key(self) -> tuple[tuple[Step, ...], Stream | None]:
+    def pass_key(self) -> tuple[Hashable, ...]:
         """Jobs of one key go through the UNet together; with a memory, those of one stream."""
-        return self.steps(), None if self.settings.cross_frame == "off" else self.stream
+        return (
+            self.steps(),
+            None if self.settings.cross_frame == "off" else self.stream,
+            self.lora_weights(),
+            None if self.shown_control is None else self.settings.control_scale,
+            None if self.image_embeds is None else self.settings.image_prompt_scale,
+        )
+
+    def lora_weights(self) -> Weights:
+        """Of all LoRAs of the model."""
+        return self.stream.model.adapters.loras.weights(self.settings.lora_weights)
+
+    @property
+    def shown_control(self) -> torch.Tensor | None:
+        """The control picture, where it is heeded."""
+        return self.control if self.settings.control_scale > 0 else None
+
+    @property
+    def image_embeds(self) -> torch.Tensor | None:
+        """The picture as prompt, where it is heeded."""
+        return self.stream.image_embeds if self.settings.image_prompt_scale > 0 else None
 
     def steps(self) -> tuple[Step, ...]:
         """The denoising steps that strength asks for."""
@@ -105,11 +129,16 @@ def _look_at(job: Job[FrameT], geometry: Geometry) -> None:
     settings, stream = job.settings, job.stream
     job.picture = stream.converter.to_image(job.frame, geometry)
     job.prompts = stream.prompts(job.frame, settings)
+    job.control = stream.control.beside(job.frame, geometry)
+    if job.control is not None and stream.control.changed:
+        stream.repeats.renew()
     luma = luma_of(job.picture)
     if settings.reuse_unchanged:
         job.repeated = stream.repeats(luma)
     if not job.repeated:
         job.view = InputView(luma, stream.model.device)
+        if job.control is None:
+            job.control = stream.control.drawn(job.picture)
 
 
 def _run_network(jobs: list[Job[FrameT]]) -> None:
@@ -160,13 +189,31 @@ def _denoised(model: TurboModel, jobs: list[Job[FrameT]]) -> torch.Tensor:
 
 
 def _pass(model: TurboModel, jobs: list[Job[FrameT]]) -> torch.Tensor:
+    model.adapters.loras.use(jobs[0].lora_weights())
     with jobs[0].stream.cross_frame(jobs[0].settings):
         return model.denoise(
             _joined([job.latents for job in jobs if job.latents is not None]),
             steps=jobs[0].steps(),
             noise=[_joined(list(draw)) for draw in zip(*(job.noise for job in jobs), strict=True)],
-            embeds=_embeds(model, jobs),
+            embeds=_conditions(model, jobs),
         )
+
+
+def _conditions(model: TurboModel, jobs: list[Job[FrameT]]) -> PromptEmbeds:
+    """What the UNet is told: text, and what else the jobs of this pass have."""
+    text, settings = _embeds(model, jobs), jobs[0].settings
+    control = [job.shown_control for job in jobs if job.shown_control is not None]
+    images = [job.image_embeds for job in jobs if job.image_embeds is not None]
+    if not control and not images:
+        return text
+    return Conditions(
+        text.prompt_embeds,
+        text.pooled_prompt_embeds,
+        image_embeds=_joined(images) if images else None,
+        image_scale=settings.image_prompt_scale,
+        control_image=control_image(control, model.device, model.dtype) if control else None,
+        control_scale=settings.control_scale,
+    )
 
 
 def _embeds(model: TurboModel, jobs: list[Job[FrameT]]) -> PromptEmbeds:

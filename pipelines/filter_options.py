@@ -14,6 +14,7 @@ R = TypeVar("R")
 
 PANEL = "The filter"
 SHORT = {"prompt": "-p", "strength": "-s"}
+ELSEWHERE = {"lora_weights"}  # given with the LoRAs themselves, --lora FILE:WEIGHT
 
 
 def with_filter_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -25,7 +26,7 @@ def with_filter_options(command: Callable[..., R]) -> Callable[..., R]:
     signature = inspect.signature(command)
     own = [value for name, value in signature.parameters.items() if name != "settings"]
     fields = {name: field for name, field in FilterSettings.model_fields.items()
-              if name not in signature.parameters}  # fmt: skip
+              if name not in signature.parameters and name not in ELSEWHERE}  # fmt: skip
     made = [_parameter(name, field) for name, field in fields.items()]
 
     def wrapper(**values: Any) -> R:

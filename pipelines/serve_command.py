@@ -17,6 +17,7 @@ import typer
 
 from turbolens.filter import FilterSettings, MediaError, SettingsError
 
+from .adapter_options import AdapterChoices, with_adapter_options
 from .filter_options import with_filter_options
 from .serve_options import (
     is_address,
@@ -40,9 +41,11 @@ SERVER, MEDIA, MODEL = "The server", "The media", "The model"
 
 
 @with_filter_options
+@with_adapter_options
 def serve(  # noqa: PLR0913 - each one is an option of the command
     *,
     settings: dict[str, Any],
+    adapters: AdapterChoices,
     host: Annotated[str, typer.Option(
         help="Address to listen at; 0.0.0.0 is all of this machine's.", rich_help_panel=SERVER)]
     = "127.0.0.1",
@@ -106,6 +109,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     """
     if look is not None:
         settings["prompt"] = look
+    adapters.check()
     limits = Limits(sessions=max_sessions)
     if max_minutes is not None:
         limits = Limits(sessions=max_sessions, total_seconds=max_minutes * 60)
@@ -123,7 +127,9 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     _log_to_stderr()
     from .webrtc.server import create_app  # noqa: PLC0415 - aiohttp: after parsing
 
-    app = create_app(_loader(model, device, dtype, vae, look), options)
+    app = create_app(
+        _loader(model, device, dtype, vae, look, adapters), options, make_filter=_filters(adapters)
+    )
     asyncio.run(_serve(app, host, port, tls, options))
     _leave_if_busy()
 
@@ -136,13 +142,32 @@ def _leave_if_busy() -> None:
         os._exit(0)
 
 
+def _filters(adapters: AdapterChoices) -> Callable[[Any, FilterSettings], Any]:
+    """What makes the filter of a session: each with the same control and picture as prompt."""
+    given = adapters.for_filter()
+
+    def make(model: Any, settings: FilterSettings) -> Any:
+        from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch takes seconds
+
+        return FrameFilter(model, settings, **given)
+
+    return make
+
+
 def _loader(
-    model: str, device: str, dtype: str, vae: Vae, look: str | None
-) -> Callable[[], Any]:  # fmt: skip
+    model: str, device: str, dtype: str, vae: Vae, look: str | None, adapters: AdapterChoices
+) -> Callable[[], Any]:
     def load() -> Any:
         try:
             return load_filter(
-                model, device, dtype, FilterSettings(), look, vae=vae, live=True
+                model,
+                device,
+                dtype,
+                FilterSettings(),
+                look,
+                vae=vae,
+                adapters=adapters,
+                live=True,
             ).model
         except typer.BadParameter as error:  # a look that it does not have
             raise SettingsError(str(error)) from error

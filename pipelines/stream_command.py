@@ -8,6 +8,7 @@ import typer
 
 from turbolens.filter import FilterSettings
 
+from .adapter_options import AdapterChoices, with_adapter_options
 from .filter_options import with_filter_options
 from .live_status import LiveReporter
 from .media import is_piped
@@ -19,6 +20,7 @@ SENDING, READING, MODEL = "Sending", "Receiving", "The model"
 
 
 @with_filter_options
+@with_adapter_options
 def stream(  # noqa: PLR0913 - each one is an option of the command
     source: Annotated[str, typer.Argument(
         metavar="INPUT", show_default=False,
@@ -30,6 +32,7 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
              "virtual-camera:DEVICE, or - for a pipe.")],
     *,
     settings: dict[str, Any],
+    adapters: AdapterChoices,
     listen: Annotated[bool, typer.Option(
         "--listen", help="Wait for the input to connect (RTMP, RTSP, TCP, HTTP).",
         rich_help_panel=READING)] = False,
@@ -111,14 +114,18 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         until_end=until_end, loop=loop, on_stall=on_stall,
     )  # fmt: skip
     wanted = FilterSettings(**settings)
-    frame_filter = load_filter(model, device, dtype, wanted, look, vae=vae, live=True)
+    adapters.check()
+    frame_filter = load_filter(
+        model, device, dtype, wanted, look, vae=vae, adapters=adapters, live=True
+    )
     said_to = sys.stderr if is_piped(target) else sys.stdout
     with LiveReporter(as_json=json_lines, stream=said_to) as reporter:
         stats = filter_stream(
             incoming or _camera(source), outgoing or _virtual_camera(target), frame_filter, options,
             on_stats=reporter.stats, on_notice=reporter.notice,
             reload=lambda: load_filter(
-                model, device, dtype, frame_filter.settings, look, vae=vae, live=True
+                model, device, dtype, frame_filter.settings, look,
+                vae=vae, adapters=adapters, live=True,
             ),
         )  # fmt: skip
     reporter.done(stats)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,9 +11,11 @@ import typer
 
 from turbolens.filter import FilterSettings, MediaError, TurbolensError
 
+from .adapter_options import PANEL, AdapterChoices, with_adapter_options
+from .adapter_pictures import ControlVideo
 from .encoders import CodecName, HardwareName
 from .filter_options import with_filter_options
-from .media import CONTAINERS, check_output, is_piped, is_scene, is_sequence
+from .media import CONTAINERS, MediaOptions, check_output, is_piped, is_scene, is_sequence
 from .picture_files import PICTURE_CODECS, is_picture
 from .reporting import Reporter
 from .video import VideoOptions, check_sheet, filter_video
@@ -25,6 +28,7 @@ Codec = Literal[CodecName, HardwareName]
 
 
 @with_filter_options
+@with_adapter_options
 def video(  # noqa: PLR0913 - each one is an option of the command
     paths: Annotated[list[str], typer.Argument(
         metavar="INPUT... OUTPUT", show_default=False,
@@ -32,6 +36,10 @@ def video(  # noqa: PLR0913 - each one is an option of the command
              "- for a pipe, or test-scene. Without OUTPUT: INPUT.turbolens.mp4 beside it.")],
     *,
     settings: dict[str, Any],
+    adapters: AdapterChoices,
+    control_video: Annotated[str | None, typer.Option(
+        metavar="FILE", rich_help_panel=PANEL,
+        help="What the ControlNet sees, frame by frame: a video of depth, poses, …")] = None,
     output_dir: Annotated[Path | None, typer.Option(
         help="Folder for the results of several inputs.", rich_help_panel=WRITING)] = None,
     overwrite: Annotated[bool, typer.Option(
@@ -104,10 +112,20 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     )  # fmt: skip
     jobs = _jobs(paths, output_dir)
     _check(jobs, options)
+    adapters.check(control_beside=control_video is not None)
+    if control_video is not None and (len(jobs) > 1 or adapters.control is not None):
+        raise typer.BadParameter("--control-video is for one input, and takes --control's place")
     if look is not None:
         settings["prompt"] = look
     wanted = FilterSettings(**settings)
-    frame_filter = load_filter(model, device, dtype, wanted, look, vae=vae)
+    beside = None
+    if control_video is not None:
+        beside = ControlVideo(
+            control_video, MediaOptions(start=options.start, duration=options.duration)
+        )
+    frame_filter = load_filter(
+        model, device, dtype, wanted, look, vae=vae, adapters=adapters, control=beside
+    )
     if len(jobs) == 1:
         _run(*jobs[0], frame_filter, options, as_json=json_lines)
         return
@@ -141,7 +159,7 @@ def _run(
         raise typer.Exit(130)
 
 
-def load_filter(
+def load_filter(  # noqa: PLR0913 - each one is a choice of the commands
     model: str,
     device: str,
     dtype: str,
@@ -149,13 +167,16 @@ def load_filter(
     look: str | None,
     *,
     vae: Vae = "auto",
+    adapters: AdapterChoices | None = None,
+    control: Callable[[Any], Any] | None = None,
     live: bool = False,
 ) -> Any:
     """The frame filter with that model loaded. Raises as `TurboModel.load` does.
 
-    Where the settings name no steps, the model's fewest are taken. live: its threads shall not spin
-    while they wait; they would take the processor from the camera, the codecs and the call: on two
-    busy cores a frame took 250 ms without it, and seconds with it.
+    Where the settings name no steps, the model's fewest are taken. adapters: what is loaded beside
+    it. control: gives the picture that a ControlNet sees. live: its threads shall not spin while
+    they wait; they would take the processor from the camera, the codecs and the call: on two busy
+    cores a frame took 250 ms without it, and seconds with it.
     """
     if live:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -163,13 +184,17 @@ def load_filter(
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from turbolens.filter import FrameFilter, TurboModel  # noqa: PLC0415 - torch: after parsing
 
-    loaded = TurboModel.load(model, device=device, dtype=dtype, vae=vae)
+    adapters = adapters or AdapterChoices()
+    given = adapters.for_filter()
+    if control is not None:
+        given["control"] = control
+    loaded = TurboModel.load(model, device=device, dtype=dtype, vae=vae, **adapters.for_model)
     if look is not None and look not in loaded.looks:
         known = ", ".join(loaded.looks) or "none; use --prompt"
         raise typer.BadParameter(f"{model} has no look {look!r}; its looks: {known}")
     if "steps" not in settings.model_fields_set and loaded.steps[0] > settings.steps:
         settings = settings.replace(steps=loaded.steps[0])
-    return FrameFilter(loaded, settings)
+    return FrameFilter(loaded, settings, **given)
 
 
 def _seconds(value: float) -> Fraction:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .adapter_options import AdapterChoices, with_adapter_options
 from .filter_options import with_filter_options
 from .pacing import OnStall
 from .video_command import Dtype, Vae
@@ -18,9 +19,11 @@ NONE = "none"
 
 
 @with_filter_options
+@with_adapter_options
 def webcam(  # noqa: PLR0913 - each one is an option of the command
     *,
     settings: dict[str, Any],
+    adapters: AdapterChoices,
     camera: Annotated[str | None, typer.Option(
         help="Number, path or part of the name; test-scene; or a file, as if it were a camera"
              " [default: the first camera, see turbolens devices].",
@@ -101,12 +104,13 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         wanted_settings,
     )
 
+    adapters.check()
     choices = Choices(
         camera=camera, size=_size(camera_size), rate=Fraction(str(camera_rate)),
         pixel_format=camera_format, mirror=mirror, aspect=_aspect(crop),
         virtual_camera=virtual_camera, preview=preview, record=record, overwrite=overwrite,
         on_stall=on_stall, seconds=duration, metrics_port=metrics, control_port=control,
-        model=model, device=device, dtype=dtype, vae=vae,
+        model=model, device=device, dtype=dtype, vae=vae, adapters=adapters,
     )  # fmt: skip
     if virtual_camera == NONE and not (preview or record or json_lines or metrics is not None):
         raise typer.BadParameter(

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import inf
 from pathlib import Path
@@ -13,6 +13,7 @@ from turbolens.filter import FilterSettings
 from turbolens.filter.catalogue import EMBEDDED_FOLDER
 from turbolens.filter.locating import locate
 
+from .adapter_options import AdapterChoices
 from .base import Notify, Sink, Source, rate_of
 from .camera import Camera
 from .framing import Framed, cropped_size
@@ -54,6 +55,7 @@ class Choices:
     device: str = "auto"
     dtype: str = "auto"
     vae: Vae = "auto"
+    adapters: AdapterChoices = field(default_factory=AdapterChoices)
 
 
 def wanted_settings(given: dict[str, Any], preset: str | None, size: int | None) -> FilterSettings:
@@ -128,7 +130,8 @@ def prepared_call(
     folder = locate(choices.model)
     frame_filter = WebcamFilter(
         lambda wanted: load_filter(
-            choices.model, choices.device, choices.dtype, wanted, None, vae=choices.vae, live=True
+            choices.model, choices.device, choices.dtype, wanted, None, vae=choices.vae,
+            adapters=choices.adapters, live=True,
         ),
         settings, search=SizeSearch(), notify=notify,
     )  # fmt: skip

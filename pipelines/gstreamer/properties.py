@@ -31,6 +31,8 @@ def to_setting(name: str, value: Any) -> Any:
     """A property's value as the setting of that name. "noir:2 | neon" is a mixture of prompts."""
     if name == "prompt":
         return tuple(parse_prompt(part.strip()) for part in value.split(SEPARATOR))
+    if name == "lora_weights":
+        return dict(parse_prompt(part.strip()) for part in value.split(SEPARATOR) if part.strip())
     field = FilterSettings.model_fields[name]
     return None if _optional(field) and value == _nothing(field) else value
 
@@ -39,6 +41,8 @@ def from_setting(name: str, value: Any) -> Any:
     """The other way: `to_setting(name, from_setting(name, value))` is the value."""
     if name == "prompt":
         return f" {SEPARATOR} ".join(_prompt(text, weight) for text, weight in value)
+    if name == "lora_weights":
+        return f" {SEPARATOR} ".join(f"{lora}:{weight:g}" for lora, weight in value.items())
     return _nothing(FilterSettings.model_fields[name]) if value is None else value
 
 
@@ -50,6 +54,8 @@ def _property(name: str, field: FieldInfo) -> Property:
     default, text = from_setting(name, field.default), field.description or ""
     if name == "prompt":
         return Property("text", default, help=f"{text} Here as text:weight {SEPARATOR} text:weight")
+    if name == "lora_weights":
+        return Property("text", default, help=f"{text} Here as name:weight {SEPARATOR} name:weight")
     if get_origin(field.annotation) is Literal:
         return Property("text", default, help=f"{text} ({', '.join(get_args(field.annotation))})")
     if field.annotation is bool:

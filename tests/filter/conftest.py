@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -201,3 +202,21 @@ def pictures() -> Callable[..., list[NDArray[np.uint8]]]:
         return [levels[:, step : step + 64].copy() for step in range(count)]
 
     return make
+
+
+@pytest.fixture(params=["sd", "sdxl"])
+def family(request: pytest.FixtureRequest) -> str:
+    """SD with AutoencoderKL, SDXL with AutoencoderTiny."""
+    return str(request.param)
+
+
+@pytest.fixture
+def folder(family: str, request: pytest.FixtureRequest) -> Path:
+    """The folder of that family's model."""
+    return Path(request.getfixturevalue(f"{family}_folder"))
+
+
+@pytest.fixture
+def pipeline(family: str, request: pytest.FixtureRequest) -> Any:
+    """A copy of that family's stock pipeline, which may be changed."""
+    return deepcopy(request.getfixturevalue(f"{family}_pipeline"))

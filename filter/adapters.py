@@ -1,0 +1,72 @@
+"""`Adapters`: what changes a model's UNet beside its prompt: LoRAs, a ControlNet, an IP-Adapter."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .conditions import Conditions
+from .control import ControlNet
+from .errors import SettingsError
+from .image_prompt import ImagePrompts
+from .loading import UNet
+from .lora import LoraSet
+from .prompts import PromptEmbeds, PromptEncoder
+
+
+class Adapters:
+    """The adapters of one model. None are there until they are loaded. Used under its lock."""
+
+    def __init__(self, unet: UNet, prompts: PromptEncoder) -> None:
+        self._unet = unet
+        self.loras = LoraSet(unet, prompts)
+        self.controlnet: ControlNet | None = None
+        self.image_prompts: ImagePrompts | None = None
+
+    def load_controlnet(self, source: str | Path, device: torch.device, dtype: torch.dtype) -> None:
+        """Load the ControlNet of a folder or hub id. Raises as `ControlNet.load`."""
+        self.controlnet = ControlNet.load(source, self._unet, device, dtype)
+
+    def load_ip_adapter(self, source: str | Path, device: torch.device, dtype: torch.dtype) -> None:
+        """Load the IP-Adapter of a file, folder or hub id. Raises as `ImagePrompts.load`."""
+        self.image_prompts = ImagePrompts.load(source, self._unet, device, dtype)
+
+    @contextmanager
+    def inputs(
+        self, text_inputs: Mapping[str, Any], embeds: PromptEmbeds
+    ) -> Iterator[dict[str, Any]]:
+        """The arguments of the UNet's call: those for text alone, and what `Conditions` add.
+
+        Raises `SettingsError` for conditions that need an adapter which is not loaded.
+        """
+        inputs = dict(text_inputs)
+        with ExitStack() as stack:
+            if isinstance(embeds, Conditions) and embeds.control_image is not None:
+                control = self.require_controlnet()
+                inputs |= control.residuals(text_inputs, embeds.control_image, embeds.control_scale)
+            if isinstance(embeds, Conditions) and embeds.image_embeds is not None:
+                prompts = self.require_image_prompts()
+                stack.enter_context(prompts.active(embeds.image_scale))
+                added = prompts.added(embeds.image_embeds, len(inputs["sample"]))
+                inputs["added_cond_kwargs"] = {**inputs["added_cond_kwargs"], **added}
+            yield inputs
+
+    def require_controlnet(self) -> ControlNet:
+        """The ControlNet. Raises `SettingsError` where none is loaded."""
+        if self.controlnet is None:
+            raise SettingsError(
+                "a control picture needs a ControlNet: TurboModel.load(…, controlnet=FOLDER), "
+                "or --controlnet FOLDER"
+            )
+        return self.controlnet
+
+    def require_image_prompts(self) -> ImagePrompts:
+        """The IP-Adapter. Raises `SettingsError` where none is loaded."""
+        if self.image_prompts is None:
+            raise SettingsError(
+                "a picture as prompt needs an IP-Adapter: TurboModel.load(…, ip_adapter=FILE), "
+                "or --ip-adapter FILE"
+            )
+        return self.image_prompts

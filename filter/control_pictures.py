@@ -1,0 +1,92 @@
+"""Control pictures of a stream: computed from its frames, or a second source beside them."""
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import av
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .canny import Canny
+from .errors import FrameError, SettingsError
+from .frames import FrameConverter, Geometry, frame_size
+
+Array: TypeAlias = NDArray[np.uint8]
+Picture: TypeAlias = av.VideoFrame | Array
+Control: TypeAlias = Literal["canny"] | Canny | Callable[[Any], Picture]
+"""What a ControlNet sees: the edges of the working picture, or a function frame → picture.
+
+A function is called once for every frame, in their order. Its pictures may have any size; they are
+(H, W, 3) or (H, W) uint8, or video frames.
+"""
+
+
+class ControlPictures:
+    """Gives the control picture of every frame. None is given where no control is."""
+
+    def __init__(self, control: Control | None = None) -> None:
+        if isinstance(control, str):
+            if control != "canny":
+                raise SettingsError(f"control must be 'canny' or a function, got {control!r}")
+            control = Canny()
+        self._canny = control if isinstance(control, Canny) else None
+        self._beside = None if isinstance(control, Canny) else control
+        self._converter = FrameConverter()
+        self._last: torch.Tensor | None = None
+        self.changed = False
+        """Whether the picture beside the last frame was another than the one before it."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a control."""
+        return self._canny is not None or self._beside is not None
+
+    def beside(self, frame: Any, geometry: Geometry) -> torch.Tensor | None:
+        """The picture that came with this frame, (height, width, 3) uint8 of the working picture.
+
+        Raises `FrameError` for what is no picture.
+        """
+        if self._beside is None:
+            return None
+        given = _as_rgb(self._beside(frame))
+        size = geometry.frame_width, geometry.frame_height
+        if frame_size(given) != size:
+            given = _as_frame(given).reformat(width=size[0], height=size[1], format="rgb24")
+        picture = self._converter.to_image(given, geometry)
+        self.changed = self._last is None or not torch.equal(picture, self._last)
+        self._last = picture
+        return picture
+
+    def drawn(self, picture: torch.Tensor) -> torch.Tensor | None:
+        """The edges of a working picture (height, width, 3) uint8, as a picture of its size."""
+        if self._canny is None:
+            return None
+        edges = self._canny(picture.numpy())
+        return torch.from_numpy(np.repeat(edges[..., None], 3, axis=-1))
+
+
+def control_image(
+    pictures: list[torch.Tensor], device: torch.device, dtype: torch.dtype
+) -> torch.Tensor:
+    """Pictures (H, W, 3) uint8 → what a ControlNet takes, (B, 3, H, W) in 0…1."""
+    batch = torch.stack(pictures).to(device).permute(0, 3, 1, 2)
+    return batch.to(torch.float32).div(255.0).to(dtype)
+
+
+def _as_rgb(picture: Picture) -> Picture:
+    if isinstance(picture, av.VideoFrame):
+        return picture
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
+        raise FrameError(f"a control picture must be uint8 or a frame, got {type(picture)}")
+    if picture.ndim == 2:
+        return np.repeat(picture[..., None], 3, axis=-1)
+    if picture.ndim != 3 or picture.shape[2] != 3:
+        raise FrameError(f"a control picture must be (H, W, 3) or (H, W), got {picture.shape}")
+    return picture
+
+
+def _as_frame(picture: Picture) -> av.VideoFrame:
+    if isinstance(picture, av.VideoFrame):
+        return picture
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")

@@ -1,0 +1,167 @@
+"""LoRA files: read by diffusers' loaders, and checked against the model before anything changes."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from .adapter_files import locate_file
+from .errors import ModelError, UnsupportedModelError
+from .loading import _quiet_transformers
+
+Tensors: TypeAlias = Mapping[str, torch.Tensor]
+
+DAMAGE = (OSError, ValueError, RuntimeError, KeyError, TypeError, IndexError, SafetensorError)
+_UNPREFIXED = ("down_blocks.", "mid_block.", "up_blocks.")
+_LOADERS = "diffusers.loaders"
+_UTILS = "diffusers.utils"
+
+
+@dataclass(frozen=True, eq=False)
+class LoraFile:
+    """The content of one file, its names in diffusers' layout: unet.…, text_encoder.…
+
+    loader: diffusers' class that loads it. alphas: of kohya's layout; metadata: of peft's.
+    """
+
+    path: Path
+    tensors: dict[str, torch.Tensor]
+    loader: Any
+    alphas: dict[str, float] | None = None
+    metadata: dict[str, Any] | None = field(default=None, repr=False)
+
+    def has(self, network: str) -> bool:
+        """Whether it changes the network of this name."""
+        return any(name.startswith(f"{network}.") for name in self.tensors)
+
+    @staticmethod
+    def text_prefix(index: int) -> str:
+        """The name of a text encoder in the file."""
+        return "text_encoder" if index == 0 else f"text_encoder_{index + 1}"
+
+
+def read_lora(source: str | Path, unet: Any, text_encoders: Sequence[Any]) -> LoraFile:
+    """The LoRA of this file, folder or hub id, which fits these networks.
+
+    Raises `ModelNotFoundError` where there is none, `UnsupportedModelError` for pickles and for
+    what was made for another family, and `ModelError` for what is damaged or no LoRA.
+    """
+    path = locate_file(source, "LoRA")
+    file = _read(path, unet, is_xl=len(text_encoders) > 1)
+    networks = {file.text_prefix(index): each for index, each in enumerate(text_encoders)}
+    networks = {"unet": unet, **networks}
+    if not any(file.has(name) for name in networks):
+        example = next(iter(file.tensors), "nothing")
+        raise ModelError(f"{path} holds no LoRA of a model of the SD family: it has {example}")
+    for name, network in networks.items():
+        if file.has(name):
+            _check(path, name, network, file)
+    return file
+
+
+def _read(path: Path, unet: Any, *, is_xl: bool) -> LoraFile:
+    _check_readable(path)
+    kind = "StableDiffusionXLLoraLoaderMixin" if is_xl else "StableDiffusionLoraLoaderMixin"
+    loader = getattr(import_module(_LOADERS), kind)
+    try:
+        with quiet():
+            tensors, alphas, metadata = loader.lora_state_dict(
+                str(path.parent), weight_name=path.name, unet_config=unet.config,
+                use_safetensors=True, local_files_only=True, return_lora_metadata=True,
+            )  # fmt: skip
+    except DAMAGE as error:
+        raise ModelError(
+            f"{path} is no LoRA that diffusers can read for this model: {first_line(error)}"
+        ) from error
+    if tensors and all(name.startswith(_UNPREFIXED) for name in tensors):
+        tensors = {f"unet.{name}": tensor for name, tensor in tensors.items()}
+    return LoraFile(path, tensors, loader, alphas or None, metadata)
+
+
+def _check_readable(path: Path) -> None:
+    """That it is safetensors, and holds layers of a LoRA at all."""
+    try:
+        with safe_open(path, framework="pt") as content:
+            names = list(content.keys())
+    except DAMAGE as error:
+        raise ModelError(f"{path} is damaged, or no safetensors: {first_line(error)}") from error
+    if not any(".lora" in name or "_lora" in name for name in names):
+        found = f"it has {names[0]} and {len(names) - 1} others" if names else "it is empty"
+        raise ModelError(f"{path} holds no LoRA: {found}")
+
+
+def _check(path: Path, name: str, network: Any, file: LoraFile) -> None:
+    """That every layer is one of the network, and of its shape."""
+    own = {key.removeprefix(f"{name}."): tensor for key, tensor in file.tensors.items()
+           if key.startswith(f"{name}.")}  # fmt: skip
+    layers = dict(network.named_modules())
+    for layer, down, up in _pairs(path, _in_peft_layout(own, is_unet=name == "unet")):
+        module = _found(layers, layer)
+        weight = getattr(getattr(module, "base_layer", module), "weight", None)
+        if weight is None:
+            raise UnsupportedModelError(
+                f"{path} was made for another family of models: this one has no {name}.{layer}"
+            )
+        wanted, given = (weight.shape[0], weight.shape[1]), (up.shape[0], down.shape[1])
+        if wanted != given or up.shape[1] != down.shape[0]:
+            raise UnsupportedModelError(
+                f"{path} was made for another family of models: {name}.{layer} has "
+                f"{wanted[1]} → {wanted[0]} here, and {given[1]} → {given[0]} there"
+            )
+
+
+def _found(layers: Mapping[str, Any], name: str) -> Any:
+    """A layer by its name; transformers has dropped the `text_model.` of CLIP's names."""
+    return layers.get(name) or layers.get(name.removeprefix("text_model."))
+
+
+def _pairs(path: Path, tensors: Tensors) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+    """Layer, down (rank, in, …) and up (out, rank, …) of each."""
+    for key, down in tensors.items():
+        if not key.endswith(".lora_A.weight"):
+            continue
+        layer = key.removesuffix(".lora_A.weight")
+        up = tensors.get(f"{layer}.lora_B.weight")
+        if up is None or min(up.ndim, down.ndim) < 2:
+            raise ModelError(f"{path} is damaged: {layer} lacks one of its two matrices")
+        yield layer, down, up
+
+
+def _in_peft_layout(tensors: Tensors, *, is_unet: bool) -> Tensors:
+    utils = import_module(_UTILS)
+    if any("lora_A" in name for name in tensors):
+        return tensors
+    if is_unet:
+        converted: Tensors = utils.convert_unet_state_dict_to_peft(dict(tensors))
+    else:
+        plain = utils.convert_state_dict_to_diffusers(dict(tensors))
+        converted = utils.convert_state_dict_to_peft(plain)
+    return converted
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without diffusers' and peft's advice for programmers: what is wrong is an error here."""
+    loggers = [logging.getLogger(name) for name in ("diffusers", "transformers")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with _quiet_transformers(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -25,6 +25,7 @@ from turbolens.filter.pulling import planned, pull
 from turbolens.pipelines.filter_loading import load_filter
 from turbolens.pipelines.model_options import ModelChoice
 
+from .adapter_fixtures import lora_tensors, save_lora
 from .conftest import _autoencoder_tiny
 from .hub_server import HubServer, Repo
 
@@ -132,6 +133,23 @@ def test_a_unet_of_another_shape_is_an_error(
     save_file({"conv_in.weight": torch.zeros(1)}, parts.unet.resolve())
     with pytest.raises(ModelError, match="must hold the weights of the UNet"):
         TurboModel.load("sdxl-lightning-2step", **CPU)
+
+
+def test_a_lora_that_a_model_is_made_of_comes_and_is_loaded(
+    server: HubServer, hub: Hub, sd_pipeline: Any, sd_folder: Path, tmp_path: Path
+) -> None:
+    known = known_models()["lcm-sd15"]
+    assert known.lora is not None
+    file = save_lora(tmp_path / "lora.safetensors", lora_tensors({"unet": sd_pipeline.unet}, 1))
+    files = {known.lora.path: file.read_bytes()}
+    server.repos[known.lora.repo.name] = Repo(files, commit=known.lora.repo.revision or "")
+    _pull("lcm-sd15", hub)
+    model, base = TurboModel.load("lcm-sd15", **CPU), TurboModel.load(sd_folder, **CPU)
+    assert model.adapters.loras.names == ("lcm-sd15",)
+    assert (model.schedule.sampler, model.steps) == ("lcm", (2, 4))
+    noisy = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    with_lora, without = (m.predict(noisy, 500, m.prompts.encode("ink")) for m in (model, base))
+    assert (with_lora - without).abs().max() > 1e-3
 
 
 def test_nothing_is_asked_of_the_network_while_loading(server: HubServer, hub: Hub) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -108,18 +108,20 @@ def number_of(blocks: list[float]) -> int | None:
 
 
 @asynccontextmanager
-async def chromium(folder: Path, *, without: str = "") -> AsyncIterator[Page]:
+async def chromium(
+    folder: Path, *, without: str = "", more: Sequence[str] = (), program: str | Path | None = None
+) -> AsyncIterator[Page]:
     """A page in a browser of its own, which is dead afterwards, whatever happened.
 
-    without: one of `FLAGS` to be left out.
+    without: one of `FLAGS` to be left out. more: further ones. program: another than `CHROMIUM`.
     """
     profile = folder / "profile"
     camera = draw_camera(folder / "camera.y4m")
     try:
         async with async_playwright() as playwright:
             context = await playwright.chromium.launch_persistent_context(
-                profile, executable_path=CHROMIUM, timeout=90_000,
-                args=[*(flag for flag in FLAGS if flag != without),
+                profile, executable_path=program or CHROMIUM, timeout=90_000,
+                args=[*(flag for flag in FLAGS if flag != without), *more,
                       f"--use-file-for-fake-video-capture={camera}"],
             )  # fmt: skip
             try:

@@ -6,8 +6,8 @@ import os
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -29,12 +29,8 @@ def needs_networks() -> None:
 
 def elsewhere(work: Callable[[], T]) -> T:
     """What this gives on a thread of its own, whose network may be changed."""
-    results: list[T] = []
-    thread = threading.Thread(target=lambda: results.append(work()))
-    thread.start()
-    thread.join()
-    assert results, "the work on a thread failed; its traceback is above"
-    return results[0]
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
 
 
 def _must(result: int) -> None:

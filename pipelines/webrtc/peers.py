@@ -19,6 +19,7 @@ from turbolens.filter import OfferError, UnsupportedOfferError
 
 from .dtls import use_own_certificate
 from .ice import gather_here
+from .losses import mend_losses
 from .options import ServerOptions
 from .sdp import tuned_answer
 
@@ -71,6 +72,7 @@ async def set_offer(peer: RTCPeerConnection, offer: str) -> None:
     except Exception as error:  # whatever passed the check and still cannot be
         logger.debug("an offer was refused", exc_info=True)
         raise OfferError("the offer cannot be answered; its parts contradict each other") from error
+    mend_losses(peer)
 
 
 async def answered(peer: RTCPeerConnection, options: ServerOptions) -> str:

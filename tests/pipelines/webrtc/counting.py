@@ -4,15 +4,15 @@ BITS = 12
 
 COUNT = """
 async () => {
-  const BITS = %d, SIDE = 512, BAR = 64;
+  const BITS = NUMBER_OF_BITS, SIDE = 512, BAR = 64;
   const canvas = Object.assign(document.createElement("canvas"), {width: SIDE, height: SIDE});
   const pen = canvas.getContext("2d"), step = SIDE / (BITS + 2);
   const sentAt = new Map();
   let number = 0;
   const draw = () => {
-    number = (number + 1) %% (1 << BITS);
+    number = (number + 1) % (1 << BITS);
     for (let y = BAR; y < SIDE; y += 64) for (let x = 0; x < SIDE; x += 64) {
-      pen.fillStyle = `hsl(${x + y + number * 3} 60%% 55%%)`;  // something to encode
+      pen.fillStyle = `hsl(${x + y + number * 3} 60% 55%)`;  // something to encode
       pen.fillRect(x, y, 64, 64);
     }
     pen.fillStyle = "#000"; pen.fillRect(0, 0, SIDE, BAR); pen.fillStyle = "#fff";
@@ -57,7 +57,7 @@ async () => {
   });
   await peer.setRemoteDescription({type: "answer", sdp: (await answer.json()).sdp});
 }
-""" % BITS
+""".replace("NUMBER_OF_BITS", str(BITS))
 
 MEASURE = """
 async (seconds) => {
@@ -79,4 +79,4 @@ async (seconds) => {
           size: `${after.frameWidth}x${after.frameHeight}`};
 }
 """
-"""Gives figures of so many seconds: frames a second, delays in ms, freezes as WebRTC counts them."""
+"""Figures of so many seconds: frames a second, delays in ms, freezes as WebRTC counts them."""

@@ -27,7 +27,7 @@ SENT = 16 + 200 * 219 / 255  # the luma of its grey
 @pytest.fixture(scope="module")
 def peer() -> tuple[Path, Path]:
     """What begins the command of such a peer."""
-    look = [PYTHON, "-c", LOOK]
+    look = [str(PYTHON), "-c", LOOK]
     found = PYTHON.exists() and subprocess.run(look, capture_output=True, check=False)  # noqa: S603
     needs(bool(found and found.returncode == 0), PARTS)
     return PYTHON, SCRIPTS / "gstreamer_peer.py"

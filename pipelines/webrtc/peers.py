@@ -94,3 +94,13 @@ async def close_peer(peer: RTCPeerConnection) -> None:
         await asyncio.wait_for(peer.close(), CLOSE_SECONDS)
     except Exception:
         logger.warning("a peer connection did not close in order", exc_info=True)
+    finally:
+        _end_tracks(peer)
+
+
+def _end_tracks(peer: RTCPeerConnection) -> None:
+    """Let who waits for a remote track go on. aiortc (1.16) ends only those that had begun."""
+    for transceiver in peer.getTransceivers():
+        track: Any = transceiver.receiver.track
+        if track is not None:
+            track._queue.put_nowait(None)

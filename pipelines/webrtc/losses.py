@@ -19,6 +19,8 @@ from .meter import Clock
 ASK_AGAIN = 0.1  # seconds between two requests for a packet; most round trips are shorter
 GIVE_UP = 0.5  # seconds that a picture waits for a packet
 ASK_FOR_KEY = 0.5  # seconds between two requests for a picture that needs no other
+MOST_ASKED = 128  # packets at a time; senders keep no more
+MOST_KEPT = 1024  # packets, whatever a peer sends
 RESTART = 1000  # packets; a number that is so far away is that of a new stream
 VP8_KEY = b"\x9d\x01\x2a"  # after three bytes (RFC 6386, 9.1)
 H264_START = b"\0\0\0\1"
@@ -80,14 +82,20 @@ class Requests:
         if highest is None or self._numbers.restarts(number):
             self._lost.clear()
             highest = number
-        self._lost |= {each: (now, float("-inf")) for each in range(highest + 1, number)}
+        begin = max(highest + 1, number - MOST_ASKED)
+        self._lost |= {each: (now, float("-inf")) for each in range(begin, number)}
         self._lost.pop(number, None)
         self._numbers.highest = max(highest, number)
-        self._lost = {each: times for each, times in self._lost.items() if now - times[0] < GIVE_UP}
+        self._forget(now)
         due = [each for each, times in self._lost.items() if now - times[1] >= ASK_AGAIN]
         self._lost |= {each: (self._lost[each][0], now) for each in due}
         self.missing = [each & 0xFFFF for each in due]
         return bool(due)
+
+    def _forget(self, now: float) -> None:
+        """What is too old, and the oldest of too many."""
+        kept = [item for item in self._lost.items() if now - item[1][0] < GIVE_UP]
+        self._lost = dict(kept[-MOST_ASKED:])
 
 
 class Pictures:
@@ -160,6 +168,8 @@ class Pictures:
         return number
 
     def _overdue(self, now: float) -> bool:
+        if len(self._packets) > MOST_KEPT:
+            return True
         gap = self._gap()
         came = [came for number, (_, came) in self._packets.items() if number > gap]
         return bool(came) and now - min(came) >= GIVE_UP

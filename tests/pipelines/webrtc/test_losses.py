@@ -12,6 +12,8 @@ from turbolens.pipelines.webrtc.losses import (
     ASK_FOR_KEY,
     GIVE_UP,
     H264_START,
+    MOST_ASKED,
+    MOST_KEPT,
     VP8_KEY,
     Pictures,
     Requests,
@@ -155,6 +157,16 @@ def test_a_new_stream_begins_at_once() -> None:
     line.numbers(0, 1, 30_000, 30_001, 4, 5)
     assert line.pictures == [b"0 1 ", b"30000 30001 ", b"4 5 "]
     assert line.asked == []
+
+
+def test_a_flood_with_gaps_is_bounded() -> None:
+    line = Line()
+    line.comes(*(packet(number * 900) for number in range(60)))
+    assert max(len(numbers) for _, numbers in line.asked) <= MOST_ASKED
+    flood = Line()
+    flood.buffer = Pictures(lambda _, each: flood._took(each), lambda: 0.0)  # no time passes
+    flood.numbers(0, *range(2, 3 * MOST_KEPT))
+    assert len(flood.buffer._packets) <= MOST_KEPT
 
 
 @given(st.lists(st.integers(0, 120), min_size=1, max_size=200))

@@ -65,7 +65,10 @@ async (seconds) => {
     ({type, kind}) => type === "inbound-rtp" && kind === "video") ?? {};
   const before = await inbound(), begun = performance.now();
   window.seen = [];
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const read = () => seen.filter(({delay}) => delay !== null).length;
+  while (performance.now() - begun < seconds * 1000 || read() < 10) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   const after = await inbound(), span = (performance.now() - begun) / 1000;
   const delays = seen.map(({delay}) => delay).filter((delay) => delay !== null);
   delays.sort((one, other) => one - other);
@@ -79,4 +82,5 @@ async (seconds) => {
           size: `${after.frameWidth}x${after.frameHeight}`};
 }
 """
-"""Figures of so many seconds: frames a second, delays in ms, freezes as WebRTC counts them."""
+"""Figures of so many seconds, and as long as ten pictures take: frames a second, delays in ms,
+freezes as WebRTC counts them."""

@@ -5,10 +5,10 @@ LOSSY_SECONDS=30 python -m pytest tests/pipelines/webrtc/test_lossy_network.py -
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from playwright.async_api import Page
@@ -24,8 +24,9 @@ from .pages import live, opened, state, use_camera
 from .programs import Program
 from .test_chromium import dimmed
 
-pytestmark = pytest.mark.slow
+T = TypeVar("T")
 SECONDS = float(os.environ.get("LOSSY_SECONDS", "2.5"))
+LIMIT = 180 + 8 * SECONDS
 SETTLING = SECONDS / 5  # encoders find their bit-rate, jitter buffers their length
 LINES: dict[str, dict[str, Any]] = {
     "as good as none": {},
@@ -35,6 +36,7 @@ LINES: dict[str, dict[str, Any]] = {
     "20 ms, 800 kbit/s": {"delay_ms": 20, "kbits": 800},
     "as good as none again": {},
 }
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(LIMIT + 60)]
 GOOD = {"delay_ms": 0, "jitter_ms": 0, "loss": 0, "burst": 1, "kbits": None}
 RESOLVE = f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {ADDRESSES[0]}, EXCLUDE localhost"
 FLAGS = ("--disable-features=WebRtcHideLocalIpsWithMdns", RESOLVE)
@@ -68,6 +70,11 @@ async def apart(
             yield wire, url, server, page
 
 
+async def bounded(work: Coroutine[Any, Any, T]) -> T:
+    """What it gives, within the time of a test."""
+    return await asyncio.wait_for(work, LIMIT)
+
+
 async def measured(ours: Network, theirs: Network, folder: Path) -> dict[str, dict[str, Any]]:
     """The figures of every kind of line, one after the other in one session."""
     found: dict[str, dict[str, Any]] = {}
@@ -86,7 +93,7 @@ def test_the_picture_goes_on_over_a_bad_line(
     networks: tuple[Network, Network], tmp_path: Path
 ) -> None:
     ours, theirs = networks
-    found = ours.within(lambda: asyncio.run(measured(ours, theirs, tmp_path)))
+    found = ours.within(lambda: asyncio.run(bounded(measured(ours, theirs, tmp_path))))
     for name, figures in found.items():
         print(name, figures)  # noqa: T201 - this is what is measured
         assert figures["size"] == "512x512", name
@@ -112,4 +119,4 @@ def test_the_page_comes_back_when_the_network_does(
     networks: tuple[Network, Network], tmp_path: Path
 ) -> None:
     ours, theirs = networks
-    ours.within(lambda: asyncio.run(lost_and_regained(ours, theirs, tmp_path)))
+    ours.within(lambda: asyncio.run(bounded(lost_and_regained(ours, theirs, tmp_path))))

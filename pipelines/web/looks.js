@@ -35,6 +35,7 @@ export class Looks {
   mark(text) {
     for (const [name, radio] of this.#radios) {
       radio.checked = name.toLowerCase() === text.trim().toLowerCase();
+      if (radio.checked) bringIntoSight(radio.parentElement);
     }
   }
 
@@ -47,6 +48,12 @@ export class Looks {
     const label = make("label", { className: "look" }, radio, image, make("span", {}, name));
     return { image, label };
   }
+}
+
+/** Where the gallery scrolls by itself, on phones; the page stays where it is. */
+function bringIntoSight(tile) {
+  const gallery = tile.parentElement;
+  gallery?.scrollTo({ left: tile.offsetLeft - (gallery.clientWidth - tile.clientWidth) / 2 });
 }
 
 async function draw(image, path) {

@@ -19,6 +19,7 @@ from turbolens.filter import OfferError, UnsupportedOfferError
 
 from .dtls import use_own_certificate
 from .ice import gather_here
+from .losses import mend_losses
 from .options import ServerOptions
 from .sdp import tuned_answer
 
@@ -71,6 +72,7 @@ async def set_offer(peer: RTCPeerConnection, offer: str) -> None:
     except Exception as error:  # whatever passed the check and still cannot be
         logger.debug("an offer was refused", exc_info=True)
         raise OfferError("the offer cannot be answered; its parts contradict each other") from error
+    mend_losses(peer)
 
 
 async def answered(peer: RTCPeerConnection, options: ServerOptions) -> str:
@@ -92,3 +94,13 @@ async def close_peer(peer: RTCPeerConnection) -> None:
         await asyncio.wait_for(peer.close(), CLOSE_SECONDS)
     except Exception:
         logger.warning("a peer connection did not close in order", exc_info=True)
+    finally:
+        _end_tracks(peer)
+
+
+def _end_tracks(peer: RTCPeerConnection) -> None:
+    """Let who waits for a remote track go on. aiortc (1.16) ends only those that had begun."""
+    for transceiver in peer.getTransceivers():
+        track: Any = transceiver.receiver.track
+        if track is not None:
+            track._queue.put_nowait(None)

@@ -100,7 +100,7 @@ class Sessions:
         if len(self._sessions) + len(self._opening) >= self._limits.sessions:
             self.refused += 1
             raise UnavailableError(
-                f"the server is full: {self._limits.sessions} sessions; try again later"
+                f"the server is full, it has room for {self._limits.sessions}; try again later"
             )
 
     def _check_name(self, name: str) -> None:

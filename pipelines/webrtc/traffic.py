@@ -47,8 +47,8 @@ class Traffic:
         self.packets = _total(reports, "inbound-rtp", "packetsReceived")
         self.packets += _total(reports, "outbound-rtp", "packetsSent")
         self.packets_lost = _total(reports, "inbound-rtp", "packetsLost")
-        times = [each.roundTripTime for each in reports
-                 if each.type == "remote-inbound-rtp" and each.roundTripTime]  # fmt: skip
+        times = [each.roundTripTime for each in reports if each.type == "remote-inbound-rtp"]
+        times = [time for time in times if time and time > 0]
         self.round_trip_ms = min(times) * 1000 if times else None
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.async_api import Page, async_playwright
+
+from turbolens.pipelines.test_scene import TestScene
 
 WIDTH, HEIGHT, BITS = 320, 240, 6
 FRAMES = 1 << BITS
@@ -99,6 +101,16 @@ def draw_camera(path: Path) -> Path:
     return path
 
 
+def draw_person(path: Path, seconds: int = 2) -> Path:
+    """A clip to look at: somebody waves."""
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W640 H480 F15:1 Ip A1:1 C420jpeg\n")
+        for shown in TestScene(640, 480, rate=15, frames=15 * seconds):
+            planes = shown.frame.reformat(format="yuvj420p").to_ndarray()
+            file.write(b"FRAME\n" + planes.tobytes())
+    return path
+
+
 def number_of(blocks: list[float]) -> int | None:
     """The counter, if the bar can be read."""
     white, black, *bits = blocks
@@ -108,18 +120,26 @@ def number_of(blocks: list[float]) -> int | None:
 
 
 @asynccontextmanager
-async def chromium(folder: Path, *, without: str = "") -> AsyncIterator[Page]:
+async def chromium(
+    folder: Path,
+    *,
+    without: str = "",
+    more: Sequence[str] = (),
+    program: str | Path | None = None,
+    draw: Callable[[Path], Path] = draw_camera,
+) -> AsyncIterator[Page]:
     """A page in a browser of its own, which is dead afterwards, whatever happened.
 
-    without: one of `FLAGS` to be left out.
+    without: one of `FLAGS` to be left out. more: further ones. program: another than `CHROMIUM`.
+    draw: makes the clip that its camera shows.
     """
     profile = folder / "profile"
-    camera = draw_camera(folder / "camera.y4m")
+    camera = draw(folder / "camera.y4m")
     try:
         async with async_playwright() as playwright:
             context = await playwright.chromium.launch_persistent_context(
-                profile, executable_path=CHROMIUM, timeout=90_000,
-                args=[*(flag for flag in FLAGS if flag != without),
+                profile, executable_path=program or CHROMIUM, timeout=90_000,
+                args=[*(flag for flag in FLAGS if flag != without), *more,
                       f"--use-file-for-fake-video-capture={camera}"],
             )  # fmt: skip
             try:

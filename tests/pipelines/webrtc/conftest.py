@@ -220,13 +220,13 @@ class Peer:
 
 @asynccontextmanager
 async def serving(
-    *, model: Any = None, make_filter: Any = new_shade, **options: Any
+    *, model: Any = None, make_filter: Any = new_shade, host: str = "127.0.0.1", **options: Any
 ) -> AsyncIterator[tuple[Client, Server]]:
     """A server whose model is loaded, and an HTTP client for it."""
     limits = options.pop("limits", Limits())
     given = ServerOptions(limits=limits, **options)
     app = create_app(model or ShadeModel(), given, make_filter=make_filter)
-    async with TestClient(TestServer(app)) as client:
+    async with TestClient(TestServer(app, host=host)) as client:
         server = app[SERVER]
         await until(lambda: server.slot.state in ("ready", "failed"), "a model")
         yield client, server

@@ -1,14 +1,34 @@
-"""Sessions that come and go leave no task, thread, socket or file behind."""
+"""Sessions that come and go leave no task, thread, socket, file or memory behind.
+
+SESSIONS=1000 python -m pytest tests/pipelines/webrtc/test_leaks.py -s opens so many, and tells.
+"""
 
 import asyncio
 import gc
 import os
 import threading
+from collections import Counter
+
+import aiohttp
+import pytest
 
 from turbolens.pipelines.webrtc import Limits
 from turbolens.pipelines.webrtc.ice import transports
+from turbolens.pipelines.webrtc.serving import Server
 
-from .conftest import Client, Peer, asynchronous, browser, post_offer, serving, until
+from .conftest import (
+    Client,
+    Peer,
+    asynchronous,
+    asynchronous_for,
+    browser,
+    post_offer,
+    serving,
+    until,
+)
+
+AT_ONCE = 25
+SESSIONS = int(os.environ.get("SESSIONS", "250"))
 
 
 def footprint() -> dict[str, int]:
@@ -28,25 +48,52 @@ async def settled(client: Client, most: dict[str, int]) -> None:
     )
 
 
-@asynchronous
-async def test_sessions_opened_and_dropped_leave_nothing() -> None:
+def objects() -> Counter[str]:
+    """How many objects of each kind there are that can hold others."""
+    gc.collect()
+    return Counter(type(each).__name__ for each in gc.get_objects())
+
+
+def resident_mib() -> float:
+    """The memory of this process."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+@pytest.mark.timeout(120 + SESSIONS)
+@asynchronous_for(60 + SESSIONS)
+async def test_sessions_opened_and_dropped_leave_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Peers that vanish without a word, before they connect: each left ICE, tasks and sockets."""
     limits = Limits(connect_seconds=0.2, sessions=32)
-    async with serving(limits=limits) as (client, server):
+    async with serving(limits=limits) as (client, server), urls(client) as others:
         peer = Peer()
         offer = await peer.offer()
-        await post_offer(client, offer)
-        await until(lambda: len(server.sessions) == 0)
-        before = footprint()
-        for _ in range(10):
-            await asyncio.gather(*(post_offer(client, offer) for _ in range(25)))
-            await until(lambda: len(server.sessions) == 0, "the end of all")
-        await server.sessions.ended()
+        for _ in range(2):  # whatever is made once is there
+            await dropped(others, server, offer)
+        before, kinds, memory = footprint(), objects(), resident_mib()
+        for _ in range(SESSIONS // AT_ONCE - 2):
+            await dropped(others, server, offer)
+        more = objects() - kinds
+        print(f"{SESSIONS} sessions: {resident_mib() - memory:.1f} MiB more, {more.most_common(4)}")  # noqa: T201
         slack = {"tasks": 2, "threads": 8, "files": 30}  # connections kept alive, executor threads
         await settled(client, {name: before[name] + slack[name] for name in before})
-        assert server.sessions.opened == 251
+        assert max(more.values()) < SESSIONS - 2 * AT_ONCE  # nothing stays of every session
+        assert server.sessions.opened == SESSIONS
         assert (await client.get("/healthz")).status == 200
         await peer.close()
+    assert "Task was destroyed" not in caplog.text
+
+
+def urls(client: Client) -> aiohttp.ClientSession:
+    """A client of this server that remembers nothing; the test's own keeps every response."""
+    return aiohttp.ClientSession(str(client.make_url("/")))
+
+
+async def dropped(client: aiohttp.ClientSession, server: Server, offer: str) -> None:
+    """So many sessions at once, of peers that say nothing more."""
+    await asyncio.gather(*(post_offer(client, offer) for _ in range(AT_ONCE)))
+    await until(lambda: len(server.sessions) == 0, "the end of all")
+    await server.sessions.ended()
 
 
 @asynchronous

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from turbolens.filter import FilterSettings, TurboModel
 from turbolens.pipelines.webrtc.model_slot import frame_filter
 
-from .browsers import chromium, needs_chromium
+from .browsers import chromium, draw_person, needs_chromium
 from .conftest import Client, asynchronous, asynchronous_for, serving
 from .pages import SECONDS_MS, opened, photographed, use_camera
 
@@ -51,10 +51,10 @@ async def test_thumbnails_show_their_looks() -> None:
 async def test_it_fits_phones_tablets_and_desktops_in_light_and_dark(tmp_path: Path) -> None:
     needs_chromium()
     model = TurboModel.load("embedded")
-    settings = FilterSettings(prompt="neon", size=64)
+    settings = FilterSettings(prompt="watercolour", size=256)
     async with (
         serving(model=lambda: model, make_filter=frame_filter, settings=settings) as (client, _),
-        chromium(tmp_path) as page,
+        chromium(tmp_path, draw=draw_person) as page,
     ):
         await page.emulate_media(reduced_motion="reduce")
         complaints = await opened(page, client)

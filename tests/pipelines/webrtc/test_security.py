@@ -5,12 +5,14 @@ import gzip
 import logging
 
 import pytest
+from aiortc import RTCPeerConnection
 
 from turbolens.pipelines.webrtc import Limits, ServerOptions
 from turbolens.pipelines.webrtc.options import IceServer
 
 from .conftest import (
     Client,
+    Microphone,
     Peer,
     asynchronous,
     detail,
@@ -195,9 +197,8 @@ async def test_what_has_ended_is_404() -> None:
 
 
 @asynchronous
-async def test_nobody_to_play_is_404_and_audio_alone_is_no_offer() -> None:
-    peer, silent = Peer(direction="recvonly"), Peer(direction="recvonly", sound=True)
-    silent.pc.getTransceivers()[0].direction = "inactive"
+async def test_nobody_to_play_is_404_and_who_only_receives_publishes_nothing() -> None:
+    peer = Peer(direction="recvonly")
     async with serving() as (client, _):
         async with client.post("/whep/a", data=await peer.offer(), headers=SDP) as response:
             assert response.status == 404
@@ -206,7 +207,25 @@ async def test_nobody_to_play_is_404_and_audio_alone_is_no_offer() -> None:
             assert response.status == 400
             assert "must send video" in await detail(response)
     await peer.close()
+
+
+@asynchronous
+async def test_sound_without_video_is_no_offer() -> None:
+    silent, publisher = RTCPeerConnection(), Peer(direction="sendonly")
+    silent.addTransceiver(Microphone(), direction="sendrecv")
+    await silent.setLocalDescription(await silent.createOffer())
+    offer = silent.localDescription.sdp
+    async with serving() as (client, server):
+        published = await client.post("/whip/a", data=await publisher.offer(), headers=SDP)
+        assert published.status == 201
+        for response in (await client.post("/whip/b", data=offer, headers=SDP),
+                         await client.post("/whep/a", data=offer, headers=SDP),
+                         await client.post("/api/sessions", json={"sdp": offer})):  # fmt: skip
+            assert response.status == 400
+            assert "video" in await detail(response)
+        assert len(server.sessions) == 1
     await silent.close()
+    await publisher.close()
 
 
 async def raw(client: Client, text: bytes, *, wait: float = 20) -> bytes:

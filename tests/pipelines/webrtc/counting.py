@@ -1,0 +1,86 @@
+"""A page that sends pictures with a number in them, and measures them when they come back."""
+
+BITS = 12
+
+COUNT = """
+async () => {
+  const BITS = NUMBER_OF_BITS, SIDE = 512, BAR = 64;
+  const canvas = Object.assign(document.createElement("canvas"), {width: SIDE, height: SIDE});
+  const pen = canvas.getContext("2d"), step = SIDE / (BITS + 2);
+  const sentAt = new Map();
+  let number = 0;
+  const draw = () => {
+    number = (number + 1) % (1 << BITS);
+    for (let y = BAR; y < SIDE; y += 64) for (let x = 0; x < SIDE; x += 64) {
+      pen.fillStyle = `hsl(${x + y + number * 3} 60% 55%)`;  // something to encode
+      pen.fillRect(x, y, 64, 64);
+    }
+    pen.fillStyle = "#000"; pen.fillRect(0, 0, SIDE, BAR); pen.fillStyle = "#fff";
+    for (let index = 0; index < BITS + 2; index++) {
+      if (index === 0 || (index > 1 && number >> (index - 2) & 1)) {
+        pen.fillRect(index * step, 0, step, BAR);
+      }
+    }
+    sentAt.set(number, performance.now());
+  };
+  setInterval(draw, 1000 / 30);
+  const stream = canvas.captureStream(30);
+  const peer = window.peer = new RTCPeerConnection();
+  stream.getTracks().forEach((track) => peer.addTrack(track, stream));
+  const video = Object.assign(document.createElement("video"),
+                              {autoplay: true, muted: true, playsInline: true});
+  document.body.appendChild(video);
+  peer.ontrack = ({track}) => { video.srcObject = new MediaStream([track]); };
+  const small = Object.assign(document.createElement("canvas"), {width: SIDE, height: 1});
+  const eye = small.getContext("2d", {willReadFrequently: true});
+  window.seen = [];
+  const look = () => {
+    const now = performance.now();
+    eye.drawImage(video, 0, video.videoHeight * BAR / SIDE / 2, video.videoWidth, 1, 0, 0, SIDE, 1);
+    const {data} = eye.getImageData(0, 0, SIDE, 1);
+    const level = (index) => data[4 * Math.round((index + 0.5) * step)];
+    const middle = (level(0) + level(1)) / 2;
+    let got = 0;
+    for (let bit = 0; bit < BITS; bit++) got |= (level(bit + 2) > middle) << bit;
+    const sure = level(0) - level(1) > 30 && sentAt.has(got);
+    window.seen.push({at: now, delay: sure ? now - sentAt.get(got) : null});
+    video.requestVideoFrameCallback(look);
+  };
+  video.requestVideoFrameCallback(look);
+  await peer.setLocalDescription();
+  if (peer.iceGatheringState !== "complete") await new Promise((resolve) => {
+    peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && resolve();
+  });
+  const answer = await fetch("api/sessions", {
+    method: "POST", headers: {"Content-Type": "application/json"},
+    body: JSON.stringify({sdp: peer.localDescription.sdp}),
+  });
+  await peer.setRemoteDescription({type: "answer", sdp: (await answer.json()).sdp});
+}
+""".replace("NUMBER_OF_BITS", str(BITS))
+
+MEASURE = """
+async (seconds) => {
+  const inbound = async () => [...(await peer.getStats()).values()].find(
+    ({type, kind}) => type === "inbound-rtp" && kind === "video") ?? {};
+  const before = await inbound(), begun = performance.now();
+  window.seen = [];
+  const read = () => seen.filter(({delay}) => delay !== null).length;
+  while (performance.now() - begun < seconds * 1000 || read() < 10) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const after = await inbound(), span = (performance.now() - begun) / 1000;
+  const delays = seen.map(({delay}) => delay).filter((delay) => delay !== null);
+  delays.sort((one, other) => one - other);
+  const part = (share) => Math.round(delays[Math.floor(delays.length * share)] ?? NaN);
+  const times = [begun, ...seen.map(({at}) => at), performance.now()];
+  const gaps = times.slice(1).map((at, index) => at - times[index]);
+  const more = (name) => (after[name] ?? 0) - (before[name] ?? 0);
+  return {fps: more("framesDecoded") / span, p50: part(0.5), p95: part(0.95), read: delays.length,
+          freezes: more("freezeCount"), longest_gap: Math.round(Math.max(...gaps)),
+          kbits: more("bytesReceived") * 8 / 1000 / span, lost: more("packetsLost"),
+          size: `${after.frameWidth}x${after.frameHeight}`};
+}
+"""
+"""Figures of so many seconds, and as long as ten pictures take: frames a second, delays in ms,
+freezes as WebRTC counts them."""

@@ -1,0 +1,92 @@
+"""Independent peers as programs: they tell what they see as lines of JSON."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import until
+
+SCRIPTS = Path(__file__).with_name("peers")
+
+
+def needs(found: bool, what: str) -> None:
+    """Skip where it is not here, and say what is missing; in CI nothing may be."""
+    if not found and "CI" not in os.environ:
+        pytest.skip(f"needs {what}")
+    assert found, f"CI must have {what}"
+
+
+class Program:
+    """A running peer, and what it told so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.told: list[dict[str, Any]] = []
+        self.noise: list[str] = []
+
+    def last(self, name: str) -> Any:
+        """The newest value of this name; none if there was none yet."""
+        return next((each[name] for each in reversed(self.told) if name in each), None)
+
+    def told_messages(self) -> list[dict[str, Any]]:
+        """Those of the control channel."""
+        return [each["message"] for each in self.told if "message" in each]
+
+    def say(self, **message: Any) -> None:
+        """One line of JSON to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def tells(self, what: str, **wanted: Any) -> None:
+        """Wait until the newest values are these; numbers may be off by 12."""
+
+        def told() -> bool:
+            assert self.process.returncode is None, "it has ended"
+            return all(_like(self.last(name), wanted[name]) for name in wanted)
+
+        try:
+            await until(told, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it told {self.told[-3:]}, {self.noise}") from None
+
+    async def read(self, stream: asyncio.StreamReader) -> None:
+        """Note its lines, until it ends."""
+        while line := await stream.readline():
+            if line.startswith(b"{"):
+                self.told.append(json.loads(line))
+            else:
+                self.noise.append(line.decode(errors="replace").strip())
+
+
+def _like(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, float):
+        return value is not None and abs(value - wanted) < 12
+    return bool(value == wanted)
+
+
+@asynccontextmanager
+async def running(*command: str | Path, pass_fds: Sequence[int] = ()) -> AsyncIterator[Program]:
+    """A peer, asked to end by the end of its input, and killed if it does not."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, pass_fds=pass_fds
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    program = Program(process)
+    reading = asyncio.create_task(program.read(process.stdout))
+    try:
+        yield program
+        process.stdin.close()
+        assert await asyncio.wait_for(process.wait(), 30) == 0, program.noise
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await reading

@@ -1,0 +1,127 @@
+"""The page in a real Firefox: another browser, with other codecs, ICE and widgets."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from turbolens.filter import FilterSettings
+
+from .browsers import LOOK
+from .conftest import asynchronous_for, serving, until
+from .pages import HARMLESS, WATCH
+from .programs import SCRIPTS, Program, needs, running
+
+pytestmark = pytest.mark.slow
+LIMIT = 150
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
+NODE = shutil.which("node")
+FIRST = FilterSettings(strength=0.5)
+TURN = """
+(name, value) => {
+  const dial = document.getElementById(`dial-${name}`);
+  dial.value = value;
+  dial.dispatchEvent(new Event("input", {bubbles: true}));
+}
+"""
+
+
+class Firefox:
+    """A page in it."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self._id = program, 0
+
+    async def do(self, method: str, *given: Any) -> Any:
+        """Call a method of the page, and wait for what it gives."""
+        self._id += 1
+        identity = self._id
+        self.program.say(id=identity, do=method, **{"with": given})
+        answer = await until(lambda: self._answer(identity), f"an answer to {method} {given}")
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def _answer(self, identity: int) -> dict[str, Any] | None:
+        return next((each for each in self.program.told if each.get("id") == identity), None)
+
+    async def text(self, selector: str) -> str:
+        """What stands there."""
+        return str(await self.do("evaluate", f"document.querySelector('{selector}').innerText"))
+
+    async def reads(self, selector: str, words: str) -> None:
+        """Wait until this stands there."""
+        for _ in range(300):
+            if (text := await self.text(selector)) == words:
+                return
+        raise AssertionError(f"{selector} reads {text!r}, not {words!r}")
+
+    async def ratio(self) -> float | None:
+        """How bright the received picture is, as a share of the camera's."""
+        before, after = await self.do("evaluate", f"({LOOK})()")
+        return sum(after["body"]) / sum(before["body"]) if before and after else None
+
+    async def dims_to(self, share: float) -> None:
+        """Wait until the received picture is so bright; black is not quite black."""
+        for _ in range(300):
+            ratio = await self.ratio()
+            if ratio is not None and abs(ratio - share) < 0.07:
+                return
+        raise AssertionError(f"a picture {share} as bright did not come, but {ratio}")
+
+    def complaints(self) -> list[str]:
+        """Of its scripts, but for what the browser says of any page."""
+        told = [each["complaint"] for each in self.program.told if "complaint" in each]
+        return [each for each in told if not each.startswith(HARMLESS)]
+
+
+async def until_true(firefox: Firefox, expression: str) -> None:
+    """Wait until this is so in the page."""
+    for _ in range(300):
+        if await firefox.do("evaluate", expression):
+            return
+    raise AssertionError(f"{expression} did not come true")
+
+
+def needs_firefox() -> None:
+    """Skip where there is none, but not in CI."""
+    there = (SCRIPTS / "node_modules/puppeteer-core").is_dir()
+    what = f"firefox-esr, Node.js 18 and, in {SCRIPTS}, npm install --no-audit --no-fund"
+    needs(bool(FIREFOX and NODE and there), what)
+
+
+@asynchronous_for(LIMIT)
+async def test_firefox_sees_itself_restyled_turns_dials_and_comes_back(tmp_path: Path) -> None:
+    needs_firefox()
+    command = (str(NODE), SCRIPTS / "firefox.cjs", str(FIREFOX), tmp_path)
+    async with serving(settings=FIRST) as (client, server), running(*command) as program:
+        firefox = Firefox(program)
+        await firefox.do("goto", str(client.make_url("/")))
+        await firefox.do("click", "[data-source=camera]")
+        await firefox.reads("#state-words", "Live")
+        await firefox.do("evaluate", f"({WATCH})()")
+        await firefox.dims_to(0.45)
+        (session,) = server.sessions
+        assert session.track is not None
+        assert (session.track.statistics.width, session.track.statistics.height) == (640, 480)
+        await firefox.do("focus", "#dial-strength")
+        await firefox.do("evaluate", f"({TURN})('strength', 0.1)")
+        await until(lambda: session.controls and session.controls.settings["strength"] == 0.1)
+        await firefox.dims_to(0.89)
+        await firefox.do("click", "#views label:nth-of-type(2)")
+        await until_true(firefox, "location.hash === '#strength=0.1'")
+        await firefox.do("reload")
+        await firefox.reads("#state-words", "Ready")  # it is not said to remember the permission
+        await firefox.do("click", "[data-source=camera]")
+        await firefox.reads("#state-words", "Live")
+        (session,) = server.sessions
+        assert session.controls is not None
+        assert session.controls.settings["strength"] == 0.1
+        assert (
+            await firefox.do("evaluate", "document.getElementById('dial-strength').value") == "0.1"
+        )
+        assert (
+            await firefox.do("evaluate", "document.getElementById('stage').dataset.view")
+            == "beside"
+        )
+        assert firefox.complaints() == []

@@ -29,10 +29,10 @@ class Floor:
 
 def floor_of(run: Callable[[], object], device: torch.device, dtype: torch.dtype) -> Floor:
     """Count one frame and measure the device."""
-    counter = FlopCounterMode(display=False)  # type: ignore[no-untyped-call]
+    counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
         run()
-    gflop = counter.get_total_flops() / 1e9  # type: ignore[no-untyped-call]
+    gflop = counter.get_total_flops() / 1e9
     return Floor(gflop, matrix_rate_tflops(device, dtype))
 
 

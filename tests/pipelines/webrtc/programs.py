@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def _like(value: Any, wanted: Any) -> bool:
 
 @asynccontextmanager
 async def running(*command: str | Path, pass_fds: Sequence[int] = ()) -> AsyncIterator[Program]:
-    """A peer, asked to end by the end of its input, and killed if it does not."""
+    """A peer, asked to end by the end of its input, told to if it does not, and killed at last."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, pass_fds=pass_fds
@@ -86,6 +86,10 @@ async def running(*command: str | Path, pass_fds: Sequence[int] = ()) -> AsyncIt
         process.stdin.close()
         assert await asyncio.wait_for(process.wait(), 30) == 0, program.noise
     finally:
+        if process.returncode is None:
+            process.terminate()  # a browser that it started is in a group of its own, and ends too
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(process.wait(), 5)
         if process.returncode is None:
             process.kill()
             await process.wait()

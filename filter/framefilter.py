@@ -74,6 +74,11 @@ class FrameFilter:
         """How many frames so far repeated the last one and cost nothing."""
         return self._stream.reused
 
+    @property
+    def settling(self) -> bool:
+        """Whether it will soon be faster: what accelerates its model is still being prepared."""
+        return self._model.settling
+
     def update(self, **changes: Any) -> FilterSettings:
         """Change settings from the next frame on. The past and the noise are kept."""
         with self._settings_lock:

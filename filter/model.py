@@ -144,6 +144,12 @@ class TurboModel:
             for part in (self._encoder, self._predictor, self._decoder)
         }
 
+    @property
+    def settling(self) -> bool:
+        """Whether the networks will soon run another way: the time of a frame tells little yet."""
+        every = self._encoder, self._predictor, self._decoder
+        return any(part.accelerated.settling for part in every)
+
     @contextmanager
     def plainly(self) -> Iterator[None]:
         """Within it everything runs in plain PyTorch: what accelerations are compared with."""

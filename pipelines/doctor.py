@@ -21,6 +21,7 @@ PACKAGES = (
     "pydantic",
     "aiortc",
     "pyvirtualcam",
+    "openvino",
 )
 
 
@@ -107,6 +108,8 @@ def _advice(found: dict[str, Any]) -> list[str]:
     lines = []
     if found["devices"]["chosen"].startswith("cpu"):
         lines.append("no GPU is used: the embedded model runs on the CPU, SD-Turbo wants a GPU")
+        if found["versions"]["openvino"] == "not installed":
+            lines.append("often faster on a CPU: pip install 'turbolens[openvino]'")
         lines.append("with a GPU: install torch for it, https://pytorch.org/get-started")
     if "none" in found["codecs"].values():
         lines.append("some encoders are missing: pip install -U av")

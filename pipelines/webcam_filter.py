@@ -105,7 +105,7 @@ class WebcamFilter:
 
     def _measure(self, inner: AdjustableFilter, seconds: float) -> None:
         search = self._search
-        if search is None or search.found:
+        if search is None or search.found or getattr(inner, "settling", False):
             return
         before = search.size
         search.note(seconds)

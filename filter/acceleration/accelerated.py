@@ -49,6 +49,12 @@ class Accelerated:
         """Whether a way is still being prepared or compared for some shape."""
         return any(shape.undecided for shape in self._shapes.values())
 
+    @property
+    def settling(self) -> bool:
+        """Whether the shape that was used last will soon run another way: its time tells little."""
+        shape = next(reversed(self._shapes.values()), None)
+        return shape is not None and shape.settling
+
     def renew(self) -> None:
         """Begin anew, since the weights have changed; what was made may hold copies of them."""
         self._shapes.clear()
@@ -76,6 +82,11 @@ class _Shape:
     @property
     def undecided(self) -> bool:
         return bool(self._waiting) or self._trial is not None
+
+    @property
+    def settling(self) -> bool:
+        ways = [trial.backend for trial in (self._trial,) if trial is not None] + self._waiting
+        return any(way.takes != "minutes" for way in ways)
 
     def __call__(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         while self._wait and self.undecided:

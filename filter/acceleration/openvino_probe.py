@@ -1,9 +1,9 @@
 """Whether OpenVINO can compile and run a model here, tried by a process of its own.
 
 OpenVINO 2026.4 ends the whole program with a segmentation fault on processors with AVX2 but no
-AVX-512, as long as it may join element-wise operations into snippets of code. The process runs this
-file by its path, so that it need not wait for PyTorch: `python openvino_probe.py MODEL PRECISION
-[NAME=VALUE …]`.
+AVX-512, as long as it may join element-wise operations into snippets of code. The process runs
+this file by its path, so that it need not wait for PyTorch: `python openvino_probe.py MODEL
+QUESTION`, the question in JSON.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,20 +22,20 @@ PROPERTIES: tuple[dict[str, str], ...] = ({}, {"SNIPPETS_MODE": "DISABLE"})
 _SECONDS = 180  # for the other process, on a busy machine
 
 
-def is_sound(model: Path, precision: str, properties: Mapping[str, str]) -> bool:
-    """Whether the model runs with these properties here; asked once, remembered beside it."""
+def is_sound(model: Path, shapes: Sequence[tuple[int, ...]], properties: Mapping[str, str]) -> bool:
+    """Whether the model runs with these shapes here; asked once, remembered beside it."""
     memory = model.with_name("sound.json")
-    question = f"{_processor()} {precision} {json.dumps(dict(properties), sort_keys=True)}"
+    question = json.dumps({"shapes": list(shapes), "properties": dict(properties)}, sort_keys=True)
+    here = f"{_processor()} {question}"
     known = json.loads(memory.read_text(encoding="utf-8")) if memory.is_file() else {}
-    if question not in known:
-        known[question] = _runs_elsewhere(model, precision, properties)
+    if here not in known:
+        known[here] = _runs_elsewhere(model, question)
         memory.write_text(json.dumps(known), encoding="utf-8")
-    return bool(known[question])
+    return bool(known[here])
 
 
-def _runs_elsewhere(model: Path, precision: str, properties: Mapping[str, str]) -> bool:
-    options = [f"{name}={value}" for name, value in properties.items()]
-    command = [sys.executable, __file__, str(model), precision, *options]
+def _runs_elsewhere(model: Path, question: str) -> bool:
+    command = [sys.executable, __file__, str(model), question]
     try:
         done = subprocess.run(  # noqa: S603 - this file, by the interpreter that runs it
             command, timeout=_SECONDS, capture_output=True, check=False
@@ -66,12 +66,20 @@ def openvino_module() -> Any:
         del sys.modules[converter]
 
 
-def main(model: str, precision: str, *options: str) -> None:
-    """Compile the model and run it once, on zeros."""
-    properties = dict(option.split("=", 1) for option in options)
+def shapes_of(model: Any, shapes: Sequence[Sequence[int]]) -> dict[Any, Any]:
+    """What `reshape` of an OpenVINO model takes, for shapes in the order of its inputs."""
+    partial = openvino_module().PartialShape
+    ports = zip(model.inputs, shapes, strict=True)
+    return {port: partial(list(shape)) for port, shape in ports}
+
+
+def main(path: str, question: str) -> None:
+    """Compile the model for these shapes and run it once, on zeros."""
+    asked = json.loads(question)
     core = openvino_module().Core()
-    properties["INFERENCE_PRECISION_HINT"] = precision
-    core.compile_model(model, "CPU", properties).create_infer_request().infer()
+    model = core.read_model(path)
+    model.reshape(shapes_of(model, asked["shapes"]))
+    core.compile_model(model, "CPU", asked["properties"]).create_infer_request().infer()
 
 
 if __name__ == "__main__":

@@ -122,7 +122,8 @@ class ModelSlot:
             frame_filter.update(size=search.size)
             frame, began = _frame(number), monotonic()
             frame_filter(frame)
-            search.note(monotonic() - began)
+            if not getattr(frame_filter, "settling", False):
+                search.note(monotonic() - began)
         self.live_size = search.size if search.size < native else None
 
 

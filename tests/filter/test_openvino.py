@@ -62,6 +62,14 @@ def test_the_decoder_agrees_and_what_was_converted_is_kept(model: TurboModel, ca
     assert True in json.loads(kept[0].with_name("sound.json").read_text()).values()
 
 
+def test_one_conversion_is_for_every_size(model: TurboModel, cache: Path) -> None:
+    embeds = model.prompts.encode("noir").prompt_embeds
+    for height, width in ((4, 8), (12, 8), (8, 16)):
+        noisy = torch.randn(1, model.latent_channels, height, width)
+        assert agrees(model.parts.predictor, [noisy, torch.tensor([699]), embeds]) > 80.0
+    assert len(list(cache.glob("*/model.xml"))) == 1
+
+
 def test_results_are_memory_of_their_own(model: TurboModel) -> None:
     run = OpenVino(torch.float32).prepare(model.parts.decoder, [torch.zeros(1, 16, 4, 4)])
     first = run(torch.zeros(1, 16, 4, 4))
@@ -73,17 +81,18 @@ def test_results_are_memory_of_their_own(model: TurboModel) -> None:
 def test_what_ends_the_other_process_is_not_sound(tmp_path: Path) -> None:
     path = tmp_path / "model.xml"
     path.write_text("no model")
-    assert not is_sound(path, "f32", {})
+    assert not is_sound(path, [(1, 2)], {})
     assert list(json.loads((tmp_path / "sound.json").read_text()).values()) == [False]
 
 
 def test_the_converter_that_reports_imports_is_never_loaded(tmp_path: Path) -> None:
     part, path = nn.Linear(2, 2), tmp_path / "part" / "model.xml"
+    question = '{"shapes": [[1, 2]], "properties": {"SNIPPETS_MODE": "DISABLE"}}'
     convert(part, [torch.zeros(1, 2)], path)
     code = (
         f"import sys; sys.path.insert(0, {str(Path(openvino_probe.__file__).parent)!r})\n"
         "from openvino_probe import openvino_module, main\n"
-        f"main({str(path)!r}, 'f32', 'SNIPPETS_MODE=DISABLE')\n"
+        f"main({str(path)!r}, {question!r})\n"
         "print([name for name in sys.modules if 'telemetry' in name or 'tools.ovc' in name])"
     )
     command = [sys.executable, "-c", code]

@@ -1,0 +1,66 @@
+"""The same on a GPU. Without one these are skipped; TURBOLENS_CUDA=1 makes that a failure."""
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from turbolens.filter import FilterSettings, FrameFilter, TurboModel
+from turbolens.filter.acceleration.trial import agreement_db
+
+pytestmark = pytest.mark.skipif(
+    not torch.cuda.is_available() and not os.environ.get("TURBOLENS_CUDA"),
+    reason="needs a CUDA device",
+)
+
+SETTINGS = FilterSettings(size=128, reuse_unchanged=False, steadiness=0.0)
+
+
+@pytest.fixture
+def plain() -> TurboModel:
+    return TurboModel.load("embedded", device="cuda", dtype="float16")
+
+
+@pytest.fixture(params=["cuda-graphs", "compile"])
+def fast(request: pytest.FixtureRequest) -> Iterator[TurboModel]:
+    model = TurboModel.load("embedded", device="cuda", dtype="float16")
+    yield model.accelerate(request.param, wait=True)
+    assert set(model.accelerations.values()) != {"none"}, "it must have been worth it"
+
+
+def pictures(count: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (96, 128, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def test_the_picture_is_that_of_plain_pytorch(plain: TurboModel, fast: TurboModel) -> None:
+    expected, got = (FrameFilter(m, SETTINGS)(pictures(1)[0]) for m in (plain, fast))
+    assert agreement_db(torch.from_numpy(expected), torch.from_numpy(got)) > 35.0
+
+
+def test_live_settings_are_followed_without_another_capture(
+    plain: TurboModel, fast: TurboModel
+) -> None:
+    filters = FrameFilter(plain, SETTINGS), FrameFilter(fast, SETTINGS)
+    for changes in ({"strength": 0.3}, {"prompt": "noir"}, {"seed": 3}, {"strength": 1.0}):
+        for each in filters:
+            each.update(**changes)
+        expected, got = (each(pictures(1)[0]) for each in filters)
+        assert agreement_db(torch.from_numpy(expected), torch.from_numpy(got)) > 35.0
+    assert len(fast._predictor.accelerated.chosen) == 1
+
+
+def test_a_result_is_not_written_over_by_the_next(fast: TurboModel) -> None:
+    latents = torch.randn(1, fast.latent_channels, 12, 16, device="cuda")
+    first = fast.decode(latents)
+    before = first.clone()
+    fast.decode(latents + 1.0)
+    assert torch.equal(first, before)
+
+
+def test_a_cpu_and_a_gpu_give_the_same_picture(plain: TurboModel) -> None:
+    on_cpu = TurboModel.load("embedded", device="cpu", dtype="float32")
+    expected, got = (FrameFilter(m, SETTINGS)(pictures(1)[0]) for m in (on_cpu, plain))
+    assert agreement_db(torch.from_numpy(expected), torch.from_numpy(got)) > 35.0

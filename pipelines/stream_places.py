@@ -36,6 +36,11 @@ class Place:
     """It listens, and may wait for its peer for ever."""
     sound: Sound = "aac"
 
+    @property
+    def connects(self) -> bool:
+        """Whether a server must take the stream, and may keep who sends it waiting."""
+        return _scheme(self.name) not in ("", "udp", "rtp")
+
 
 def input_place(name: str, *, listen: bool = False, input_format: str | None = None) -> Place:
     """Where frames come from: a URL, a file, `-`, or `screen`, `screen:DISPLAY`.
@@ -85,8 +90,6 @@ def output_place(
         options = {"authorization": token} if token else {}
         return Place(name, output_format or "whip", options, sound="libopus")
     if scheme in ("rtmp", "rtmps"):
-        # PyAV hands options to the muxer only, and connects with Python's lock held: a server that
-        # accepts and then says nothing holds up the whole program.
         return Place(name, output_format or "flv")
     if scheme == "rtsp":
         return Place(name, output_format or "rtsp", {"rtsp_transport": "tcp", "timeout": waiting})

@@ -1,4 +1,4 @@
-"""What is written to a server goes through a program of its own (`stream_sender`), which may hang."""
+"""What is written to a server goes through a program of its own, which may hang."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ WAITING = 64  # writes that may wait for a slow server: about as many packets
 
 
 class Outlet:
-    """The sending program of one connection, and a file to write packets to.
+    """The sending program (`stream_sender`) of one connection, and a file to write packets to.
 
     `container` is an output of PyAV whose packets go there; `connected` waits until the server has
     taken the stream. A server that says nothing for `OPEN_SECONDS`, or takes nothing for

@@ -1,6 +1,6 @@
 """Run as a program: takes one stream of packets from its standard input to where it is sent.
 
-python -m turbolens.pipelines.stream_sender {"name": …, "format": …, "options": …, "open_seconds": …}
+python -m turbolens.pipelines.stream_sender {"name", "format", "options", "open_seconds"}
 
 PyAV connects an output with Python's lock held, and without a limit of time: a server that accepts
 and then says nothing would hold up whatever else the program does. Here it holds up this program
@@ -53,7 +53,7 @@ def _connected(wanted: dict[str, Any]) -> tuple[InputContainer, OutputContainer,
 
 @contextmanager
 def _ended_after(seconds: float) -> Iterator[None]:
-    """End the program if this takes longer. The watch is a thread of C, which needs no lock of Python's."""
+    """End the program if this takes longer. The watch is a thread of C: it needs no lock."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
         yield

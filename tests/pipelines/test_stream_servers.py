@@ -1,14 +1,16 @@
 """Servers as they are met: silent ones, a server for RTSP, one for RTMP, each of them restarted."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import av
 import numpy as np
@@ -21,6 +23,13 @@ from turbolens.pipelines.stream_places import input_place, output_place
 from turbolens.pipelines.stream_sink import StreamEncoding
 
 from .conftest import invert, started
+from .stream_parts import (
+    Peer,
+    is_inverted,
+    is_listening,
+    streaming,
+    until,
+)
 from .stream_peer import write_stream
 
 PATIENCE = 60.0
@@ -107,3 +116,99 @@ def test_ctrl_c_ends_a_program_that_waits_for_a_silent_server(clip: Path) -> Non
             while connection.recv(4096):  # ends when nothing of the program is left
                 pass
             connection.close()
+
+
+SYSTEM_PYTHON = "/usr/bin/python3"  # whose GStreamer bindings Debian packages
+RTSP_SERVER = Path(__file__).with_name("rtsp_server.py")
+
+
+def _has_rtsp_server() -> bool:
+    program = "import gi; gi.require_version('GstRtspServer', '1.0')"
+    command = [SYSTEM_PYTHON, "-c", program]
+    return (
+        Path(SYSTEM_PYTHON).exists()
+        and not subprocess.run(  # noqa: S603
+            command, check=False, stderr=subprocess.DEVNULL
+        ).returncode
+    )
+
+
+@contextmanager
+def rtsp_server(port: int) -> Iterator[None]:
+    """A black picture and a tone, at rtsp://127.0.0.1:PORT/live."""
+    command = [SYSTEM_PYTHON, str(RTSP_SERVER), str(port)]
+    with started(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        yield
+
+
+@pytest.mark.skipif(
+    not (os.environ.get("CI") or _has_rtsp_server()), reason="needs gir1.2-gst-rtsp-server-1.0"
+)
+def test_it_pulls_from_an_rtsp_server_and_again_after_the_server_was_restarted(port: int) -> None:
+    source, target = f"rtsp://127.0.0.1:{port}/live", f"udp://127.0.0.1:{port}"
+    with ExitStack() as server:
+        server.enter_context(rtsp_server(port))
+        with streaming(input_place(source), output_place(target)) as notices:
+            seen = [watched(target)]
+            server.close()
+            until(lambda: "the source is lost" in " ".join(notices))
+            server.enter_context(rtsp_server(port))
+            until(lambda: "the source is back" in " ".join(notices))
+            seen.append(watched(target))
+    assert all(np.median(pictures["levels"]) > 200 for pictures in seen)  # black, inverted
+    assert all(pictures["sounds"] for pictures in seen)
+
+
+NGINX = """
+load_module {module};
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{}}
+rtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}
+"""
+MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
+
+
+@contextmanager
+def rtmp_server(port: int, folder: Path) -> Iterator[None]:
+    """nginx, which gives whoever asks what somebody sends to rtmp://127.0.0.1:PORT/live/…"""
+    configuration = folder / "nginx.conf"
+    configuration.write_text(NGINX.format(module=MODULE, folder=folder, port=port))
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert program is not None
+    with started([program, "-p", str(folder), "-c", str(configuration)], stderr=subprocess.PIPE):
+        until(lambda: is_listening(port))
+        yield
+
+
+@pytest.mark.skipif(
+    not (os.environ.get("CI") or MODULE.exists()), reason="needs nginx with libnginx-mod-rtmp"
+)
+def test_it_goes_on_both_ways_after_the_rtmp_server_between_was_restarted(
+    port: int, tmp_path: Path
+) -> None:
+    server = f"rtmp://127.0.0.1:{port}/live"
+    source, target = input_place(f"{server}/in"), output_place(f"{server}/out")
+    with ExitStack() as there:
+        there.enter_context(rtmp_server(port, tmp_path))
+        there.enter_context(Peer("publish", f"{server}/in", "flv", 60))
+        with streaming(source, target) as notices:
+            seen = [watched(f"{server}/out")]
+            there.close()
+            until(lambda: "the source is lost" in " ".join(notices))
+            there.enter_context(rtmp_server(port, tmp_path))
+            there.enter_context(Peer("publish", f"{server}/in", "flv", 60))
+            until(lambda: f"{server}/out is back" in notices)
+            seen.append(watched(f"{server}/out"))
+    assert all(is_inverted(pictures["levels"]) for pictures in seen)
+    assert all(pictures["sounds"] for pictures in seen)
+
+
+def watched(address: str) -> Any:
+    """What a viewer sees, who comes when the stream may not be there yet."""
+    with Peer("watch", address, 20) as viewer:
+        return viewer.result()

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from turbolens.filter import MediaError
-from turbolens.pipelines import stream_outlet
+from turbolens.pipelines import stream_outlet, stream_source
 from turbolens.pipelines.stream import StreamOptions, filter_stream
 from turbolens.pipelines.stream_places import input_place, output_place
 from turbolens.pipelines.stream_sink import StreamEncoding
@@ -63,6 +63,17 @@ def test_a_server_that_says_nothing_is_given_up(
         target = output_place(address.format(f"127.0.0.1:{port}"))
         with pytest.raises(MediaError, match="no answer for 3 seconds"):
             filter_stream(input_place(str(clip)), target, invert, StreamOptions(loop=True))
+
+
+@pytest.mark.parametrize("address", ["rtmp://{}/live/key", "rtsp://{}/live", "tcp://{}"])
+def test_an_input_that_says_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setattr(stream_source, "OPEN_SECONDS", 1.0)
+    with silent_server() as port:
+        source = input_place(address.format(f"127.0.0.1:{port}"))
+        with pytest.raises(MediaError, match="no answer for 1 seconds"):
+            filter_stream(source, output_place(str(tmp_path / "out.ts")), invert)
 
 
 def test_a_server_that_takes_nothing_is_given_up(

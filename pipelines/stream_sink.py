@@ -127,15 +127,20 @@ class StreamSink:
 
     def close(self) -> None:
         """Send what the encoders still hold, and disconnect."""
-        if self._output is None:
-            return
-        with suppress(av.FFmpegError, OSError, ValueError):  # the other side may be gone already
-            self._mux(self._video.encode(None))
-            if self._sound is not None:
-                for frame, moment in self._due(self._last + TAIL):
-                    self._mux(self._sound.push(frame, moment))
-                self._mux(self._sound.flush())
+        if self._output is not None:
+            with suppress(av.FFmpegError, OSError, ValueError):  # the other side may be gone
+                self._flush()
         self._forget()
+        if self._certificate is not None:
+            self._certificate.close()
+            self._certificate = None
+
+    def _flush(self) -> None:
+        self._mux(self._video.encode(None))
+        if self._sound is not None:
+            for frame, moment in self._due(self._last + TAIL):
+                self._mux(self._sound.push(frame, moment))
+            self._mux(self._sound.flush())
 
     def _forget(self) -> None:
         output, self._output, self._video, self._sound = self._output, None, None, None

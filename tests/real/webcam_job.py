@@ -24,7 +24,7 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
-from browser_call import BrowserCall
+from browser_call import BrowserCall  # type: ignore[import-not-found] # beside this program
 
 CAMERA, SHOWN = "/dev/video0", "/dev/video10"
 WIDTH, HEIGHT, RATE = 320, 180, 15
@@ -219,8 +219,8 @@ def browser(webcam: Webcam, reader: Reader) -> None:
     try:
         until("the page gets pictures", lambda: bool(call.error) or len(call.rows) > 20, START)
     finally:
+        say(f"  the page was offered {call.cameras} and saw {len(call.rows)} pictures {call.error}")
         call.close()
-    say(f"  the page was offered {call.cameras}, and saw {len(call.rows)} pictures {call.error}")
     rows = [np.array(row) for row in call.rows]
     edges = [edge_of(row) for row in rows]
     steps = np.diff(edges) % WIDTH

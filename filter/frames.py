@@ -87,6 +87,7 @@ class FrameConverter:
     def __init__(self) -> None:
         self._to_picture = VideoReformatter()
         self._to_carrier = VideoReformatter()
+        self._to_other = VideoReformatter()
         self._to_original = VideoReformatter()
         self._to_full_size = VideoReformatter()
         self._to_format = VideoReformatter()
@@ -141,7 +142,10 @@ class FrameConverter:
         """
         carrier = _to_rgb(self._to_carrier, like, size, Interpolation.POINT)
         if carrier is like:  # nothing to convert, and `like` must not be written
-            carrier = _to_rgb(self._to_carrier, like.reformat(format="bgr24"), size)
+            # Not by the frame's own context: another thread may have the frame, too, and the two
+            # would wait for each other for ever.
+            other = self._to_other.reformat(like, format="bgr24", threads=1)
+            carrier = _to_rgb(self._to_carrier, other, size)
         return carrier
 
     def _blend_into(

@@ -1,14 +1,12 @@
 """`Camera`: a webcam as a live source, by its number, path or a part of its name."""
 
 import errno
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -17,11 +15,16 @@ from turbolens.filter.errors import MediaError
 
 from . import v4l2
 from .camera_modes import Chosen, Wanted, choose_mode
+from .camera_systems import (
+    CameraInfo,
+    System,
+    device_name,
+    device_reason,
+    named_cameras,
+    system,
+    ways_to_open,
+)
 from .fitting import own_copy
-from .media_errors import reason
-from .v4l2 import Mode
-
-System = Literal["v4l2", "avfoundation", "dshow", "lavfi"]
 
 DAMAGED_IN_A_ROW = 60  # frames that cannot be decoded, after which the camera is opened again
 NOT_YET = 0.005  # seconds until a camera that has no frame yet is asked again (AVFoundation)
@@ -32,22 +35,6 @@ FINAL = (errno.EBUSY, errno.ENODEV, errno.ENOENT, errno.EACCES, errno.EPERM)
 MICROSECOND = Fraction(1, 1_000_000)
 
 
-@dataclass(frozen=True)
-class CameraInfo:
-    """One camera of this machine. device: what to open; virtual: other programs write it."""
-
-    index: int
-    name: str
-    device: str
-    virtual: bool = False
-    modes: tuple[Mode, ...] = field(default=(), compare=False)
-
-
-def system() -> System:
-    """FFmpeg's way to the cameras here."""
-    return {"darwin": "avfoundation", "win32": "dshow"}.get(sys.platform, "v4l2")  # type: ignore[return-value]
-
-
 def cameras(*, with_modes: bool = False) -> list[CameraInfo]:
     """The cameras of this machine, the system's first choice first; modes on Linux only."""
     if system() == "v4l2":
@@ -56,11 +43,7 @@ def cameras(*, with_modes: bool = False) -> list[CameraInfo]:
         found = av.enumerate_input_devices(system())
     except (av.FFmpegError, ValueError, OSError):
         return []
-    named = [device for device in found if "video" in device.media_types]
-    return [
-        CameraInfo(index, device.description, device.name, virtual="virtual" in device.description)
-        for index, device in enumerate(sorted(named, key=lambda device: not device.is_default))
-    ]
+    return named_cameras(found)
 
 
 def _linux_cameras(with_modes: bool) -> list[CameraInfo]:
@@ -229,15 +212,17 @@ def _frames_of(packet: Any) -> Iterator[av.VideoFrame | None]:
 
 
 def _open_device(info: CameraInfo, chosen: Chosen, backend: System) -> InputContainer:
-    """The device in the mode chosen, or in its own where it refuses that."""
-    name = _name_for(info, backend)
+    """The device in the mode chosen, or as near to it as it lets itself be opened."""
+    name = device_name(info, backend)
+    ways = ways_to_open(chosen, backend)
     try:
-        return _opened(name, backend, _options(chosen, backend))
+        return _opened(name, backend, ways[0])
     except OPENING as error:
         refused = error
     if getattr(refused, "errno", None) not in FINAL:
-        with suppress(*OPENING):
-            return _opened(name, backend, {})
+        for options in ways[1:]:
+            with suppress(*OPENING):
+                return _opened(name, backend, options)
     text = f"cannot open the camera {info.name}: {device_reason(refused)}"
     raise MediaError(text) from refused
 
@@ -245,43 +230,3 @@ def _open_device(info: CameraInfo, chosen: Chosen, backend: System) -> InputCont
 def _opened(name: str, backend: System, options: dict[str, str]) -> InputContainer:
     limits = OPENING_TIMEOUT, READING_TIMEOUT
     return av.open(name, format=backend, options=options, timeout=limits)
-
-
-def _name_for(info: CameraInfo, backend: System) -> str:
-    if backend == "avfoundation":
-        return f"{info.device}:none"
-    return f"video={info.device}" if backend == "dshow" else info.device
-
-
-def _options(chosen: Chosen, backend: System) -> dict[str, str]:
-    if backend == "lavfi":
-        return {}
-    options = {"video_size": f"{chosen.width}x{chosen.height}",
-               "framerate": str(chosen.rate)}  # fmt: skip
-    if chosen.pixel_format is not None:
-        name = "input_format" if backend == "v4l2" else "pixel_format"
-        compressed = backend == "dshow" and chosen.pixel_format in ("mjpeg", "h264")
-        options["vcodec" if compressed else name] = chosen.pixel_format
-    return options
-
-
-def device_reason(error: BaseException) -> str:
-    """What is wrong with a device, and what to do about it."""
-    number = getattr(error, "errno", None)
-    if number == errno.EBUSY:
-        return "another program uses it; close that one, or choose another camera with --camera"
-    if number in (errno.ENODEV, errno.ENXIO):
-        return "it is unplugged"
-    if number in (errno.EACCES, errno.EPERM):
-        return _permission()
-    if isinstance(error, av.TimeoutError):
-        return "it does not answer; unplug it and plug it in again"
-    return reason(error)
-
-
-def _permission() -> str:
-    if sys.platform == "linux":
-        return "permission denied; sudo usermod -aG video $USER, then log in again"
-    if sys.platform == "darwin":
-        return "permission denied; System Settings → Privacy & Security → Camera → your terminal"
-    return "permission denied; Settings → Privacy → Camera → let desktop apps use it"

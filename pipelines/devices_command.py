@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from .camera import CameraInfo
+    from .camera_systems import CameraInfo
     from .v4l2 import Mode
 
 

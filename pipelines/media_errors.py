@@ -9,6 +9,7 @@ WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (av.ProtocolNotFoundError, "FFmpeg was built without this protocol"),
     (av.DemuxerNotFoundError, "FFmpeg does not know this format"),
     (av.InvalidDataError, "it is damaged, cut short, or not a media file"),
+    (av.ExitError, "it does not answer"),  # our limit of time has passed
     (EOFError, "it is empty or cut short"),
 )
 

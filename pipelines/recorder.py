@@ -12,7 +12,7 @@ from turbolens.filter.errors import MediaError
 
 from .base import Notify, SourceInfo
 from .destination import Destination
-from .fitting import Fitter
+from .fitting import Fitter, own_copy
 from .video_writer import Encoding, VideoWriter
 
 MILLISECOND = Fraction(1, 1000)
@@ -90,7 +90,7 @@ class Recorder:
             last = max(last + 1, milliseconds)
             fitted = fit(frame)
             if fitted is frame:  # others show it too, with its own time
-                fitted = fit(frame.reformat(format="nv12"))  # the same samples, in new memory
+                fitted = own_copy(frame)
             fitted.pts, fitted.time_base = last, MILLISECOND
             self._writer.write(fitted)
 
@@ -131,7 +131,9 @@ class Shown:
         if frame is None:
             raise MediaError("nothing has been shown yet, so there is no picture to save")
         try:
-            frame.save(str(path))
+            # PyAV converts in a context of the frame's own, and others have this frame too: two
+            # threads in one context wait for each other for ever.
+            own_copy(frame).save(str(path))
         except (av.FFmpegError, OSError, ValueError) as error:
             raise MediaError(f"cannot write {path}: {error}") from error
 

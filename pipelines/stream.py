@@ -54,16 +54,20 @@ def filter_stream(
     """
     options, notify, stop = options or StreamOptions(), on_notice or _ignore, stop or Event()
     incoming = _source_of(source, options, notify)
+    outgoing = None
     try:
         if isinstance(incoming, StreamSource) and not _opened(incoming, stop):
             return Stats()
+        outgoing = _sink_of(target, incoming, options, notify)
         return run(
-            incoming, _unmoved(frame_filter), _sink_of(target, incoming, options, notify),
+            incoming, _unmoved(frame_filter), outgoing,
             options=RunOptions(on_stall=options.on_stall),
             on_stats=on_stats, on_notice=on_notice, stop=stop,
             reload=None if reload is None else lambda: _unmoved(reload()),
         )  # fmt: skip
     finally:
+        if isinstance(outgoing, StreamSink):
+            outgoing.abandon()
         incoming.close()
 
 

@@ -10,7 +10,7 @@ LIFETIME = timedelta(days=30)
 
 
 class Certificate:
-    """A self-signed P-256 certificate in files that live as long as this object.
+    """A self-signed P-256 certificate in files, until it is closed.
 
     Raises `MediaError` where the package cryptography is not installed.
     """
@@ -23,6 +23,10 @@ class Certificate:
         self._key.touch(mode=0o600)
         self._certificate.write_bytes(certificate)
         self._key.write_bytes(key)
+
+    def close(self) -> None:
+        """Remove the files. May be called twice."""
+        self._folder.cleanup()
 
     @property
     def options(self) -> dict[str, str]:

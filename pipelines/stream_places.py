@@ -1,5 +1,6 @@
 """What a name on the command line means as an input or output of a live stream."""
 
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,11 @@ class Place:
     """It listens, and may wait for its peer for ever."""
     sound: Sound = "aac"
 
+    @property
+    def connects(self) -> bool:
+        """Whether a server must take the stream, and may keep who sends it waiting."""
+        return _scheme(self.name) not in ("", "udp", "rtp")
+
 
 def input_place(name: str, *, listen: bool = False, input_format: str | None = None) -> Place:
     """Where frames come from: a URL, a file, `-`, or `screen`, `screen:DISPLAY`.
@@ -43,7 +49,7 @@ def input_place(name: str, *, listen: bool = False, input_format: str | None = N
     Raises `MediaError` for what cannot be read here.
     """
     if name.partition(":")[0] == "screen":
-        return _screen(name.partition(":")[2])
+        return screen_place(name.partition(":")[2])
     if is_piped(name):
         return Place("pipe:0", input_format, waits=True)
     scheme = _scheme(name)
@@ -85,8 +91,6 @@ def output_place(
         options = {"authorization": token} if token else {}
         return Place(name, output_format or "whip", options, sound="libopus")
     if scheme in ("rtmp", "rtmps"):
-        # PyAV hands options to the muxer only, and connects with Python's lock held: a server that
-        # accepts and then says nothing holds up the whole program.
         return Place(name, output_format or "flv")
     if scheme == "rtsp":
         return Place(name, output_format or "rtsp", {"rtsp_transport": "tcp", "timeout": waiting})
@@ -108,12 +112,22 @@ def _file(name: str, output_format: str | None, *, overwrite: bool) -> Place:
     return Place(name, output_format, options, sound="libopus" if suffix == ".webm" else "aac")
 
 
-def _screen(display: str) -> Place:
-    if sys.platform == "darwin":
-        return Place(display or "Capture screen 0", "avfoundation", {"framerate": "30"})
-    if sys.platform == "win32":
-        return Place(display or "desktop", "gdigrab", {"framerate": "30"})
-    return Place(display or ":0.0", "x11grab", {"framerate": "30"})
+def screen_place(display: str, platform: str = sys.platform) -> Place:
+    """The screen: `display` is an X display, a number on macOS, `title=…` for a window of Windows.
+
+    Raises `MediaError` where nothing says which X display it is.
+    """
+    options = {"framerate": "30"}
+    if platform == "darwin":
+        shown = f"Capture screen {display or 0}" if display.isdecimal() or not display else display
+        return Place(f"{shown}:none", "avfoundation", {**options, "capture_cursor": "1"})
+    if platform == "win32":
+        return Place(display or "desktop", "gdigrab", options)
+    display = display or os.environ.get("DISPLAY", "")
+    if not display:
+        raise MediaError("there is no X display to capture: DISPLAY is not set (screen::0.0 names"
+                         " one; under Wayland only windows of XWayland can be seen)")  # fmt: skip
+    return Place(display, "x11grab", options)
 
 
 def _scheme(name: str) -> str:

@@ -21,12 +21,14 @@ from .encoders import EncoderChoice, choose_encoder
 from .media_errors import reason
 from .stream_certificate import Certificate
 from .stream_clock import PictureClock
+from .stream_outlet import Outlet
 from .stream_places import Place
 from .stream_sound import PATIENCE, StreamSound
 from .stream_source import TICKS
 
 BITS_A_PIXEL = 0.1  # of a restyled picture, which has more edges than a camera's
 TAIL = Fraction(1, 10)  # seconds of sound after the last picture
+FIRST_SOUND = Fraction(3 * 1024, 48_000)  # silence with the first picture: a server is told of both
 QUEUE = 3000  # frames of sound, a minute or so: the picture will not be later
 BT709, LIMITED, FULL = 1, 1, 2
 
@@ -65,6 +67,7 @@ class StreamSink:
         self._waiting: deque[tuple[av.AudioFrame, Fraction]] = deque(maxlen=QUEUE)
         self._lock = Lock()
         self._output: OutputContainer | None = None
+        self._outlet: Outlet | None = None
         self._video: Any = None
         self._sound: StreamSound | None = None
         self._base = self._last = Fraction(0)
@@ -89,6 +92,10 @@ class StreamSink:
                 self._open(frame, stamp)
             self._mux(self._video.encode(self._prepared(frame, stamp)))
             self._send_sound(stamp)
+            if self._outlet is not None:
+                self._outlet.connected()
+        except MediaError:
+            raise
         except (av.FFmpegError, OSError, ValueError) as error:
             raise MediaError(f"cannot send to {self.name}: {reason(error)}") from error
 
@@ -112,40 +119,60 @@ class StreamSink:
         """Leave what is broken; the next frame connects anew, and its time is 0 there."""
         self._forget()
 
+    def abandon(self) -> None:
+        """Give up at once what may be waiting for a server, from any thread."""
+        outlet = self._outlet
+        if outlet is not None:
+            outlet.kill()
+
     def close(self) -> None:
         """Send what the encoders still hold, and disconnect."""
-        if self._output is None:
-            return
-        with suppress(av.FFmpegError, OSError, ValueError):  # the other side may be gone already
-            self._mux(self._video.encode(None))
-            if self._sound is not None:
-                for frame, moment in self._due(self._last + TAIL):
-                    self._mux(self._sound.push(frame, moment))
-                self._mux(self._sound.flush())
+        if self._output is not None:
+            with suppress(av.FFmpegError, OSError, ValueError):  # the other side may be gone
+                self._flush()
         self._forget()
+        if self._certificate is not None:
+            self._certificate.close()
+            self._certificate = None
+
+    def _flush(self) -> None:
+        self._mux(self._video.encode(None))
+        if self._sound is not None:
+            for frame, moment in self._due(self._last + TAIL):
+                self._mux(self._sound.push(frame, moment))
+            self._mux(self._sound.flush())
 
     def _forget(self) -> None:
         output, self._output, self._video, self._sound = self._output, None, None, None
+        outlet, self._outlet = self._outlet, None
         if output is not None:
             with suppress(av.FFmpegError, OSError, ValueError):
                 output.close()
+        if outlet is not None:
+            outlet.close()
 
     def _open(self, frame: av.VideoFrame, base: Fraction) -> None:
         place, options = self._place, dict(self._place.options)
         if place.format == "whip":
             self._certificate = self._certificate or Certificate()
             options |= self._certificate.options
-        output = av.open(place.name, "w", format=place.format, container_options=options)
+        if place.connects:
+            self._outlet = Outlet(place, options)
+            self._output = output = self._outlet.container()
+        else:
+            self._output = output = av.open(
+                place.name, "w", format=place.format, container_options=options
+            )
         try:
             self._video = self._add_picture(output, frame)
             self._base = base
             self._sound = StreamSound(output, place.sound, base) if self._has_sound() else None
             output.start_encoding()
+            if self._outlet is not None and self._sound is not None:
+                self._mux(self._sound.silent(base + FIRST_SOUND))
         except BaseException:
-            with suppress(av.FFmpegError, OSError, ValueError):
-                output.close()
+            self._forget()
             raise
-        self._output = output
 
     def _add_picture(self, output: OutputContainer, frame: av.VideoFrame) -> Any:
         width, height = frame.width // 2 * 2, frame.height // 2 * 2

@@ -77,13 +77,16 @@ class StreamSource:
         place = self._place
         options = place.options if place.paced else {**LIVE_OPTIONS, **place.options}
         patience = None if place.waits else (OPEN_SECONDS, STALL_SECONDS)
+        began = time.monotonic()
         try:
             return av.open(
                 place.name, format=place.format, options=options, timeout=patience,
                 metadata_errors="replace",
             )  # fmt: skip
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise MediaError(f"cannot read {place.name}: {reason(error)}") from error
+            late = patience is not None and time.monotonic() - began >= OPEN_SECONDS
+            why = f"no answer for {OPEN_SECONDS:.0f} seconds" if late else reason(error)
+            raise MediaError(f"cannot read {place.name}: {why}") from error
 
     def reopen(self) -> None:
         """Connect anew; the times go on where the wall clock is."""

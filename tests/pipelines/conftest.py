@@ -1,5 +1,6 @@
 """Small clips of every kind, made with PyAV, a cheap real filter, and programs that end."""
 
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -128,6 +129,14 @@ def clip(tmp_path: Path) -> MakeClip:
         return write_clip(tmp_path / name, **properties)
 
     return make
+
+
+@pytest.fixture
+def port() -> int:
+    """One that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 @contextmanager

@@ -69,11 +69,20 @@ def receive(address: str, frames: int, listen: bool) -> dict[str, Any]:
     return {"levels": levels, "times": times, "sounds": sounds}
 
 
-def publish(address: str, format_name: str) -> None:
-    """Push three seconds, as soon as somebody listens."""
+def watch(address: str, frames: int) -> dict[str, Any]:
+    """Receive, as soon as somebody sends."""
+    for _ in range(20):
+        with suppress(av.FFmpegError, OSError):
+            return receive(address, frames, listen=False)
+        time.sleep(0.5)
+    sys.exit("nobody sends")
+
+
+def publish(address: str, format_name: str, seconds: float) -> None:
+    """Push so many seconds, as soon as somebody listens."""
     for _ in range(100):
         with suppress(av.FFmpegError, OSError):
-            write_stream(address, 3, format_name=format_name, paced=True)
+            write_stream(address, seconds, format_name=format_name, paced=True)
             return
         time.sleep(0.3)
     sys.exit("nobody listens")
@@ -82,8 +91,10 @@ def publish(address: str, format_name: str) -> None:
 def main() -> None:
     what, address, detail, *rest = sys.argv[1:]
     seen = receive(address, int(detail), bool(rest)) if what == "receive" else None
+    if what == "watch":
+        seen = watch(address, int(detail))
     if what == "publish":
-        publish(address, detail)
+        publish(address, detail, float(rest[0]) if rest else 3)
     sys.stdout.write(json.dumps(seen))
 
 

@@ -14,8 +14,9 @@ import pytest
 from turbolens.filter import MediaError
 from turbolens.pipelines import camera as camera_module
 from turbolens.pipelines import v4l2
-from turbolens.pipelines.camera import Camera, CameraInfo, cameras, device_reason, find_camera
+from turbolens.pipelines.camera import Camera, cameras, find_camera
 from turbolens.pipelines.camera_modes import Chosen, Wanted, choose_mode
+from turbolens.pipelines.camera_systems import CameraInfo, device_reason
 from turbolens.pipelines.devices_command import advice, examine, mode_lines
 from turbolens.pipelines.fitting import own_copy, packed_bytes
 from turbolens.pipelines.framing import Framed, cropped_size

@@ -1,15 +1,11 @@
 """Streams over the loopback: protocols, sound in step, servers that go and come back."""
 
-import json
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import av
@@ -20,15 +16,14 @@ from turbolens.filter import MediaError
 from turbolens.pipelines.scene_camera import SceneCamera
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.stream import StreamOptions, filter_stream
-from turbolens.pipelines.stream_places import Place, input_place, output_place
+from turbolens.pipelines.stream_places import input_place, output_place
 from turbolens.pipelines.stream_sink import StreamEncoding, live_encoder
 from turbolens.pipelines.virtual_camera import VirtualCamera
 
 from .conftest import invert, started
+from .stream_parts import Peer, is_inverted, is_listening, picture_times, streaming, until
 from .stream_peer import RATE, SIZE, tone, write_stream
 from .virtual_backend import keeping_backend
-
-PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -36,67 +31,6 @@ def clip(tmp_path: Path) -> Path:
     path = tmp_path / "clip.mp4"
     write_stream(str(path), 3)
     return path
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-class Peer:
-    """The other side of a stream, in a process of its own (`stream_peer.py`)."""
-
-    def __init__(self, *arguments: object, program: str = "stream_peer.py") -> None:
-        command = [sys.executable, str(Path(__file__).with_name(program))]
-        self._process = subprocess.Popen(  # noqa: S603
-            [*command, *map(str, arguments)], stdout=subprocess.PIPE, text=True
-        )
-
-    def __enter__(self) -> "Peer":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def result(self) -> Any:
-        """What it has seen, when it is done."""
-        said, _ = self._process.communicate(timeout=PATIENCE)
-        assert self._process.returncode == 0
-        return json.loads(said)
-
-
-@contextmanager
-def streaming(source: Place | SceneCamera, target: Place, **options: Any) -> Iterator[list[str]]:
-    """`filter_stream` in the background, with its notices; it is stopped in the end."""
-    notices: list[str] = []
-    failures: list[Exception] = []
-    stop = Event()
-
-    def work() -> None:
-        try:
-            filter_stream(
-                source, target, invert, StreamOptions(**options), on_notice=notices.append,
-                stop=stop,
-            )  # fmt: skip
-        except Exception as error:  # noqa: BLE001 - told below, on the test's own thread
-            failures.append(error)
-
-    thread = Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        yield notices
-    finally:
-        stop.set()
-        thread.join(PATIENCE)
-    assert not failures
-
-
-def is_inverted(levels: list[float]) -> bool:
-    """Mostly bright with dark flashes, where the clip is dark with bright ones."""
-    return float(np.median(levels)) > 180
 
 
 def edges(times: list[float], values: Any, threshold: float) -> list[float]:
@@ -176,12 +110,6 @@ def test_it_pushes_to_a_server_and_again_after_the_server_was_restarted(
     assert any("opening it again" in notice for notice in notices)
 
 
-def is_listening(port: int) -> bool:
-    """Read from the kernel's table: to connect would take the place of the stream."""
-    wanted = f":{port:04X} 00000000:0000 0A"
-    return any(wanted in line for line in Path("/proc/net/tcp").read_text().splitlines())
-
-
 @pytest.mark.parametrize(
     ("scheme", "format_name"), [("rtmp", "flv"), ("rtsp", "rtsp"), ("tcp", "mpegts")]
 )
@@ -208,19 +136,6 @@ def test_it_listens_and_waits_for_a_publisher_that_left(
 
 def lost(notices: list[str], times: int) -> bool:
     return sum("the source is lost" in notice for notice in notices) >= times
-
-
-def until(condition: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        Event().wait(0.1)
-    pytest.fail("it did not come")
-
-
-def picture_times(path: Path) -> list[float]:
-    with av.open(str(path)) as container:
-        return [frame.time or 0.0 for frame in container.decode(video=0)]
 
 
 def test_a_source_that_cannot_be_reached_is_an_error_at_once(tmp_path: Path, port: int) -> None:

@@ -1,12 +1,12 @@
 """Run in the virtual machine: `turbolens webcam` between a camera and a virtual camera.
 
-python webcam_job.py steady replug soak model
+python webcam_job.py steady replug browser soak model
 
 The camera shows a ramp of grey that moves a step with each frame, so that the place of its edge
 tells which frame a picture is. What the virtual camera shows is read by an ffmpeg of its own, as a
-call would read it. Prints what was found; ends with code 1 if it is not as it must be. How fast it
-is says as much of the machine that emulates this one: rates and gaps are printed, and count only
-where TURBOLENS_STRICT is set.
+call would read it, and in the job `browser` by a page in Chromium. Prints what was found; ends with
+code 1 if it is not as it must be. How fast it is says as much of the machine that emulates this
+one: rates and gaps are printed, and count only where TURBOLENS_STRICT is set.
 """
 
 import ctypes
@@ -24,6 +24,7 @@ from threading import Thread
 from typing import Any
 
 import numpy as np
+from browser_call import BrowserCall  # type: ignore[import-not-found] # beside this program
 
 CAMERA, SHOWN = "/dev/video0", "/dev/video10"
 WIDTH, HEIGHT, RATE = 320, 180, 15
@@ -211,6 +212,32 @@ def resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGESIZE") / 1e6
 
 
+def browser(webcam: Webcam, reader: Reader) -> None:
+    """A page in Chromium finds the virtual camera by its name, and gets its pictures."""
+    reader.close()  # a camera of this kind has one reader at a time in a call
+    call = BrowserCall()
+    try:
+        until("the page gets pictures", lambda: bool(call.error) or len(call.rows) > 20, START)
+    finally:
+        say(f"  the page was offered {call.cameras} and saw {len(call.rows)} pictures {call.error}")
+        call.close()
+    rows = [np.array(row) for row in call.rows]
+    edges = [edge_of(row) for row in rows]
+    steps = np.diff(edges) % WIDTH
+    say(f"  steps of the ramp and how often: {sorted(Counter(steps.tolist()).items())}")
+    check("it is offered by its name", any("Turbolens" in name for name in call.cameras))
+    check("the pictures have its size", {len(row) for row in rows} == {WIDTH})
+    falling = np.mean([ramp_falls(row) for row in rows])
+    check("they are filtered: mirrored, the ramp falls", falling > 0.9)
+    check("they move on", len(set(edges)) > 10)
+    in_time("in order", (steps <= WIDTH // 2).mean() > 0.9)
+
+
+def ramp_falls(row: Any) -> bool:
+    """From left to right, as in a mirror: the one step up is steeper than any step down."""
+    return bool(np.diff(row).max() > -np.diff(row).min())
+
+
 def said(webcam: Webcam, words: str) -> bool:
     return any(words in text for text in webcam.notices)
 
@@ -262,7 +289,7 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-JOBS = {"steady": steady, "replug": replug, "soak": soak, "model": model}
+JOBS = {"steady": steady, "replug": replug, "browser": browser, "soak": soak, "model": model}
 CHEAP = "--no-enabled", "--mirror"  # torch takes the better part of a minute to import here
 STYLED = "--size", "64", "--dtype", "float32", "--prompt", "pencil sketch", "--strength", "1.0"
 
@@ -270,7 +297,7 @@ STYLED = "--size", "64", "--dtype", "float32", "--prompt", "pencil sketch", "--s
 def main() -> None:
     show_moving_ramp()
     wanted = sys.argv[1:]
-    for options, names in ((CHEAP, ["steady", "replug", "soak"]), (STYLED, ["model"])):
+    for options, names in ((CHEAP, ["steady", "replug", "soak", "browser"]), (STYLED, ["model"])):
         chosen = [name for name in names if name in wanted]
         if not chosen:
             continue

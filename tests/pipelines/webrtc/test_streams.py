@@ -1,8 +1,11 @@
 """WHIP and WHEP: independent publishers, players, and what belongs to the protocol."""
 
+import asyncio
 import datetime
 import subprocess
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.pipelines.conftest import started
+from tests.pipelines.stream_parts import streaming
+from tests.pipelines.stream_peer import write_stream
+from turbolens.pipelines.stream_places import input_place, output_place
 from turbolens.pipelines.webrtc.dtls import Certificate
 from turbolens.pipelines.webrtc.options import IceServer
 
@@ -230,3 +236,19 @@ def rsa_certificate() -> RTCCertificate:
         .not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256())
     )  # fmt: skip
     return OldCertificate(key, made)
+
+
+@asynchronous
+async def test_turbolens_stream_publishes_to_turbolens_serve(tmp_path: Path) -> None:
+    clip, player = tmp_path / "clip.mp4", Peer(direction="recvonly", sound=True)
+    write_stream(str(clip), 3)
+    async with serving() as (client, server):
+        target = output_place(str(client.make_url("/whip/studio")))
+        with ExitStack() as publishing:
+            publishing.enter_context(streaming(input_place(str(clip)), target, loop=True))
+            await until(lambda: len(server.sessions) == 1, "a publisher")
+            await exchange(client, "/whep/studio", player)
+            await until(lambda: player.frames and player.sounds > 10, "picture and sound")
+            await asyncio.to_thread(publishing.close)
+        await until(lambda: len(server.sessions) == 0, "its DELETE")
+    await player.close()

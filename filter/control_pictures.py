@@ -17,8 +17,8 @@ Picture: TypeAlias = av.VideoFrame | Array
 Control: TypeAlias = Literal["canny"] | Canny | Callable[[Any], Picture]
 """What a ControlNet sees: the edges of the working picture, or a function frame → picture.
 
-A function is called once for every frame, in their order. Its pictures may have any size; they are
-(H, W, 3) or (H, W) uint8, or video frames.
+A function is called once for every frame that is filtered, in order. Its pictures may have any
+size; they are (H, W, 3) or (H, W) uint8, or video frames.
 """
 
 

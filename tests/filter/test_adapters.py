@@ -118,7 +118,7 @@ def test_streams_of_one_model_have_weights_of_their_own(
     streams = [FrameFilter(equipped, **LOOK, **each) for each in changes]
     together = filter_together(streams, [frame] * len(changes))
     assert max(_apart(*pair) for pair in zip(alone, together, strict=True)) <= 1
-    assert min(_apart(alone[0], other) for other in alone[1:]) > 4
+    assert min(_apart(alone[0], other) for other in alone[1:]) > 1
 
 
 def test_what_moves_is_not_added_to_the_weights_and_what_rests_is(
@@ -277,7 +277,7 @@ def test_a_function_gives_a_control_picture_for_every_frame(
     assert len(seen) == 5
     assert frame_filter.reused == 3  # only a new frame or a new control picture is filtered
     assert np.array_equal(shown[0], shown[2])
-    assert _apart(shown[2], shown[3]) > 1
+    assert not np.array_equal(shown[2], shown[3])
 
 
 def test_a_control_of_no_weight_is_the_plain_filter(

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from .errors import UnsupportedModelError
-from .loading import UNet
+from .loading.folders import UNet
 
 Layers: TypeAlias = Literal["mid", "up", "all"]
 KeysAndValues: TypeAlias = tuple[torch.Tensor, torch.Tensor]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .control_pictures import Control, ControlPictures
+from .adapters.control_pictures import Control, ControlPictures
 from .errors import SettingsError
 from .frames import Geometry, frame_size, working_geometry
 from .model import TurboModel

@@ -15,16 +15,16 @@ from .acceleration import (
     keep_freed_memory,
     prepared,
 )
-from .adapters import Adapters
-from .assembly import load_parts
+from .adapters.adapters import Adapters
+from .adapters.lora import LoraSource, as_sources
 from .autoencoder import PatchedAutoencoderTiny
 from .choices import Acceleration
 from .cross_frame import is_remembering
 from .device import resolve_device, resolve_dtype
-from .device_memory import check_memory
-from .loading import Autoencoder, Components, UNet
-from .locating import VaeChoice, find_model
-from .lora import LoraSource, as_sources
+from .loading.assembly import load_parts
+from .loading.device_memory import check_memory
+from .loading.folders import Autoencoder, Components, UNet
+from .loading.locating import VaeChoice, find_model
 from .prompts import PromptEmbeds, PromptEncoder
 from .schedule import Step, add_noise, denoised, next_noisy
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .adapters.control_pictures import ControlPictures
 from .coherence import Change, Coherence
-from .control_pictures import ControlPictures
 from .cross_frame import CrossFrameMemory, install_cross_frame_attention
 from .frames import FrameConverter
 from .model import TurboModel

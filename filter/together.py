@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .adapters.control_pictures import control_image
+from .adapters.lora import Weights
 from .coherence import Change, InputView
 from .conditions import Conditions
-from .control_pictures import control_image
 from .frames import Geometry, pictures_from_image
-from .lora import Weights
 from .luma import luma_of
 from .model import TurboModel
 from .prompts import PromptEmbeds

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from turbolens.filter import LicenceError, ModelNotFoundError
-from turbolens.filter.catalogue import EMBEDDED_FOLDER, KnownModel, known_models
-from turbolens.filter.hub import Hub
-from turbolens.filter.licences import accept, is_accepted, told
-from turbolens.filter.locating import find_model, words_folder
-from turbolens.filter.memory import need_of_known
-from turbolens.filter.pulling import TOKENIZER, Plan, planned, pull
+from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, KnownModel, known_models
+from turbolens.filter.loading.hub import Hub
+from turbolens.filter.loading.licences import accept, is_accepted, told
+from turbolens.filter.loading.locating import find_model, words_folder
+from turbolens.filter.loading.memory import need_of_known
+from turbolens.filter.loading.pulling import TOKENIZER, Plan, planned, pull
 
 from .download_bar import download_bar
 from .pulled_models import PulledRepo, needed_by, pulled_repos, remove_repo, repos_of

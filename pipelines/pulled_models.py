@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from turbolens.filter import ModelNotFoundError
-from turbolens.filter.catalogue import CLIP_TOKENIZER, known_models
-from turbolens.filter.hub import Hub
-from turbolens.filter.locating import find_model
-from turbolens.filter.pulling import TOKENIZER
+from turbolens.filter.loading.catalogue import CLIP_TOKENIZER, known_models
+from turbolens.filter.loading.hub import Hub
+from turbolens.filter.loading.locating import find_model
+from turbolens.filter.loading.pulling import TOKENIZER
 
 _PREFIX = "models--"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from turbolens.filter import FilterSettings
-from turbolens.filter.catalogue import EMBEDDED_FOLDER
-from turbolens.filter.locating import locate
+from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER
+from turbolens.filter.loading.locating import locate
 
 from .base import Notify, Sink, Source, rate_of
 from .camera import Camera

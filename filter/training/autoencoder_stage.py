@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from turbolens.filter.autoencoder import PatchedAutoencoderTiny
-from turbolens.filter.loading import Autoencoder
+from turbolens.filter.loading.folders import Autoencoder
 
 from .data import RENDERED, Renders
 from .loop import Losses, StepLosses

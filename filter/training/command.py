@@ -13,7 +13,7 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from turbolens.filter.device import fastest_cpu_dtype, resolve_device
-from turbolens.filter.loading import Autoencoder
+from turbolens.filter.loading.folders import Autoencoder
 
 from .autoencoder_stage import autoencoder_losses, new_autoencoder
 from .charts import write_sheet

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from turbolens.filter.loading import Autoencoder
+from turbolens.filter.loading.folders import Autoencoder
 
 from .looks import LOOKS, photograph
 

@@ -5,7 +5,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from turbolens.filter.loading import Autoencoder, UNet
+from turbolens.filter.loading.folders import Autoencoder, UNet
 
 from .autoencoder_stage import edge_loss, pixel_loss
 from .data import RENDERED, LatentRenders, Renders

@@ -8,7 +8,7 @@ import torch
 from diffusers import EulerDiscreteScheduler
 from transformers import CLIPTokenizer
 
-from turbolens.filter.loading import Autoencoder
+from turbolens.filter.loading.folders import Autoencoder
 
 from .denoiser_stage import Denoiser, new_betas
 from .phrases import PHRASES

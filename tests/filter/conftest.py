@@ -15,7 +15,7 @@ from transformers import CLIPTokenizer
 
 from turbolens.filter import TurboModel
 from turbolens.filter.autoencoder import PatchedAutoencoderTiny
-from turbolens.filter.loading import Components
+from turbolens.filter.loading.folders import Components
 from turbolens.filter.schedule import Schedule
 
 # Through these names a type checker lets their untyped classes pass.

@@ -6,7 +6,7 @@ import pytest
 from huggingface_hub import constants
 
 from turbolens.filter import ModelNotFoundError, UnsupportedModelError
-from turbolens.filter.adapter_files import locate_file, locate_folder
+from turbolens.filter.adapters.files import locate_file, locate_folder
 
 COMMIT = "0" * 40
 

@@ -18,9 +18,9 @@ from turbolens.filter import (
     TurboModel,
     UnsupportedModelError,
 )
-from turbolens.filter.canny import Canny
+from turbolens.filter.adapters.canny import Canny
+from turbolens.filter.adapters.lora import LoraSource, parse_lora
 from turbolens.filter.framefilter import filter_together
-from turbolens.filter.lora import LoraSource, parse_lora
 from turbolens.filter.settings import WeightedPrompt
 
 from .adapter_fixtures import controlnet, ip_adapter_folder, lora_tensors, save_lora

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from turbolens.filter import SettingsError
-from turbolens.filter.canny import Canny
+from turbolens.filter.adapters.canny import Canny
 
 
 def _drawn(seed: int, sigma: float, *, grey: bool = False) -> NDArray[np.uint8]:

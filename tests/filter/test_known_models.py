@@ -17,11 +17,11 @@ from turbolens.filter import (
     SettingsError,
     TurboModel,
 )
-from turbolens.filter.catalogue import KnownModel, known_models
-from turbolens.filter.hub import Hub
-from turbolens.filter.licences import accept, is_accepted
-from turbolens.filter.locating import find_model
-from turbolens.filter.pulling import planned, pull
+from turbolens.filter.loading.catalogue import KnownModel, known_models
+from turbolens.filter.loading.hub import Hub
+from turbolens.filter.loading.licences import accept, is_accepted
+from turbolens.filter.loading.locating import find_model
+from turbolens.filter.loading.pulling import planned, pull
 from turbolens.pipelines.filter_loading import load_filter
 from turbolens.pipelines.model_options import ModelChoice
 

@@ -14,11 +14,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from turbolens.filter import ModelError, NotEnoughMemoryError, TurboModel
-from turbolens.filter.catalogue import known_models
-from turbolens.filter.device_memory import check_memory, room_of
-from turbolens.filter.families import architecture
-from turbolens.filter.locating import ModelParts
-from turbolens.filter.memory import (
+from turbolens.filter.loading.catalogue import known_models
+from turbolens.filter.loading.device_memory import check_memory, room_of
+from turbolens.filter.loading.families import architecture
+from turbolens.filter.loading.locating import ModelParts
+from turbolens.filter.loading.memory import (
     GIBIBYTE,
     Need,
     Room,
@@ -27,7 +27,7 @@ from turbolens.filter.memory import (
     need_of_known,
     need_of_parts,
 )
-from turbolens.filter.weights_header import CheckpointFamily
+from turbolens.filter.loading.weights_header import CheckpointFamily
 
 diffusers: Any = import_module("diffusers")
 

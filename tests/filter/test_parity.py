@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from turbolens.filter import SettingsError, TurboModel
-from turbolens.filter.catalogue import EMBEDDED_FOLDER
+from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER
 from turbolens.filter.noise import FixedNoise
 from turbolens.filter.schedule import Schedule
 from turbolens.filter.settings import WeightedPrompt

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from turbolens.filter import TurboModel
-from turbolens.filter.lora import LoraSource
+from turbolens.filter.adapters.lora import LoraSource
 
 from .adapter_fixtures import (
     RUNS,

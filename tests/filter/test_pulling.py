@@ -9,11 +9,11 @@ import pytest
 
 from turbolens.filter import DownloadError, ModelError, ModelNotFoundError
 from turbolens.filter import UnsupportedModelError as Unsupported
-from turbolens.filter.catalogue import HubRepo
-from turbolens.filter.hub import Hub, cached_folder
-from turbolens.filter.locating import find_model
-from turbolens.filter.pulling import INDEX, damaged, planned, pull
-from turbolens.filter.transfer import bytes_here
+from turbolens.filter.loading.catalogue import HubRepo
+from turbolens.filter.loading.hub import Hub, cached_folder
+from turbolens.filter.loading.locating import find_model
+from turbolens.filter.loading.pulling import INDEX, damaged, planned, pull
+from turbolens.filter.loading.transfer import bytes_here
 
 from .hub_server import COMMIT, Faults, HubServer, Repo
 

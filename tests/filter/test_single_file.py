@@ -12,10 +12,10 @@ from transformers import CLIPTokenizer
 
 from turbolens.filter import ModelError, ModelNotFoundError, TurboModel
 from turbolens.filter import UnsupportedModelError as Unsupported
-from turbolens.filter.families import Architecture, architecture
-from turbolens.filter.hub import Hub
-from turbolens.filter.single_file import load_single_file
-from turbolens.filter.weights_header import CheckpointFamily, family_of, read_header
+from turbolens.filter.loading.families import Architecture, architecture
+from turbolens.filter.loading.hub import Hub
+from turbolens.filter.loading.single_file import load_single_file
+from turbolens.filter.loading.weights_header import CheckpointFamily, family_of, read_header
 
 from .original_layout import (
     Weights,

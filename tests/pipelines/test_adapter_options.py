@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from turbolens.filter import MediaError
-from turbolens.filter.catalogue import EMBEDDED_FOLDER
+from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER
 from turbolens.pipelines import cli
 from turbolens.pipelines.adapter_pictures import ControlVideo, first_picture
 

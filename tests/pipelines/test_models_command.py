@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.filter.hub_server import Faults, HubServer, Repo
-from turbolens.filter.catalogue import EMBEDDED_FOLDER, known_models
+from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, known_models
 
 from .conftest import started
 

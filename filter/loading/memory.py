@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from turbolens.filter.errors import ModelError, NotEnoughMemoryError
+
 from .catalogue import KnownModel
-from .errors import ModelError, NotEnoughMemoryError
 from .families import Architecture, architecture
 from .locating import ModelParts
 from .weights_header import family_of, read_header

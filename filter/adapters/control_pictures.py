@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from turbolens.filter.errors import FrameError, SettingsError
+from turbolens.filter.frames import FrameConverter, Geometry, frame_size
+
 from .canny import Canny
-from .errors import FrameError, SettingsError
-from .frames import FrameConverter, Geometry, frame_size
 
 Array: TypeAlias = NDArray[np.uint8]
 Picture: TypeAlias = av.VideoFrame | Array

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
-from .acceleration import prepared
-from .adapter_files import load_network, locate_folder, read_config
-from .errors import UnsupportedModelError
-from .loading import UNet
+from turbolens.filter.acceleration import prepared
+from turbolens.filter.errors import UnsupportedModelError
+from turbolens.filter.loading.folders import UNet
+
+from .files import load_network, locate_folder, read_config
 
 _WHAT = "ControlNet"
 _PATTERNS = ("config.json", "diffusion_pytorch_model*.safetensors")

@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
-from .autoencoder import PatchedAutoencoderTiny
-from .errors import ModelError, ModelNotFoundError, UnsupportedModelError
-from .schedule import Schedule
+from turbolens.filter.autoencoder import PatchedAutoencoderTiny
+from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
+from turbolens.filter.schedule import Schedule
 
 # The classes of diffusers reach a type checker without their methods.
 Autoencoder: TypeAlias = Any

@@ -10,8 +10,9 @@ from diffusers import AutoencoderTiny, UNet2DConditionModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from .errors import ModelError
-from .loading import Components, load_components, load_network
+from turbolens.filter.errors import ModelError
+
+from .folders import Components, load_components, load_network
 from .locating import ModelParts
 from .single_file import load_single_file
 

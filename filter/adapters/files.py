@@ -9,8 +9,8 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-from .errors import ModelError, ModelNotFoundError, UnsupportedModelError
-from .loading import _load_weights, _quiet_transformers, _variant
+from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
+from turbolens.filter.loading.folders import _load_weights, _quiet_transformers, _variant
 
 _HUB = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)(?:/(.+))?")
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt"}

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from platformdirs import user_config_path
 
+from turbolens.filter.errors import LicenceError
+
 from .catalogue import KnownModel, Licence
-from .errors import LicenceError
 
 FILE_NAME = "licences.json"
 

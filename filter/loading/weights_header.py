@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import ModelError, UnsupportedModelError
+from turbolens.filter.errors import ModelError, UnsupportedModelError
 
 CheckpointFamily = Literal["sd1", "sd2", "sdxl"]
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from turbolens.filter.errors import DownloadError, ModelNotFoundError, UnsupportedModelError
+
 from .catalogue import CLIP_TOKENIZER, HubFile, HubRepo, KnownModel, known_models
-from .errors import DownloadError, ModelNotFoundError, UnsupportedModelError
 from .hub import HUB_ID, Hub, RemoteFile, RemoteRepo, list_repo, snapshot_folder
 from .transfer import bytes_here, fetch, is_sound, place
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import FrameError, SettingsError
+from turbolens.filter.errors import FrameError, SettingsError
 
 Array: TypeAlias = NDArray[np.uint8]
 Whole: TypeAlias = NDArray[np.int16]

@@ -17,11 +17,17 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from transformers import CLIPVisionModelWithProjection
 
-from .acceleration import prepared
-from .adapter_files import load_network, locate_file
-from .errors import FrameError, ModelError, ModelNotFoundError, UnsupportedModelError
-from .loading import UNet
-from .recent import Recent
+from turbolens.filter.acceleration import prepared
+from turbolens.filter.errors import (
+    FrameError,
+    ModelError,
+    ModelNotFoundError,
+    UnsupportedModelError,
+)
+from turbolens.filter.loading.folders import UNet
+from turbolens.filter.recent import Recent
+
+from .files import load_network, locate_file
 
 Array: TypeAlias = NDArray[np.uint8]
 Tensors: TypeAlias = dict[str, dict[str, torch.Tensor]]

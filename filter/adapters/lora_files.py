@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 import torch
 from safetensors import SafetensorError, safe_open
 
-from .adapter_files import locate_file
-from .errors import ModelError, UnsupportedModelError
-from .loading import _quiet_transformers
+from turbolens.filter.errors import ModelError, UnsupportedModelError
+from turbolens.filter.loading.folders import _quiet_transformers
+
+from .files import locate_file
 
 Tensors: TypeAlias = Mapping[str, torch.Tensor]
 

@@ -15,12 +15,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from .errors import ModelError, UnsupportedModelError
+from turbolens.filter.errors import ModelError, UnsupportedModelError
+from turbolens.filter.schedule import PredictionType, Schedule
+
 from .families import CLIP_LENGTH, Architecture, architecture
+from .folders import Autoencoder, Components, TextEncoder, check_together
 from .hub import Hub
-from .loading import Autoencoder, Components, TextEncoder, check_together
 from .locating import words_folder
-from .schedule import PredictionType, Schedule
 from .weights_header import CheckpointFamily, Header, family_of, read_header
 
 _CONVERSIONS: Any = import_module("diffusers.loaders.single_file_utils")

@@ -21,8 +21,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from turbolens.filter.errors import DownloadError, ModelNotFoundError
+
 from .catalogue import HubRepo
-from .errors import DownloadError, ModelNotFoundError
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 HTTP_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from huggingface_hub import get_hf_file_metadata, hf_hub_url
 from huggingface_hub.file_download import are_symlinks_supported, http_get
 
-from .errors import DownloadError
+from turbolens.filter.errors import DownloadError
+
 from .hub import Hub, RemoteFile, RemoteRepo, hub_errors, snapshot_folder
 
 OnBytes = Callable[[int], None]

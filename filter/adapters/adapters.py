@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 
-from .conditions import Conditions
+from turbolens.filter.conditions import Conditions
+from turbolens.filter.errors import SettingsError
+from turbolens.filter.loading.folders import UNet
+from turbolens.filter.prompts import PromptEmbeds, PromptEncoder
+
 from .control import ControlNet
-from .errors import SettingsError
 from .image_prompt import ImagePrompts
-from .loading import UNet
 from .lora import LoraSet
-from .prompts import PromptEmbeds, PromptEncoder
 
 
 class Adapters:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
+EMBEDDED_FOLDER = Path(__file__).parent.parent / "embedded"
 
 SamplerName = Literal["euler", "euler_ancestral", "lcm", "ddim"]
 Family = Literal["embedded", "sd1", "sd2", "sdxl"]

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 
 import torch
 
-from .errors import ModelError, SettingsError
+from turbolens.filter.errors import ModelError, SettingsError
+from turbolens.filter.prompts import PromptEncoder
+
 from .lora_files import DAMAGE, LoraFile, first_line, quiet, read_lora
-from .prompts import PromptEncoder
 
 Weights: TypeAlias = tuple[tuple[str, float], ...]
 """Name and weight of every LoRA, in the order in which they were loaded."""

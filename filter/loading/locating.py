@@ -4,6 +4,9 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from turbolens.filter.choices import VaeChoice
+from turbolens.filter.errors import ModelNotFoundError, SettingsError, UnsupportedModelError
+
 from .catalogue import (
     CLIP_TOKENIZER,
     EMBEDDED_FOLDER,
@@ -15,8 +18,6 @@ from .catalogue import (
     SamplerName,
     known_models,
 )
-from .choices import VaeChoice
-from .errors import ModelNotFoundError, SettingsError, UnsupportedModelError
 from .hub import HUB_ID, Hub, cached_folder
 from .pulling import INDEX
 from .weights_header import family_of, read_header

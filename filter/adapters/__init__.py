@@ -1,0 +1,1 @@
+"""What is loaded beside a model: LoRAs, ControlNets, IP-Adapters."""

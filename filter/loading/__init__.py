@@ -1,0 +1,1 @@
+"""From a name to networks: known models, the hub, folders, single files, memory, licences."""

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from tests.filter.hub_server import Faults, HubServer, Repo
+from turbolens.filter import SettingsError
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, known_models
+from turbolens.pipelines.models_command import remove_model
 
 from .conftest import started
 
@@ -77,7 +79,7 @@ def test_a_licence_must_be_accepted_once(environment: dict[str, str], server: Hu
     assert _run(environment, "models", "pull", "sd-turbo", "--accept-licence").returncode == 0
     again = _run(environment, "models", "pull", "sd-turbo")
     assert again.returncode == 0
-    assert "0.00 GB of them to come" in again.stdout
+    assert "0.0 MB of them to come" in again.stdout
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
@@ -140,3 +142,25 @@ def test_models_are_listed_and_removed(environment: dict[str, str], tmp_path: Pa
     assert not list((tmp_path / "hf").rglob("*.safetensors"))
     assert _run(environment, "models", "remove", NAME).returncode == 2
     assert _run(environment, "models", "pull", NAME, "--offline").returncode == 2
+
+
+def test_an_adapter_is_pulled_listed_and_removed(
+    environment: dict[str, str], server: HubServer
+) -> None:
+    files = {path: path.encode() for path in ("a.safetensors", "more/b.safetensors")}
+    server.repos["org/loras"] = Repo(files)
+    pulled = _run(environment, "models", "pull", "org/loras/more/b.safetensors")
+    assert pulled.returncode == 0, pulled.stderr
+    assert "licence of org/loras, as its card has it: mit" in pulled.stdout
+    assert "more/b.safetensors\n" in pulled.stdout
+    offline = _run(environment, "models", "pull", "org/loras/more", "--offline")
+    assert "org/loras/more is here" in offline.stdout
+    found = json.loads(_run(environment, "models", "list", "--json").stdout)
+    assert found[-1]["name"] == "org/loras"
+    removed = _run(environment, "models", "remove", "org/loras")
+    assert removed.stdout == "removed org/loras (0.0 MB)\n"
+
+
+def test_a_path_is_not_removed_alone() -> None:
+    with pytest.raises(SettingsError, match="`turbolens models remove org/loras` removes all"):
+        remove_model("org/loras/a.safetensors")

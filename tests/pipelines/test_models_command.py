@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 
 from tests.filter.hub_server import Faults, HubServer, Repo
 from turbolens.filter import SettingsError
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, known_models
-from turbolens.pipelines.models_command import remove_model
+from turbolens.pipelines.models_command import list_models, pull_model, remove_model
 
 from .conftest import started
 
@@ -145,7 +146,10 @@ def test_models_are_listed_and_removed(environment: dict[str, str], tmp_path: Pa
 
 
 def test_an_adapter_is_pulled_listed_and_removed(
-    environment: dict[str, str], server: HubServer
+    environment: dict[str, str],
+    server: HubServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     files = {path: path.encode() for path in ("a.safetensors", "more/b.safetensors")}
     server.repos["org/loras"] = Repo(files)
@@ -153,12 +157,13 @@ def test_an_adapter_is_pulled_listed_and_removed(
     assert pulled.returncode == 0, pulled.stderr
     assert "licence of org/loras, as its card has it: mit" in pulled.stdout
     assert "more/b.safetensors\n" in pulled.stdout
-    offline = _run(environment, "models", "pull", "org/loras/more", "--offline")
-    assert "org/loras/more is here" in offline.stdout
-    found = json.loads(_run(environment, "models", "list", "--json").stdout)
-    assert found[-1]["name"] == "org/loras"
-    removed = _run(environment, "models", "remove", "org/loras")
-    assert removed.stdout == "removed org/loras (0.0 MB)\n"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", f"{environment['HF_HOME']}/hub")
+    pull_model("org/loras/more", offline=True)
+    assert "org/loras/more is here: " in capsys.readouterr().out
+    list_models(as_json=True)
+    assert json.loads(capsys.readouterr().out)[-1]["name"] == "org/loras"
+    remove_model("org/loras")
+    assert capsys.readouterr().out == "removed org/loras (0.0 MB)\n"
 
 
 def test_a_path_is_not_removed_alone() -> None:

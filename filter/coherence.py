@@ -8,13 +8,15 @@ the network knows no history, so that many frames can go through it at once.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
+from .acceleration.trial import Run
 from .luma import halved, resized
-from .motion import Motion, MotionFeatures, warped_sharply
+from .motion import SCALE, Motion, MotionFeatures, resized_flow, warped_sharply
 from .settings import FilterSettings
 
 # RMS difference of unit-variance latents at which the past counts 1/e, at sensitivity 0.5.
@@ -30,11 +32,12 @@ _CUT_FLOOR = 0.02  # variance below which a picture counts as flat, so that sens
 class InputView:
     """What coherence needs of one input picture: its luma, and what motion is told by.
 
-    luma: (1, 1, H, W), 0…255. All that follows lies on `device`.
+    luma: (1, 1, H, W), 0…255. All that follows lies on `device`. seeing: a faster way to run
+    `Seeing`, if there is one.
     """
 
-    def __init__(self, luma: torch.Tensor, device: torch.device) -> None:
-        self.luma = luma.to(device)
+    def __init__(self, luma: torch.Tensor, device: torch.device, seeing: Run | None = None) -> None:
+        self.luma, self._seeing = luma.to(device), seeing
 
     @cached_property
     def features(self) -> MotionFeatures:
@@ -49,11 +52,15 @@ class InputView:
         held: the luma that is compared with, of the past's own time; the past's own if there is
         none. Where results are held over many frames, it is the luma that was held as they were.
         """
+        held = past.luma if held is None else held
+        tau = _tolerance(_RESIDUAL_AT_HALF, motion_sensitivity)
+        if self._seeing is not None and tau > 0.0:
+            flow, agreement, mismatch, kept, there = self._seeing(
+                self.luma, past.luma, held, _number(tau, self.luma.device)
+            )
+            return Change(Motion(flow, agreement, mismatch), kept, there)
         motion = self.features.motion_from(past.features)
-        there = moved_along(past.luma if held is None else held, motion)
-        agreement = resized(motion.agreement, *self.luma.shape[-2:])
-        likeness = _likeness(self.luma - there, motion_sensitivity)
-        return Change(motion, (agreement * likeness).nan_to_num(), there)
+        return _change(motion, self.luma, held, tau)
 
 
 @dataclass(frozen=True)
@@ -87,15 +94,55 @@ class Change:
         return at_rest * F.interpolate(self.kept, size=(height, width), mode="area")
 
 
+class Seeing(nn.Module):
+    """How a picture came from the one before, as a function of tensors alone.
+
+    luma, past, held: (1, 1, H, W), as `InputView.change_from` takes them; tau: a number, above 0.
+    Gives flow, agreement, mismatch, kept and there, as `Motion` and `Change` have them.
+    """
+
+    def forward(
+        self, luma: torch.Tensor, past: torch.Tensor, held: torch.Tensor, tau: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        motion = MotionFeatures(halved(luma)).motion_from(MotionFeatures(halved(past)))
+        change = _change(motion, luma, held, tau)
+        return motion.flow, motion.agreement, motion.mismatch, change.kept, change.there
+
+
+class Holding(nn.Module):
+    """A result with the last one blended in along the motion, as a function of tensors alone.
+
+    image, past: (1, 3, H, W), image contiguous float32; flow, kept: as `Motion` and `Change` have
+    them; weight, tau: numbers.
+    """
+
+    def forward(
+        self,
+        image: torch.Tensor,
+        past: torch.Tensor,
+        flow: torch.Tensor,
+        kept: torch.Tensor,
+        weight: torch.Tensor,
+        tau: torch.Tensor,
+    ) -> torch.Tensor:
+        moved = warped_sharply(past, resized_flow(flow, *image.shape[-2:], SCALE))
+        squared = (moved - image).square().sum(dim=1, keepdim=True)
+        # A look reaches further than the pixels it is made from: a glow has to go with what it
+        # glowed around, though the input beneath it has not changed.
+        alike = torch.exp(squared / (-3.0 * tau * tau))
+        return torch.lerp(image, moved, weight * kept * alike)
+
+
 class Coherence:
-    """The memory of one stream.
+    """The memory of one stream. holding: a faster way to run `Holding`, if there is one.
 
     `before` and `after` take one frame each; all the `before`s of a batch may come before its
     `after`s. The memory starts anew after `reset`, on a scene cut, and when the size changes; the
     first frame then is, bit for bit, that of a fresh stream.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, holding: Run | None = None) -> None:
+        self._holding: Run = Holding() if holding is None else holding
         self._view: InputView | None = None
         self._held: torch.Tensor | None = None
         self._input: torch.Tensor | None = None
@@ -150,9 +197,12 @@ class Coherence:
         """
         image, past = image.float().contiguous(), self._said  # 3 times as fast as channels last
         if change is not None and past is not None and settings.weight_after > 0.0:
-            moved = moved_along(past, change.motion)
-            kept = change.kept * _resemblance(moved - image, settings.motion_sensitivity)
-            image = torch.lerp(image, moved, settings.weight_after * kept)
+            tau = _tolerance(_APART_AT_HALF / 127.5, settings.motion_sensitivity)
+            image = self._holding(
+                image, past, change.motion.flow, change.kept,
+                _number(settings.weight_after, image.device),
+                _number(max(tau, 1e-6), image.device),
+            )  # fmt: skip
         self._said = image.nan_to_num()
         return image
 
@@ -225,26 +275,26 @@ def _held(view: InputView | None, change: Change | None, weight: float) -> torch
     return torch.lerp(view.luma, change.there, weight * change.kept).nan_to_num()
 
 
-def _likeness(residual: torch.Tensor, motion_sensitivity: float) -> torch.Tensor:
-    """exp(−(r/τ)²) of the difference r of luma along the motion, (1, 1, H, W).
+def _change(
+    motion: Motion, luma: torch.Tensor, held: torch.Tensor, tau: float | torch.Tensor
+) -> Change:
+    """What may be kept: where the ways agree, and the luma along the motion is alike.
 
-    Pixel by pixel: where a window is judged, the edges of what moves are blurred.
+    Likeness is exp(−(r/τ)²) of the difference r, pixel by pixel: where a window is judged, the
+    edges of what moves are blurred. At τ = 0 nothing is alike.
     """
-    if motion_sensitivity >= 1.0:
-        return torch.zeros_like(residual)
-    tau = _tolerance(_RESIDUAL_AT_HALF, motion_sensitivity)
-    return torch.exp(-(residual / tau).square())
+    there = moved_along(held, motion)
+    kept = resized(motion.agreement, *luma.shape[-2:])
+    if isinstance(tau, float) and tau == 0.0:
+        return Change(motion, torch.zeros_like(kept), there)
+    likeness = torch.exp(-((luma - there) / tau).square())
+    return Change(motion, (kept * likeness).nan_to_num(), there)
 
 
-def _resemblance(apart: torch.Tensor, motion_sensitivity: float) -> torch.Tensor:
-    """exp(−(r/τ)²) of the difference of results, RMS over the channels: (1, 1, H, W).
-
-    A look reaches further than the pixels it is made from: a glow has to go with what it glowed
-    around, though the input beneath it has not changed.
-    """
-    squared = apart.square().sum(dim=1, keepdim=True)
-    tau = _tolerance(_APART_AT_HALF / 127.5, motion_sensitivity)
-    return torch.exp(squared / (-3.0 * max(tau, 1e-6) ** 2))
+@lru_cache(maxsize=64)
+def _number(value: float, device: torch.device) -> torch.Tensor:
+    """The number on the device, (): copied there only once."""
+    return torch.tensor(value, device=device)
 
 
 def moved_along(image: torch.Tensor, motion: Motion) -> torch.Tensor:

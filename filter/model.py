@@ -9,6 +9,7 @@ import torch
 
 from .acceleration import (
     Accelerated,
+    Backend,
     Fitting,
     Parts,
     backends_for,
@@ -19,6 +20,7 @@ from .adapters.adapters import Adapters
 from .adapters.lora import LoraSource, as_sources
 from .autoencoder import PatchedAutoencoderTiny
 from .choices import Acceleration
+from .coherence import Holding, Seeing
 from .cross_frame import is_remembering
 from .device import resolve_device, resolve_dtype
 from .loading.assembly import load_parts
@@ -36,8 +38,9 @@ class TurboModel:
     schedule: the noise schedule of the model. native_size: the longer side in pixels that it was
     made for. multiple: pixels that a working picture's sides must divide by. looks: the names its
     card lists. steps: how few and how many make a good picture. adapters: its LoRAs, ControlNet
-    and IP-Adapter. parts: what encodes, predicts and decodes, run plainly. lock: held while a frame
-    is computed, since torch is fastest one frame at a time.
+    and IP-Adapter. parts: what encodes, predicts and decodes, run plainly. seeing: how coherence
+    sees motion here, if not plainly. lock: held while a frame is computed, since torch is fastest
+    one frame at a time.
     """
 
     def __init__(
@@ -130,6 +133,7 @@ class TurboModel:
         backends = backends_for(acceleration, self.device, self.dtype)
         with self.lock:
             self._accelerated_version = self.weights_version
+            self.seeing, self._holding = _coherence_on(self.device, backends, wait=wait)
             self._encoder, self._predictor, self._decoder = (
                 Fitting(Accelerated(part, backends, wait=wait))
                 for part in (self.parts.encoder, self.parts.predictor, self.parts.decoder)
@@ -155,11 +159,13 @@ class TurboModel:
         """Within it everything runs in plain PyTorch: what accelerations are compared with."""
         with self.lock:
             fast = self._encoder, self._predictor, self._decoder
+            coherence = self.seeing, self._holding
             self.accelerate("none")
             try:
                 yield
             finally:
                 self._encoder, self._predictor, self._decoder = fast
+                self.seeing, self._holding = coherence
 
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> torch.Tensor:
@@ -198,6 +204,12 @@ class TurboModel:
                 embeds.prompt_embeds.expand(len(noisy), -1, -1),
                 *self._added(noisy, embeds),
             )
+
+    @torch.inference_mode()
+    def hold(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """A result with the last one blended in, as `Holding` does."""
+        with self.lock:
+            return self._holding(*inputs)  # type: ignore[no-any-return]
 
     @torch.inference_mode()
     def denoise(
@@ -259,6 +271,18 @@ class TurboModel:
     def __repr__(self) -> str:
         dtype = str(self.dtype).removeprefix("torch.")
         return f"TurboModel({self.name!r}, device={str(self.device)!r}, dtype={dtype!r})"
+
+
+def _coherence_on(
+    device: torch.device, backends: Sequence[Backend], *, wait: bool
+) -> tuple[Accelerated | None, Accelerated]:
+    """Coherence by the same ways on CUDA, where its hundreds of small kernels are all launching.
+
+    Elsewhere plainly: a CPU gains more by keeping what it knows of the last picture.
+    """
+    if device.type != "cuda":
+        return None, Accelerated(Holding())
+    return Accelerated(Seeing(), backends, wait=wait), Accelerated(Holding(), backends, wait=wait)
 
 
 def vae_scale_factor(vae: Autoencoder) -> int:

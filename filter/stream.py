@@ -46,7 +46,7 @@ class Stream:
         self._on_stage = on_stage
         self.converter = FrameConverter()
         self.noise = AdvectedNoise()
-        self.coherence = Coherence()
+        self.coherence = Coherence(model.hold)
         self.repeats = RepeatDetector()
         self.transition = PromptTransition()
         self.memory = CrossFrameMemory()

@@ -26,8 +26,8 @@ def load_filter(
     Where the settings name no steps, the model's fewest are taken. control: gives the picture that
     a ControlNet sees, in place of the chosen one. live: as for `load_model`.
     """
+    given = choice.adapters.for_filter()  # first: a missing picture is found at once
     loaded = load_model(choice, live=live)
-    given = choice.adapters.for_filter()
     if control is not None:
         given["control"] = control
     if "steps" not in settings.model_fields_set and loaded.steps[0] > settings.steps:

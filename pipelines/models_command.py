@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from turbolens.filter import LicenceError, ModelNotFoundError
-from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, KnownModel, known_models
-from turbolens.filter.loading.hub import Hub
+from turbolens.filter import LicenceError, ModelNotFoundError, SettingsError
+from turbolens.filter.loading.cached_adapters import find_adapter
+from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, HubRepo, KnownModel, known_models
+from turbolens.filter.loading.hub import Hub, cached_folder, parse_hub_path
 from turbolens.filter.loading.licences import accept, is_accepted, told
 from turbolens.filter.loading.locating import find_model, words_folder
 from turbolens.filter.loading.memory import need_of_known
+from turbolens.filter.loading.needed_files import INDEX
 from turbolens.filter.loading.pulling import TOKENIZER, Plan, planned, pull
 
 from .download_bar import download_bar
@@ -46,7 +48,8 @@ def list_models(
 @app.command("pull", no_args_is_help=True)
 def pull_model(
     name: Annotated[str, typer.Argument(
-        help="A name of `turbolens models`, or a hub id as org/name.")],
+        help="A name of `turbolens models`, a hub id as org/name, or org/name/FILE_OR_FOLDER for "
+        "a LoRA, ControlNet or IP-Adapter.")],
     accept_licence: Annotated[bool, typer.Option(
         "--accept-licence", help="Accept the model's licence, once, without being asked.")] = False,
     revision: Annotated[str | None, typer.Option(
@@ -56,24 +59,25 @@ def pull_model(
     dry_run: Annotated[bool, typer.Option(
         "--dry-run", help="Say what would come, and how much.")] = False,
 ) -> None:  # fmt: skip
-    """Bring a model onto this machine: safetensors only, in half precision, checked by hash.
+    """Bring a model or adapter onto this machine: safetensors only, checked by hash.
 
-    What was broken off goes on from where it was.
+    Half precision is taken where it is offered. What was broken off goes on from where it was.
     """
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # the command says it itself
     hub = Hub(offline=offline)
     if hub.is_offline:
-        place = words_folder(hub) if name == TOKENIZER else find_model(name, hub=hub).path
-        typer.echo(f"{name} is here: {place}")
+        typer.echo(f"{name} is here: {_place_here(name, hub)}")
         return
     known = known_models().get(name)
     if known is not None and not dry_run:
         _agree(known, accept_licence)
     plan = planned(name, hub, revision)
     if known is None:
-        typer.echo(f"licence of {name}, as its card has it: {_licence(plan)}")
-    missing = plan.missing(hub)
-    typer.echo(f"{name}: {plan.size() / 1e9:.2f} GB, {missing / 1e9:.2f} GB of them to come")
+        repo = plan.shares[0].repo
+        licence = repo.licence or "none is named"
+        typer.echo(f"licence of {repo.name}, as its card has it: {licence}")
+    size, missing = _amount(plan.size()), _amount(plan.missing(hub))
+    typer.echo(f"{name}: {size}, {missing} of them to come")
     if dry_run:
         _tell_files(plan)
         return
@@ -87,22 +91,29 @@ def pull_model(
 def remove_model(
     name: Annotated[str, typer.Argument(help="A known name, or a hub id as org/name.")],
 ) -> None:
-    """Remove a model from the cache; what another model that is here needs stays."""
+    """Remove a model or adapters from the cache; what another model that is here needs stays."""
     hub = Hub()
+    named = parse_hub_path(name)
+    if named is not None and named[1]:
+        raise SettingsError(
+            f"a repository is removed as a whole, got a path in it: `turbolens models remove "
+            f"{named[0]}` removes all that was pulled from it"
+        )
     repos = repos_of(name, hub)
     here = [repo for repo in pulled_repos(hub) if repo.name in repos]
     if not here:
         raise ModelNotFoundError(f"{name} is not in {hub.folder}; see `turbolens models list`")
     for repo in here:
         remove_repo(repo)
-        typer.echo(f"removed {repo.name} ({repo.size / 1e9:.2f} GB)")
+        typer.echo(f"removed {repo.name} ({_amount(repo.size)})")
 
 
 def show(as_json: bool) -> None:
     """Everything that can be loaded, and what the cache holds besides."""
     hub = Hub()
     found = [_describe(model, hub) for model in known_models().values()]
-    named = {name for model in known_models() for name in needed_by(model)}
+    here = [model["name"] for model in found if model["place"]]
+    named = {name for model in here for name in needed_by(model)}
     others = [repo for repo in pulled_repos(hub) if repo.name not in named]
     if as_json:
         typer.echo(json.dumps(found + [_other(repo) for repo in others], indent=2))
@@ -115,7 +126,7 @@ def show(as_json: bool) -> None:
         )
     typer.echo(
         "Any folder, .safetensors file or hub id of the SD 1, 2 or XL families works too: "
-        "--model PATH"
+        "--model PATH; adapters too: turbolens models pull ORG/NAME/PATH"
     )
 
 
@@ -178,8 +189,19 @@ def _agree(model: KnownModel, accepted: bool) -> None:
     accept(model)
 
 
-def _licence(plan: Plan) -> str:
-    return plan.shares[0].repo.licence or "none is named"
+def _place_here(name: str, hub: Hub) -> Path:
+    """Where a known model, "clip-tokenizer" or a hub id lies. Raises `ModelNotFoundError`."""
+    if name == TOKENIZER:
+        return words_folder(hub)
+    named = None if name in known_models() else parse_hub_path(name)
+    if named is None or (not named[1] and cached_folder(HubRepo(name), hub, INDEX)):
+        return find_model(name, hub=hub).path
+    return find_adapter(name, "model or adapter", ("*.safetensors",), hub=hub)
+
+
+def _amount(size: int) -> str:
+    """Bytes as a person says them: a LoRA has megabytes, a model gigabytes."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _tell_files(plan: Plan) -> None:

@@ -134,7 +134,7 @@ def prepared_call(
     options = CallOptions(
         running, record=choices.record, overwrite=choices.overwrite,
         metrics_port=choices.metrics_port, control_port=choices.control_port,
-        seconds=choices.seconds, adapters=choices.adapters.kinds,
+        seconds=choices.seconds, adapters=choices.choice.adapters.kinds,
     )  # fmt: skip
     return Webcam(
         source, frame_filter, sinks, looks=looks_of(folder), options=options, notify=notify

@@ -2,12 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
-from .trial import Backend, Run, Trial
+from .trial import Backend, Result, Run, Trial
 
 Signature: TypeAlias = tuple[tuple[tuple[int, ...], torch.dtype], ...]
 
@@ -28,10 +28,10 @@ class Accelerated:
         self.part, self.backends, self.wait = part, tuple(backends), wait
         self._shapes: OrderedDict[Signature, _Shape] = OrderedDict()
 
-    def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
+    def __call__(self, *inputs: torch.Tensor) -> Any:
         """The part's result. No memory of it is used again by a later call."""
         if not self.backends:
-            return self.part(*inputs)  # type: ignore[no-any-return]
+            return self.part(*inputs)
         return self._shape(inputs)(inputs)
 
     @property
@@ -88,12 +88,12 @@ class _Shape:
         ways = [trial.backend for trial in (self._trial,) if trial is not None] + self._waiting
         return any(way.takes != "minutes" for way in ways)
 
-    def __call__(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    def __call__(self, inputs: Sequence[torch.Tensor]) -> Result:
         while self._wait and self.undecided:
             self._go_on(inputs)
         return self._go_on(inputs)
 
-    def _go_on(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    def _go_on(self, inputs: Sequence[torch.Tensor]) -> Result:
         """The result, and on the way one more comparison where a way is ready for it."""
         if self._trial is None and self._waiting:
             self._trial = Trial(self._waiting.pop(0), self._part, inputs, wait=self._wait)

@@ -36,7 +36,7 @@ class Fitting:
 
     def _whole(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
         try:
-            return self.accelerated(*inputs)
+            return self.accelerated(*inputs)  # type: ignore[no-any-return]
         except torch.OutOfMemoryError as error:
             reason = str(error).splitlines()[0]
         # Outside of the handler, which holds on to the tensors of the call that failed.

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from .trial import Run
+from .trial import Result, Run
 
 _WARM_UP = 3  # runs before the capture: cuDNN chooses algorithms, cuBLAS takes its workspaces
 
@@ -43,12 +43,14 @@ def captured(run: Run, inputs: Sequence[torch.Tensor]) -> Run:
         graph = torch.cuda.CUDAGraph()
         # Other threads may allocate meanwhile, which the default mode would take for an error.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            output = run(*static)
+            output: Result = run(*static)
 
-    def replay(*inputs: torch.Tensor) -> torch.Tensor:
+    def replay(*inputs: torch.Tensor) -> Result:
         for target, one in zip(static, inputs, strict=True):
             target.copy_(one, non_blocking=True)
         graph.replay()
-        return output.clone()  # the next replay writes over it
+        if isinstance(output, torch.Tensor):
+            return output.clone()  # the next replay writes over it
+        return tuple(one.clone() for one in output)
 
     return replay

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from threading import Thread
 from time import perf_counter
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
 from torch import nn
 
-Run: TypeAlias = Callable[..., torch.Tensor]
+Result: TypeAlias = torch.Tensor | tuple[torch.Tensor, ...]
+Run: TypeAlias = Callable[..., Any]
+"""Tensors → a tensor, or several: a `Result`."""
 
 LEAST_PSNR = 40.0  # dB, of the range of the plain result: what another way must reach
 LEAST_PSNR_HALF = 35.0  # the same where the plain result itself comes from half precision
@@ -84,18 +86,20 @@ class Trial:
             return None
         return self._run if median(self._after) < _GAIN * median(self._before) else None
 
-    def compare(self, best: Run, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    def compare(self, best: Run, inputs: Sequence[torch.Tensor]) -> Result:
         """The result of `best`, which the way on trial is compared with on the same inputs."""
         if self._run is None:
-            return best(*inputs)
+            return best(*inputs)  # type: ignore[no-any-return]
         result, seconds = _timed(best, inputs)
         try:
             other, took = _timed(self._run, inputs)
         except Exception as error:  # noqa: BLE001 - the edge of another runtime: PyTorch goes on
             self._refuse(f"failed: {_first_line(error)}")
             return result
-        psnr = agreement_db(result, other)
-        least = LEAST_PSNR if result.dtype == torch.float32 else LEAST_PSNR_HALF
+        pairs = list(zip(each_of(result), each_of(other), strict=True))
+        psnr = min(agreement_db(plain, given) for plain, given in pairs)
+        halves = any(plain.dtype != torch.float32 for plain, _ in pairs)
+        least = LEAST_PSNR_HALF if halves else LEAST_PSNR
         if not psnr >= least:
             self._refuse(f"differs too much ({psnr:.1f} dB, at least {least:.0f} are needed)")
         if self._warm:
@@ -120,6 +124,11 @@ class Trial:
         )
 
 
+def each_of(result: Result) -> tuple[torch.Tensor, ...]:
+    """The tensors of a result."""
+    return (result,) if isinstance(result, torch.Tensor) else result
+
+
 def agreement_db(plain: torch.Tensor, other: torch.Tensor) -> float:
     """PSNR of `other` against `plain`, whose range counts as the peak; ∞ where they are equal."""
     if plain.shape != other.shape:
@@ -132,11 +141,12 @@ def agreement_db(plain: torch.Tensor, other: torch.Tensor) -> float:
     return 20.0 * math.log10(peak / error) if peak > 0.0 else -math.inf
 
 
-def _timed(run: Run, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, float]:
+def _timed(run: Run, inputs: Sequence[torch.Tensor]) -> tuple[Result, float]:
     start = perf_counter()
-    result = run(*inputs)
-    if result.device.type in ("cuda", "xpu", "mps"):
-        getattr(torch, result.device.type).synchronize()
+    result: Result = run(*inputs)
+    device = each_of(result)[0].device
+    if device.type in ("cuda", "xpu", "mps"):
+        getattr(torch, device.type).synchronize()
     return result, perf_counter() - start
 
 

@@ -1,31 +1,27 @@
 """Where the files of LoRAs, ControlNets and IP-Adapters lie: a file, a folder, or on the hub."""
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
 from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
+from turbolens.filter.loading.cached_adapters import find_adapter
 from turbolens.filter.loading.folders import _load_weights, _quiet_transformers, _variant
-
-_HUB = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)(?:/(.+))?")
-_PICKLES = {".bin", ".pt", ".pth", ".ckpt"}
+from turbolens.filter.loading.needed_files import PICKLES, SAFETENSORS
 
 
 def locate_file(source: str | Path, what: str, beside: Sequence[str] = ()) -> Path:
     """The safetensors file that is meant by FILE, FOLDER, org/name or org/name/path/to/file.
 
     what: its kind, for messages. beside: patterns of files that belong to it, from its folder. A
-    folder or repository must hold exactly one. Raises `ModelNotFoundError` where there is nothing,
-    `UnsupportedModelError` for a pickle.
+    folder or repository must hold exactly one. Nothing is downloaded. Raises `ModelNotFoundError`
+    where there is nothing, `UnsupportedModelError` for a pickle.
     """
     path = Path(source).expanduser()
+    _refuse_pickle(path, what)
     if not path.exists():
-        path = _from_hub(str(source), what, ("*.safetensors", *beside))
+        path = find_adapter(str(source), what, ("*.safetensors",), beside)
     if path.is_dir():
         found = sorted(path.glob("*.safetensors"))
         if len(found) != 1:
@@ -35,21 +31,21 @@ def locate_file(source: str | Path, what: str, beside: Sequence[str] = ()) -> Pa
                 "name the file itself"
             )
         path = found[0]
-    if path.suffix != ".safetensors":
-        danger = " (a pickle can run any code)" if path.suffix in _PICKLES else ""
-        raise UnsupportedModelError(f"a {what} must be a safetensors file, got {path}{danger}")
+    if path.suffix != SAFETENSORS:
+        raise UnsupportedModelError(f"a {what} must be a safetensors file, got {path}")
     return path
 
 
 def locate_folder(source: str | Path, what: str, patterns: Sequence[str]) -> Path:
     """The folder that is meant by FOLDER, org/name or org/name/path/to/folder.
 
-    patterns: the files in it that are needed. Raises `ModelNotFoundError` where there is none.
+    patterns: the files in it that are needed. Nothing is downloaded. Raises `ModelNotFoundError`
+    where there is none, `UnsupportedModelError` for a file.
     """
     path = Path(source).expanduser()
-    if path.is_file():
+    if path.is_file() or (path.suffix in (SAFETENSORS, *PICKLES) and not path.is_dir()):
         raise UnsupportedModelError(f"a {what} must be a folder in diffusers' layout, got {path}")
-    return path if path.is_dir() else _from_hub(str(source), what, patterns)
+    return path if path.is_dir() else find_adapter(str(source), what, patterns)
 
 
 def load_network(kind: Any, folder: Path, stem: str, **options: Any) -> Any:
@@ -73,27 +69,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _from_hub(source: str, what: str, patterns: Sequence[str]) -> Path:
-    """A path in the local snapshot of a repository, downloaded if it is not there."""
-    named = _HUB.fullmatch(source)
-    if named is None:
-        raise ModelNotFoundError(
-            f"there is no {what} at {source!r}: give a file, a folder, or a hub id as org/name"
+def _refuse_pickle(path: Path, what: str) -> None:
+    if path.suffix in PICKLES and not path.is_dir():
+        raise UnsupportedModelError(
+            f"a {what} must be a safetensors file, got {path} (a pickle can run any code)"
         )
-    repository, inside = named[1], named[2] or ""
-    within = str(Path(inside).parent) if inside.endswith(".safetensors") else inside
-    prefix = "" if within in ("", ".") else f"{within}/"
-    wanted = [f"{prefix}{pattern}" for pattern in patterns]
-    if within != inside:  # a file is named: it alone, and what belongs beside it
-        wanted = [inside, *wanted[1:]]
-    try:
-        folder = Path(snapshot_download(repository, allow_patterns=wanted))
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelNotFoundError(
-            f"there is no {what} {source!r} here, and it is not to be had from the hub: {reason}"
-        ) from error
-    path = folder / inside
-    if not path.exists():
-        raise ModelNotFoundError(f"the hub's {repository} holds no {inside}")
-    return path

@@ -63,7 +63,10 @@ class ImagePrompts:
         """
         path = locate_file(source, "IP-Adapter", beside=_BESIDE)
         if not (path.parent / "image_encoder").is_dir():
-            raise ModelNotFoundError(f"{path} must have its folder image_encoder beside it")
+            raise ModelNotFoundError(
+                f"{path} must have its folder image_encoder beside it; `turbolens models pull` "
+                "brings it with the file where the repository has it there"
+            )
         tensors = _read(path)
         encoder = load_network(
             CLIPVisionModelWithProjection, path.parent / "image_encoder", "model"

@@ -18,6 +18,8 @@ from turbolens.filter.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
 from turbolens.filter.schedule import Schedule
 
+from .needed_files import PICKLES
+
 # The classes of diffusers reach a type checker without their methods.
 Autoencoder: TypeAlias = Any
 UNet: TypeAlias = Any
@@ -32,7 +34,6 @@ _TEXT_ENCODERS: dict[str, type[TextEncoder]] = {
     "CLIPTextModel": CLIPTextModel,
     "CLIPTextModelWithProjection": CLIPTextModelWithProjection,
 }
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5")
 _REFUSED_UNET_OPTIONS = ("class_embed_type", "encoder_hid_dim_type", "time_cond_proj_dim")
 _DAMAGE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError)
 
@@ -203,7 +204,7 @@ def _variant(folder: Path, stem: str) -> str | None:
         return None
     if weights:
         return "fp16"
-    if any(name.endswith(_PICKLES) for name in files):
+    if any(name.endswith(PICKLES) for name in files):
         raise UnsupportedModelError(
             f"weights must be safetensors, and {folder} holds pickled ones, which can run any "
             "code; save them with save_pretrained(safe_serialization=True)"

@@ -26,6 +26,7 @@ from turbolens.filter.errors import DownloadError, ModelNotFoundError
 from .catalogue import HubRepo
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_HUB_PATH = re.compile(rf"({HUB_ID.pattern})(?:/(.+?))?/?")
 HTTP_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]
 """The base of every fault of a connection, whichever library huggingface_hub speaks HTTP with."""
 
@@ -157,8 +158,28 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def parse_hub_path(name: str) -> tuple[str, str] | None:
+    """org/name or org/name/path → the repository, and the path or ""; None for anything else.
+
+    org/name.safetensors is a file that is missing, and no hub id.
+    """
+    named = _HUB_PATH.fullmatch(name)
+    if named is None or named[1].endswith(".safetensors"):
+        return None
+    inside = named[2] or ""
+    if inside and not {"", ".", ".."}.isdisjoint(inside.split("/")):
+        return None
+    return named[1], inside
+
+
 def cached_folder(repo: HubRepo, hub: Hub, needs: str) -> Path | None:
-    """The repository's files on this machine, if the file `needs` is among them.
+    """The repository's files on this machine, if the file `needs` is among them."""
+    folders = cached_snapshots(repo, hub)
+    return next((folder for folder in folders if (folder / needs).is_file()), None)
+
+
+def cached_snapshots(repo: HubRepo, hub: Hub) -> list[Path]:
+    """The repository's commits on this machine, each a folder, which may hold a part of its files.
 
     The pinned commit goes before `main` as it was last seen, and that before any other. The network
     is not asked.
@@ -168,7 +189,7 @@ def cached_folder(repo: HubRepo, hub: Hub, needs: str) -> Path | None:
     folders = [snapshots / name for name in names if name is not None]
     if snapshots.is_dir():
         folders += sorted(snapshots.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
-    return next((folder for folder in folders if (folder / needs).is_file()), None)
+    return folders
 
 
 def _known_commit(repo: str, branch: str, hub: Hub) -> str | None:

@@ -19,7 +19,7 @@ from .catalogue import (
     known_models,
 )
 from .hub import HUB_ID, Hub, cached_folder
-from .pulling import INDEX
+from .needed_files import INDEX
 from .weights_header import family_of, read_header
 
 SINGLE_FILE = ".safetensors"

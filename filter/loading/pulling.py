@@ -1,30 +1,27 @@
-"""`pull`: a model from the hub onto this machine: what is needed of it, and nothing else."""
+"""`pull`: a model or adapter from the hub onto this machine: what is needed, and nothing else."""
 
-import fnmatch
-import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from turbolens.filter.errors import DownloadError, ModelNotFoundError, UnsupportedModelError
+from turbolens.filter.errors import DownloadError, ModelNotFoundError
 
 from .catalogue import CLIP_TOKENIZER, HubFile, HubRepo, KnownModel, known_models
-from .hub import HUB_ID, Hub, RemoteFile, RemoteRepo, list_repo, snapshot_folder
+from .hub import Hub, RemoteFile, RemoteRepo, list_repo, parse_hub_path, snapshot_folder
+from .needed_files import (
+    INDEX,
+    autoencoder_files,
+    pipeline_files,
+    pipeline_files_without_unet,
+    repo_files,
+    tokenizer_files,
+)
 from .transfer import bytes_here, fetch, is_sound, place
 
-INDEX = "model_index.json"
 TOKENIZER = "clip-tokenizer"
 """The name under which CLIP's words alone are pulled."""
 
-_COMPONENTS = (
-    "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae",
-)  # fmt: skip
-_TEXTS = (INDEX, "looks.json", *(f"{name}/*.json" for name in _COMPONENTS), "tokenizer*/*.txt")
-_WEIGHTS = re.compile(
-    r"(?P<folder>(?:[\w.-]+/)?)(?:model|diffusion_pytorch_model)"
-    r"(?P<half>\.fp16)?(?:-\d+-of-\d+)?\.safetensors"
-)
 _RESERVE = 1 << 28  # bytes of the disk that stay free
 
 OnProgress = Callable[[int, int], None]
@@ -49,10 +46,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Plan:
-    """What `pull` is about to do. The first share is the model itself."""
+    """What `pull` is about to do. The first share is the model itself.
+
+    path: of the file or folder that is meant within its repository; "": all of that.
+    """
 
     name: str
     shares: tuple[Share, ...]
+    path: str = ""
 
     def size(self) -> int:
         """Bytes, all in all."""
@@ -66,28 +67,32 @@ class Plan:
 def planned(name: str, hub: Hub, revision: str | None = None) -> Plan:
     """What has to come for a known model, "clip-tokenizer" or a hub id, as the hub lists it now.
 
-    revision: of the model's own repository, in place of the pinned one, or of `main`. Raises
+    A hub id is org/name, for a model or an adapter, or org/name/path, for an adapter. revision: of
+    the model's own repository, in place of the pinned one, or of `main`. Raises
     `ModelNotFoundError`, `UnsupportedModelError` or `DownloadError`.
     """
     known = known_models().get(name)
     if known is not None and known.base is not None:
         return Plan(name, _shares(known, known.base, hub, revision))
     if name == TOKENIZER:
-        return Plan(name, (_share(CLIP_TOKENIZER, hub, revision, _tokenizer_files),))
-    if known is None and HUB_ID.fullmatch(name):
-        return Plan(name, (_share(HubRepo(name), hub, revision, _pipeline_files),))
+        return Plan(name, (_share(CLIP_TOKENIZER, hub, revision, tokenizer_files),))
+    named = parse_hub_path(name)
+    if known is None and named is not None:
+        repo, path = named
+        share = _share(HubRepo(repo), hub, revision, lambda remote: repo_files(remote, path))
+        return Plan(name, (share,), path)
     if known is not None:
         raise ModelNotFoundError(f"{name} is part of the package: there is nothing to pull")
     raise ModelNotFoundError(
         f"there is no model {name!r} to pull; known models are {', '.join(known_models())}, "
-        "or give a hub id such as stabilityai/sd-turbo"
+        "or give a hub id such as stabilityai/sd-turbo, or org/name/path for an adapter"
     )
 
 
 def pull(plan: Plan, hub: Hub, on_progress: OnProgress = lambda done, total: None) -> Path:
-    """Bring what is planned onto this machine, and return the model's folder.
+    """Bring what is planned onto this machine, and return where it lies: a folder, or the file.
 
-    on_progress gets the bytes that are here and those of the whole. The model appears under its
+    on_progress gets the bytes that are here and those of the whole. A model appears under its
     name only when all of it is here. Raises `DownloadError`; what has arrived is kept, and the next
     call goes on from there.
     """
@@ -109,7 +114,7 @@ def pull(plan: Plan, hub: Hub, on_progress: OnProgress = lambda done, total: Non
     for share in plan.shares:
         _record(share, hub)
     first = plan.shares[0].repo
-    return snapshot_folder(first.name, first.commit, hub)
+    return snapshot_folder(first.name, first.commit, hub) / plan.path
 
 
 def damaged(plan: Plan, hub: Hub) -> list[str]:
@@ -122,11 +127,11 @@ def damaged(plan: Plan, hub: Hub) -> list[str]:
 
 
 def _shares(known: KnownModel, base: HubRepo, hub: Hub, revision: str | None) -> tuple[Share, ...]:
-    own = _pipeline_files if known.unet is None else _pipeline_files_without_unet
+    own = pipeline_files if known.unet is None else pipeline_files_without_unet
     shares = [_share(base, hub, revision, own)]
     shares += [_file_share(file, hub) for file in (known.unet, known.lora) if file is not None]
     if known.tiny_vae is not None:
-        shares.append(_share(known.tiny_vae, hub, None, _autoencoder_files))
+        shares.append(_share(known.tiny_vae, hub, None, autoencoder_files))
     return tuple(shares)
 
 
@@ -147,59 +152,6 @@ def _file_share(file: HubFile, hub: Hub) -> Share:
     if not chosen:
         raise ModelNotFoundError(f"{file.repo.name} has no {file.path} at {hub.url}")
     return Share(remote, chosen, file.repo.revision)
-
-
-def _pipeline_files(repo: RemoteRepo) -> list[RemoteFile]:
-    """The configs, tokenizers and weights of a repository in diffusers' layout."""
-    texts = _matching(repo.files, _TEXTS)
-    if INDEX not in {file.path for file in texts}:
-        raise UnsupportedModelError(
-            f"{repo.name} is not in diffusers' layout: it has no {INDEX}; download one of its "
-            ".safetensors files yourself and give its path to --model"
-        )
-    folders = [
-        name for name in _COMPONENTS if any(each.path.startswith(f"{name}/") for each in repo.files)
-    ]
-    needed = [name for name in folders if not name.startswith(("scheduler", "tokenizer"))]
-    return texts + [file for name in needed for file in _weights(repo, f"{name}/")]
-
-
-def _pipeline_files_without_unet(repo: RemoteRepo) -> list[RemoteFile]:
-    return [
-        file for file in _pipeline_files(repo)
-        if not (file.path.startswith("unet/") and file.path.endswith(".safetensors"))
-    ]  # fmt: skip
-
-
-def _autoencoder_files(repo: RemoteRepo) -> list[RemoteFile]:
-    return _matching(repo.files, ("config.json",)) + _weights(repo, "")
-
-
-def _tokenizer_files(repo: RemoteRepo) -> list[RemoteFile]:
-    return _matching(repo.files, ("vocab.json", "merges.txt"))
-
-
-def _matching(files: Iterable[RemoteFile], patterns: Iterable[str]) -> list[RemoteFile]:
-    return [
-        file for file in files
-        if any(fnmatch.fnmatchcase(file.path, pattern) for pattern in patterns)
-    ]  # fmt: skip
-
-
-def _weights(repo: RemoteRepo, folder: str) -> list[RemoteFile]:
-    """The safetensors of a folder: those in half precision where there are any."""
-    found = [
-        (bool(match["half"]), file) for file in repo.files
-        if (match := _WEIGHTS.fullmatch(file.path)) and match["folder"] == folder
-    ]  # fmt: skip
-    half = [file for is_half, file in found if is_half]
-    chosen = half or [file for _, file in found]
-    if not chosen:
-        raise UnsupportedModelError(
-            f"{repo.name} has no safetensors in {folder or 'its root'}; pickled weights can run "
-            "any code and are never loaded"
-        )
-    return chosen
 
 
 def _check_space(plan: Plan, hub: Hub) -> None:

@@ -3,6 +3,7 @@
 Imported by GStreamer's own Python, which has `gi`; torch is loaded when the element starts.
 """
 
+import os
 import time
 from typing import Any
 
@@ -14,6 +15,7 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import GLib, GObject, Gst, GstBase, GstVideo  # noqa: E402
 
 from turbolens.filter import FilterSettings, TurbolensError  # noqa: E402
+from turbolens.filter.choices import ACCELERATIONS  # noqa: E402
 
 from .buffers import FORMATS, Layout, frame_from, write_into  # noqa: E402
 from .properties import Property, properties, to_setting  # noqa: E402
@@ -26,6 +28,10 @@ LOADING = {
     "model": ("embedded", "A name of `turbolens models`, or a folder. Read at the start."),
     "device": ("auto", "auto, cpu, cuda, mps, … Read at the start."),
     "dtype": ("auto", "Number format: auto, float32, bfloat16, float16. Read at the start."),
+    "acceleration": (
+        os.environ.get("TURBOLENS_ACCELERATION", "auto"),
+        f"What runs the networks: {', '.join(ACCELERATIONS)}. Read at the start.",
+    ),
 }
 
 
@@ -126,7 +132,8 @@ class Turbolens(GstBase.BaseTransform):  # type: ignore[misc] # gi has no types
 
             loading = {name: self._values[name] for name in ("device", "dtype")}
             model = TurboModel.load(self._values["model"], **loading)
-            self._filter = FrameFilter(model.accelerate(), self._settings)
+            model.accelerate(self._values["acceleration"])
+            self._filter = FrameFilter(model, self._settings)
         except (TurbolensError, OSError) as error:
             self._tell(Gst.Message.new_error, Gst.LibraryError.INIT, error)
             return False

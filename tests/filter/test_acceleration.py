@@ -13,7 +13,7 @@ from turbolens.filter import SettingsError
 from turbolens.filter.acceleration import Accelerated, Backend, backends_for
 from turbolens.filter.acceleration.compiled import Compiled
 from turbolens.filter.acceleration.graphs import CudaGraphs
-from turbolens.filter.acceleration.trial import Run, agreement_db
+from turbolens.filter.acceleration.trial import Result, Run, agreement_db
 
 CPU = torch.device("cpu")
 
@@ -27,12 +27,19 @@ class Slow(nn.Module):
         return 2.0 * numbers
 
 
+class SlowPair(Slow):
+    """The double and the number itself."""
+
+    def forward(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
+        return super().forward(numbers), numbers
+
+
 class Way:
     """A backend that is what a test says."""
 
     def __init__(
         self,
-        run: Callable[[torch.Tensor], torch.Tensor],
+        run: Callable[[torch.Tensor], Result],
         takes: Literal["moment", "seconds", "minutes"] = "moment",
     ) -> None:
         self.name, self.takes, self._run = "way", takes, run
@@ -93,6 +100,11 @@ def test_new_weights_begin_anew() -> None:
     accelerated = decided(Way(lambda numbers: 2.0 * numbers))
     accelerated.renew()
     assert accelerated.latest == "none"
+
+
+def test_every_tensor_of_a_result_must_agree() -> None:
+    assert decided(Way(lambda n: (2.0 * n, n)), SlowPair()).latest == "way"
+    assert decided(Way(lambda n: (2.0 * n, n + 1.0)), SlowPair()).latest == "none"
 
 
 def test_agreement_is_measured_against_the_range() -> None:

@@ -1,4 +1,4 @@
-"""Where adapters lie: files, folders, and what of the hub has been downloaded."""
+"""Where adapters lie: files, folders, and what of the hub is in the cache."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ COMMIT = "0" * 40
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache that holds one repository, without a network. Gives its snapshot."""
+    """A cache that holds one repository. Gives its snapshot."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     repository = tmp_path / "models--org--name"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text(COMMIT)
     snapshot = repository / "snapshots" / COMMIT
-    for name in ("ink.safetensors", "models/ip.safetensors", "models/image_encoder/config.json"):
+    beside = ("models/config.json", "models/image_encoder/config.json")
+    for name in ("ink.safetensors", "models/ip.safetensors", *beside):
         (snapshot / name).parent.mkdir(parents=True, exist_ok=True)
         (snapshot / name).touch()
     return snapshot
@@ -38,14 +38,21 @@ def test_a_file_or_folder_within_a_repository_can_be_named(hub: Path) -> None:
 
 
 def test_what_the_repository_lacks_is_named(hub: Path) -> None:
-    with pytest.raises(ModelNotFoundError, match=r"holds no nothing\.safetensors"):
+    with pytest.raises(ModelNotFoundError, match=r"pull org/name/nothing\.safetensors`"):
         locate_file("org/name/nothing.safetensors", "LoRA")
 
 
 @pytest.mark.usefixtures("hub")
-def test_a_repository_that_is_not_here_is_said_to_be_out_of_reach() -> None:
-    with pytest.raises(ModelNotFoundError, match="no LoRA 'org/other' here"):
-        locate_file("org/other", "LoRA")
+@pytest.mark.parametrize("name", ["loras/ink.safetensors", "nothing", "org/name/../ink"])
+def test_what_is_no_hub_id_is_not_said_to_be_pulled(name: str) -> None:
+    with pytest.raises(ModelNotFoundError, match="give a file, a folder, or a hub id"):
+        locate_file(name, "LoRA")
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_pickle_is_refused_before_it_is_looked_for() -> None:
+    with pytest.raises(UnsupportedModelError, match="a pickle can run any code"):
+        locate_file("org/name/lora.bin", "LoRA")
 
 
 def test_a_folder_with_two_files_asks_for_one(tmp_path: Path) -> None:
@@ -59,3 +66,5 @@ def test_a_controlnet_is_no_single_file(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").touch()
     with pytest.raises(UnsupportedModelError, match="must be a folder"):
         locate_folder(tmp_path / "a.safetensors", "ControlNet", ())
+    with pytest.raises(UnsupportedModelError, match="must be a folder"):
+        locate_folder("org/name/a.safetensors", "ControlNet", ())

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from turbolens.filter import FilterSettings
-from turbolens.filter.coherence import Change, Coherence, InputView, scene_change, stillness
+from turbolens.filter.coherence import (
+    Change,
+    Coherence,
+    InputView,
+    Seeing,
+    scene_change,
+    stillness,
+)
 from turbolens.filter.luma import luma_of
 from turbolens.filter.motion import warped
 
@@ -263,3 +270,15 @@ def test_a_glow_goes_with_what_it_glowed_around() -> None:
         _, change = coherence.before(_view(image), _encoded(image), settings)
         shown = coherence.after(result, change, settings)
     assert shown.abs().max() < 0.1
+
+
+def test_seeing_by_tensors_alone_sees_the_same() -> None:
+    torch.manual_seed(0)
+    scene = torch.nn.functional.avg_pool2d(255 * torch.rand(1, 1, 104, 168), 9, stride=1)
+    past, now = scene[..., :64, :96], scene[..., 3:67, 2:98]
+    plain = InputView(now, CPU).change_from(InputView(past, CPU), 0.5)
+    fast = InputView(now, CPU, Seeing()).change_from(InputView(past, CPU), 0.5)
+    for name in ("kept", "there"):
+        assert torch.equal(getattr(plain, name), getattr(fast, name))
+    assert torch.equal(plain.motion.flow, fast.motion.flow)
+    assert not InputView(now, CPU, Seeing()).change_from(InputView(past, CPU), 1.0).kept.any()

@@ -12,7 +12,8 @@ from turbolens.filter import UnsupportedModelError as Unsupported
 from turbolens.filter.loading.catalogue import HubRepo
 from turbolens.filter.loading.hub import Hub, cached_folder
 from turbolens.filter.loading.locating import find_model
-from turbolens.filter.loading.pulling import INDEX, damaged, planned, pull
+from turbolens.filter.loading.needed_files import INDEX
+from turbolens.filter.loading.pulling import damaged, planned, pull
 from turbolens.filter.loading.transfer import bytes_here
 
 from .hub_server import COMMIT, Faults, HubServer, Repo
@@ -208,15 +209,16 @@ def test_a_token_goes_to_the_hub_alone(
     assert all(each.has_token for each in server.requests if each.path.startswith("/api/"))
 
 
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [(INDEX, "not in diffusers' layout"), ("vae/diffusion_pytorch_model.fp16.safetensors", "vae/")],
-)
-def test_what_cannot_be_loaded_is_not_pulled(
-    server: HubServer, hub: Hub, path: str, words: str
-) -> None:
-    del server.repos[NAME].files[path]
-    with pytest.raises(Unsupported, match=words):
+def test_what_cannot_be_loaded_is_not_pulled(server: HubServer, hub: Hub) -> None:
+    del server.repos[NAME].files["vae/diffusion_pytorch_model.fp16.safetensors"]
+    with pytest.raises(Unsupported, match="no safetensors in vae/"):
+        planned(NAME, hub)
+
+
+def test_without_an_index_the_folders_and_files_are_named(server: HubServer, hub: Hub) -> None:
+    for path in (INDEX, "whole.safetensors"):
+        del server.repos[NAME].files[path]
+    with pytest.raises(ModelNotFoundError, match=f"pull one of .* {NAME}/unet, .* {NAME}/vae,"):
         planned(NAME, hub)
 
 

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 
 from tests.filter.hub_server import Faults, HubServer, Repo
+from turbolens.filter import SettingsError
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, known_models
+from turbolens.pipelines.models_command import list_models, pull_model, remove_model
 
 from .conftest import started
 
@@ -77,7 +80,7 @@ def test_a_licence_must_be_accepted_once(environment: dict[str, str], server: Hu
     assert _run(environment, "models", "pull", "sd-turbo", "--accept-licence").returncode == 0
     again = _run(environment, "models", "pull", "sd-turbo")
     assert again.returncode == 0
-    assert "0.00 GB of them to come" in again.stdout
+    assert "0.0 MB of them to come" in again.stdout
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 1)])
@@ -140,3 +143,29 @@ def test_models_are_listed_and_removed(environment: dict[str, str], tmp_path: Pa
     assert not list((tmp_path / "hf").rglob("*.safetensors"))
     assert _run(environment, "models", "remove", NAME).returncode == 2
     assert _run(environment, "models", "pull", NAME, "--offline").returncode == 2
+
+
+def test_an_adapter_is_pulled_listed_and_removed(
+    environment: dict[str, str],
+    server: HubServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = {path: path.encode() for path in ("a.safetensors", "more/b.safetensors")}
+    server.repos["org/loras"] = Repo(files)
+    pulled = _run(environment, "models", "pull", "org/loras/more/b.safetensors")
+    assert pulled.returncode == 0, pulled.stderr
+    assert "licence of org/loras, as its card has it: mit" in pulled.stdout
+    assert "more/b.safetensors\n" in pulled.stdout
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", f"{environment['HF_HOME']}/hub")
+    pull_model("org/loras/more", offline=True)
+    assert "org/loras/more is here: " in capsys.readouterr().out
+    list_models(as_json=True)
+    assert json.loads(capsys.readouterr().out)[-1]["name"] == "org/loras"
+    remove_model("org/loras")
+    assert capsys.readouterr().out == "removed org/loras (0.0 MB)\n"
+
+
+def test_a_path_is_not_removed_alone() -> None:
+    with pytest.raises(SettingsError, match="`turbolens models remove org/loras` removes all"):
+        remove_model("org/loras/a.safetensors")

@@ -213,7 +213,7 @@ def test_it_goes_on_both_ways_after_the_rtmp_server_between_was_restarted(
             until(lambda: "the source is lost" in " ".join(notices))
             there.enter_context(rtmp_server(port, tmp_path))
             there.enter_context(Peer("publish", f"{server}/in", "flv", 60))
-            until(lambda: f"{server}/out is back" in notices)
+            until(lambda: {f"{server}/out is back", "the source is back"} <= set(notices))
             seen.append(watched(f"{server}/out"))
     assert all(is_inverted(pictures["levels"]) for pictures in seen)
     assert all(pictures["sounds"] for pictures in seen)

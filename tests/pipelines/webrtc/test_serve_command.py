@@ -24,15 +24,18 @@ from turbolens.pipelines.webrtc import Limits, create_app
 from .conftest import Peer, ShadeModel, asynchronous, new_shade, post_offer
 
 ROOT = Path(__file__).resolve().parents[3]
-SERVE = [sys.executable, "-m", "turbolens", "serve", "--port", "0", "--size", "64"]
+SERVE = [sys.executable, "-m", "turbolens", "serve", "--port", "0"]
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 LINK = re.compile(r"open (https?)://([^:/]+):(\d+)/(#token=(\S+))?")
 
 
 @contextmanager
-def server(*options: str) -> Iterator[tuple["subprocess.Popen[str]", re.Match[str]]]:
-    """A running `turbolens serve`, and the link that it printed."""
-    with started([*SERVE, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+def server(
+    *options: str, size: str | None = "64"
+) -> Iterator[tuple["subprocess.Popen[str]", re.Match[str]]]:
+    """A running `turbolens serve`, and the link that it printed; size: none, to let it choose."""
+    sized = () if size is None else ("--size", size)
+    with started([*SERVE, *sized, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                  text=True) as process:  # fmt: skip
         assert process.stdout is not None
         found = LINK.search(process.stdout.readline())

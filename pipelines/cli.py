@@ -86,7 +86,9 @@ _register_if_present(
     "Filter the camera, and show it as a camera that a video call can choose.",
 )
 _register_if_present(
-    "train", "turbolens.filter.training.command", "Make the embedded model's weights anew."
+    "train",
+    "turbolens.filter.training.command",
+    "Make the embedded model's weights anew, or a Turbo model of your own.",
 )
 
 

@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-COLOURS = ((214, 69, 65), (52, 120, 194), (46, 160, 97), (230, 150, 30), (130, 80, 180))
+COLOURS = ((214, 69, 65), (52, 120, 194), (46, 160, 97), (230, 150, 30), (130, 80, 180),
+           (90, 90, 90), (0, 160, 170), (190, 90, 140))  # fmt: skip
+_LINEAR_BELOW = 1e-3
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
@@ -36,18 +38,25 @@ def _framed(image: Tensor) -> Tensor:
 def write_curves(
     path: Path, history: Sequence[dict[str, float]], size: tuple[int, int] = (640, 360)
 ) -> None:
-    """Draw each loss, averaged over 1 % of the steps, on a logarithmic axis, coloured by order."""
+    """Draw each loss, averaged over 1 % of the steps, coloured by order.
+
+    The axis is logarithmic, and linear around 0, since an adversary's loss may be negative.
+    """
     width, height = size
     canvas = np.full((height, width, 3), 255, np.uint8)
     canvas[:: height // 6] = 232
     series = {name: _smoothed([h[name] for h in history], width) for name in history[0]}
-    values = np.log10(np.maximum(np.concatenate(list(series.values())), 1e-6))
+    values = _on_axis(np.concatenate(list(series.values())))
     low, span = values.min(), max(float(np.ptp(values)), 1e-6)
     for (_, curve), colour in zip(series.items(), COLOURS, strict=False):
-        rows = (height - 8) - (np.log10(np.maximum(curve, 1e-6)) - low) / span * (height - 16)
+        rows = (height - 8) - (_on_axis(curve) - low) / span * (height - 16)
         for thickness in range(2):
             canvas[rows.astype(int) + thickness, np.arange(len(rows))] = colour
     write_png(path, canvas)
+
+
+def _on_axis(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.arcsinh(values / _LINEAR_BELOW)
 
 
 def _smoothed(values: Sequence[float], points: int) -> NDArray[np.float64]:

@@ -1,8 +1,7 @@
-"""`turbolens train`: the embedded model, from a folder of photographs."""
+"""`turbolens train`: the embedded model, and the commands below it."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from torch import Tensor
+from typer.core import TyperGroup
 
 from turbolens.filter.device import fastest_cpu_dtype, resolve_device
 from turbolens.filter.loading.folders import Autoencoder
@@ -30,9 +30,11 @@ from .data import (
     render,
 )
 from .denoiser_stage import Denoiser, latent_losses, pixel_losses
+from .distill.command import distill
 from .folder import save_model
 from .loop import Stage
 from .phrases import every_phrase
+from .progress import follow
 from .text import new_tokenizer
 
 SIZE = 256
@@ -72,6 +74,24 @@ def train(
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
 
 
+class _Commands(TyperGroup):
+    """`turbolens train --data …`, without a command's name, is `turbolens train embedded …`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name in where no command is named."""
+        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
+            args = ["embedded", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_Commands, add_completion=False, rich_markup_mode=None,
+    help="Make the embedded model's weights anew, or a Turbo model of your own.",
+)  # fmt: skip
+app.command("embedded")(train)
+app.command("distill")(distill)
+
+
 def _render(progress: Progress, pictures: list[Path], out: Path) -> None:
     task = progress.add_task("rendering the looks", total=len(pictures))
     for done in render(pictures, out, SIZE):
@@ -87,7 +107,7 @@ def _autoencoder(
     vae = new_autoencoder(_first_images(renders, seed))
     vae.to(device=device, memory_format=torch.channels_last)
     stage = Stage("autoencoder", vae, autoencoder_losses(vae, renders), out, steps, 1.5e-3, seed)
-    _follow(progress, "autoencoder", stage)
+    list(follow(progress, stage))
     return vae
 
 
@@ -133,29 +153,10 @@ def _denoiser(
         Stage("pixels", denoiser, fine, out, steps, PIXEL_RATE, seed),
     )
     for stage in stages:
-        for step in _follow(progress, stage.name, stage, every=1000):
+        for step in follow(progress, stage, every=1000):
             sheet = _sheet(denoiser, vae, samples)
             write_sheet(out / f"samples-{stage.name}-{step:05d}.png", sheet)
     return denoiser
-
-
-def _follow(
-    progress: Progress, name: str, stage: Stage, every: int = 0
-) -> list[int] | Iterator[int]:
-    """Run a stage under a progress bar, yielding every so many steps and at the end."""
-    steps = _advance(progress, name, stage, every)
-    return steps if every else list(steps)
-
-
-def _advance(progress: Progress, name: str, stage: Stage, every: int) -> Iterator[int]:
-    task = progress.add_task(name, total=stage.steps)
-    for step in stage.run():
-        loss = sum(stage.history[-1].values())
-        progress.update(task, completed=step, description=f"{name}, loss {loss:.3f}")
-        if every and step % every == 0:
-            yield step
-    progress.update(task, completed=stage.steps)
-    yield stage.steps
 
 
 def _samples(data: Path) -> Tensor:

@@ -1,14 +1,17 @@
 """Writing a trained model as a folder in the layout that diffusers saves, in float16."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import EulerDiscreteScheduler
+from torch import Tensor
 from transformers import CLIPTokenizer
 
-from turbolens.filter.loading.folders import Autoencoder
+from turbolens.filter.loading.folders import Autoencoder, Components, UNet
+from turbolens.filter.schedule import PredictionType
 
 from .denoiser_stage import Denoiser, new_betas
 from .phrases import PHRASES
@@ -23,15 +26,50 @@ def save_model(folder: Path, vae: Autoencoder, denoiser: Denoiser) -> None:
     _save(denoiser.unet, folder / "unet")
     _save(denoiser.text_encoder, folder / "text_encoder")
     _save_tokenizer(denoiser.tokenizer, folder / "tokenizer")
-    scheduler: Any = EulerDiscreteScheduler(  # type: ignore[no-untyped-call]
-        trained_betas=new_betas(),
-        timestep_spacing="trailing",
-        steps_offset=1,
-        prediction_type="epsilon",
-    )
-    scheduler.save_pretrained(folder / "scheduler")
+    _save_scheduler(new_betas(), "epsilon", folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(_index(), indent=2) + "\n")
     (folder / "looks.json").write_text(json.dumps(PHRASES, indent=2) + "\n")
+
+
+def save_student(
+    folder: Path, components: Components, unet: UNet, looks: Sequence[str] = ()
+) -> None:
+    """Write a model's parts with another UNet, which predicts as they say, to `folder`.
+
+    The scheduler is Euler's with trailing timesteps, as a few steps want it. looks: names for the
+    gallery, where the model lists none. The weights are turned to float16 in place.
+    """
+    _save(components.vae, folder / "vae")
+    _save(unet, folder / "unet")
+    pairs = zip(components.text_encoders, components.tokenizers, strict=True)
+    for suffix, (text_encoder, tokenizer) in zip(("", "_2"), pairs, strict=False):
+        _save(text_encoder, folder / f"text_encoder{suffix}")
+        _save_tokenizer(tokenizer, folder / f"tokenizer{suffix}")
+    schedule = components.schedule
+    betas = betas_of(schedule.alphas_cumprod)
+    _save_scheduler(betas, schedule.prediction_type, folder / "scheduler")
+    index = _index() if len(components.text_encoders) == 1 else _index_xl()
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    names = list(components.looks or looks)
+    if names:
+        (folder / "looks.json").write_text(json.dumps(names, indent=2) + "\n")
+
+
+def betas_of(alphas_cumprod: Tensor) -> list[float]:
+    """β_t = 1 − ᾱ_t / ᾱ_(t−1) of ᾱ (T,)."""
+    alphas = alphas_cumprod.double()
+    before = torch.cat([torch.ones_like(alphas[:1]), alphas[:-1]])
+    return [float(beta) for beta in 1 - alphas / before]
+
+
+def _save_scheduler(betas: list[float], prediction_type: PredictionType, folder: Path) -> None:
+    scheduler: Any = EulerDiscreteScheduler(  # type: ignore[no-untyped-call]
+        trained_betas=betas,
+        timestep_spacing="trailing",
+        steps_offset=1,
+        prediction_type=prediction_type,
+    )
+    scheduler.save_pretrained(folder)
 
 
 def _save(module: Any, folder: Path) -> None:
@@ -62,4 +100,14 @@ def _index() -> dict[str, object]:
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderTiny"],
+    }
+
+
+def _index_xl() -> dict[str, object]:
+    unsafe = ("requires_safety_checker", "safety_checker")
+    return {
+        **{name: value for name, value in _index().items() if name not in unsafe},
+        "_class_name": "StableDiffusionXLImg2ImgPipeline",
+        "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+        "tokenizer_2": ["transformers", "CLIPTokenizer"],
     }

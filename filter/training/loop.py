@@ -2,9 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -24,7 +25,9 @@ class Stage:
 
     State lives in `folder` as safetensors and JSON, so that a stage that was stopped goes on where
     it was, with the same random numbers. `average` holds the running mean of the weights, which is
-    what a stage hands on.
+    what a stage hands on. rates: what `rate` is multiplied by for a child of the module, by its
+    name; such a child's gradients are clipped by themselves, so that two adversaries do not push
+    each other.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Stage:
     steps: int
     rate: float
     seed: int = 0
+    rates: Mapping[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
     def run(self) -> Iterator[int]:
@@ -50,18 +54,28 @@ class Stage:
 
     def _prepare(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
-        self.trained = [p for p in self.module.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            self.trained, self.rate, betas=(0.9, 0.99), weight_decay=1e-4
+            list(self._groups()), self.rate, betas=(0.9, 0.99), weight_decay=1e-4
         )
         self.average = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
 
+    def _groups(self) -> Iterator[dict[str, Any]]:
+        """The optimiser's groups: every child named in `rates`, then all the rest."""
+        named = [(name, p) for name, p in self.module.named_parameters() if p.requires_grad]
+        for child, scale in self.rates.items():
+            own = [p for name, p in named if name.startswith(f"{child}.")]
+            yield {"params": own, "scale": scale}
+        rest = [p for name, p in named if name.split(".", 1)[0] not in self.rates]
+        if rest:
+            yield {"params": rest, "scale": 1.0}
+
     def _step(self, step: int) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * learning_rate(step, self.steps)
+            group["lr"] = group["scale"] * self.rate * learning_rate(step, self.steps)
         losses = self.losses(self.generator, step)
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.trained, 1.0)
+        for group in self.optimizer.param_groups:
+            nn.utils.clip_grad_norm_(group["params"], 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         keep = min(KEEP, (1 + step) / (10 + step))
@@ -77,6 +91,7 @@ class Stage:
         for index, values in self.optimizer.state_dict()["state"].items():
             state |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
         state["generator"] = self.generator.get_state()
+        state["step"] = torch.tensor(step)  # with the weights: the other file may be a save ahead
         temporary = self.folder / f"{self.name}.tmp"
         save_file({k: v.contiguous().clone() for k, v in state.items()}, temporary)
         progress = {"step": step, "steps": self.steps, "history": self.history}
@@ -94,8 +109,9 @@ class Stage:
         self._resume_optimizer(_under(state, "optimizer."))
         self.generator.set_state(state["generator"])
         progress = json.loads((self.folder / f"{self.name}.json").read_text())
-        self.history = progress["history"]
-        return int(progress["step"])
+        step = int(state.get("step", progress["step"]))
+        self.history = progress["history"][:step]
+        return step
 
     def _resume_optimizer(self, flat: dict[str, Tensor]) -> None:
         state: dict[int, dict[str, Tensor]] = {}

@@ -11,7 +11,7 @@ from torch import nn
 from turbolens.filter import FrameFilter, TurboModel
 from turbolens.filter.training.autoencoder_stage import new_autoencoder
 from turbolens.filter.training.charts import write_png
-from turbolens.filter.training.command import train
+from turbolens.filter.training.command import app, train
 from turbolens.filter.training.data import RENDERED, is_held_out, pictures_in, read_square
 from turbolens.filter.training.denoiser_stage import look_share, new_betas
 from turbolens.filter.training.looks import LOOKS
@@ -147,6 +147,15 @@ def test_too_few_pictures_is_a_usage_error(
         train(tmp_path, tmp_path / "out")
     assert stop.value.exit_code == 2
     assert "at least 8 pictures" in " ".join(capsys.readouterr().err.split())
+
+
+def test_training_without_a_commands_name_is_that_of_the_embedded_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for named in ([], ["embedded"]):
+        options = ["--data", str(tmp_path), "--out", str(tmp_path / "out")]
+        assert app([*named, *options], standalone_mode=False) == 2
+        assert "at least 8 pictures" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.slow

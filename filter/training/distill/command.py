@@ -1,0 +1,165 @@
+"""`turbolens train distill`: a Turbo model from a diffusion model and captioned pictures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
+
+from turbolens.filter.device import resolve_device
+from turbolens.filter.errors import SettingsError
+from turbolens.filter.loading.assembly import load_parts
+from turbolens.filter.loading.folders import Components
+from turbolens.filter.loading.locating import find_model
+from turbolens.filter.model import vae_scale_factor
+from turbolens.filter.training.charts import write_sheet
+from turbolens.filter.training.data import is_held_out, pictures_in, read_square
+from turbolens.filter.training.folder import save_student
+from turbolens.filter.training.loop import Stage
+from turbolens.filter.training.progress import follow
+
+from .captions import CaptionedPictures, captions_of, folder_caption, open_pictures, read_pictures
+from .losses import Weighting
+from .networks import Networks, new_networks
+from .stage import Distillation, Recipe
+from .temporal import warped_photographs
+
+FEWEST_PICTURES = 8
+HEADS_RATE = 10.0  # times the student's: the heads begin at random, the student at the teacher
+SHEET_EVERY = 500
+MOST_LOOKS = 64  # names for a gallery; more are captions of single pictures
+
+_STUDENT_STEPS = "At how many timesteps the student learns, the last of the schedule among them."
+_GUIDANCE = "Classifier-free guidance of the teacher's answers; 1: none, and a faster step."
+_WEIGHTING = "c(t) of the distillation loss."
+
+
+def distill(  # noqa: PLR0913 - each one is an option of the command
+    *,
+    teacher: Annotated[str, typer.Option(help="Folder of a diffusion model: SD 1, 2 or XL.")],
+    data: Annotated[Path, typer.Option(help="Folder of pictures with captions.")],
+    out: Annotated[Path, typer.Option(help="Folder for the model and the state of the run.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 4000,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = Recipe.batch,
+    size: Annotated[int, typer.Option(min=0, help="Pixels a side; 0: the teacher's own.")] = 0,
+    student_steps: Annotated[
+        int, typer.Option(min=1, max=60, help=_STUDENT_STEPS)
+    ] = Recipe.student_steps,
+    rate: Annotated[float, typer.Option(min=0.0, help="Learning rate of the student.")] = 1e-5,
+    guidance: Annotated[float, typer.Option(min=1.0, help=_GUIDANCE)] = Recipe.guidance,
+    weighting: Annotated[Weighting, typer.Option(help=_WEIGHTING)] = Recipe.weighting,
+    adversarial: Annotated[
+        float, typer.Option(min=0.0, help="Weight of the adversarial loss.")
+    ] = Recipe.adversarial,
+    distillation: Annotated[
+        float, typer.Option(min=0.0, help="Weight of the distillation loss, λ.")
+    ] = Recipe.distillation,
+    r1: Annotated[float, typer.Option(min=0.0, help="Weight of the R1 penalty, γ.")] = Recipe.r1,
+    identity: Annotated[
+        float, typer.Option(min=0.0, help="Weight of leaving alone what has the look already.")
+    ] = Recipe.identity,
+    structure: Annotated[
+        float, typer.Option(min=0.0, help="Weight of edges that stay in their places.")
+    ] = Recipe.structure,
+    noise: Annotated[
+        float, typer.Option(min=0.0, help="Weight of results without the noise's pattern.")
+    ] = Recipe.noise,
+    temporal: Annotated[
+        float, typer.Option(min=0.0, help="Weight of steadiness under motion.")
+    ] = Recipe.temporal,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
+) -> None:
+    """Distil a diffusion model into one that needs a single step; run again to go on.
+
+    A caption is each line of the .txt file of a picture's name, else the name of its folder. One
+    picture in twelve is held out. A weight of 0 leaves a loss out. The model is in OUT/model; the
+    state, the curves and sheets of samples lie beside it.
+    """
+    recipe = Recipe(
+        student_steps=student_steps, batch=batch, guidance=guidance, weighting=weighting,
+        adversarial=adversarial, distillation=distillation, r1=r1, identity=identity,
+        structure=structure, noise=noise, temporal=temporal,
+    )  # fmt: skip
+    pictures = _learnt(data)
+    components = load_parts(find_model(teacher, "full"))
+    side = _side(components, size)
+    console = Console(stderr=True)
+    out.mkdir(parents=True, exist_ok=True)
+    with Progress(console=console) as progress:
+        captioned = _read(progress, pictures, out, side)
+        networks = new_networks(components, resolve_device(device), seed=seed)
+        losses = Distillation(networks, captioned, warped_photographs(captioned.images), recipe)
+        stage = Stage("distillation", networks.trained, losses, out, steps, rate, seed,
+                      rates={"heads": HEADS_RATE})  # fmt: skip
+        shown = torch.stack([read_square(path, side) for path in _shown(data)]).float() / 127.5 - 1
+        for step in follow(progress, stage, SHEET_EVERY):
+            write_sheet(out / f"samples-{step:05d}.png", sheet(losses, shown))
+    save_student(out / "model", components, networks.student.unet, _looks(pictures))
+    console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
+
+
+def _learnt(data: Path) -> list[Path]:
+    found = pictures_in(data) if data.is_dir() else []
+    learnt = [path for path in found if not is_held_out(path)]
+    if len(learnt) < FEWEST_PICTURES:
+        raise SettingsError(
+            f"--data must hold at least {FEWEST_PICTURES} pictures (JPEG, PNG, WebP) to train on, "
+            f"found {len(learnt)} in {data}"
+        )
+    return learnt
+
+
+def _shown(data: Path) -> list[Path]:
+    """Up to four pictures that are never trained on."""
+    found = pictures_in(data)
+    return [path for path in found if is_held_out(path)][:4] or found[:1]
+
+
+def _side(components: Components, size: int) -> int:
+    """The working size in pixels. Raises `SettingsError` for one that the networks cannot take."""
+    factor, config = vae_scale_factor(components.vae), components.unet.config
+    native = config.sample_size if isinstance(config.sample_size, int) else 64
+    multiple = factor * 2 ** (len(config.block_out_channels) - 1)
+    if size % multiple:
+        raise SettingsError(f"--size must be a multiple of {multiple} for this model, got {size}")
+    return size or native * factor
+
+
+def _read(progress: Progress, pictures: list[Path], out: Path, side: int) -> CaptionedPictures:
+    task = progress.add_task("reading the pictures", total=len(pictures))
+    for done in read_pictures(pictures, out, side):
+        progress.update(task, completed=done)
+    progress.update(task, completed=len(pictures))
+    return open_pictures(pictures, out, side)
+
+
+def _looks(pictures: list[Path]) -> list[str]:
+    """The folders' names, where they are what the captions are."""
+    names = {
+        folder_caption(path) for path in pictures if captions_of(path) == (folder_caption(path),)
+    }
+    return sorted(names) if len(names) <= MOST_LOOKS else []
+
+
+@torch.inference_mode()
+def sheet(losses: Distillation, images: Tensor) -> list[list[Tensor]]:
+    """Rows: a picture, then what the student makes of it from its last timestep to its first.
+
+    images: (N, 3, H, W) in −1…1. Each row has another caption of the data.
+    """
+    networks: Networks = losses.networks
+    every = [own[0] for own in losses.data.captions]
+    text = networks.texts([every[row % len(every)] for row in range(len(images))])
+    clean = networks.encode(images)
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0)).to(clean)
+    columns = [images]
+    for timestep in reversed(losses.student_timesteps.tolist()):
+        timesteps = torch.full((len(clean),), timestep, device=clean.device)
+        noisy = networks.student.noisy(clean, noise, timesteps)
+        denoised = networks.student.denoised(noisy, timesteps, text)
+        columns.append(networks.decoder(denoised).float().cpu())
+    return [[column[row] for column in columns] for row in range(len(images))]

@@ -1,0 +1,86 @@
+"""The networks of a distillation: teacher, student, heads, autoencoder, texts."""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from turbolens.filter.acceleration.parts import Decoder, Encoder
+from turbolens.filter.loading.folders import Components
+from turbolens.filter.model import vae_scale_factor
+from turbolens.filter.prompts import PromptEmbeds, PromptEncoder
+
+from .diffusion import Diffusion, Texts
+from .features import feature_channels
+from .heads import Discriminator
+
+
+@dataclass(frozen=True)
+class Networks:
+    """teacher, encoder, decoder and texts are frozen; student and discriminator learn."""
+
+    teacher: Diffusion
+    student: Diffusion
+    discriminator: Discriminator
+    encoder: Encoder
+    decoder: Decoder
+    texts: Texts
+
+    @property
+    def trained(self) -> nn.Module:
+        """What a training stage moves, averages and stores: the student and the heads, no more."""
+        return nn.ModuleDict({"student": self.student.unet, "heads": self.discriminator})
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in −1…1, from any device → scaled latents on the networks' one."""
+        return self.encoder.from_image(images.to(self.teacher.device))
+
+
+def new_networks(components: Components, device: torch.device, *, seed: int = 0) -> Networks:
+    """The networks of a distillation of these components, which become the teacher's own.
+
+    On a GPU the teacher is held, and all arithmetic done, in bfloat16; the student's weights, which
+    learn by small steps, stay in float32. seed: of the heads.
+    """
+    on_gpu = device.type != "cpu"
+    student, teacher = _on(deepcopy(components.unet), device), _on(components.unet, device)
+    student.train()
+    if on_gpu:
+        nn.Module.to(teacher, torch.bfloat16)  # the network's own `to` warns of every dtype
+    for frozen in (teacher, components.vae, *components.text_encoders):
+        _on(frozen, device).requires_grad_(False).eval()
+    factor, schedule = vae_scale_factor(components.vae), components.schedule
+    teaching = Diffusion(teacher, schedule, factor, on_gpu)
+    scaling = float(components.vae.config.scaling_factor)
+    prompts = PromptEncoder(components.tokenizers, components.text_encoders, torch.float32)
+    return Networks(
+        teacher=teaching,
+        student=Diffusion(student, schedule, factor, on_gpu),
+        discriminator=_new_heads(teaching, seed).to(device),
+        encoder=Encoder(components.vae, scaling),
+        decoder=Decoder(components.vae, scaling),
+        texts=Texts(prompts),
+    )
+
+
+def _on(network: Any, device: torch.device) -> Any:
+    return nn.Module.to(network, device)
+
+
+def _new_heads(teacher: Diffusion, seed: int) -> Discriminator:
+    channels, config = feature_channels(teacher), teacher.unet.config
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Discriminator(
+            channels, text=config.cross_attention_dim, image=channels[-1],
+            time=config.block_out_channels[0],
+        )  # fmt: skip
+
+
+def rows_of(text: PromptEmbeds, rows: Tensor | slice) -> PromptEmbeds:
+    """Some rows of embeds, in that order."""
+    pooled = text.pooled_prompt_embeds
+    return PromptEmbeds(text.prompt_embeds[rows], None if pooled is None else pooled[rows])

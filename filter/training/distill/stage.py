@@ -1,0 +1,207 @@
+"""One step of distillation: every loss of the student and of the heads, on one batch."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from turbolens.filter.prompts import PromptEmbeds
+from turbolens.filter.timesteps import trailing_timesteps
+from turbolens.filter.training.loop import Losses
+
+from .captions import CaptionedPictures
+from .features import encoder_features, image_feature, time_feature
+from .heads import Condition
+from .losses import (
+    Weighting,
+    discriminator_loss,
+    distillation_loss,
+    distillation_weight,
+    generator_loss,
+    r1_penalty,
+)
+from .networks import Networks, rows_of
+from .structure import identity_loss, noise_loss, structure_loss
+from .temporal import FramePairs, random_window, temporal_loss
+
+RESTYLED_SHARE = 0.5  # of the rows are asked for another picture's caption
+WINDOW = 32  # latents a side that are decoded with gradients
+FEATURE_NOISE = 1.0, 1.0  # mean and spread of the logit of the discriminator's timesteps
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to distil. Weights multiply the losses; one of 0 leaves its loss out altogether.
+
+    student_steps: how many student timesteps, evenly from the schedule's last. distillation: λ.
+    r1: γ. guidance: of the teacher's answers. batch: pictures a step; half as many are also seen
+    under other noise, a quarter (but one at least) are pairs of frames.
+    """
+
+    student_steps: int = 4
+    batch: int = 8
+    guidance: float = 3.0
+    weighting: Weighting = "exponential"
+    adversarial: float = 1.0
+    distillation: float = 2.5
+    r1: float = 1e-5
+    identity: float = 1.0
+    structure: float = 0.25
+    noise: float = 1.0
+    temporal: float = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What the student is given, and what the heads compare with.
+
+    clean: x₀ (B, C, h, w). like: (B,) which row's picture has the caption that is asked for: the
+    row itself, or another. own: (B,) 1 and 0 for these. text: the prompts. timesteps: s (B,).
+    """
+
+    clean: Tensor
+    like: Tensor
+    own: Tensor
+    text: PromptEmbeds
+    empty: PromptEmbeds
+    timesteps: Tensor
+
+
+class Distillation:
+    """The losses of a step, as a training stage takes them; they are weighted here.
+
+    pairs: frames related by a known motion. Every random number comes from the stage's generator,
+    on the CPU, so that a run that was stopped goes on bit for bit.
+    """
+
+    def __init__(
+        self, networks: Networks, data: CaptionedPictures, pairs: FramePairs, recipe: Recipe
+    ) -> None:
+        self.networks, self.data, self.pairs, self.recipe = networks, data, pairs, recipe
+        count = len(networks.teacher)
+        self.student_timesteps = torch.tensor(trailing_timesteps(recipe.student_steps, count))
+
+    def __call__(self, generator: torch.Generator, _step: int) -> Losses:
+        """All losses, by name; gradients reach the student and the heads, each by its own."""
+        recipe, batch = self.recipe, self._draw(generator)
+        alphas = self.networks.student.alphas_cumprod(batch.timesteps)
+        denoised = self._student(batch.clean, self._noise(batch.clean, generator), batch)
+        losses: Losses = {}
+        if recipe.adversarial:
+            losses |= self._adversarial(denoised, batch, generator)
+        if recipe.distillation:
+            losses["distillation"] = recipe.distillation * self._distilled(
+                denoised, batch, generator
+            )
+        if recipe.identity:
+            kept = identity_loss(denoised, batch.clean, alphas, batch.own)
+            losses["identity"] = recipe.identity * kept
+        if recipe.structure:
+            losses["structure"] = recipe.structure * structure_loss(denoised, batch.clean, alphas)
+        if recipe.noise:
+            losses["noise"] = recipe.noise * self._insensitive(denoised, batch, generator)
+        if recipe.temporal:
+            losses["temporal"] = recipe.temporal * self._steady(batch, generator)
+        return losses
+
+    def _draw(self, generator: torch.Generator) -> Batch:
+        size, device = self.recipe.batch, self.networks.teacher.device
+        images, captions = self.data.draw(generator, size)
+        rows = torch.arange(size)
+        other = torch.rand(size, generator=generator) < RESTYLED_SHARE
+        like = torch.where(other, rows.roll(1), rows).to(device)
+        return Batch(
+            clean=self.networks.encode(images),
+            like=like,
+            own=(like == rows.to(device)).float(),
+            text=rows_of(self.networks.texts(captions), like),
+            empty=self.networks.texts([""] * size),
+            timesteps=self._student_timesteps(generator, size),
+        )
+
+    def _student_timesteps(self, generator: torch.Generator, count: int) -> Tensor:
+        which = torch.randint(len(self.student_timesteps), (count,), generator=generator)
+        return self.student_timesteps[which].to(self.networks.student.device)
+
+    def _noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.randn(like.shape, generator=generator).to(like)
+
+    def _student(
+        self, clean: Tensor, noise: Tensor, batch: Batch, rows: slice | Tensor = slice(None)
+    ) -> Tensor:
+        """x̂_θ(x_s, s, c) of latents, with the timesteps and prompts of these rows of the batch."""
+        student, timesteps = self.networks.student, batch.timesteps[rows]
+        noisy = student.noisy(clean, noise, timesteps)
+        return student.denoised(noisy, timesteps, rows_of(batch.text, rows))
+
+    def _distilled(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The teacher corrects the student's own result, at a random timestep of all."""
+        teacher = self.networks.teacher
+        timesteps = torch.randint(len(teacher), (len(denoised),), generator=generator)
+        timesteps = timesteps.to(teacher.device)
+        with torch.no_grad():
+            noise = self._noise(denoised, generator)
+            noisy = teacher.noisy(denoised.detach(), noise, timesteps)
+            target = teacher.guided(noisy, timesteps, batch.text, batch.empty, self.recipe.guidance)
+        alphas = teacher.alphas_cumprod(timesteps)
+        return distillation_loss(
+            denoised, target, distillation_weight(alphas, self.recipe.weighting)
+        )
+
+    def _adversarial(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Losses:
+        """Both sides of the game in one pass: what the heads see of a result is computed once."""
+        teacher, heads, weight = (
+            self.networks.teacher, self.networks.discriminator, self.recipe.adversarial,
+        )  # fmt: skip
+        timesteps = self._feature_timesteps(generator, len(denoised))
+        noise = self._noise(denoised, generator)
+        real, fake = (
+            encoder_features(teacher, teacher.noisy(each, noise, timesteps), timesteps, batch.text)
+            for each in (batch.clean[batch.like], denoised)
+        )
+        condition = self._condition(batch, timesteps)
+        real = [each.detach().requires_grad_() for each in real]
+        judged = heads(real, condition)
+        caught = heads([each.detach() for each in fake], condition)
+        return {
+            "adversarial": weight * generator_loss(heads.held(fake, condition)),
+            "discriminator": discriminator_loss(judged, caught),
+            "r1": self.recipe.r1 * r1_penalty(judged, real),
+        }
+
+    def _feature_timesteps(self, generator: torch.Generator, count: int) -> Tensor:
+        """Logit-normal, as latent adversarial distillation draws them: mostly to judge form."""
+        mean, spread = FEATURE_NOISE
+        share = torch.sigmoid(mean + spread * torch.randn(count, generator=generator))
+        teacher = self.networks.teacher
+        return (share * len(teacher)).long().clamp(max=len(teacher) - 1).to(teacher.device)
+
+    def _condition(self, batch: Batch, timesteps: Tensor) -> Condition:
+        """The same for a real picture and for the result beside it, or the heads would tell by it.
+
+        So where another picture's look is asked for, they are told nothing of the picture.
+        """
+        teacher = self.networks.teacher
+        seen = image_feature(teacher, batch.clean, batch.empty) * batch.own.unsqueeze(1)
+        words = batch.text.prompt_embeds.mean(1)
+        return Condition(words, seen, time_feature(teacher, timesteps))
+
+    def _insensitive(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
+        rows = slice((len(denoised) + 1) // 2)
+        clean = batch.clean[rows]
+        other = self._student(clean, self._noise(clean, generator), batch, rows)
+        alphas = self.networks.student.alphas_cumprod(batch.timesteps[rows])
+        return noise_loss(denoised[rows], other, alphas)
+
+    def _steady(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Two frames, the same noise, timestep and prompt; compared as images, in a window."""
+        first, second, flow = self.pairs(generator, max(1, self.recipe.batch // 4))
+        clean = self.networks.encode(torch.cat([first, second]))
+        noise = self._noise(clean[:1], generator)
+        rows = torch.arange(len(first), device=clean.device).repeat(2)
+        denoised = self._student(clean, noise, batch, rows)
+        window = random_window(generator, (clean.shape[-2], clean.shape[-1]), WINDOW)
+        images = self.networks.decoder(denoised[..., window[0], window[1]]).float().chunk(2)
+        factor = self.networks.student.vae_scale_factor
+        pixels = [slice(factor * side.start, factor * side.stop) for side in window]
+        return temporal_loss(images[0], images[1], flow[..., pixels[0], pixels[1]].to(images[0]))

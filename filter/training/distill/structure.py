@@ -1,0 +1,55 @@
+"""What makes an image-to-image model of the student: it keeps what it is shown.
+
+All three are weighted by ᾱ_s, the share of the input in what the student sees at timestep s: at the
+first timestep it sees next to nothing, and nothing is asked.
+"""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+_STILL = 1e-6
+
+
+def identity_loss(denoised: Tensor, clean: Tensor, alphas_cumprod: Tensor, own: Tensor) -> Tensor:
+    """E[ᾱ_s·‖x̂_θ(x_s, s, c) − x₀‖²] over rows whose prompt is the picture's own caption.
+
+    A painting asked to be a painting is to stay what it is. Latents (B, C, h, w), ᾱ (B, 1, 1, 1),
+    own (B,) of 0 and 1. A mean over the latents; 0 where no row is its own.
+    """
+    rows = alphas_cumprod.flatten() * own
+    apart = (denoised - clean).square().mean((1, 2, 3))
+    return (rows * apart).sum() / own.sum().clamp_min(1)
+
+
+def structure_loss(denoised: Tensor, clean: Tensor, alphas_cumprod: Tensor) -> Tensor:
+    """E[ᾱ_s·(1 − ρ(e(x̂_θ), e(x₀)))]: edges stay where they were, whatever the look.
+
+    ρ is the correlation over places, e the length of the latents' gradient over all channels, which
+    a change of colour or of contrast leaves alone. Between 0 and 2.
+    """
+    apart = 1 - _correlation(_edges(denoised), _edges(clean))
+    return (alphas_cumprod.flatten() * apart).mean()
+
+
+def noise_loss(first: Tensor, second: Tensor, alphas_cumprod: Tensor) -> Tensor:
+    """E[ᾱ_s·‖x̂_θ(x_s(ε₁), s) − x̂_θ(x_s(ε₂), s)‖²]: the same input under two draws of noise.
+
+    A filter adds the same noise to every frame; what of it shows in the result is a pattern that
+    stands still while the picture moves.
+    """
+    return (alphas_cumprod * (first - second).square()).mean()
+
+
+def _edges(latents: Tensor) -> Tensor:
+    """(B, h, w)"""
+    padded = F.pad(latents, (0, 1, 0, 1), mode="replicate")
+    across = (padded[..., :-1, 1:] - padded[..., :-1, :-1]).square().sum(1)
+    down = (padded[..., 1:, :-1] - padded[..., :-1, :-1]).square().sum(1)
+    return (across + down + _STILL).sqrt()
+
+
+def _correlation(first: Tensor, second: Tensor) -> Tensor:
+    """(B,) over places; 0 where one of both is flat."""
+    a, b = (each.flatten(1) - each.flatten(1).mean(1, keepdim=True) for each in (first, second))
+    size = (a.square().sum(1) * b.square().sum(1) + _STILL).sqrt()
+    return (a * b).sum(1) / size

@@ -1,0 +1,294 @@
+"""Distillation on tiny models: who learns, from what, and a whole small run."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+
+from turbolens.filter import FrameFilter, SettingsError, TurboModel
+from turbolens.filter.loading.folders import load_components
+from turbolens.filter.training.charts import write_png
+from turbolens.filter.training.command import app
+from turbolens.filter.training.distill.captions import (
+    CaptionedPictures,
+    captions_of,
+    open_pictures,
+    read_pictures,
+)
+from turbolens.filter.training.distill.command import distill
+from turbolens.filter.training.distill.diffusion import Diffusion
+from turbolens.filter.training.distill.features import encoder_features, image_feature
+from turbolens.filter.training.distill.networks import Networks, new_networks
+from turbolens.filter.training.distill.stage import Distillation, Recipe
+from turbolens.filter.training.distill.temporal import warped_photographs
+from turbolens.filter.training.folder import betas_of
+from turbolens.filter.training.loop import Stage
+
+SIDE = 16
+QUICK = Recipe(batch=4, student_steps=2)
+
+
+def picture(seed: int, size: int = 40) -> NDArray[np.uint8]:
+    """A smooth random colour picture (size, size, 3)."""
+    coarse = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
+    wide = F.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1)[0]
+    return np.ascontiguousarray((wide.permute(1, 2, 0) * 255).byte().numpy())
+
+
+@pytest.fixture
+def pictures_folder(tmp_path: Path) -> Path:
+    """Two looks by folder, and two pictures with captions beside them."""
+    folder = tmp_path / "data"
+    for look in ("oil_painting", "pencil-sketch"):
+        (folder / look).mkdir(parents=True)
+        for seed in range(6):
+            write_png(folder / look / f"{look}{seed}.png", picture(seed))
+    (folder / "oil_painting" / "oil_painting0.txt").write_text("a (wet) oil\n\nold oil\n")
+    return folder
+
+
+@pytest.fixture
+def data() -> CaptionedPictures:
+    planes = np.stack([picture(seed, 20).transpose(2, 0, 1) for seed in range(6)])
+    return CaptionedPictures(planes, [("ink",), ("oil",)] * 3, SIDE)
+
+
+def networks_of(folder: Path, prediction_type: str = "epsilon") -> Networks:
+    components = load_components(folder)
+    schedule = replace(components.schedule, prediction_type=prediction_type)  # type: ignore[arg-type]
+    return new_networks(replace(components, schedule=schedule), torch.device("cpu"))
+
+
+def distillation_of(networks: Networks, data: CaptionedPictures, **changes: Any) -> Distillation:
+    return Distillation(
+        networks, data, warped_photographs(data.images), replace(QUICK, **changes)
+    )  # fmt: skip
+
+
+def stage_of(losses: Distillation, folder: Path, steps: int, rate: float = 1e-3) -> Stage:
+    trained = losses.networks.trained
+    return Stage("distillation", trained, losses, folder, steps, rate, rates={"heads": 4.0})
+
+
+def frozen_parts(networks: Networks) -> nn.ModuleList:
+    texts = nn.ModuleList(networks.texts._encoder.text_encoders)
+    return nn.ModuleList([networks.teacher.unet, networks.encoder.vae, texts])
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_a_clean_estimate_of_the_right_answer_is_the_clean_latents(
+    sd_folder: Path, prediction_type: str
+) -> None:
+    diffusion = networks_of(sd_folder, prediction_type).teacher
+    clean, noise = (torch.randn(2, 4, 8, 8, generator=torch.manual_seed(s)) for s in range(2))
+    timesteps = torch.tensor([10, 999])
+    alpha = diffusion.alphas_cumprod(timesteps)
+    velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
+    answer = noise if prediction_type == "epsilon" else velocity
+    diffusion._predictor = lambda *_, **__: answer  # type: ignore[assignment]
+    noisy = diffusion.noisy(clean, noise, timesteps)
+    text = networks_of(sd_folder).texts(["a", "b"])
+    torch.testing.assert_close(diffusion.denoised(noisy, timesteps, text), clean, atol=1e-4, rtol=0)
+
+
+def test_features_are_those_of_the_teachers_own_forward_pass(folder: Path) -> None:
+    networks = networks_of(folder)
+    unet, text = networks.teacher.unet, networks.texts(["ink", "oil"])
+    noisy, timesteps = torch.randn(2, 4, 8, 8), torch.tensor([500, 3])
+    seen: list[torch.Tensor] = []
+    for block in (*unet.down_blocks, unet.mid_block):
+        block.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    features = encoder_features(networks.teacher, noisy, timesteps, text)
+    seen.clear()
+    networks.teacher.denoised(noisy, timesteps, text)
+    whole = [each[0] if isinstance(each, tuple) else each for each in seen]
+    assert all(torch.equal(a, b) for a, b in zip(features, whole, strict=True))
+
+
+def test_the_image_feature_has_neither_noise_nor_timestep(sd_folder: Path) -> None:
+    networks = networks_of(sd_folder)
+    clean, empty = torch.randn(2, 4, 8, 8), networks.texts(["", ""])
+    first = image_feature(networks.teacher, clean, empty)
+    assert first.shape == (2, 16)
+    assert torch.equal(first, image_feature(networks.teacher, clean, empty))
+    assert not torch.allclose(first[0], first[1])
+
+
+def test_guidance_leads_away_from_the_answer_without_words(sd_folder: Path) -> None:
+    networks = networks_of(sd_folder)
+    text, empty = networks.texts(["ink"]), networks.texts([""])
+    noisy, timesteps = torch.randn(1, 4, 8, 8), torch.tensor([700])
+    teacher: Diffusion = networks.teacher
+    plain, without = (teacher.denoised(noisy, timesteps, each) for each in (text, empty))
+    guided = teacher.guided(noisy, timesteps, text, empty, 3.0)
+    torch.testing.assert_close(guided, 3 * plain - 2 * without)
+
+
+def test_the_student_begins_as_the_teacher_and_learns_at_the_last_timestep(
+    sd_folder: Path, data: CaptionedPictures
+) -> None:
+    networks = networks_of(sd_folder)
+    losses = distillation_of(networks, data, student_steps=4)
+    assert losses.student_timesteps.tolist() == [999, 749, 499, 249]
+    pairs = zip(networks.student.unet.parameters(), networks.teacher.unet.parameters(), strict=True)
+    assert all(torch.equal(a, b) and a is not b for a, b in pairs)
+
+
+def test_every_loss_reaches_the_student_or_the_heads_and_no_one_else(
+    folder: Path, data: CaptionedPictures
+) -> None:
+    networks = networks_of(folder)
+    losses = distillation_of(networks, data)(torch.Generator().manual_seed(0), 0)
+    students = list(networks.student.unet.parameters())
+    heads = list(networks.discriminator.parameters())
+    for name, loss in losses.items():
+        of_student, of_heads = (
+            any(each is not None and bool(each.any()) for each in
+                torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True))
+            for weights in (students, heads)
+        )  # fmt: skip
+        assert of_heads == (name in ("discriminator", "r1")), name
+        assert of_student != of_heads, name
+
+
+def test_a_loss_of_no_weight_is_left_out(sd_folder: Path, data: CaptionedPictures) -> None:
+    networks = networks_of(sd_folder)
+    losses = distillation_of(networks, data, adversarial=0.0, temporal=0.0, noise=0.0)
+    found = losses(torch.Generator().manual_seed(0), 0)
+    assert set(found) == {"distillation", "identity", "structure"}
+
+
+def on_one_batch(losses: Distillation, folder: Path, *, student: float, heads: float) -> Stage:
+    """A dozen steps on the same random numbers, with a rate for each side."""
+    networks = losses.networks
+    stage = Stage(
+        "toy", networks.trained, lambda _generator, step: losses(torch.manual_seed(7), step),
+        folder, 12, 0.1, rates={"heads": heads, "student": student},
+    )  # fmt: skip
+    list(stage.run())
+    return stage
+
+
+# An untrained network's ε at the last timestep is amplified 14.6 times: no teacher to learn from.
+@pytest.mark.parametrize(
+    ("prediction_type", "taught", "share"), [("epsilon", 0.0, 0.97), ("v_prediction", 2.5, 0.9)]
+)
+def test_a_student_lowers_what_it_is_asked_for_without_an_adversary(
+    sd_folder: Path, data: CaptionedPictures, tmp_path: Path,
+    prediction_type: str, taught: float, share: float,
+) -> None:  # fmt: skip
+    networks = networks_of(sd_folder, prediction_type)
+    losses = distillation_of(networks, data, adversarial=0.0, identity=0.0, distillation=taught)
+    history = on_one_batch(losses, tmp_path, student=0.2, heads=0).history
+    assert sum(history[-1].values()) < share * sum(history[0].values())
+    assert history[-1]["temporal"] < history[0]["temporal"]
+
+
+def test_the_heads_learn_to_tell_and_a_student_to_deceive_heads_that_stand_still(
+    sd_folder: Path, data: CaptionedPictures, tmp_path: Path
+) -> None:
+    game = {"distillation": 0.0, "identity": 0.0, "structure": 0.0, "noise": 0.0, "temporal": 0.0}
+    losses = distillation_of(networks_of(sd_folder), data, **game)
+    telling = on_one_batch(losses, tmp_path / "heads", student=0, heads=1).history
+    assert telling[-1]["discriminator"] < 0.5 * telling[0]["discriminator"]
+    deceiving = on_one_batch(losses, tmp_path / "student", student=0.2, heads=0).history
+    assert deceiving[-1]["adversarial"] < deceiving[0]["adversarial"] - 1
+
+
+def test_training_leaves_the_teacher_bit_identical_and_without_gradients(
+    sd_folder: Path, data: CaptionedPictures, tmp_path: Path
+) -> None:
+    networks = networks_of(sd_folder)
+    frozen = frozen_parts(networks)
+    before = {name: weight.clone() for name, weight in frozen.state_dict().items()}
+    first = networks.student.unet.conv_in.weight.clone()
+    list(stage_of(distillation_of(networks, data), tmp_path, 3).run())
+    assert all(torch.equal(before[name], weight) for name, weight in frozen.state_dict().items())
+    assert all(weight.grad is None for weight in frozen.parameters())
+    assert not torch.equal(first, networks.student.unet.conv_in.weight)
+
+
+def test_a_stopped_distillation_resumes_bit_for_bit(
+    sd_folder: Path, data: CaptionedPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turbolens.filter.training.loop.SAVE_EVERY", 2)
+    whole, stopped, resumed = (
+        stage_of(distillation_of(networks_of(sd_folder), data), tmp_path / name, 4)
+        for name in ("whole", "half", "half")
+    )
+    list(whole.run())
+    for step in stopped.run():
+        if step == 3:  # one more than was saved
+            break
+    assert next(iter(resumed.run())) == 3
+    list(resumed.run())
+    ends = (stage.module.state_dict() for stage in (whole, resumed))
+    assert all(torch.equal(a, b) for a, b in zip(*(end.values() for end in ends), strict=True))
+    assert whole.history == resumed.history
+
+
+def test_captions_are_the_lines_beside_a_picture_or_its_folders_name(
+    pictures_folder: Path,
+) -> None:
+    painting, sketch = pictures_folder / "oil_painting", pictures_folder / "pencil-sketch"
+    assert captions_of(painting / "oil_painting0.png") == ("a (wet) oil", "old oil")
+    assert captions_of(painting / "oil_painting1.png") == ("oil painting",)
+    assert captions_of(sketch / "pencil-sketch1.png") == ("pencil sketch",)
+
+
+def test_brackets_in_a_caption_weigh_nothing(sd_folder: Path) -> None:
+    texts = networks_of(sd_folder).texts
+    plain, bracketed = texts(["wet oil"]), texts(["(wet) oil"])
+    assert not torch.equal(plain.prompt_embeds, bracketed.prompt_embeds)  # the brackets are words
+    assert bracketed.prompt_embeds.requires_grad is False
+    assert not bracketed.prompt_embeds.is_inference()
+
+
+def test_pictures_are_read_once_and_again_where_they_differ(
+    pictures_folder: Path, tmp_path: Path
+) -> None:
+    paths = sorted(pictures_folder.rglob("*.png"))
+    assert list(read_pictures(paths, tmp_path, 14)) == list(range(1, 13))
+    assert list(read_pictures(paths, tmp_path, 14)) == []
+    images, captions = open_pictures(paths, tmp_path, 14).draw(torch.Generator().manual_seed(0), 5)
+    assert images.shape == (5, 3, 14, 14)
+    assert set(captions) <= {"a (wet) oil", "old oil", "oil painting", "pencil sketch"}
+    assert list(read_pictures(paths[1:], tmp_path, 14)) == list(range(1, 12))
+
+
+def test_betas_make_the_schedule_that_they_were_made_of(sd_folder: Path) -> None:
+    alphas = load_components(sd_folder).schedule.alphas_cumprod
+    again = torch.cumprod(1 - torch.tensor(betas_of(alphas), dtype=torch.float64), 0).float()
+    torch.testing.assert_close(again, alphas, rtol=1e-6, atol=0)
+
+
+def test_the_command_makes_a_model_that_filters_a_frame(
+    folder: Path, pictures_folder: Path, tmp_path: Path,
+    pictures: Callable[..., list[NDArray[np.uint8]]],
+) -> None:  # fmt: skip
+    out = tmp_path / "out"
+    arguments = ["distill", "--teacher", str(folder), "--data", str(pictures_folder),
+                 "--out", str(out), "--steps", "2", "--batch", "3", "--device", "cpu"]  # fmt: skip
+    app(arguments, standalone_mode=False)
+    assert (out / "samples-00002.png").is_file()
+    assert (out / "distillation.png").is_file()
+    model = TurboModel.load(out / "model", device="cpu", dtype="float32")
+    assert model.looks == ("oil painting", "pencil sketch")
+    frame = pictures(1)[0]
+    assert FrameFilter(model, prompt="pencil sketch")(frame).shape == frame.shape
+
+
+def test_too_few_pictures_and_an_impossible_size_are_usage_errors(
+    sd_folder: Path, pictures_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match="at least 8 pictures"):
+        distill(teacher=str(sd_folder), data=tmp_path / "none", out=tmp_path)
+    with pytest.raises(SettingsError, match="multiple of 4"):
+        distill(teacher=str(sd_folder), data=pictures_folder, out=tmp_path, size=18)

@@ -121,9 +121,7 @@ def show(as_json: bool) -> None:
     for model in found:
         _say(model)
     for repo in others:
-        typer.echo(
-            f"{repo.name}: in the cache, {repo.size / 1e6:,.1f} MB\n  place    {repo.folder}"
-        )
+        typer.echo(f"{repo.name}: in the cache, {_amount(repo.size)}\n  place    {repo.folder}")
     typer.echo(
         "Any folder, .safetensors file or hub id of the SD 1, 2 or XL families works too: "
         "--model PATH; adapters too: turbolens models pull ORG/NAME/PATH"
@@ -134,8 +132,8 @@ def _say(model: dict[str, Any]) -> None:
     steps = "-".join(str(count) for count in sorted(set(model["steps"])))
     typer.echo(f"{model['name']}: {model['description']}")
     typer.echo(
-        f"  size     {model['size_bytes'] / 1e6:,.1f} MB, about {model['memory_bytes'] / 2**30:.1f}"
-        f" GiB of memory, made for {model['native_size']} px, steps {steps}"
+        f"  size     {_amount(model['size_bytes'])}, about {model['memory_bytes'] / 2**30:.1f} GiB"
+        f" of memory, made for {model['native_size']} px, steps {steps}"
     )
     typer.echo(f"  licence  {model['licence']} ({model['licence_url']})")
     typer.echo(f"  place    {model['place'] or model['elsewhere']}")

@@ -56,7 +56,8 @@ def _filled(kind: Any, config: dict[str, Any], device: torch.device, dtype: torc
     """A network of this config, filled where it is to lie: no copy of it ever lies elsewhere."""
     with torch.device("meta"):
         network = kind.from_config(config)
-    network.to(dtype).to_empty(device=device)
+    # Not the networks' own `to`, which warns of every dtype.
+    torch.nn.Module.to(network, dtype).to_empty(device=device)
     with torch.no_grad():
         for name, weight in network.named_parameters():
             if "norm" in name and name.endswith("weight"):

@@ -125,7 +125,8 @@ class Holding(nn.Module):
         weight: torch.Tensor,
         tau: torch.Tensor,
     ) -> torch.Tensor:
-        moved = warped_sharply(past, resized_flow(flow, *image.shape[-2:], SCALE))
+        height, width = image.shape[-2:]
+        moved = warped_sharply(past, resized_flow(flow, height, width, SCALE))
         squared = (moved - image).square().sum(dim=1, keepdim=True)
         # A look reaches further than the pixels it is made from: a glow has to go with what it
         # glowed around, though the input beneath it has not changed.

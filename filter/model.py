@@ -19,14 +19,14 @@ from .acceleration import (
 from .adapters.adapters import Adapters
 from .adapters.lora import LoraSource, as_sources
 from .autoencoder import PatchedAutoencoderTiny
-from .choices import Acceleration
+from .choices import Acceleration, VaeChoice
 from .coherence import Holding, Seeing
 from .cross_frame import is_remembering
 from .device import resolve_device, resolve_dtype
 from .loading.assembly import load_parts
 from .loading.device_memory import check_memory
 from .loading.folders import Autoencoder, Components, UNet
-from .loading.locating import VaeChoice, find_model
+from .loading.locating import find_model
 from .prompts import PromptEmbeds, PromptEncoder
 from .schedule import Step, add_noise, denoised, next_noisy
 
@@ -198,7 +198,7 @@ class TurboModel:
         if embeds.beyond_text:
             return self._predict_beyond_text(noisy, timestep, embeds)
         with self.lock:
-            return self._runner()(  # type: ignore[no-any-return]
+            return self._runner()(
                 noisy,
                 self._tensor(timestep),
                 embeds.prompt_embeds.expand(len(noisy), -1, -1),

@@ -149,7 +149,9 @@ def measure(
     for bench in benches:
         bench.run(bench.own_runs(), 1)
     memory, gpu_memory = peak_memory_mb(), peak_gpu_memory_mb(model.device)
-    makers = {name: baseline(name, model, settings) for name in extent.baselines}
+    makers: dict[str, MakeRun] = {
+        name: baseline(name, model, settings) for name in extent.baselines
+    }
     results = []
     for bench in benches:
         if on_case is not None:

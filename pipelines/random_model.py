@@ -7,11 +7,11 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 
 from turbolens.filter import SettingsError, TurboModel
+from turbolens.filter.choices import VaeChoice
 from turbolens.filter.device import resolve_device, resolve_dtype
 from turbolens.filter.loading.catalogue import known_models
 from turbolens.filter.loading.families import CLIP_LENGTH, architecture
 from turbolens.filter.loading.folders import Components
-from turbolens.filter.loading.locating import VaeChoice
 from turbolens.filter.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.schedule import Schedule
 from turbolens.filter.settings import WeightedPrompt

@@ -98,7 +98,7 @@ class _Shape:
         if self._trial is None and self._waiting:
             self._trial = Trial(self._waiting.pop(0), self._part, inputs, wait=self._wait)
         if self._trial is None or not self._trial.ready:
-            return self._best(*inputs)
+            return self._best(*inputs)  # type: ignore[no-any-return]
         result = self._trial.compare(self._best, inputs)
         if self._trial.decided:
             if self._trial.won is not None:

@@ -33,6 +33,7 @@ from .denoiser_stage import Denoiser, latent_losses, pixel_losses
 from .distill.command import distill
 from .folder import save_model
 from .loop import Stage
+from .own_look.command import look
 from .phrases import every_phrase
 from .progress import follow
 from .text import new_tokenizer
@@ -90,6 +91,7 @@ app = typer.Typer(
 )  # fmt: skip
 app.command("embedded")(train)
 app.command("distill")(distill)
+app.command("look")(look)
 
 
 def _render(progress: Progress, pictures: list[Path], out: Path) -> None:
@@ -174,7 +176,7 @@ def _sheet(denoiser: Denoiser, vae: Autoencoder, images: Tensor) -> list[list[Te
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)).to(latents)
     strength = torch.full((len(images),), 0.9, device=latents.device)
     columns = [images]
-    for look in RENDERED[1:]:
-        embeds = denoiser.embed([look] * len(images))
+    for name in RENDERED[1:]:
+        embeds = denoiser.embed([name] * len(images))
         columns.append(vae.decode(denoiser(latents, noise, strength, embeds)).sample.cpu())
     return [[column[row] for column in columns] for row in range(len(images))]

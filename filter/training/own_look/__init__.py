@@ -1,0 +1,1 @@
+"""A look of your own: ten to fifty pictures → a LoRA for the embedded model."""

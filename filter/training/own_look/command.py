@@ -1,0 +1,82 @@
+"""`turbolens train look`: a look of your own for the embedded model, as a LoRA."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from turbolens.filter.device import fastest_cpu_dtype, resolve_device
+from turbolens.filter.errors import SettingsError
+from turbolens.filter.loading.assembly import load_parts
+from turbolens.filter.loading.locating import find_model
+from turbolens.filter.training.data import pictures_in, read_square
+from turbolens.filter.training.distill.captions import MARGIN, CaptionedPictures
+from turbolens.filter.training.distill.networks import Networks, new_networks
+from turbolens.filter.training.loop import Stage
+from turbolens.filter.training.progress import follow
+
+from .stage import OwnLook, add_lora, save_lora
+
+SIZE = 128  # pixels of a crop: of 256, a step takes four times as long
+SCALE = 2  # pictures are kept at `SCALE` crops a side, as large as the embedded model learnt them
+FEWEST, MOST_READ = 5, 200
+RATE = 5e-3
+
+_PHOTOGRAPHS = "Folder of photographs to try the look on while it is learnt: it makes it better."
+
+
+def look(
+    *,
+    name: Annotated[str, typer.Option(help="What the look is called in prompts.")],
+    pictures: Annotated[Path, typer.Option(help="Folder of ten to fifty pictures that have it.")],
+    photographs: Annotated[Path | None, typer.Option(help=_PHOTOGRAPHS)] = None,
+    out: Annotated[Path | None, typer.Option(help="File; without it NAME.safetensors.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 1500,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
+) -> None:
+    """Teach the embedded model a new look; use it with --lora FILE --prompt NAME.
+
+    It learns colours and contours; give --photographs, without which it learns colours alone. The
+    state of the run lies beside FILE, and the same command goes on from it.
+    """
+    file = out or Path(f"{name.replace(' ', '-')}.safetensors")
+    console = Console(stderr=True)
+    learnt = read_look(pictures, "--pictures")
+    plain = None if photographs is None else read_look(photographs, "--photographs")
+    torch.manual_seed(seed)  # of the LoRA's first weights
+    networks = embedded_networks(resolve_device(device))
+    unet = networks.student.unet
+    add_lora(unet)
+    losses = OwnLook(networks, learnt, plain, [name, f"{name} of a scene", f"a picture, {name}"])
+    stage = Stage(file.stem, unet, losses, file.parent / f"{file.stem}-run", steps, RATE, seed)
+    with Progress(console=console) as progress:
+        list(follow(progress, stage))
+    save_lora(unet, file)
+    console.print(f'the look is in {file}: turbolens video --lora {file} --prompt "{name}" …')
+
+
+def embedded_networks(device: torch.device) -> Networks:
+    """The embedded model twice: one to learn, and one as it was to compare by."""
+    networks = new_networks(load_parts(find_model("embedded")), device)
+    fast = device.type == "cpu" and fastest_cpu_dtype() == torch.bfloat16
+    networks.student.in_bfloat16 = networks.student.in_bfloat16 or fast
+    networks.teacher.in_bfloat16 = networks.teacher.in_bfloat16 or fast
+    return networks
+
+
+def read_look(folder: Path, option: str) -> CaptionedPictures:
+    """The pictures of a folder, in memory. Raises `SettingsError` for too few."""
+    found = pictures_in(folder)[:MOST_READ] if folder.is_dir() else []
+    if len(found) < FEWEST:
+        raise SettingsError(
+            f"{option} must hold at least {FEWEST} pictures (JPEG, PNG, WebP), "
+            f"found {len(found)} in {folder}"
+        )
+    side = round(SIZE * SCALE * MARGIN)
+    planes = np.stack([read_square(path, side).numpy() for path in found])
+    return CaptionedPictures(planes, [("",)] * len(found), SIZE)

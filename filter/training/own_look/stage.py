@@ -1,0 +1,175 @@
+"""What a new look is learnt by: pictures brought back from what was taken away, and statistics.
+
+The pictures have no photographs beside them, so pairs are made: a crop loses its colours, contrast
+and strokes at random, and the network is to give the crop itself. Photographs, where there are any,
+get the look by its statistics, and keep their edges.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from turbolens.filter.training.denoiser_stage import look_share
+from turbolens.filter.training.distill.captions import CaptionedPictures
+from turbolens.filter.training.distill.features import encoder_features
+from turbolens.filter.training.distill.networks import Networks, rows_of
+from turbolens.filter.training.distill.structure import structure_loss
+from turbolens.filter.training.loop import Losses
+
+RANK = 8
+BATCH = 6
+STATISTICS, STRUCTURE = 1.0, 0.3  # weights beside that of the latents themselves
+_NARROWEST = 16  # a layer of fewer outputs, as the last, has no LoRA
+_SPREAD = 1e-4
+
+
+def add_lora(unet: Any) -> None:
+    """A LoRA of rank `RANK` on every convolution and linear layer; all else stands still.
+
+    The looks of this network lie in its convolutions: a LoRA on attention alone, as usual for large
+    models, would change next to nothing.
+    """
+    peft: Any = import_module("peft")
+    layers = [name for name, layer in unet.named_modules()
+              if isinstance(layer, (nn.Conv2d, nn.Linear)) and layer.weight.shape[0] > _NARROWEST
+              and "base_layer" not in name]  # fmt: skip
+    unet.requires_grad_(False)
+    unet.add_adapter(peft.LoraConfig(r=RANK, lora_alpha=RANK, target_modules=layers), "look")
+
+
+def save_lora(unet: Any, file: Path) -> None:
+    """Write the LoRA in diffusers' layout, in float16; whole, or not at all."""
+    peft: Any = import_module("peft.utils")
+    weights = peft.get_peft_model_state_dict(unet, adapter_name="look")
+    temporary = file.with_name(f"{file.name}.tmp")
+    save_file({f"unet.{k}": v.half().contiguous() for k, v in weights.items()}, temporary)
+    temporary.replace(file)
+
+
+@dataclass
+class OwnLook:
+    """The losses of one step. phrases: what the look is called; one is drawn for each row.
+
+    pictures: of the look. photographs: anything else, or None. All random numbers come from the
+    stage's generator.
+    """
+
+    networks: Networks
+    pictures: CaptionedPictures
+    photographs: CaptionedPictures | None
+    phrases: Sequence[str]
+
+    def __post_init__(self) -> None:
+        self._texts = self.networks.texts(list(self.phrases))
+        self._empty = self.networks.texts([""] * BATCH)
+
+    def __call__(self, generator: torch.Generator, _step: int) -> Losses:
+        """latents of pairs; and with photographs, statistics and structure of these."""
+        images = self.pictures.images(generator, BATCH)
+        wanted = self.networks.encode(images)
+        given = self.networks.encode(plainer(generator, images))
+        denoised, share = self._styled(generator, given)
+        target = torch.lerp(given, wanted, share)
+        losses = {"latents": (denoised - target).abs().mean()}
+        if self.photographs is not None:
+            losses |= self._of_photographs(generator, self.photographs, wanted)
+        return losses
+
+    def _of_photographs(
+        self, generator: torch.Generator, photographs: CaptionedPictures, wanted: Tensor
+    ) -> Losses:
+        clean = self.networks.encode(photographs.images(generator, BATCH))
+        denoised, share = self._styled(generator, clean)
+        return {
+            "statistics": STATISTICS * statistics_loss(
+                self._features(denoised), self._features(wanted), share.flatten()
+            ),
+            "structure": STRUCTURE * structure_loss(denoised, clean, torch.ones_like(share)),
+        }  # fmt: skip
+
+    def _styled(self, generator: torch.Generator, clean: Tensor) -> tuple[Tensor, Tensor]:
+        """One step at random strengths, and how much of the look each asks for (B, 1, 1, 1)."""
+        student = self.networks.student
+        strength = 1 - 0.98 * torch.rand(len(clean), generator=generator) ** 1.3
+        timesteps = (strength * len(student)).round().long().sub(1).clamp(0, len(student) - 1)
+        phrases = torch.randint(len(self.phrases), (len(clean),), generator=generator)
+        noise = torch.randn(clean.shape, generator=generator)
+        timesteps = timesteps.to(clean.device)
+        noisy = student.noisy(clean, noise.to(clean), timesteps)
+        text = rows_of(self._texts, phrases.to(clean.device))
+        share = look_share(strength).view(-1, 1, 1, 1).to(clean)
+        return student.denoised(noisy, timesteps, text), share
+
+    def _features(self, latents: Tensor) -> list[Tensor]:
+        """Of the network as it was, at timestep 0 and without words, and the latents themselves."""
+        timesteps = torch.zeros(len(latents), dtype=torch.long, device=latents.device)
+        teacher = self.networks.teacher
+        features = encoder_features(teacher, latents, timesteps, self._empty)
+        return [latents, *features]
+
+
+def statistics_loss(styled: Sequence[Tensor], wanted: Sequence[Tensor], share: Tensor) -> Tensor:
+    """Σ_k ‖μ(F_k) − μ(F_k′)‖ + ‖G(F_k) − G(F_k′)‖, in units of the wanted spread of each channel.
+
+    μ are means over places, G the products of every two channels about the wanted mean (Gram's
+    matrix, Gatys et al., 2016): colours, and which colours and strokes go together. Absolute
+    differences; those of `wanted` are means over the batch, since the look is what its pictures
+    have in common. share: (B,) weights.
+    """
+    rows = share / share.sum().clamp_min(_SPREAD)
+    total = []
+    for ours, theirs in zip(styled, wanted, strict=True):
+        known = theirs.detach()
+        mean = known.mean((0, 2, 3)).view(1, -1, 1, 1)
+        spread = known.std((0, 2, 3)).view(1, -1, 1, 1) + _SPREAD
+        here, there = (ours - mean) / spread, (known - mean) / spread
+        apart = here.mean((2, 3)).abs().mean(1)
+        products = (_products(here) - _products(there).mean(0)).abs().mean((1, 2))
+        total.append((rows * (apart + products)).sum())
+    return torch.stack(total).mean()
+
+
+def _products(feature: Tensor) -> Tensor:
+    """(B, C, C): means over places of the products of every two channels."""
+    flat = feature.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[-1]
+
+
+def plainer(generator: torch.Generator, images: Tensor) -> Tensor:
+    """Images (B, 3, H, W) in −1…1 without what makes their look: colours, contrast, strokes.
+
+    Colours go through a random mixture of channels (with, at times, no colour left), contrast and
+    light are drawn anew, and a blur of up to three pixels takes strokes and grain. Flat areas and
+    edges stay where they are: that is what a photograph has too.
+    """
+    count = len(images)
+    mixture = torch.eye(3) + 0.25 * torch.randn(count, 3, 3, generator=generator)
+    mixture = mixture / mixture.sum(2, keepdim=True).clamp_min(0.5)
+    grey = (torch.rand(count, 1, 1, generator=generator) < 0.1).float()
+    mixture = mixture * (1 - grey) + grey / 3
+    contrast = 0.6 + 0.8 * torch.rand(count, 1, 1, 1, generator=generator)
+    light = 0.4 * torch.rand(count, 1, 1, 1, generator=generator) - 0.2
+    mixed = torch.einsum("bij,bjhw->bihw", mixture, images)
+    blurs: list[Callable[[Tensor], Tensor]] = [_unchanged, _blurred, _blurred_twice]
+    which = torch.randint(len(blurs), (count,), generator=generator).tolist()
+    smooth = [blurs[each](row[None]) for each, row in zip(which, mixed, strict=True)]
+    return (torch.cat(smooth) * contrast + light).clamp(-1, 1)
+
+
+def _unchanged(image: Tensor) -> Tensor:
+    return image
+
+
+def _blurred(image: Tensor) -> Tensor:
+    return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
+
+
+def _blurred_twice(image: Tensor) -> Tensor:
+    return _blurred(F.avg_pool2d(F.pad(image, (2, 2, 2, 2), mode="replicate"), 5, 1))

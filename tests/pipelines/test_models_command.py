@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,15 @@ def test_at_a_terminal_the_licence_is_a_question(
     assert process.returncode == code
 
 
+def _wait_for_bytes(folder: Path, count: int) -> None:
+    """Until a partial file in the folder has so many bytes."""
+    for _ in range(600):
+        if any(path.stat().st_size >= count for path in folder.rglob("*.incomplete")):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"no partial file of {count} bytes in {folder}")
+
+
 def test_a_pull_that_is_killed_goes_on_where_it_was(
     environment: dict[str, str], server: HubServer
 ) -> None:
@@ -107,6 +117,7 @@ def test_a_pull_that_is_killed_goes_on_where_it_was(
     server.faults = Faults(stall_after=16_000_000)
     with started([*COMMAND, "models", "pull", NAME], env=environment) as process:
         assert server.stalled.wait(timeout=120)
+        _wait_for_bytes(Path(environment["HF_HOME"]), 10_485_760)  # what was sent may not be there
         process.kill()
         process.wait()
     server.faults = Faults()

@@ -105,10 +105,10 @@ class WebcamFilter:
 
     def _measure(self, inner: AdjustableFilter, seconds: float) -> None:
         search = self._search
-        if search is None or search.found or getattr(inner, "settling", False):
+        if search is None or search.found:
             return
         before = search.size
-        search.note(seconds)
+        search.note(seconds, settling=getattr(inner, "settling", False))
         if search.size != before:
             inner.update(size=search.size)
         if search.found:

@@ -1,6 +1,7 @@
 """The largest working picture that a machine holds at a live rate, found by measuring once."""
 
 from collections.abc import Sequence
+from math import inf
 
 from .statistics import quantile
 
@@ -9,6 +10,8 @@ LEAST_FPS = 24.0
 WARM_UP = 2  # calls at a new size that allocate and choose algorithms
 MEASURED = 12  # calls that are timed
 HOPELESS = 2.0  # times too slow: no need to measure further
+SETTLING = 2  # calls that are looked at while something faster is being prepared, at least
+OUT_OF_REACH = 4.0  # the same while something faster is being prepared: more it has never gained
 SHARE = 0.75  # of the calls must be fast enough: more than half of them, but not the very last
 HEADROOM = 0.95  # share of the time of a frame that the filter may take
 
@@ -22,7 +25,7 @@ class SizeSearch:
 
     def __init__(self, sizes: Sequence[int] = SIZES, *, fps: float = LEAST_FPS) -> None:
         self._sizes, self._limit = list(sizes), HEADROOM / fps
-        self._calls = 0
+        self._calls, self._quickest = 0, inf
         self._times: list[float] = []
         self.seconds: float | None = None
 
@@ -36,12 +39,17 @@ class SizeSearch:
         """Whether it is decided; `seconds` is then the time of a call, if it was measured."""
         return len(self._sizes) == 1 or self.seconds is not None
 
-    def note(self, seconds: float) -> None:
-        """A call at `size` took so long."""
+    def note(self, seconds: float, *, settling: bool = False) -> None:
+        """A call at `size` took so long; settling: calls will soon be faster than this one."""
         if self.found:
             return
         self._calls += 1
         if self._calls <= WARM_UP:
+            return
+        if settling:
+            self._quickest = min(seconds, self._quickest)
+            if self._calls > WARM_UP + SETTLING and self._quickest > OUT_OF_REACH * self._limit:
+                self._smaller()
             return
         self._times.append(seconds)
         taken = quantile(self._times, SHARE) or 0.0
@@ -52,4 +60,4 @@ class SizeSearch:
 
     def _smaller(self) -> None:
         del self._sizes[0]
-        self._calls, self._times = 0, []
+        self._calls, self._times, self._quickest = 0, [], inf

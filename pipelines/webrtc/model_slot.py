@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 State = Literal["loading", "warming", "ready", "failed"]
 MakeFilter = Callable[[Any, FilterSettings], AdjustableFilter]
 LIVE_FPS = 32.0  # that the filter must hold alone, so that 24 leave time for the codecs
+SETTLING_SECONDS = 60.0  # for what makes it faster to be prepared, at most
 SEARCH_SECONDS = 8.0
 WORDS: dict[State, str] = {
     "loading": "the model is loading",
@@ -116,14 +117,17 @@ class ModelSlot:
             return
         search = SizeSearch([native, *(size for size in SIZES if size < native)], fps=LIVE_FPS)
         ends = monotonic() + SEARCH_SECONDS
+        latest = monotonic() + SETTLING_SECONDS
         for number in count(1):
             if search.found or monotonic() > ends:
                 break
             frame_filter.update(size=search.size)
             frame, began = _frame(number), monotonic()
             frame_filter(frame)
-            if not getattr(frame_filter, "settling", False):
-                search.note(monotonic() - began)
+            seconds, settling = monotonic() - began, getattr(frame_filter, "settling", False)
+            search.note(seconds, settling=settling)
+            if settling and monotonic() < latest:
+                ends += seconds  # what it will soon be faster than says little
         self.live_size = search.size if search.size < native else None
 
 

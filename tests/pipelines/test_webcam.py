@@ -403,6 +403,20 @@ def test_a_few_slow_calls_do_not_count() -> None:
     assert (search.size, search.found) == (SIZES[0], True)
 
 
+def test_while_something_faster_is_prepared_only_what_is_out_of_reach_is_left() -> None:
+    limit, search = HEADROOM / LEAST_FPS, SizeSearch()
+    for _ in range(50):
+        search.note(3 * limit, settling=True)
+    assert (search.size, search.found) == (SIZES[0], False)
+    for _ in range(50):
+        search.note(0.9 * limit)
+    assert (search.size, search.found) == (SIZES[0], True)
+    slow = SizeSearch()
+    for _ in range(6):
+        slow.note(5 * limit, settling=True)
+    assert slow.size == SIZES[1]
+
+
 def test_the_size_reaches_the_filter_but_not_the_settings() -> None:
     looks: list[Look] = []
 

@@ -9,9 +9,9 @@ import torch
 
 from turbolens.filter.acceleration import prepared
 from turbolens.filter.errors import UnsupportedModelError
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.loading.folders import UNet, read_json
 
-from .files import load_network, locate_folder, read_config
+from .files import load_network, locate_folder
 
 _WHAT = "ControlNet"
 _PATTERNS = ("config.json", "diffusion_pytorch_model*.safetensors")
@@ -43,7 +43,7 @@ class ControlNet:
         kinds and other families, `ModelError` for what is damaged.
         """
         folder = locate_folder(source, _WHAT, _PATTERNS)
-        kind = read_config(folder).get("_class_name")
+        kind = read_json(folder / "config.json").get("_class_name")
         if kind != "ControlNetModel":
             raise UnsupportedModelError(f"a ControlNet must be a ControlNetModel, got {kind!r}")
         diffusers: Any = import_module(

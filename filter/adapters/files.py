@@ -1,13 +1,12 @@
 """Where the files of LoRAs, ControlNets and IP-Adapters lie: a file, a folder, or on the hub."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
+from turbolens.filter.errors import ModelNotFoundError, UnsupportedModelError
 from turbolens.filter.loading.cached_adapters import find_adapter
-from turbolens.filter.loading.folders import _load_weights, _quiet_transformers, _variant
+from turbolens.filter.loading.folders import load_weights, quiet_transformers, variant_of
 from turbolens.filter.loading.needed_files import PICKLES, SAFETENSORS
 
 
@@ -53,20 +52,8 @@ def load_network(kind: Any, folder: Path, stem: str, **options: Any) -> Any:
 
     Raises `ModelError` for what is damaged or missing, `UnsupportedModelError` for pickles.
     """
-    with _quiet_transformers():
-        return _load_weights(kind, folder, variant=_variant(folder, stem), **options)
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The config.json of a network. Raises `ModelError` where it cannot be read."""
-    path = folder / "config.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} must be JSON, and cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} must hold a JSON object, got a {type(content).__name__}")
-    return content
+    with quiet_transformers():
+        return load_weights(kind, folder, variant=variant_of(folder, stem), **options)
 
 
 def _refuse_pickle(path: Path, what: str) -> None:

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from turbolens.filter.errors import ModelError, UnsupportedModelError
-from turbolens.filter.loading.folders import _quiet_transformers
+from turbolens.filter.loading.folders import quiet_transformers
 
 from .files import locate_file
 
@@ -155,7 +155,7 @@ def quiet() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        with _quiet_transformers(), warnings.catch_warnings():
+        with quiet_transformers(), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             yield
     finally:

@@ -68,7 +68,7 @@ def load_components(
     names = _present_components(folder)
     schedule = Schedule.from_config(_read_config(folder, "scheduler", "scheduler_config.json"))
     suffixes = [""] if "text_encoder_2" not in names else ["", "_2"]
-    with _quiet_transformers():
+    with quiet_transformers():
         components = Components(
             vae=_load_autoencoder(folder, dtype) if vae is None else vae,
             unet=_load_unet(folder, dtype) if unet is None else unet,
@@ -85,7 +85,7 @@ def load_components(
 
 def _present_components(folder: Path) -> set[str]:
     """The names in model_index.json whose component is not left out."""
-    index = _read_json(folder / "model_index.json")
+    index = read_json(folder / "model_index.json")
     present = {name for name, value in index.items() if isinstance(value, list) and any(value)}
     missing = {"vae", "unet", "scheduler", "text_encoder", "tokenizer"} - present
     if missing:
@@ -98,7 +98,8 @@ def _present_components(folder: Path) -> set[str]:
     return present
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object of a file. Raises `ModelError` where there is none that can be read."""
     if not path.is_file():
         raise ModelError(
             f"a model folder in diffusers' layout must have {path.name}, not in {path.parent}"
@@ -113,7 +114,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _read_config(folder: Path, component: str, name: str = "config.json") -> dict[str, Any]:
-    return _read_json(folder / component / name)
+    return read_json(folder / component / name)
 
 
 def _load_autoencoder(folder: Path, dtype: torch.dtype) -> Autoencoder:
@@ -148,12 +149,12 @@ def _load_unet(folder: Path, dtype: torch.dtype) -> UNet:
 
 def load_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
     """A network of diffusers, from the safetensors of its folder. Raises `ModelError`."""
-    return _load_weights(
+    return load_weights(
         kind,
         folder,
         torch_dtype=dtype,
         low_cpu_mem_usage=is_accelerate_available(),  # type: ignore[no-untyped-call]
-        variant=_variant(folder, "diffusion_pytorch_model"),
+        variant=variant_of(folder, "diffusion_pytorch_model"),
     )
 
 
@@ -165,7 +166,7 @@ def _load_text_encoder(folder: Path, component: str) -> TextEncoder:
             f"{component} must be one of {', '.join(_TEXT_ENCODERS)}, got {architectures[0]!r}"
         )
     path = folder / component
-    return _load_weights(kind, path, variant=_variant(path, "model"))  # type: ignore[no-any-return]
+    return load_weights(kind, path, variant=variant_of(path, "model"))  # type: ignore[no-any-return]
 
 
 def _load_tokenizer(folder: Path, component: str) -> CLIPTokenizer:
@@ -179,7 +180,7 @@ def _load_tokenizer(folder: Path, component: str) -> CLIPTokenizer:
         raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from error
 
 
-def _load_weights(kind: Any, folder: Path, **options: Any) -> Any:
+def load_weights(kind: Any, folder: Path, **options: Any) -> Any:
     """The network with all of its weights, which must be there and fit."""
     try:
         network, info = kind.from_pretrained(
@@ -196,7 +197,7 @@ def _load_weights(kind: Any, folder: Path, **options: Any) -> Any:
     return network
 
 
-def _variant(folder: Path, stem: str) -> str | None:
+def variant_of(folder: Path, stem: str) -> str | None:
     """None where full-precision safetensors are there, else "fp16"; no other kind is loaded."""
     files = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     weights = [name for name in files if name.endswith(".safetensors") and name.startswith(stem)]
@@ -245,7 +246,7 @@ def check_together(components: Components) -> None:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """No progress bars on the terminal of whoever uses this library."""
     was_shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -40,7 +40,7 @@ def chart(report: BenchReport) -> Image.Image:
 
 
 def _rows(result: CaseResult) -> list[tuple[str, Mapping[str, float]]]:
-    name = f"{result.case.width}×{result.case.height}"
+    name = f"{result.case.width}x{result.case.height}"  # Pillow's own font has no ×
     stages = {stage: timing.median_ms for stage, timing in result.stages.items()}
     others = [(f"{name}, {kind}", {kind: timing.median_ms})
               for kind, timing in result.baselines.items()]  # fmt: skip

@@ -249,7 +249,7 @@ def moves(reader: Reader, since: int) -> bool:
 
 def model(webcam: Webcam, reader: Reader) -> None:
     """A few frames through the embedded model: neither the camera's picture nor the slate."""
-    until("frames are filtered", lambda: webcam.stats.get("filtered", 0) >= 3, 300)
+    until("frames are filtered", lambda: webcam.stats.get("filtered", 0) >= 3, 420)
     time.sleep(2)
     say(f"  {webcam.stats}")
     say(f"  brightness {reader.levels[0]:.0f} (slate) → {reader.levels[-1]:.0f}")
@@ -291,7 +291,10 @@ def say(text: str) -> None:
 
 JOBS = {"steady": steady, "replug": replug, "browser": browser, "soak": soak, "model": model}
 CHEAP = "--no-enabled", "--mirror"  # torch takes the better part of a minute to import here
-STYLED = "--size", "64", "--dtype", "float32", "--prompt", "pencil sketch", "--strength", "1.0"
+STYLED = (
+    "--size", "64", "--dtype", "float32", "--acceleration", "none",
+    "--prompt", "pencil sketch", "--strength", "1.0",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What is written to a server goes through a program of its own, which may hang."""
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,7 +15,7 @@ from av.container import OutputContainer
 from turbolens.filter.errors import MediaError
 
 from .stream_places import OPEN_SECONDS, STALL_SECONDS, Place
-from .stream_sender import CONTAINER, READY
+from .stream_sender import CONTAINER, READY, WANTED
 
 CLOSING_SECONDS = 3.0  # for what is still on its way, and the server's goodbye
 WAITING = 64  # writes that may wait for a slow server: about as many packets
@@ -34,10 +35,10 @@ class Outlet:
             "name": place.name, "format": place.format, "options": options,
             "open_seconds": OPEN_SECONDS,
         }  # fmt: skip
-        self._process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "turbolens.pipelines.stream_sender", json.dumps(wanted)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            **_deaf_to_ctrl_c(),
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "turbolens.pipelines.stream_sender"],
+            env={**os.environ, WANTED: json.dumps(wanted)}, stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, **_deaf_to_ctrl_c(),
         )  # fmt: skip
         self._queue: Queue[bytes | None] = Queue(WAITING)
         self._thread = Thread(target=self._pump, name="outlet", daemon=True)

@@ -1,6 +1,7 @@
 """Run as a program: takes one stream of packets from its standard input to where it is sent.
 
-python -m turbolens.pipelines.stream_sender {"name", "format", "options", "open_seconds"}
+What is wanted comes in the environment, where no other user can read a token of it, as JSON:
+{"name", "format", "options", "open_seconds"}.
 
 PyAV connects an output with Python's lock held, and without a limit of time: a server that accepts
 and then says nothing would hold up whatever else the program does. Here it holds up this program
@@ -22,6 +23,8 @@ from .media_errors import reason
 
 CONTAINER = "nut"  # keeps every time as it is, and needs no way back in the file
 READY = "ready"
+WANTED = "TURBOLENS_SENDER"
+"""The variable that says what is wanted."""
 AT_ONCE = {  # nothing has to be looked at: the header says it all
     "fflags": "nobuffer", "probesize": "100000", "analyzeduration": "1", "fpsprobesize": "0",
     "max_ts_probe": "0",
@@ -33,11 +36,13 @@ def send(wanted: dict[str, Any]) -> None:
     with _ended_after(wanted["open_seconds"]):
         incoming, output, copies = _connected(wanted)
     _say(READY)
-    with incoming, output:
-        for packet in incoming.demux():
-            if packet.dts is not None:
-                packet.stream = copies[packet.stream.index]
+    for packet in incoming.demux():
+        if packet.dts is not None:
+            packet.stream = copies[packet.stream.index]
+            with _ended_after(wanted["open_seconds"]):  # who started this may be gone by now
                 output.mux(packet)
+    with _ended_after(wanted["open_seconds"]):
+        output.close()
 
 
 def _connected(wanted: dict[str, Any]) -> tuple[InputContainer, OutputContainer, dict[int, Any]]:
@@ -66,9 +71,9 @@ def _say(line: str) -> None:
 
 
 def main() -> None:
-    """Send what the first argument names, and end with the input, or with a line that says why."""
+    """Send what is wanted, and end with the input, or with a line that says why."""
     try:
-        send(json.loads(sys.argv[1]))
+        send(json.loads(os.environ[WANTED]))
     except (av.FFmpegError, OSError, ValueError) as error:
         _say(reason(error))
     # What is left of a broken connection is not closed in good order: that may wait for ever.

@@ -40,9 +40,11 @@ class OpenVino:
         """Raises `RuntimeError` where OpenVINO cannot run this part on this processor."""
         count = len(inputs[0])
         single = [_row(one, 0, count) for one in inputs]
-        key = (id(part), *((tuple(one.shape), one.dtype) for one in single))
+        version = f"{openvino_module().__version__} {self._precision}"
+        folder = _cache_folder(part, single, version)  # of these weights, which may have changed
+        key = (folder, *(tuple(one.shape) for one in single))
         if key not in self._singles:
-            self._singles[key] = self._compile(part, single)
+            self._singles[key] = self._compile(part, single, folder)
         compiled = self._singles[key]
 
         def run(*inputs: torch.Tensor) -> torch.Tensor:
@@ -54,10 +56,8 @@ class OpenVino:
 
         return run
 
-    def _compile(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Any:
-        openvino = openvino_module()
-        core = openvino.Core()
-        folder = _cache_folder(part, inputs, f"{openvino.__version__} {self._precision}")
+    def _compile(self, part: nn.Module, inputs: Sequence[torch.Tensor], folder: Path) -> Any:
+        core = openvino_module().Core()
         _forget_old(folder.parent)
         path = folder / _MODEL
         if not path.is_file():

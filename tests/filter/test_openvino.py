@@ -70,6 +70,14 @@ def test_one_conversion_is_for_every_size(model: TurboModel, cache: Path) -> Non
     assert len(list(cache.glob("*/model.xml"))) == 1
 
 
+def test_new_weights_are_compiled_anew() -> None:
+    part, backend, ones = nn.Linear(2, 2), OpenVino(torch.float32), torch.ones(1, 2)
+    backend.prepare(part, [ones])
+    with torch.no_grad():
+        part.weight.add_(1.0)
+        assert agreement_db(part(ones), backend.prepare(part, [ones])(ones)) > 80.0
+
+
 def test_results_are_memory_of_their_own(model: TurboModel) -> None:
     run = OpenVino(torch.float32).prepare(model.parts.decoder, [torch.zeros(1, 16, 4, 4)])
     first = run(torch.zeros(1, 16, 4, 4))

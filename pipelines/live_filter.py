@@ -98,7 +98,7 @@ class LiveFilter:
             self._filtered.close(error)
 
     def _loop(self, generation: int) -> None:
-        while generation == self._generation and not self._captured.ended:
+        while generation == self._generation and not (self._captured.ended or self._stop.is_set()):
             captured = self._captured.take(POLL)
             if captured is not None:
                 self._filter(captured, generation)

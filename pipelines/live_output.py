@@ -10,15 +10,12 @@ from .base import Notify
 from .latest import Latest
 from .live_capture import Captured, LiveCapture
 from .live_filter import POLL, LiveFilter, Picture
-from .live_reprojection import LiveReprojection
+from .live_reprojection import LATE, LiveReprojection, moving_seconds
 from .live_sinks import LiveSinks
 from .pacing import Choice, OnStall, Window, instead
 from .slate import slate
 from .statistics import Tally
 
-LATE = 3.0  # times its usual time: then a filter is late, however slow it is
-MOVING = 0.5  # seconds after a fresh picture in which it is moved along (longer for a slow filter):
-# what comes into view meanwhile is the camera's own picture in other colours
 SLATE_SIZE = 640, 360  # where no camera has told another
 COUNTED = {"moved": "reprojected", "again": "repeated", "slate": "stalled", "camera": "stalled"}
 
@@ -87,15 +84,20 @@ class LiveOutput:
             window = window.following(monotonic(), fresh=picture is not None)
 
     def _send_fresh(self, picture: Picture) -> None:
-        began = monotonic()
-        self._sinks.write(picture.frame)
+        began, captured_at = monotonic(), picture.captured_at
+        frame, turns_back = picture.frame, self._reprojection.shows_later_than(captured_at)
+        self._reprojection.forget()
+        newest = self._capture.newest
+        if turns_back and newest is not None and self._reprojection.move(newest):
+            frame, captured_at = self._reprojection.moved or frame, newest.at
+            self._tally.count("reprojected")
+        self._sinks.write(frame)
         now = monotonic()
         self._shown, self._shown_at = picture, now
-        self._reprojection.forget()
         self._tally.count("sent", now)
         self._tally.stage("pace", began - picture.finished_at)
         self._tally.stage("send", now - began)
-        self._tally.latency(now - picture.captured_at)
+        self._tally.latency(now - captured_at)
         if self._stalled:
             self._stalled = False
             self._notify("filtered pictures are shown again")
@@ -106,7 +108,7 @@ class LiveOutput:
         choice = instead(
             shown_age=None if self._shown is None else now - self._shown_at,
             camera_age=None if newest is None else now - newest.at,
-            moving=0.0 if self._filtering.failing else max(MOVING, usual),
+            moving=0.0 if self._filtering.failing else moving_seconds(self._filtering.usual),
             deadline=max(self._deadline, usual), on_stall=self._on_stall,
         )  # fmt: skip
         if choice == "moved" and not self._reprojection.move(newest):

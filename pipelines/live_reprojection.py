@@ -12,7 +12,15 @@ from .live_capture import Captured
 AFFORDABLE = 0.5  # of a period: what costs more would slow the output down, or the filter
 TRY_AGAIN = 5.0  # seconds until what was too costly is tried once more
 RECENT = 0.5  # weight of the last time in the estimate of the cost
+LATE = 3.0  # times its usual time: then a filter is late, however slow it is
+MOVING = 0.5  # seconds after a fresh picture in which it is moved along (longer for a slow filter):
+# what comes into view meanwhile is the camera's own picture in other colours
 log = logging.getLogger(__name__)
+
+
+def moving_seconds(usual: float) -> float:
+    """How long after a fresh picture it is moved along, if the filter usually takes `usual` s."""
+    return max(MOVING, LATE * usual)
 
 
 class LiveReprojection:
@@ -32,8 +40,14 @@ class LiveReprojection:
         """How many seconds before its time a picture must be begun."""
         return self._cost if self._cost <= self._limit else 0.0
 
+    def shows_later_than(self, captured_at: float) -> bool:
+        """Whether what was moved shows a later moment: a picture of this one would turn it back."""
+        return self.moved is not None and self._newest is not None and (
+            self._newest.at > captured_at
+        )  # fmt: skip
+
     def forget(self) -> None:
-        """A fresh picture has been shown: nothing is moved yet."""
+        """There is a fresh picture: nothing is moved yet."""
         self._newest = self.moved = None
 
     def move(self, newest: Captured | None) -> bool:

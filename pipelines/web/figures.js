@@ -44,6 +44,8 @@ export class Figures {
     const seconds = (now.timestamp - before.timestamp) / 1000;
     const frames = now.framesDecoded - before.framesDecoded;
     this.#set("fps", (frames / seconds).toFixed(frames / seconds < 9.95 ? 1 : 0));
+    const filtered = this.#server?.filtered_fps;
+    byId("figure-fps").title = filtered === undefined ? "" : `${filtered.toFixed(0)} of them from the model`;
     this.#set("rate", ((8 * (now.bytesReceived - before.bytesReceived)) / seconds / 1e6).toFixed(1));
     if (!this.#server) return;
     const delay = this.#server.latency_ms + (this.#server.round_trip_ms ?? 0) + playout(now, before);

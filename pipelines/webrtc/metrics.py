@@ -51,6 +51,7 @@ def _tracks(server: Server) -> Iterator[str]:
     for name, field, text in (
         ("received_fps", "received_fps", "Frames a second that come."),
         ("delivered_fps", "delivered_fps", "Frames a second that go."),
+        ("filtered_fps", "filtered_fps", "Results of the filter a second."),
         ("latency_milliseconds", "latency_ms", "From a frame's arrival to its delivery."),
         ("filter_milliseconds", "filter_ms", "In the filter, with the wait for it."),
     ):

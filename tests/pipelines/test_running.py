@@ -142,6 +142,28 @@ def test_while_the_filter_is_busy_its_last_picture_is_moved_along() -> None:
     assert {1000 + pts for pts in moving.moved} <= set(screen.shown)
 
 
+def test_what_is_shown_never_goes_back_in_time() -> None:
+    """The result of a frame that is older than what was shown is moved on before it is shown."""
+    screen, turn = Awaited(rate=100), Event()
+
+    class Numbering(Moving):
+        def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+            screen.wait_for(5)
+            return frame
+
+        def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
+            self.moved.append(frame.pts or 0)
+            return frame
+
+    numbering = Numbering()
+    stats = run(Camera(200, lambda _: turn.wait(0.005)), numbering, screen,
+                options=RunOptions(deadline=WAIT))  # fmt: skip
+    times = [pts for pts in screen.shown if pts is not None]
+    assert times == sorted(times)
+    assert len(set(times)) > stats.filtered > 5
+    assert stats.reprojected > stats.filtered
+
+
 def test_moving_that_would_slow_the_output_down_is_left_after_one_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

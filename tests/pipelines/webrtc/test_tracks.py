@@ -11,6 +11,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from turbolens.pipelines.webrtc import DelayedTrack, FilteredTrack, Relay
 from turbolens.pipelines.webrtc.mailbox import Closed, Mailbox
+from turbolens.pipelines.webrtc.moving import PictureMover
 
 from .conftest import CLOCK, Shade, asynchronous, flat, luma_of, until
 
@@ -177,6 +178,139 @@ async def test_latency_and_delay_are_measured_from_arrival_to_delivery() -> None
     assert track.statistics.latency_ms == pytest.approx(250)
     assert track.delay == pytest.approx(0.25)
     track.stop()
+
+
+class Moving(Gate):
+    """A gate that moves along: a picture of the frame's time, 100 levels lighter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved: list[int] = []
+
+    def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
+        luma = round(luma_of(frame))
+        self.moved.append(luma)
+        return flat(luma + 100, pts=luma * 3000)
+
+
+@asynchronous
+async def test_between_results_of_a_slow_filter_the_last_one_is_moved_along() -> None:
+    now = [100.0]
+    source, moving = Script(), Moving()
+    track = FilteredTrack(source, moving, clock=lambda: now[0])
+
+    async def shown() -> tuple[int, int | None]:
+        frame = await track.recv()
+        return round(luma_of(frame)), frame.pts
+
+    source.give(1)
+    await entered(moving)
+    now[0] += 0.25  # 4 results a second
+    moving.allowed.release()
+    assert await shown() == (1, 3000)
+    source.give(2)
+    await entered(moving)
+    assert await shown() == (102, 6000)
+    source.give(3)
+    assert await shown() == (103, 9000)
+    moving.allowed.release()  # the result for 2, which would turn 3 back, is not shown itself
+    await entered(moving)
+    source.give(4)
+    assert await shown() == (104, 12000)
+    figures = track.statistics
+    assert (figures.received, figures.delivered, figures.reprojected) == (4, 4, 3)
+    assert figures.dropped == 0
+    now[0] += 0.25
+    assert track.statistics.filtered_fps == 8.0  # two in the quarter of a second since the first
+    track.stop()
+    moving.allowed.release()
+
+
+@asynchronous
+async def test_a_filter_that_hangs_has_nothing_moved() -> None:
+    """What comes into view is the camera's own picture: it is not shown when things go wrong."""
+    now = [100.0]
+    source, moving = Script(), Moving()
+    track = FilteredTrack(source, moving, clock=lambda: now[0])
+    source.give(1)
+    await entered(moving)
+    now[0] += 0.25
+    moving.allowed.release()
+    await track.recv()
+    source.give(2)
+    await entered(moving)
+    await track.recv()
+    now[0] += 10.0
+    source.give(3)
+    await until(lambda: track.statistics.received == 3)
+    moving.allowed.release(2)
+    assert round(luma_of(await track.recv())) == 3  # by the filter
+    assert moving.moved == [2]
+    track.stop()
+
+
+@asynchronous
+async def test_nothing_is_moved_for_a_filter_that_is_quick_enough() -> None:
+    now = [100.0]
+    source, moving = Script(), Moving()
+    track = FilteredTrack(source, moving, clock=lambda: now[0])
+    for luma in range(1, 20):
+        source.give(luma)
+        await entered(moving)
+        now[0] += 0.03
+        moving.allowed.release()
+        assert round(luma_of(await track.recv())) == luma
+    assert moving.moved == []
+    track.stop()
+
+
+class Costly:
+    """Moving a picture takes so many seconds of a clock that only it moves."""
+
+    def __init__(self, seconds: float) -> None:
+        self.now, self._seconds = 100.0, seconds
+
+    def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self.now += self._seconds
+        return frame
+
+
+@asynchronous
+async def test_moving_leaves_most_of_the_time_to_the_filter() -> None:
+    loop, costly = asyncio.get_running_loop(), Costly(0.03)
+    mover = PictureMover(lambda: costly.now)
+    async with mover.turn():
+        assert await mover.move(costly, flat(1)) is not None
+    began = loop.time()
+    async with mover.turn():
+        assert loop.time() - began >= 0.06  # the cost over its share of 0.3, less the cost
+    mover.close()
+
+
+@asynchronous
+async def test_what_costs_more_than_it_brings_is_not_moved_for_a_while() -> None:
+    costly = Costly(0.05)
+    mover = PictureMover(lambda: costly.now)
+    assert mover.worthwhile(0.1)  # nothing is known yet
+    async with mover.turn():
+        await mover.move(costly, flat(1))
+    assert not mover.worthwhile(0.1)  # one in 0.17 s would come
+    assert mover.worthwhile(0.2)
+    costly.now += 5.0
+    assert mover.worthwhile(0.1)
+    mover.close()
+
+
+@asynchronous
+async def test_a_picture_that_cannot_be_moved_is_left_out() -> None:
+    class Broken:
+        def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
+            raise ZeroDivisionError
+
+    mover = PictureMover()
+    async with mover.turn():
+        assert await mover.move(Broken(), flat(1)) is None
+    mover.close()
 
 
 @asynchronous

@@ -53,14 +53,15 @@ class InputView:
         none. Where results are held over many frames, it is the luma that was held as they were.
         """
         held = past.luma if held is None else held
-        tau = _tolerance(_RESIDUAL_AT_HALF, motion_sensitivity)
+        tau = residual_tolerance(motion_sensitivity)
         if self._seeing is not None and tau > 0.0:
             flow, agreement, mismatch, kept, there = self._seeing(
-                self.luma, past.luma, held, _number(tau, self.luma.device)
+                self.luma, past.luma, held, number(tau, self.luma.device)
             )
-            return Change(Motion(flow, agreement, mismatch), kept, there)
+            return Change(Motion(flow, agreement, mismatch), kept.nan_to_num(), there)
         motion = self.features.motion_from(past.features)
-        return _change(motion, self.luma, held, tau)
+        change = _change(motion, self.luma, held, tau)
+        return Change(motion, change.kept.nan_to_num(), change.there)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,11 @@ class Change:
         return at_rest * F.interpolate(self.kept, size=(height, width), mode="area")
 
 
+def motion_between(luma: torch.Tensor, past: torch.Tensor) -> Motion:
+    """How a picture came from the one before, of lumas (1, 1, H, W) alone."""
+    return MotionFeatures(halved(luma)).motion_from(MotionFeatures(halved(past)))
+
+
 class Seeing(nn.Module):
     """How a picture came from the one before, as a function of tensors alone.
 
@@ -101,10 +107,13 @@ class Seeing(nn.Module):
     Gives flow, agreement, mismatch, kept and there, as `Motion` and `Change` have them.
     """
 
+    is_of_one_shape = True
+    least_ranges = (8.0, 1.0, 1.0, 1.0, 255.0)
+
     def forward(
         self, luma: torch.Tensor, past: torch.Tensor, held: torch.Tensor, tau: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
-        motion = MotionFeatures(halved(luma)).motion_from(MotionFeatures(halved(past)))
+        motion = motion_between(luma, past)
         change = _change(motion, luma, held, tau)
         return motion.flow, motion.agreement, motion.mismatch, change.kept, change.there
 
@@ -115,6 +124,9 @@ class Holding(nn.Module):
     image, past: (1, 3, H, W), image contiguous float32; flow, kept: as `Motion` and `Change` have
     them; weight, tau: numbers.
     """
+
+    is_of_one_shape = True
+    least_ranges = (2.0,)
 
     def forward(
         self,
@@ -201,8 +213,8 @@ class Coherence:
             tau = _tolerance(_APART_AT_HALF / 127.5, settings.motion_sensitivity)
             image = self._holding(
                 image, past, change.motion.flow, change.kept,
-                _number(settings.weight_after, image.device),
-                _number(max(tau, 1e-6), image.device),
+                number(settings.weight_after, image.device),
+                number(max(tau, 1e-6), image.device),
             )  # fmt: skip
         self._said = image.nan_to_num()
         return image
@@ -224,6 +236,11 @@ def stillness(latents: torch.Tensor, past: torch.Tensor, motion_sensitivity: flo
     squared = F.max_pool2d(squared, kernel_size=3, stride=1, padding=1)
     tau = _tolerance(_CHANGE_AT_HALF, motion_sensitivity)
     return torch.exp(-squared / tau**2)
+
+
+def residual_tolerance(motion_sensitivity: float) -> float:
+    """The difference of luma (0…255) along the motion at which the past counts 1/e; may be ∞."""
+    return _tolerance(_RESIDUAL_AT_HALF, motion_sensitivity)
 
 
 def _tolerance(at_half: float, motion_sensitivity: float) -> float:
@@ -279,21 +296,27 @@ def _held(view: InputView | None, change: Change | None, weight: float) -> torch
 def _change(
     motion: Motion, luma: torch.Tensor, held: torch.Tensor, tau: float | torch.Tensor
 ) -> Change:
-    """What may be kept: where the ways agree, and the luma along the motion is alike.
-
-    Likeness is exp(−(r/τ)²) of the difference r, pixel by pixel: where a window is judged, the
-    edges of what moves are blurred. At τ = 0 nothing is alike.
-    """
     there = moved_along(held, motion)
+    return Change(motion, kept_share(motion, luma, there, tau), there)
+
+
+def kept_share(
+    motion: Motion, luma: torch.Tensor, there: torch.Tensor, tau: float | torch.Tensor
+) -> torch.Tensor:
+    """`Change.kept`: where the ways agree, and the luma along the motion is alike.
+
+    there: the past's luma, moved to now. tau: the `residual_tolerance`. Likeness is exp(−(r/τ)²) of
+    the difference r, pixel by pixel: where a window is judged, the edges of what moves are blurred.
+    At τ = 0 nothing is alike.
+    """
     kept = resized(motion.agreement, *luma.shape[-2:])
     if isinstance(tau, float) and tau == 0.0:
-        return Change(motion, torch.zeros_like(kept), there)
-    likeness = torch.exp(-((luma - there) / tau).square())
-    return Change(motion, (kept * likeness).nan_to_num(), there)
+        return torch.zeros_like(kept)
+    return kept * torch.exp(-((luma - there) / tau).square())
 
 
 @lru_cache(maxsize=64)
-def _number(value: float, device: torch.device) -> torch.Tensor:
+def number(value: float, device: torch.device) -> torch.Tensor:
     """The number on the device, (): copied there only once."""
     return torch.tensor(value, device=device)
 

@@ -9,18 +9,17 @@ import torch
 
 from .acceleration import (
     Accelerated,
-    Backend,
     Fitting,
     Parts,
     backends_for,
     keep_freed_memory,
     prepared,
 )
+from .acceleration.coherence import AcceleratedCoherence
 from .adapters.adapters import Adapters
 from .adapters.lora import LoraSource, as_sources
 from .autoencoder import PatchedAutoencoderTiny
 from .choices import Acceleration, VaeChoice
-from .coherence import Holding, Seeing
 from .cross_frame import is_remembering
 from .device import resolve_device, resolve_dtype
 from .loading.assembly import load_parts
@@ -38,8 +37,8 @@ class TurboModel:
     schedule: the noise schedule of the model. native_size: the longer side in pixels that it was
     made for. multiple: pixels that a working picture's sides must divide by. looks: the names its
     card lists. steps: how few and how many make a good picture. adapters: its LoRAs, ControlNet
-    and IP-Adapter. parts: what encodes, predicts and decodes, run plainly. seeing: how coherence
-    sees motion here, if not plainly. lock: held while a frame is computed, since torch is fastest
+    and IP-Adapter. parts: what encodes, predicts and decodes, run plainly. coherence: how motion is
+    seen and results are held here. lock: held while a frame is computed, since torch is fastest
     one frame at a time.
     """
 
@@ -133,7 +132,7 @@ class TurboModel:
         backends = backends_for(acceleration, self.device, self.dtype)
         with self.lock:
             self._accelerated_version = self.weights_version
-            self.seeing, self._holding = _coherence_on(self.device, backends, wait=wait)
+            self.coherence = AcceleratedCoherence(self.device, backends, wait=wait)
             self._encoder, self._predictor, self._decoder = (
                 Fitting(Accelerated(part, backends, wait=wait))
                 for part in (self.parts.encoder, self.parts.predictor, self.parts.decoder)
@@ -142,30 +141,31 @@ class TurboModel:
 
     @property
     def accelerations(self) -> dict[str, str]:
-        """What runs the encoder, the predictor and the decoder now, for the shape used last."""
-        return {
-            type(part.accelerated.part).__name__.lower(): part.accelerated.latest
-            for part in (self._encoder, self._predictor, self._decoder)
-        }
+        """What runs the networks and coherence now, part by part, for the shape used last."""
+        return {type(part.part).__name__.lower(): part.latest for part in self._accelerated}
 
     @property
     def settling(self) -> bool:
-        """Whether the networks will soon run another way: the time of a frame tells little yet."""
-        every = self._encoder, self._predictor, self._decoder
-        return any(part.accelerated.settling for part in every)
+        """Whether it will soon run another way: the time of a frame tells little yet."""
+        return any(part.settling for part in self._accelerated)
+
+    @property
+    def _accelerated(self) -> tuple[Accelerated, ...]:
+        networks = self._encoder, self._predictor, self._decoder
+        return *(each.accelerated for each in networks), *self.coherence.parts
 
     @contextmanager
     def plainly(self) -> Iterator[None]:
         """Within it everything runs in plain PyTorch: what accelerations are compared with."""
         with self.lock:
             fast = self._encoder, self._predictor, self._decoder
-            coherence = self.seeing, self._holding
+            coherence = self.coherence
             self.accelerate("none")
             try:
                 yield
             finally:
                 self._encoder, self._predictor, self._decoder = fast
-                self.seeing, self._holding = coherence
+                self.coherence = coherence
 
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> torch.Tensor:
@@ -209,7 +209,7 @@ class TurboModel:
     def hold(self, *inputs: torch.Tensor) -> torch.Tensor:
         """A result with the last one blended in, as `Holding` does."""
         with self.lock:
-            return self._holding(*inputs)  # type: ignore[no-any-return]
+            return self.coherence.holding(*inputs)  # type: ignore[no-any-return]
 
     @torch.inference_mode()
     def denoise(
@@ -271,18 +271,6 @@ class TurboModel:
     def __repr__(self) -> str:
         dtype = str(self.dtype).removeprefix("torch.")
         return f"TurboModel({self.name!r}, device={str(self.device)!r}, dtype={dtype!r})"
-
-
-def _coherence_on(
-    device: torch.device, backends: Sequence[Backend], *, wait: bool
-) -> tuple[Accelerated | None, Accelerated]:
-    """Coherence by the same ways on CUDA, where its hundreds of small kernels are all launching.
-
-    Elsewhere plainly: a CPU gains more by keeping what it knows of the last picture.
-    """
-    if device.type != "cuda":
-        return None, Accelerated(Holding())
-    return Accelerated(Seeing(), backends, wait=wait), Accelerated(Holding(), backends, wait=wait)
 
 
 def vae_scale_factor(vae: Autoencoder) -> int:

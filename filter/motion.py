@@ -10,6 +10,7 @@ Patches are compared without their means, pictures without their contrast: light
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import product
 
 import torch
 from torch.nn import functional as F
@@ -223,7 +224,7 @@ def _guesses(level: _Level, coarser: torch.Tensor | None, *, alone: bool) -> tor
     inherited = flow[0, :, : level.height, : level.width][:, middle, middle].reshape(2, -1).t()
     if alone:
         return inherited[None]
-    median = inherited.median(dim=0).values.expand_as(inherited)
+    median = inherited.sort(dim=0).values[(len(inherited) - 1) // 2].expand_as(inherited)
     return torch.stack([inherited, torch.zeros_like(inherited), median])
 
 
@@ -287,9 +288,8 @@ def _pair(x: float, y: float, device: torch.device) -> torch.Tensor:
 @lru_cache(maxsize=8)
 def _small_moves(device: torch.device) -> torch.Tensor:
     """(25, 2), the smallest first."""
-    steps = torch.arange(-2.0, 3.0)
-    every = torch.cartesian_prod(steps, steps)
-    return every[every.square().sum(dim=1).argsort(stable=True)].to(device)
+    every = sorted(product(range(-2, 3), repeat=2), key=lambda move: move[0] ** 2 + move[1] ** 2)
+    return torch.tensor(every, dtype=torch.float32, device=device)
 
 
 @lru_cache(maxsize=32)

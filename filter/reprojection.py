@@ -1,6 +1,8 @@
 """The last result shown at the place of a newer frame, for models slower than the camera."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import TypeVar
 
@@ -8,11 +10,21 @@ import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional as F
 
-from .coherence import InputView, moved_along
-from .frames import FrameConverter, Geometry, image_from_pictures, pictures_from_image
+from .acceleration.trial import Run
+from .coherence import (
+    InputView,
+    kept_share,
+    motion_between,
+    moved_along,
+    number,
+    residual_tolerance,
+)
+from .frames import FrameConverter, Geometry, image_from_pictures
 from .luma import luma_of, resized
+from .motion import Motion
 from .settings import FilterSettings
 
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
@@ -24,18 +36,39 @@ _SMOOTHNESS = 0.02  # variance (of images in −1…1) below which contrast is n
 
 @dataclass(frozen=True)
 class _Result:
-    """A filtered frame: its input, uint8 (H, W, 3), what came of it, and the input's view."""
+    """A filtered frame: its input, uint8 (H, W, 3), what came of it, and the input's view.
+
+    What several newer frames need of it is made once, when the first one does.
+    """
 
     geometry: Geometry
     picture: torch.Tensor
     styled: torch.Tensor
     view: InputView
 
+    def image_of(self, picture: torch.Tensor) -> torch.Tensor:
+        """(1, 3, H, W), on the device of the view."""
+        return image_from_pictures([picture], self.view.luma.device, torch.float32).contiguous()
+
+    @cached_property
+    def image(self) -> torch.Tensor:
+        """What came of it."""
+        return self.image_of(self.styled)
+
+    @cached_property
+    def colours(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """How its input got its colours."""
+        return _colours(self.image_of(self.picture), self.image)
+
 
 class Reprojection:
-    """Remembers the last result of one stream. `follow` and calls may come from two threads."""
+    """Remembers the last result of one stream. `follow` and calls may come from two threads.
 
-    def __init__(self) -> None:
+    moving: gives a faster way to run `Moving`, if there is one.
+    """
+
+    def __init__(self, moving: Callable[[], Run | None] = lambda: None) -> None:
+        self._moving = moving
         self._last: _Result | None = None
         self._converter, self._lock = FrameConverter(), Lock()
 
@@ -63,26 +96,74 @@ class Reprojection:
             return None
         with self._lock:
             picture = self._converter.to_image(frame, geometry)
-            moved = _moved(last, picture, settings.motion_sensitivity)
+            moved = self._moved(last, picture, settings.motion_sensitivity)
             return self._converter.to_frame(moved, frame, geometry, settings.mix)
 
+    def _moved(
+        self, last: _Result, picture: torch.Tensor, motion_sensitivity: float
+    ) -> torch.Tensor:
+        """The styled picture, moved to where `picture` is, filled in where that is new."""
+        device, moving = last.view.luma.device, self._moving()
+        whole, tau = picture[None].to(device), residual_tolerance(motion_sensitivity)
+        if moving is not None and tau > 0.0:
+            levels: torch.Tensor = moving(
+                whole, last.view.luma, last.image, *last.colours, number(tau, device)
+            )
+        else:
+            view = InputView(luma_of(picture), device)
+            motion = view.features.motion_from(last.view.features)
+            levels = _levels(
+                whole, view.luma, last.view.luma, last.image, last.colours, motion, tau
+            )
+        return levels[0].to(torch.uint8).cpu()
 
-def _moved(last: _Result, picture: torch.Tensor, motion_sensitivity: float) -> torch.Tensor:
-    """The styled picture, moved to where `picture` is, filled in where that is new."""
-    device = last.view.luma.device
-    view = InputView(luma_of(picture), device)
-    change = view.change_from(last.view, motion_sensitivity)
-    now, before, styled = torch.split(
-        image_from_pictures([picture, last.picture, last.styled], device, torch.float32), 1
-    )
-    shown = torch.lerp(
-        _recoloured(now, before, styled), moved_along(styled, change.motion), change.kept
-    )
-    return pictures_from_image(shown)[0]
+
+class Moving(nn.Module):
+    """What is shown in place of a newer frame, as a function of tensors alone.
+
+    picture: (1, H, W, 3) uint8, the newer frame. Of the last result: past (1, 1, H, W), the luma of
+    its input; image (1, 3, H, W); slope and offset, its `_Result.colours`. tau: a number, above 0.
+    Gives levels (1, H, W, 3), whole numbers 0…255.
+    """
+
+    is_of_one_shape = True
+    least_ranges = (255.0,)
+    threads = 1  # the networks are at work beside it
+
+    def forward(
+        self,
+        picture: torch.Tensor,
+        past: torch.Tensor,
+        image: torch.Tensor,
+        slope: torch.Tensor,
+        offset: torch.Tensor,
+        tau: torch.Tensor,
+    ) -> torch.Tensor:
+        luma = luma_of(picture[0])
+        motion = motion_between(luma, past)
+        return _levels(picture, luma, past, image, (slope, offset), motion, tau)
 
 
-def _recoloured(now: torch.Tensor, before: torch.Tensor, styled: torch.Tensor) -> torch.Tensor:
-    """`now` in the colours that `before` got in `styled`: a·now + b, with a and b of each place.
+def _levels(
+    picture: torch.Tensor,
+    luma: torch.Tensor,
+    past: torch.Tensor,
+    image: torch.Tensor,
+    colours: tuple[torch.Tensor, ...],
+    motion: Motion,
+    tau: float | torch.Tensor,
+) -> torch.Tensor:
+    """The last result where `picture` is, and that in the result's colours where it is new."""
+    slope, offset = colours
+    now = picture.permute(0, 3, 1, 2).float().contiguous().div(127.5).sub(1.0)
+    moved, there = torch.split(moved_along(torch.cat([image, past], dim=1), motion), [3, 1], dim=1)
+    kept = kept_share(motion, luma, there, tau)
+    shown = torch.lerp(slope * now + offset, moved, kept)
+    return shown.permute(0, 2, 3, 1).add(1.0).mul(127.5).round().clamp(0, 255)
+
+
+def _colours(before: torch.Tensor, styled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """a and b, of the images' shape, with which styled ≈ a·before + b.
 
     a = cov(before, styled) / (var(before) + ε), b the rest: a guided filter (He et al. 2010) on
     small pictures.
@@ -91,9 +172,9 @@ def _recoloured(now: torch.Tensor, before: torch.Tensor, styled: torch.Tensor) -
     mean, styled_mean = _smooth(guide), _smooth(target)
     variance = _smooth(guide.square()) - mean.square()
     slope = (_smooth(guide * target) - mean * styled_mean) / (variance + _SMOOTHNESS)
-    slope, offset = _smooth(slope), _smooth(styled_mean - slope * mean)
-    size = now.shape[-2:]
-    return resized(slope, *size) * now + resized(offset, *size)
+    offset = _smooth(styled_mean - slope * mean)
+    size = before.shape[-2:]
+    return resized(_smooth(slope), *size), resized(offset, *size)
 
 
 def _smooth(image: torch.Tensor) -> torch.Tensor:

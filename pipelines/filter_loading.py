@@ -37,12 +37,15 @@ def load_filter(
     return FrameFilter(loaded, settings, **given)
 
 
-def load_model(choice: ModelChoice, *, live: bool = False) -> "TurboModel":
+def load_model(
+    choice: ModelChoice, *, live: bool = False, spare_processor: bool = False
+) -> "TurboModel":
     """The model, accelerated as chosen. Raises as `TurboModel.load` does.
 
     live: it runs at once, and faster when what makes it fast is ready; and its threads shall not
     spin while they wait: they would take the processor from the camera, the codecs and the call. On
-    two busy cores a frame took 250 ms without that, and seconds with it.
+    two busy cores a frame took 250 ms without that, and seconds with it. spare_processor: it leaves
+    one alone, for a program that has more to do than filter; who set OMP_NUM_THREADS decides.
     """
     if live:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -50,6 +53,10 @@ def load_model(choice: ModelChoice, *, live: bool = False) -> "TurboModel":
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing
 
+    if spare_processor and "OMP_NUM_THREADS" not in os.environ:
+        import torch  # noqa: PLC0415 - after parsing
+
+        torch.set_num_threads(max(1, torch.get_num_threads() - 1))
     loaded = TurboModel.load(
         choice.model, device=choice.device, dtype=choice.dtype, vae=choice.vae,
         **choice.adapters.for_model,

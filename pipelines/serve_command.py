@@ -143,7 +143,7 @@ def _filters(adapters: AdapterChoices) -> Callable[[Any, FilterSettings], Any]:
 def _loader(choice: ModelChoice) -> Callable[[], Any]:
     def load() -> Any:
         try:
-            return load_model(choice, live=True)
+            return load_model(choice, live=True, spare_processor=True)
         except typer.BadParameter as error:  # a look that it does not have
             raise SettingsError(str(error)) from error
 

@@ -55,6 +55,14 @@ class Accelerated:
         shape = next(reversed(self._shapes.values()), None)
         return shape is not None and shape.settling
 
+    @property
+    def pays(self) -> bool:
+        """Whether another way runs the shape that was used last, or may yet turn out to."""
+        if not self.backends:
+            return False
+        shape = next(reversed(self._shapes.values()), None)
+        return shape is None or shape.undecided or shape.name != "none"
+
     def renew(self) -> None:
         """Begin anew, since the weights have changed; what was made may hold copies of them."""
         self._shapes.clear()

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import platformdirs
@@ -15,9 +16,11 @@ import torch
 from torch import nn
 
 from .openvino_probe import PROPERTIES, is_sound, openvino_module, shapes_of
-from .trial import Run
+from .trial import Result, Run
 
 _MODEL = "model.xml"
+_CODE = Path(__file__).parents[1]
+_CONVERTING = Lock()  # one at a time: warnings are told to be silent for the whole program
 _MOST_KEPT = 30  # converted parts in the cache
 
 
@@ -38,21 +41,22 @@ class OpenVino:
 
     def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """Raises `RuntimeError` where OpenVINO cannot run this part on this processor."""
-        count = len(inputs[0])
+        count = len(inputs[0]) if inputs[0].ndim else 1
         single = [_row(one, 0, count) for one in inputs]
         version = f"{openvino_module().__version__} {self._precision}"
         folder = _cache_folder(part, single, version)  # of these weights, which may have changed
         key = (folder, *(tuple(one.shape) for one in single))
         if key not in self._singles:
             self._singles[key] = self._compile(part, single, folder)
-        compiled = self._singles[key]
+        request = self._singles[key].create_infer_request()  # not shared: other threads have theirs
 
-        def run(*inputs: torch.Tensor) -> torch.Tensor:
+        def run(*inputs: torch.Tensor) -> Result:
             results = [
-                _infer(compiled, [_row(one, index, count) for one in inputs])
+                _infer(request, [_row(one, index, count) for one in inputs])
                 for index in range(count)
             ]
-            return results[0] if count == 1 else torch.cat(results)
+            joined = results[0] if count == 1 else tuple(map(torch.cat, zip(*results, strict=True)))
+            return joined[0] if len(joined) == 1 else joined
 
         return run
 
@@ -60,14 +64,15 @@ class OpenVino:
         core = openvino_module().Core()
         _forget_old(folder.parent)
         path = folder / _MODEL
-        if not path.is_file():
-            convert(part, inputs, path)
+        with _CONVERTING:
+            if not path.is_file():
+                convert(part, inputs, path)
         shapes = [tuple(one.shape) for one in inputs]
         model = core.read_model(path)
         model.reshape(shapes_of(model, shapes))
         properties = {
             "INFERENCE_PRECISION_HINT": self._precision,
-            "INFERENCE_NUM_THREADS": str(torch.get_num_threads()),
+            "INFERENCE_NUM_THREADS": str(getattr(part, "threads", torch.get_num_threads())),
             "PERFORMANCE_HINT": "LATENCY",
         }
         for extra in PROPERTIES:
@@ -120,17 +125,17 @@ def _plain(one: torch.Tensor) -> torch.Tensor:
         return one.to(dtype=wanted, memory_format=torch.contiguous_format, copy=True)
 
 
-def _infer(compiled: Any, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+def _infer(request: Any, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     arrays = [
         (one.float() if one.is_floating_point() else one).contiguous().numpy() for one in inputs
     ]
-    results = compiled(arrays, share_inputs=True, share_outputs=False)
-    return torch.from_numpy(results[0])
+    results = request.infer(arrays, share_inputs=True, share_outputs=False)
+    return tuple(torch.from_numpy(one) for one in results.values())
 
 
 def _row(one: torch.Tensor, index: int, count: int) -> torch.Tensor:
     """One of a batch; what all have in common stays whole."""
-    return one[index : index + 1] if len(one) == count else one
+    return one[index : index + 1] if one.ndim and len(one) == count else one
 
 
 def _forget_old(folder: Path) -> None:
@@ -143,7 +148,10 @@ def _forget_old(folder: Path) -> None:
 def _cache_folder(part: nn.Module, inputs: Sequence[torch.Tensor], version: str) -> Path:
     """The folder for these weights, kinds of inputs and versions."""
     digest = hashlib.blake2b(digest_size=16)
-    kinds = [(one.ndim, str(one.dtype)) for one in inputs]
+    bound = getattr(part, "is_of_one_shape", False)
+    kinds = [(tuple(one.shape) if bound else one.ndim, str(one.dtype)) for one in inputs]
+    for source in sorted(_CODE.glob("*.py")):  # a graph is what this code once was
+        digest.update(source.read_bytes())
     digest.update(repr((type(part).__name__, kinds, version, torch.__version__)).encode())
     for name, value in sorted(part.state_dict().items()):
         digest.update(name.encode())

@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """Another way to run a part.
+    """Another way to run a part: a module, tensors → a `Result`.
+
+    A part may say of itself: is_of_one_shape, its code depends on its inputs' shapes; least_ranges,
+    see `agreement_db`, one for each of its results; threads, on how many of a CPU it should run.
 
     takes: how long `prepare` does. A moment is spent on the thread that runs the part; seconds are
     spent on another, which the end of the program waits for; minutes, on one that it does not.
@@ -97,7 +100,8 @@ class Trial:
             self._refuse(f"failed: {_first_line(error)}")
             return result
         pairs = list(zip(each_of(result), each_of(other), strict=True))
-        psnr = min(agreement_db(plain, given) for plain, given in pairs)
+        ranges = getattr(self._part, "least_ranges", (0.0,) * len(pairs))
+        psnr = min(agreement_db(*pair, usual) for pair, usual in zip(pairs, ranges, strict=True))
         halves = any(plain.dtype != torch.float32 for plain, _ in pairs)
         least = LEAST_PSNR_HALF if halves else LEAST_PSNR
         if not psnr >= least:
@@ -129,13 +133,16 @@ def each_of(result: Result) -> tuple[torch.Tensor, ...]:
     return (result,) if isinstance(result, torch.Tensor) else result
 
 
-def agreement_db(plain: torch.Tensor, other: torch.Tensor) -> float:
-    """PSNR of `other` against `plain`, whose range counts as the peak; ∞ where they are equal."""
+def agreement_db(plain: torch.Tensor, other: torch.Tensor, least_range: float = 0.0) -> float:
+    """PSNR of `other` against `plain`, whose range counts as the peak; ∞ where they are equal.
+
+    least_range: what the range of such results usually is: that of one may be 0 by chance.
+    """
     if plain.shape != other.shape:
         return -math.inf
     plain, other = plain.float(), other.float()
     error = (plain - other).square().mean().sqrt().item()
-    peak = (plain.max() - plain.min()).item()
+    peak = max((plain.max() - plain.min()).item(), least_range)
     if error == 0.0:
         return math.inf
     return 20.0 * math.log10(peak / error) if peak > 0.0 else -math.inf

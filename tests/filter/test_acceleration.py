@@ -113,6 +113,28 @@ def test_agreement_is_measured_against_the_range() -> None:
     assert agreement_db(plain, torch.ones(3)) == -float("inf")
 
 
+def test_a_result_that_happens_to_be_flat_is_measured_against_its_usual_range() -> None:
+    """A scene where nothing moves: all flow is 0 but for what another way rounds differently."""
+    still, almost = torch.zeros(1, 2, 4, 4), torch.full((1, 2, 4, 4), 1e-5)
+    assert agreement_db(still, almost) == -torch.inf
+    assert agreement_db(still, almost, 8.0) > 100.0
+
+    class Still(Slow):
+        least_ranges = (8.0,)
+
+    way = Way(lambda numbers: 2.0 * numbers + 1e-5)
+    accelerated = Accelerated(Still(), [way], wait=True)
+    accelerated(torch.zeros(1, 4096))
+    assert accelerated.latest == "way"
+
+
+def test_what_no_way_runs_faster_pays_no_more() -> None:
+    assert not Accelerated(Slow()).pays
+    assert decided(Way(lambda numbers: 2.0 * numbers)).pays
+    assert not decided(Way(lambda numbers: 3.0 * numbers)).pays
+    assert Accelerated(Slow(), [Way(lambda numbers: numbers)]).pays  # nothing is known yet
+
+
 def test_graphs_are_for_cuda_alone() -> None:
     with pytest.raises(RuntimeError, match="CUDA device, got cpu"):
         CudaGraphs().prepare(Slow(), [torch.ones(1)])

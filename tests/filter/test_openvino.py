@@ -5,17 +5,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from turbolens.filter import TurboModel
+from turbolens.filter import FrameFilter, TurboModel
 from turbolens.filter.acceleration import openvino_probe
 from turbolens.filter.acceleration.openvino_probe import is_sound
 from turbolens.filter.acceleration.openvino_runtime import OpenVino, convert
 from turbolens.filter.acceleration.trial import agreement_db
+from turbolens.filter.coherence import Holding, Seeing
+from turbolens.filter.luma import luma_of
+from turbolens.filter.reprojection import Moving
+from turbolens.pipelines.test_scene import TestScene
 
 pytestmark = pytest.mark.slow
 
@@ -68,6 +75,64 @@ def test_one_conversion_is_for_every_size(model: TurboModel, cache: Path) -> Non
         noisy = torch.randn(1, model.latent_channels, height, width)
         assert agrees(model.parts.predictor, [noisy, torch.tensor([699]), embeds]) > 80.0
     assert len(list(cache.glob("*/model.xml"))) == 1
+
+
+def scene_lumas(height: int, width: int) -> list[torch.Tensor]:
+    scene = TestScene(width, height, seed=3)
+    return [luma_of(torch.from_numpy(scene[index].picture)) for index in (6, 4)]
+
+
+@pytest.mark.parametrize(("height", "width"), [(128, 128), (136, 200)])
+def test_coherence_agrees_in_all_that_it_gives(height: int, width: int) -> None:
+    """Its code depends on the size: each is converted by itself."""
+    now, past = scene_lumas(height, width)
+    tau, part = torch.tensor(15.0), Seeing()
+    with torch.inference_mode():
+        plain = part(now, past, past, tau)
+        run = OpenVino(torch.float32).prepare(part, [now, past, past, tau])
+        other = run(now, past, past, tau)
+        for one, two, usual in zip(plain, other, part.least_ranges, strict=True):
+            assert agreement_db(one, two, usual) > 50.0
+        assert plain[0].abs().max() > 1.0  # something moves
+    image = torch.rand(1, 3, height, width) * 2 - 1
+    held = [image, image.flip(-1), plain[0], plain[3], torch.tensor(0.5), torch.tensor(0.6)]
+    assert agrees(Holding(), held) > 80.0
+
+
+def test_a_moved_picture_agrees() -> None:
+    scene = TestScene(128, 96, seed=3)
+    picture = torch.from_numpy(scene[6].picture)[None]
+    _, past = scene_lumas(96, 128)
+    image, slope = torch.rand(1, 3, 96, 128) * 2 - 1, torch.rand(1, 3, 96, 128)
+    inputs = [picture, past, image, slope, slope / 2, torch.tensor(15.0)]
+    assert agrees(Moving(), inputs) > 40.0
+
+
+def test_pictures_are_moved_beside_the_model_as_plainly(model: TurboModel) -> None:
+    scene = TestScene(96, 64, seed=3)
+    frames = [scene[index].picture for index in range(6)]
+    filters = FrameFilter(model, size=96), FrameFilter(model, size=96)
+
+    def moved() -> list[NDArray[np.uint8]]:
+        """Each frame moved from the first's result, while another filter is at work."""
+        filters[0].reset()
+        filters[0](frames[0])
+        with ThreadPoolExecutor(1) as beside:
+            work = beside.submit(lambda: [filters[1](frame) for frame in frames])
+            shown = [filters[0].reproject(frame) for frame in frames[1:]]
+            work.result()
+        return [picture for picture in shown if picture is not None]
+
+    plain = moved()
+    model.accelerate("openvino", wait=True)
+    try:
+        fast = moved()
+        assert model.coherence.moving is not None, "it must have been worth it"
+    finally:
+        model.accelerate("none")
+    assert len(plain) == len(fast) == 5
+    for one, two in zip(plain, fast, strict=True):
+        assert np.abs(one.astype(float) - two.astype(float)).mean() < 1.0
 
 
 def test_new_weights_are_compiled_anew() -> None:

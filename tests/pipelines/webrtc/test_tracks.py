@@ -278,7 +278,7 @@ class Costly:
 @asynchronous
 async def test_moving_leaves_most_of_the_time_to_the_filter() -> None:
     loop, costly = asyncio.get_running_loop(), Costly(0.03)
-    mover = PictureMover(lambda: costly.now)
+    mover = PictureMover(lambda: costly.now, lambda: costly.now)
     async with mover.turn():
         assert await mover.move(costly, flat(1)) is not None
     began = loop.time()
@@ -290,7 +290,7 @@ async def test_moving_leaves_most_of_the_time_to_the_filter() -> None:
 @asynchronous
 async def test_what_costs_more_than_it_brings_is_not_moved_for_a_while() -> None:
     costly = Costly(0.05)
-    mover = PictureMover(lambda: costly.now)
+    mover = PictureMover(lambda: costly.now, lambda: costly.now)
     assert mover.worthwhile(0.1)  # nothing is known yet
     async with mover.turn():
         await mover.move(costly, flat(1))

@@ -13,7 +13,7 @@ from turbolens.pipelines.base import Reprojecting
 
 from .meter import Clock
 
-SHARE = 0.3  # of one processor; the rest is left to the filter
+SHARE = 0.35  # of one processor; the rest is left to the filter
 TRY_AGAIN = 5.0  # seconds until what was too costly is tried once more
 RECENT = 0.2  # weight of the last time in the estimate of the cost
 logger = logging.getLogger(__name__)

@@ -15,11 +15,12 @@ async () => {
       pen.fillStyle = `hsl(${x + y + number * 3} 60% 55%)`;  // something to encode
       pen.fillRect(x, y, 64, 64);
     }
-    pen.fillStyle = "#000"; pen.fillRect(0, 0, SIDE, BAR); pen.fillStyle = "#fff";
-    for (let index = 0; index < BITS + 2; index++) {
-      if (index === 0 || (index > 1 && number >> (index - 2) & 1)) {
-        pen.fillRect(index * step, 0, step, BAR);
-      }
+    for (let index = 0; index < BITS + 2; index++) {  // white, black, the number; below its opposite
+      const white = index === 0 || (index > 1 && Boolean(number >> (index - 2) & 1));
+      [white, !white].forEach((each, row) => {
+        pen.fillStyle = each ? "#fff" : "#000";
+        pen.fillRect(index * step, row * BAR / 2, step, BAR / 2);
+      });
     }
     sentAt.set(number, performance.now());
   };
@@ -31,18 +32,24 @@ async () => {
                               {autoplay: true, muted: true, playsInline: true});
   document.body.appendChild(video);
   peer.ontrack = ({track}) => { video.srcObject = new MediaStream([track]); };
-  const small = Object.assign(document.createElement("canvas"), {width: SIDE, height: 1});
+  const small = Object.assign(document.createElement("canvas"), {width: SIDE, height: 2});
   const eye = small.getContext("2d", {willReadFrequently: true});
   window.seen = [];
   const look = () => {
     const now = performance.now();
-    eye.drawImage(video, 0, video.videoHeight * BAR / SIDE / 2, video.videoWidth, 1, 0, 0, SIDE, 1);
-    const {data} = eye.getImageData(0, 0, SIDE, 1);
-    const level = (index) => data[4 * Math.round((index + 0.5) * step)];
-    const middle = (level(0) + level(1)) / 2;
-    let got = 0;
-    for (let bit = 0; bit < BITS; bit++) got |= (level(bit + 2) > middle) << bit;
-    const sure = level(0) - level(1) > 30 && sentAt.has(got);
+    for (const row of [0, 1]) {
+      const y = video.videoHeight * BAR / SIDE * (0.25 + 0.5 * row);
+      eye.drawImage(video, 0, y, video.videoWidth, 1, 0, row, SIDE, 1);
+    }
+    const {data} = eye.getImageData(0, 0, SIDE, 2);
+    const level = (index, row) => data[4 * (row * SIDE + Math.round((index + 0.5) * step))];
+    const apart = (index) => level(index, 0) - level(index, 1);
+    let got = 0, sure = apart(0) > 30 && apart(1) < -30;
+    for (let bit = 0; bit < BITS; bit++) {  // a picture between two numbers is nobody's
+      got |= (apart(bit + 2) > 0) << bit;
+      sure &&= Math.abs(apart(bit + 2)) > 30;
+    }
+    sure &&= sentAt.has(got);
     window.seen.push({at: now, delay: sure ? now - sentAt.get(got) : null});
     video.requestVideoFrameCallback(look);
   };

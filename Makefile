@@ -28,7 +28,7 @@ demo: $(STAMP)  ## filter VIDEO=clip.mp4 (or the test scene) by PROMPT="...": de
 	@echo "Contact sheet:                  $(CURDIR)/demo.png"
 
 test: $(STAMP)  ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto 2>tests.log || { tail -n 200 tests.log; exit 1; }
 
 lint: $(STAMP)  ## check style and formatting
 	$(BIN)/ruff check .
@@ -41,5 +41,5 @@ wheel-check: $(STAMP)  ## build the wheel, install it into an empty environment 
 	.ci/wheel-check $(BIN)/python
 
 clean:  ## remove what was built, the environment too
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis demo.mp4 demo.png
+	rm -rf $(VENV) build tests.log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis demo.mp4 demo.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

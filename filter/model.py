@@ -16,7 +16,7 @@ from .acceleration import (
     prepared,
 )
 from .acceleration.coherence import AcceleratedCoherence
-from .adapters.adapters import Adapters
+from .adapters.adapters import Adapters, check_adapters
 from .adapters.lora import LoraSource, as_sources
 from .autoencoder import PatchedAutoencoderTiny
 from .choices import Acceleration, VaeChoice
@@ -98,7 +98,8 @@ class TurboModel:
         on = resolve_device(device)
         in_dtype = resolve_dtype(dtype, on)
         keep_freed_memory()
-        parts = find_model(name_or_path, vae)
+        parts, sources = find_model(name_or_path, vae), as_sources(loras)
+        check_adapters(sources, controlnet, ip_adapter)
         check_memory(parts, on, in_dtype)
         components = load_parts(parts, torch.float32 if on.type == "cpu" else in_dtype)
         model = cls(
@@ -106,7 +107,7 @@ class TurboModel:
         )
         model.steps = parts.steps
         own = () if parts.lora is None else (LoraSource(parts.lora, parts.lora_weight, parts.name),)
-        for lora in (*own, *as_sources(loras)):
+        for lora in (*own, *sources):
             model.adapters.loras.add(lora)
         if controlnet is not None:
             model.adapters.load_controlnet(controlnet, on, in_dtype)

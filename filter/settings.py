@@ -161,7 +161,13 @@ class FilterSettings(BaseModel):
 
     def replace(self, /, **changes: Any) -> "FilterSettings":
         """A copy with these values changed, all of them validated."""
-        return type(self)(**{**self.model_dump(), **changes})
+        return type(self)(**{**self.model_dump(exclude_unset=True), **changes})
+
+    def with_steps_of(self, steps: tuple[int, int]) -> "FilterSettings":
+        """A copy with the fewest steps of a model (`TurboModel.steps`), where none were named."""
+        if "steps" in self.model_fields_set or steps[0] <= self.steps:
+            return self
+        return self.replace(steps=steps[0])
 
     @property
     def weight_before(self) -> float:

@@ -30,11 +30,9 @@ def load_filter(
     loaded = load_model(choice, live=live)
     if control is not None:
         given["control"] = control
-    if "steps" not in settings.model_fields_set and loaded.steps[0] > settings.steps:
-        settings = settings.replace(steps=loaded.steps[0])
     from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch: after parsing
 
-    return FrameFilter(loaded, settings, **given)
+    return FrameFilter(loaded, settings.with_steps_of(loaded.steps), **given)
 
 
 def load_model(

@@ -1,6 +1,6 @@
 """`Adapters`: what changes a model's UNet beside its prompt: LoRAs, a ControlNet, an IP-Adapter."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,25 @@ from turbolens.filter.prompts import PromptEmbeds, PromptEncoder
 
 from .control import ControlNet
 from .image_prompt import ImagePrompts
-from .lora import LoraSet
+from .lora import LoraSet, LoraSource
+from .lora_files import locate_lora
+
+
+def check_adapters(
+    loras: Sequence[LoraSource],
+    controlnet: str | Path | None = None,
+    ip_adapter: str | Path | None = None,
+) -> None:
+    """See that all of them are here, before a model is loaded for them, which takes its time.
+
+    Raises `ModelNotFoundError` or `UnsupportedModelError`.
+    """
+    for lora in loras:
+        locate_lora(lora.source)
+    if controlnet is not None:
+        ControlNet.locate(controlnet)
+    if ip_adapter is not None:
+        ImagePrompts.locate(ip_adapter)
 
 
 class Adapters:

@@ -26,6 +26,11 @@ class ControlNet:
         self.network = network
         self._pools = bool(network.config.global_pool_conditions)
 
+    @staticmethod
+    def locate(source: str | Path) -> Path:
+        """Its folder. Raises `ModelNotFoundError` or `UnsupportedModelError`."""
+        return locate_folder(source, _WHAT, _PATTERNS)
+
     @classmethod
     def load(
         cls,
@@ -42,7 +47,7 @@ class ControlNet:
         Raises `ModelNotFoundError` where there is none, `UnsupportedModelError` for pickles, other
         kinds and other families, `ModelError` for what is damaged.
         """
-        folder = locate_folder(source, _WHAT, _PATTERNS)
+        folder = cls.locate(source)
         kind = read_json(folder / "config.json").get("_class_name")
         if kind != "ControlNetModel":
             raise UnsupportedModelError(f"a ControlNet must be a ControlNetModel, got {kind!r}")

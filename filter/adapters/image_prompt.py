@@ -51,6 +51,17 @@ class ImagePrompts:
         self._to_pixels = kind(size=side, crop_size=side)
         self._embeds: Recent[torch.Tensor] = Recent(16)
 
+    @staticmethod
+    def locate(source: str | Path) -> Path:
+        """Its file. Raises `ModelNotFoundError` or `UnsupportedModelError`."""
+        path = locate_file(source, "IP-Adapter", beside=_BESIDE)
+        if not (path.parent / "image_encoder").is_dir():
+            raise ModelNotFoundError(
+                f"{path} must have its folder image_encoder beside it; `turbolens models pull` "
+                "brings it with the file where the repository has it there"
+            )
+        return path
+
     @classmethod
     def load(
         cls, source: str | Path, unet: UNet, device: torch.device, dtype: torch.dtype
@@ -61,12 +72,7 @@ class ImagePrompts:
         `ModelNotFoundError` where there is none, `UnsupportedModelError` for pickles and other
         families, `ModelError` for what is damaged.
         """
-        path = locate_file(source, "IP-Adapter", beside=_BESIDE)
-        if not (path.parent / "image_encoder").is_dir():
-            raise ModelNotFoundError(
-                f"{path} must have its folder image_encoder beside it; `turbolens models pull` "
-                "brings it with the file where the repository has it there"
-            )
+        path = cls.locate(source)
         tensors = _read(path)
         encoder = load_network(
             CLIPVisionModelWithProjection, path.parent / "image_encoder", "model"

@@ -48,13 +48,18 @@ class LoraFile:
         return "text_encoder" if index == 0 else f"text_encoder_{index + 1}"
 
 
+def locate_lora(source: str | Path) -> Path:
+    """Its file. Raises `ModelNotFoundError` or `UnsupportedModelError`."""
+    return locate_file(source, "LoRA")
+
+
 def read_lora(source: str | Path, unet: Any, text_encoders: Sequence[Any]) -> LoraFile:
     """The LoRA of this file, folder or hub id, which fits these networks.
 
     Raises `ModelNotFoundError` where there is none, `UnsupportedModelError` for pickles and for
     what was made for another family, and `ModelError` for what is damaged or no LoRA.
     """
-    path = locate_file(source, "LoRA")
+    path = locate_lora(source)
     file = _read(path, unet, is_xl=len(text_encoders) > 1)
     networks = {file.text_prefix(index): each for index, each in enumerate(text_encoders)}
     networks = {"unet": unet, **networks}

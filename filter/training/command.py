@@ -31,6 +31,7 @@ from .data import (
 )
 from .denoiser_stage import Denoiser, latent_losses, pixel_losses
 from .distill.command import distill
+from .evidence.command import evidence
 from .folder import save_model
 from .loop import Stage
 from .own_look.command import look
@@ -92,6 +93,7 @@ app = typer.Typer(
 app.command("embedded")(train)
 app.command("distill")(distill)
 app.command("look")(look)
+app.command("evidence")(evidence)
 
 
 def _render(progress: Progress, pictures: list[Path], out: Path) -> None:

@@ -14,11 +14,14 @@ gi.require_version("GstBase", "1.0")
 gi.require_version("GstVideo", "1.0")
 from gi.repository import GLib, GObject, Gst, GstBase, GstVideo  # noqa: E402
 
-from turbolens.filter import FilterSettings, TurbolensError  # noqa: E402
+from turbolens.filter import FilterSettings, SettingsError, TurbolensError  # noqa: E402
 from turbolens.filter.choices import ACCELERATIONS  # noqa: E402
+from turbolens.pipelines.adapter_options import AdapterChoices  # noqa: E402
+from turbolens.pipelines.filter_loading import load_filter  # noqa: E402
+from turbolens.pipelines.model_options import ModelChoice  # noqa: E402
 
 from .buffers import FORMATS, Layout, frame_from, write_into  # noqa: E402
-from .properties import Property, properties, to_setting  # noqa: E402
+from .properties import SEPARATOR, Property, properties, to_setting  # noqa: E402
 
 RANGES = {0: 0, 1: 2, 2: 1}  # GStreamer's number of a colour range → FFmpeg's
 SMOOTHING = 0.1  # share of the newest frame in the mean time that filtering takes
@@ -28,10 +31,15 @@ LOADING = {
     "model": ("embedded", "A name of `turbolens models`, or a folder. Read at the start."),
     "device": ("auto", "auto, cpu, cuda, mps, … Read at the start."),
     "dtype": ("auto", "Number format: auto, float32, bfloat16, float16. Read at the start."),
+    "vae": ("auto", "The autoencoder: auto, tiny, full. Read at the start."),
     "acceleration": (
         os.environ.get("TURBOLENS_ACCELERATION", "auto"),
         f"What runs the networks: {', '.join(ACCELERATIONS)}. Read at the start.",
     ),
+    "loras": ("", f"Files or hub ids, as FILE:weight {SEPARATOR} FILE:weight. Read at the start."),
+    "controlnet": ("", "A folder or hub id; it sees each picture's edges. Read at the start."),
+    "ip_adapter": ("", "A file or hub id, for image-prompt. Read at the start."),
+    "image_prompt": ("", "A picture as a prompt, for ip-adapter: its file. Read at the start."),
 }
 
 
@@ -128,16 +136,26 @@ class Turbolens(GstBase.BaseTransform):  # type: ignore[misc] # gi has no types
         try:
             for refusal in self._refused.values():
                 raise refusal
-            from turbolens.filter import FrameFilter, TurboModel  # noqa: PLC0415 - torch
-
-            loading = {name: self._values[name] for name in ("device", "dtype")}
-            model = TurboModel.load(self._values["model"], **loading)
-            model.accelerate(self._values["acceleration"])
-            self._filter = FrameFilter(model, self._settings)
+            self._filter = load_filter(self._choice(), self._settings, live=True)
         except (TurbolensError, OSError) as error:
             self._tell(Gst.Message.new_error, Gst.LibraryError.INIT, error)
             return False
         return True
+
+    def _choice(self) -> ModelChoice:
+        """The model that the properties name. Raises `SettingsError`."""
+        given = {name: self._values[name] or None for name in LOADING}
+        names = "ip_adapter", "image_prompt"
+        if len({given[name] is None for name in names}) > 1:
+            raise SettingsError("the properties ip-adapter and image-prompt need each other")
+        adapters = AdapterChoices(
+            lora=tuple(filter(None, map(str.strip, self._values["loras"].split(SEPARATOR)))),
+            controlnet=given["controlnet"],
+            control=None if given["controlnet"] is None else "canny",
+            **{name: given[name] for name in names},
+        )
+        named = ("model", "device", "dtype", "vae", "acceleration")
+        return ModelChoice(**{name: self._values[name] for name in named}, adapters=adapters)
 
     def do_stop(self) -> bool:
         """Give the model back."""

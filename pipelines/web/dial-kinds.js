@@ -30,7 +30,7 @@ export function rangeOf(schema) {
   const whole = schema.type === "integer";
   let min = schema.minimum ?? schema.exclusiveMinimum ?? 0;
   let max = Math.min(schema.maximum ?? schema.exclusiveMaximum ?? 100, Number.MAX_SAFE_INTEGER);
-  const fine = max - min <= 2 ? 0.01 : 0.5;
+  const fine = max - min <= 3 ? 0.01 : 0.5;
   const coarse = max - min > 64 && max - min <= MANY && min % 8 === 0 ? 8 : 1;
   const step = whole ? coarse : fine;
   if (schema.exclusiveMinimum !== undefined && schema.minimum === undefined) min += step;

@@ -16,12 +16,14 @@ const GROUPS = [
                   "noise", "feedback", "cross_frame", "reuse_unchanged"]],
   ["Working picture", ["size", "side", "shape", "fit"]],
 ];
-const ELSEWHERE = ["prompt"]; // has fields of its own
+const ELSEWHERE = ["prompt", "lora_weights"]; // have fields of their own
+const LORA_RANGE = { minimum: -1, maximum: 2 }; // what is of use: more tears the picture
 
 /** Shows every setting of the schema, those that are unknown here too. */
 export class Dials {
   #settings;
   #dials = new Map();
+  #loras = new Map(); // by name: { dial, given }
 
   constructor(settings) {
     this.#settings = settings;
@@ -34,6 +36,22 @@ export class Dials {
     }
     settings.addEventListener("change", ({ detail }) => this.#show(detail.names));
     this.#show(this.#dials.keys());
+  }
+
+  /** Dials for the LoRAs of a model: the weights that they were loaded with, by name. */
+  showLoras(loras) {
+    const { lora_weights: { description } } = this.#settings.schema;
+    const names = Object.keys(loras).filter((name) => !this.#loras.has(name));
+    for (const name of names) {
+      const property = { type: "number", ...LORA_RANGE, title: name };
+      const want = (weight) => this.#settings.want(
+        { lora_weights: { ...this.#settings.values.lora_weights, [name]: weight } });
+      this.#loras.set(name, { dial: dialOf(`lora-${name}`, property, want), given: loras[name] });
+    }
+    if (!names.length) return;
+    byId("expert-dials").append(make("h3", { title: description }, "LoRAs"),
+      ...names.map((name) => this.#loras.get(name).dial.element));
+    this.#show(["lora_weights"]);
   }
 
   #made(names) {
@@ -53,5 +71,7 @@ export class Dials {
 
   #show(names) {
     for (const name of names) this.#dials.get(name)?.show(this.#settings.values[name]);
+    const weights = this.#settings.values.lora_weights ?? {};
+    for (const [name, { dial, given }] of this.#loras) dial.show(weights[name] ?? given);
   }
 }

@@ -21,6 +21,7 @@ import { sentence, wordsOf, wordsOfSource } from "./words.js";
 
 const RETRY_MS = 2000;
 const NOTICE_MS = 6000;
+const LINK_MS = 300;
 const CAMERA_KEY = "turbolens.camera"; // in use when the page was left or loaded anew
 const WELCOME = ["See the world in another look",
   "Every frame is repainted while you watch. The picture goes to this server and nowhere else."];
@@ -79,6 +80,8 @@ function welcome() {
 
 class Page {
   #withSound = false;
+  #linkTimer = null;
+  #linkKeptAt = -Infinity;
 
   constructor(settings) {
     this.settings = settings;
@@ -87,7 +90,7 @@ class Page {
     this.prompts = new Prompts(settings, this.looks);
     this.connection = new Connection(settings);
     this.choice = new SourceChoice(source, (kind, what) => this.open(kind, what));
-    new Dials(settings);
+    this.dials = new Dials(settings);
     this.#listen();
   }
 
@@ -205,6 +208,7 @@ class Page {
 
   #named(model) {
     byId("model-name").textContent = [model.name, model.device].filter(Boolean).join(" · ");
+    this.dials.showLoras(model.loras ?? {});
     this.looks.load(this.settings.values.prompt[0][0]).catch(() => {});
   }
 
@@ -231,12 +235,15 @@ class Page {
     stage.after.muted = !on || source.kind === "camera";
   }
 
+  /** At once, for who loads the page anew; while a dial moves now and then: browsers count these. */
   #keepInLink() {
-    clearTimeout(this.linkTimer);
-    this.linkTimer = setTimeout(() => {
+    clearTimeout(this.#linkTimer);
+    const wait = LINK_MS - (performance.now() - this.#linkKeptAt);
+    this.#linkTimer = setTimeout(() => {
+      this.#linkKeptAt = performance.now();
       const hash = hashOf(this.settings.changed);
       history.replaceState(null, "", hash || location.pathname + location.search);
-    }, 300);
+    }, Math.max(0, wait));
   }
 
   async #share() {

@@ -37,6 +37,18 @@ def frame_filter(model: Any, settings: FilterSettings) -> AdjustableFilter:
     return FrameFilter(model, settings)
 
 
+def described(model: Any) -> dict[str, Any]:
+    """A model as plain data; loras: the weights that its LoRAs were loaded with."""
+    adapters = getattr(model, "adapters", None)
+    return {
+        "name": str(getattr(model, "name", "")),
+        "looks": list(getattr(model, "looks", ())),
+        "native_size": getattr(model, "native_size", None),
+        "device": str(getattr(model, "device", "")),
+        "loras": {} if adapters is None else dict(adapters.loras.weights({})),
+    }
+
+
 class ModelSlot:
     """A model, or a function that loads one, which `start` calls on a thread.
 
@@ -61,6 +73,12 @@ class ModelSlot:
         Thread(target=self._load, name="load model", daemon=True).start()
 
     @property
+    def steps(self) -> tuple[int, int]:
+        """How few and how many denoising steps make a good picture."""
+        fewest, most = getattr(self._model, "steps", (1, 4))
+        return fewest, most
+
+    @property
     def looks(self) -> tuple[str, ...]:
         """The looks that the model names."""
         return tuple(getattr(self._model, "looks", ()))
@@ -82,12 +100,7 @@ class ModelSlot:
 
     def describe(self) -> dict[str, Any]:
         """The model as plain data."""
-        return {
-            "name": str(getattr(self._model, "name", "")),
-            "looks": list(self.looks),
-            "native_size": getattr(self._model, "native_size", None),
-            "device": str(getattr(self._model, "device", "")),
-        }
+        return described(self._model)
 
     def _words(self) -> str:
         """A path of this machine is nobody's business: only errors made for users are told."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Thread
 from types import TracebackType
-from typing import Any
 
 from aiohttp import web
 
@@ -16,6 +15,7 @@ from turbolens.pipelines.base import AdjustableFilter
 from . import pages
 from .answers import Refused, answer_errors, as_json
 from .controls import Controls, Data, schema
+from .model_slot import described
 from .options import ServerOptions
 from .security import guard, json_of
 
@@ -46,7 +46,7 @@ def create_control_app(
     app[OPTIONS] = options
     app[CONTROLS] = Controls(
         frame_filter, options.limits, statistics=statistics,
-        describe=lambda: {"session": _session(), "model": _model(model)},
+        describe=lambda: {"session": _session(), "model": described(model)},
     )  # fmt: skip
     _add_routes(app.router)
     pages.add_routes(app)
@@ -68,13 +68,6 @@ def _add_routes(router: web.UrlDispatcher) -> None:
 
 def _session() -> Data:
     return {"id": SESSION, "kind": SESSION, "name": SESSION, "state": "connected"}
-
-
-def _model(model: Any) -> Data:
-    looks = list(getattr(model, "looks", ()))
-    name, device = (str(getattr(model, each, "")) for each in ("name", "device"))
-    return {"name": name, "looks": looks, "native_size": getattr(model, "native_size", None),
-            "device": device}  # fmt: skip
 
 
 async def _status(request: web.Request) -> web.Response:

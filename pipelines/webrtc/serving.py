@@ -36,8 +36,8 @@ class Server:
     @property
     def first_settings(self) -> FilterSettings:
         """What a session begins with: where no size was asked for, one that is live here."""
-        settings, live = self.options.settings, self.slot.live_size
-        return settings if settings.size is not None else settings.replace(size=live)
+        settings = self.options.settings.with_steps_of(self.slot.steps)
+        return settings if settings.size is not None else settings.replace(size=self.slot.live_size)
 
     def new_settings(self, changes: Data) -> FilterSettings:
         """The first settings of a session. Raises `SettingsError`."""

@@ -30,6 +30,17 @@ SD_BETAS: dict[str, Any] = {
 TOKENS = 20
 
 
+@pytest.fixture(params=["bfloat16", "float16"])
+def half(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A half precision. The CPU's float16 is too slow for users; for tiny networks it will do."""
+
+    def resolve(dtype: str | torch.dtype, _: torch.device) -> torch.dtype:
+        return dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype)
+
+    monkeypatch.setattr("turbolens.filter.model.resolve_dtype", resolve)
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> CLIPTokenizer:
     """Knows the letters and nothing else."""

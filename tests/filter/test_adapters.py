@@ -210,6 +210,21 @@ def test_adapters_that_are_nowhere_are_said_to_be(equipped: TurboModel, tmp_path
         equipped.adapters.load_ip_adapter(tmp_path, *CPU)
 
 
+def test_a_missing_adapter_is_said_before_a_model_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def loaded(*_: object) -> None:
+        raise AssertionError("a model was loaded for nothing")
+
+    monkeypatch.setattr("turbolens.filter.model.load_parts", loaded)
+    with pytest.raises(ModelNotFoundError, match="no LoRA at 'nowhere'"):
+        TurboModel.load("embedded", loras=["nowhere:0.5"])
+    with pytest.raises(ModelNotFoundError, match="no ControlNet at 'nowhere'"):
+        TurboModel.load("embedded", controlnet="nowhere")
+    with pytest.raises(ModelNotFoundError, match="no IP-Adapter at 'nowhere'"):
+        TurboModel.load("embedded", ip_adapter="nowhere")
+
+
 def test_two_loras_cannot_have_one_name(equipped: TurboModel, files: Path) -> None:
     with pytest.raises(SettingsError, match="already"):
         equipped.adapters.loras.add(LoraSource(files / "pictures.safetensors", name="both"))

@@ -16,6 +16,8 @@ from turbolens.filter.schedule import Schedule
 from turbolens.filter.settings import WeightedPrompt
 from turbolens.filter.timesteps import lcm_timesteps, trailing_timesteps
 
+from .adapter_fixtures import psnr
+
 diffusers: Any = import_module("diffusers")
 
 PROMPT = "an oil painting"
@@ -142,6 +144,25 @@ def test_sdxl_pictures_equal_from_a_picture(
         latents = sdxl.encode(picture * 2 - 1)
         ours = sdxl.decode(_ours(sdxl, latents, (4, 0.5))).div(2).add(0.5).clamp(0, 1)
     assert _difference(ours, torch.from_numpy(theirs).permute(0, 3, 1, 2)) <= 1e-4
+
+
+@pytest.mark.parametrize("kind", ["sd", "sdxl"])
+def test_half_the_precision_is_nearly_the_same(
+    kind: str, half: str, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(f"{kind}_folder")
+    picture = torch.rand(1, 3, 16, 24, generator=torch.manual_seed(5))
+    shown = []
+    for dtype in ("float32", half):
+        model = TurboModel.load(folder, device="cpu", dtype=dtype)
+        assert model.unet.dtype == getattr(torch, dtype)
+        overflows = dtype == "float16" and model.vae.config.force_upcast
+        assert overflows == (dtype == "float16" and kind == "sd")  # the one with AutoencoderKL
+        assert model.vae.dtype == (torch.float32 if overflows else getattr(torch, dtype))
+        latents = model.encode(picture * 2 - 1)
+        assert latents.dtype == torch.float32
+        shown.append(model.decode(_ours(model, latents, (4, 0.5))).float().div(2).add(0.5))
+    assert psnr(shown[0], shown[1]) >= 35
 
 
 def test_prompt_embeds_equal_those_of_sd(sd: TurboModel, sd_pipeline: Any) -> None:

@@ -59,6 +59,14 @@ def test_replace_checks_the_new_values() -> None:
         settings.replace(strength=2)
 
 
+def test_a_model_that_needs_more_steps_gets_them_unless_others_were_named() -> None:
+    assert FilterSettings().with_steps_of((2, 4)).steps == 2
+    assert FilterSettings(strength=0.3).replace(seed=7).with_steps_of((2, 4)).steps == 2
+    assert FilterSettings(steps=1).with_steps_of((2, 4)).steps == 1
+    assert FilterSettings(steps=1).replace(seed=7).with_steps_of((2, 4)).steps == 1
+    assert FilterSettings(steps=3).with_steps_of((1, 4)).steps == 3
+
+
 def test_settings_cannot_be_changed_in_place() -> None:
     with pytest.raises(ValueError, match="frozen"):
         FilterSettings().strength = 0.3

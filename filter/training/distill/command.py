@@ -86,11 +86,11 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
     )  # fmt: skip
     pictures = _learnt(data)
     components = load_parts(find_model(teacher, "full"))
-    side = _side(components, size)
+    side = side_of(components, size)
     console = Console(stderr=True)
     out.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as progress:
-        captioned = _read(progress, pictures, out, side)
+        captioned = read_captioned(progress, pictures, out, side)
         networks = new_networks(components, resolve_device(device), seed=seed)
         losses = Distillation(networks, captioned, warped_photographs(captioned.images), recipe)
         stage = Stage("distillation", networks.trained, losses, out, steps, rate, seed,
@@ -119,7 +119,7 @@ def _shown(data: Path) -> list[Path]:
     return [path for path in found if is_held_out(path)][:4] or found[:1]
 
 
-def _side(components: Components, size: int) -> int:
+def side_of(components: Components, size: int) -> int:
     """The working size in pixels. Raises `SettingsError` for one that the networks cannot take."""
     factor, config = vae_scale_factor(components.vae), components.unet.config
     native = config.sample_size if isinstance(config.sample_size, int) else 64
@@ -129,7 +129,9 @@ def _side(components: Components, size: int) -> int:
     return size or native * factor
 
 
-def _read(progress: Progress, pictures: list[Path], out: Path, side: int) -> CaptionedPictures:
+def read_captioned(
+    progress: Progress, pictures: list[Path], out: Path, side: int
+) -> CaptionedPictures:
     task = progress.add_task("reading the pictures", total=len(pictures))
     for done in read_pictures(pictures, out, side):
         progress.update(task, completed=done)

@@ -95,6 +95,7 @@ class ShadeModel:
     """What a server needs of a model."""
 
     name, looks = "shade", ("dark", "bright")
+    steps = (1, 4)
 
 
 def new_shade(model: ShadeModel, settings: FilterSettings) -> Shade:

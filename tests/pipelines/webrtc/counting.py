@@ -15,7 +15,7 @@ async () => {
       pen.fillStyle = `hsl(${x + y + number * 3} 60% 55%)`;  // something to encode
       pen.fillRect(x, y, 64, 64);
     }
-    for (let index = 0; index < BITS + 2; index++) {  // white, black, the number; below its opposite
+    for (let index = 0; index < BITS + 2; index++) {  // white, black, bits
       const white = index === 0 || (index > 1 && Boolean(number >> (index - 2) & 1));
       [white, !white].forEach((each, row) => {
         pen.fillStyle = each ? "#fff" : "#000";

@@ -6,8 +6,10 @@ import av
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.filter.adapter_fixtures import lora_tensors, save_lora
 from tests.pipelines.conftest import write_clip
-from turbolens.filter import FilterSettings
+from turbolens.filter import FilterSettings, TurboModel
+from turbolens.pipelines.webrtc.model_slot import frame_filter
 from turbolens.pipelines.webrtc.remote_control import RemoteControl, create_control_app
 from turbolens.pipelines.webrtc.serving import Server
 
@@ -65,6 +67,35 @@ async def test_the_camera_comes_back_restyled_and_every_control_does_its_work(
         await page.get_by_role("button", name="Defaults").click()
         await until(lambda: only(server) == FIRST.model_dump(mode="json"), "the defaults")
         await sees(page, dimmed(0.5))
+        assert complaints == []
+
+
+@asynchronous_for(LIMIT)
+async def test_a_lora_has_a_dial_that_begins_at_its_own_weight(tmp_path: Path) -> None:
+    needs_chromium()
+    unet = TurboModel.load("embedded", device="cpu").unet
+    path = save_lora(tmp_path / "ink.safetensors", lora_tensors({"unet": unet}, 1))
+    model = TurboModel.load("embedded", device="cpu", loras=[f"{path}:0.25"])
+    small = FilterSettings(size=64)
+    async with (
+        serving(model=model, make_filter=frame_filter, settings=small, adapters=("lora",)) as (
+            client,
+            server,
+        ),
+        chromium(tmp_path) as page,
+    ):
+        complaints = await opened(page, client)
+        await use_camera(page)
+        await page.get_by_text("Expert settings").click()
+        dial = page.get_by_role("slider", name="ink")
+        await expect(dial).to_have_value("0.25")
+        assert only(server)["lora_weights"] == {}
+        await dial.fill("0.5")
+        await until_set(lambda: only(server), "lora_weights", {"ink": 0.5})
+        await page.get_by_role("button", name="Defaults").click()
+        await until_set(lambda: only(server), "lora_weights", {})
+        await expect(dial).to_have_value("0.25")
+        await photographed(page, "lora")
         assert complaints == []
 
 

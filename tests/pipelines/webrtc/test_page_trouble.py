@@ -61,8 +61,8 @@ async def test_tabs_have_settings_of_their_own_that_outlive_a_refresh_and_the_se
             await use_camera(other)
             await other.get_by_role("slider", name="Strength").fill("0.3")
             await until(lambda: strengths(server) == [0.1, 0.3], "two sessions")
+            await other.reload()  # at once: the link has kept it
             await expect(other).to_have_url(f"{url}/#strength=0.3")
-            await other.reload()
             await live(other)
             await until(lambda: strengths(server) == [0.1, 0.3], "the old one gone, a new one")
             await other.close()

@@ -213,6 +213,17 @@ async def test_a_slow_machine_gets_a_smaller_working_picture(
 
 
 @asynchronous
+async def test_sessions_of_a_model_that_needs_two_steps_begin_with_two() -> None:
+    model = ShadeModel()
+    model.steps = (2, 4)
+    async with serving(model=model) as (client, _):
+        await client.patch("/api/settings", json={"strength": 0.2})
+        assert (await (await client.get("/api/settings")).json())["settings"]["steps"] == 2
+        await client.patch("/api/settings", json={"steps": 1})
+        assert (await (await client.get("/api/settings")).json())["settings"]["steps"] == 1
+
+
+@asynchronous
 async def test_the_live_size_is_for_those_who_asked_for_none() -> None:
     async with serving() as (client, server):
         server.slot.live_size = 320

@@ -1,0 +1,158 @@
+"""`turbolens train evidence`: a teacher and its students against real pictures."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from turbolens.filter.device import resolve_device
+from turbolens.filter.errors import SettingsError
+from turbolens.filter.loading.assembly import load_parts
+from turbolens.filter.loading.folders import Components
+from turbolens.filter.loading.locating import find_model
+from turbolens.filter.training.charts import write_sheet
+from turbolens.filter.training.data import is_held_out, pictures_in
+from turbolens.filter.training.distill.captions import CaptionedPictures
+from turbolens.filter.training.distill.command import read_captioned, side_of
+from turbolens.filter.training.distill.networks import Networks, new_networks
+
+from .classifier import LookClassifier, learn, new_classifier
+from .report import Evidence, Row, markdown
+from .sampling import Sampler, student_sampler, teacher_sampler
+
+FEWEST_PICTURES = 8
+MOST_LOOKS = 64  # captions that a classifier can learn; more are texts of single pictures
+SHOWN = 6  # captions on the sheet
+FEW_STEPS = (1, 2, 4)
+
+
+def evidence(  # noqa: PLR0913 - each one is an option of the command
+    *,
+    teacher: Annotated[str, typer.Option(help="Folder of the diffusion model.")],
+    student: Annotated[list[str], typer.Option(
+        help="Folder of a student; repeat it for ablations.")],
+    data: Annotated[Path, typer.Option(help="The folder of pictures it was distilled on.")],
+    out: Annotated[Path, typer.Option(help="Folder for evidence.md, .json and .png.")],
+    count: Annotated[int, typer.Option(
+        min=2, help="How many pictures of each way are compared.")] = 1000,
+    steps: Annotated[int, typer.Option(min=2, max=60, help="Of the teacher.")] = 25,
+    student_steps: Annotated[int, typer.Option(
+        min=1, max=60, help="At how many timesteps the students learnt.")] = 4,
+    guidance: Annotated[float, typer.Option(min=1.0, help="Of the teacher.")] = 3.0,
+    classifier_steps: Annotated[int, typer.Option(
+        min=1, help="Of training what tells looks apart.")] = 600,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 8,
+    size: Annotated[int, typer.Option(min=0, help="Pixels a side; 0: the teacher's own.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
+) -> None:  # fmt: skip
+    """Measure what a distillation gained and lost, on pictures that were held out.
+
+    Every way makes COUNT pictures of the captions of real ones, from the same noise. The table says
+    how far they are from the real ones in two spaces of features, whether they show the look that
+    was asked for, how sharp they are, and how long one takes.
+    """
+    console = Console(stderr=True)
+    components = load_parts(find_model(teacher, "full"))
+    students = {Path(each).name or each: load_parts(find_model(each, "full")) for each in student}
+    side = side_of(components, size)
+    out.mkdir(parents=True, exist_ok=True)
+    with Progress(console=console) as progress:
+        held, learnt = _pictures(progress, data, out, side)
+        classifier = _classifier(progress, held, learnt, classifier_steps, seed)
+        networks = new_networks(components, resolve_device(device), seed=seed)
+        compared = Evidence(networks, held, classifier, count=count, batch=batch, seed=seed)
+        ways = {
+            f"teacher, {steps} steps": teacher_sampler(networks, steps, guidance),
+            "teacher, 1 step": teacher_sampler(networks, 1, guidance),
+            **_students(networks, students, student_steps),
+        }
+        rows = [compared.floor()]
+        for name, sampler in ways.items():
+            rows.append(_row(progress, compared, name, sampler))
+            _write(out, rows)
+        _draw(out, compared, list(ways.values()))
+    Console().print(markdown(rows), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"the table and a sheet of samples are in {out}")
+
+
+def _pictures(
+    progress: Progress, data: Path, out: Path, side: int
+) -> tuple[CaptionedPictures, CaptionedPictures]:
+    found = pictures_in(data) if data.is_dir() else []
+    held = [path for path in found if is_held_out(path)]
+    learnt = [path for path in found if not is_held_out(path)]
+    if not held or len(learnt) < FEWEST_PICTURES:
+        raise SettingsError(
+            f"--data must hold at least {FEWEST_PICTURES} pictures to train on and one that is "
+            f"held out (one in twelve, by its name), found {len(learnt)} and {len(held)} in {data}"
+        )
+    parts = []
+    for name, paths in (("held", held), ("learnt", learnt)):
+        (out / name).mkdir(exist_ok=True)
+        parts.append(read_captioned(progress, paths, out / name, side))
+    return parts[0], parts[1]
+
+
+def _classifier(
+    progress: Progress,
+    held: CaptionedPictures,
+    learnt: CaptionedPictures,
+    steps: int,
+    seed: int,
+) -> LookClassifier | None:
+    """None where captions are texts, or where held-out pictures have others than the learnt."""
+    looks = sorted({caption for own in learnt.captions for caption in own})
+    unknown = {caption for own in held.captions for caption in own} - set(looks)
+    if not 2 <= len(looks) <= MOST_LOOKS or unknown:
+        return None
+    task = progress.add_task("learning to tell looks apart", total=steps)
+    network = new_classifier(looks, seed)
+    for done in learn(network, learnt, steps, torch.Generator().manual_seed(seed)):
+        progress.update(task, completed=done)
+    return network
+
+
+def _students(
+    networks: Networks, students: dict[str, Components], student_steps: int
+) -> dict[str, Sampler]:
+    ways = {}
+    for name, components in students.items():
+        unet, teacher = components.unet, networks.teacher
+        if unet.config.in_channels != teacher.unet.config.in_channels:
+            raise SettingsError(f"{name} is no student of this teacher: its latents are others")
+        moved = torch.nn.Module.to(unet, teacher.device).eval().requires_grad_(False)
+        own = replace(networks, student=type(teacher)(
+            moved, teacher.schedule, teacher.vae_scale_factor, teacher.in_bfloat16))  # fmt: skip
+        for steps in (few for few in FEW_STEPS if few <= student_steps):
+            plural = "" if steps == 1 else "s"
+            ways[f"{name}, {steps} step{plural}"] = student_sampler(own, steps, student_steps)
+    return ways
+
+
+def _row(progress: Progress, compared: Evidence, name: str, sampler: Sampler) -> Row:
+    task, made = progress.add_task(name, total=len(compared.captions)), []
+    for images in compared.made(sampler):
+        made.append(images)
+        progress.advance(task, len(images))
+    return compared.row(name, torch.cat(made), sampler)
+
+
+def _write(out: Path, rows: Sequence[Row]) -> None:
+    (out / "evidence.md").write_text(markdown(rows), encoding="utf-8")
+    plain = json.dumps([asdict(row) for row in rows], indent=2)
+    (out / "evidence.json").write_text(plain + "\n", encoding="utf-8")
+
+
+def _draw(out: Path, compared: Evidence, ways: Sequence[Sampler]) -> None:
+    """A row a caption: the real picture, then what each way makes."""
+    first = {caption: index for index, caption in reversed(list(enumerate(compared.captions)))}
+    which = list(first.values())[-SHOWN:]
+    columns = [compared.real(which), *(compared.pictures(way, which) for way in ways)]
+    write_sheet(out / "evidence.png", [list(row) for row in zip(*columns, strict=True)])

@@ -1,0 +1,153 @@
+"""The table: what every way to make pictures gives, against real ones of the same captions."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from turbolens.filter.training.distill.captions import CaptionedPictures
+from turbolens.filter.training.distill.features import image_feature
+from turbolens.filter.training.distill.networks import Networks
+
+from .classifier import LookClassifier
+from .distances import kernel_distance, sharpness
+from .sampling import Sampler
+
+_TIMED = 5
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one way.
+
+    by_look, by_teacher: kernel distances to real pictures, by the features of a classifier of looks
+    and by those of the teacher's encoder. agreement: the share that the classifier takes for what
+    was asked for. sharpness: of edges, over that of the real pictures. seconds: a picture, one at a
+    time. What needs a classifier is none without one.
+    """
+
+    name: str
+    by_look: float | None
+    by_teacher: float
+    agreement: float | None
+    sharpness: float
+    seconds: float | None = None
+
+
+class Evidence:
+    """Makes pictures of the captions of held-out ones and compares. count: how many."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        data: CaptionedPictures,
+        classifier: LookClassifier | None,
+        *,
+        count: int,
+        batch: int = 8,
+        seed: int = 0,
+    ) -> None:
+        self._networks, self._classifier = networks, classifier
+        self._batch, self._seed = batch, seed
+        generator = torch.Generator().manual_seed(seed)
+        self._real, self.captions = data.draw(generator, count)
+        self._again = data.draw(generator, count)
+        self._edges = sharpness(self._real)
+        self._latents = networks.encode(self._real[:1]).shape[1:]
+
+    def floor(self) -> Row:
+        """Other crops of the same real pictures: what the best of all ways could reach."""
+        images, captions = self._again
+        return self._compared("real pictures again", images, captions)
+
+    @torch.inference_mode()
+    def made(self, sampler: Sampler) -> Iterator[Tensor]:
+        """A picture for every caption, (B, 3, H, W) in −1…1 at a time."""
+        for start in range(0, len(self.captions), self._batch):
+            captions = self.captions[start : start + self._batch]
+            yield self._decoded(sampler(captions, self._noise(start, len(captions))))
+
+    def row(self, name: str, images: Tensor, sampler: Sampler) -> Row:
+        """The figures of all that `made` gave."""
+        row = self._compared(name, images, self.captions)
+        return replace(row, seconds=self._seconds(sampler))
+
+    @torch.inference_mode()
+    def pictures(self, sampler: Sampler, which: Sequence[int]) -> list[Tensor]:
+        """What it makes of these captions, for a sheet: images (3, H, W) in −1…1."""
+        captions = [self.captions[index] for index in which]
+        return list(self._decoded(sampler(captions, self._noise(0, len(captions)))))
+
+    def real(self, which: Sequence[int]) -> list[Tensor]:
+        """The real pictures of these captions."""
+        return [self._real[index] for index in which]
+
+    def _noise(self, start: int, count: int) -> Tensor:
+        """The same for every way, so that sheets compare like with like."""
+        generator = torch.Generator().manual_seed(self._seed + 1 + start)
+        return torch.randn(count, *self._latents, generator=generator)
+
+    @torch.inference_mode()
+    def _decoded(self, latents: Tensor) -> Tensor:
+        return self._networks.decoder(latents).float().cpu().clamp(-1, 1)
+
+    @torch.no_grad()
+    def _compared(self, name: str, images: Tensor, captions: Sequence[str]) -> Row:
+        looks, seen = self._classifier, self._by_teacher
+        return Row(
+            name=name,
+            by_look=None if looks is None
+            else kernel_distance(self._by_look(looks, self._real), self._by_look(looks, images)),
+            by_teacher=kernel_distance(seen(self._real), seen(images)),
+            agreement=None if looks is None else self._agreement(looks, images, captions),
+            sharpness=sharpness(images) / max(self._edges, 1e-9),
+        )  # fmt: skip
+
+    def _by_look(self, looks: LookClassifier, images: Tensor) -> Tensor:
+        return torch.cat([looks.features(each) for each in images.split(64)])
+
+    def _by_teacher(self, images: Tensor) -> Tensor:
+        rows = []
+        for each in images.split(self._batch):
+            empty = self._networks.texts([""] * len(each))
+            clean = self._networks.encode(each)
+            rows.append(image_feature(self._networks.teacher, clean, empty).float().cpu())
+        return torch.cat(rows)
+
+    def _agreement(self, looks: LookClassifier, images: Tensor, captions: Sequence[str]) -> float:
+        shares = [
+            looks.agreement(images[start : start + 64], captions[start : start + 64])
+            * len(captions[start : start + 64])
+            for start in range(0, len(captions), 64)
+        ]
+        return sum(shares) / len(captions)
+
+    @torch.inference_mode()
+    def _seconds(self, sampler: Sampler) -> float:
+        times = []
+        for number in range(_TIMED + 1):
+            began = perf_counter()
+            self._decoded(sampler(self.captions[:1], self._noise(number, 1)))
+            times.append(perf_counter() - began)
+        return median(times[1:])
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows as a table."""
+    head = ("", "distance by look", "distance by the teacher", "agreement", "sharpness", "ms")
+    lines = [head, ("---",) * len(head), *map(_cells, rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.name,
+        "–" if row.by_look is None else f"{row.by_look:.3f}",
+        f"{row.by_teacher:.3f}",
+        "–" if row.agreement is None else f"{row.agreement:.1%}",
+        f"{row.sharpness:.2f}",
+        "–" if row.seconds is None else f"{1000 * row.seconds:.1f}",
+    )

@@ -1,0 +1,160 @@
+"""Evidence on tiny models: distances, samplers against diffusers, and a whole small table."""
+
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from turbolens.filter import SettingsError
+from turbolens.filter.loading.folders import load_components
+from turbolens.filter.training.charts import write_png
+from turbolens.filter.training.command import app
+from turbolens.filter.training.data import is_held_out
+from turbolens.filter.training.distill.captions import CaptionedPictures
+from turbolens.filter.training.distill.networks import Networks, new_networks
+from turbolens.filter.training.evidence.classifier import learn, new_classifier
+from turbolens.filter.training.evidence.command import evidence
+from turbolens.filter.training.evidence.distances import kernel_distance, sharpness
+from turbolens.filter.training.evidence.report import Row, markdown
+from turbolens.filter.training.evidence.sampling import student_sampler, teacher_sampler
+
+from .test_distillation import picture
+
+diffusers: Any = import_module("diffusers")
+CPU = torch.device("cpu")
+
+
+def rows(count: int, shift: float = 0.0, seed: int = 0) -> torch.Tensor:
+    return torch.randn(count, 6, generator=torch.Generator().manual_seed(seed)) + shift
+
+
+def test_the_kernel_distance_is_its_formula() -> None:
+    real, made = rows(7), rows(5, 0.5, seed=1)
+    one, two = (
+        ((each - real.mean(0)) / real.std(0)).double() for each in (real, made)
+    )  # as it standardises
+
+    def kernel(x: torch.Tensor, y: torch.Tensor) -> float:
+        return float((x @ y / 6 + 1) ** 3)
+
+    within = np.mean([kernel(x, y) for i, x in enumerate(one) for j, y in enumerate(one) if i != j])
+    beside = np.mean([kernel(x, y) for i, x in enumerate(two) for j, y in enumerate(two) if i != j])
+    across = np.mean([kernel(x, y) for x in one for y in two])
+    assert kernel_distance(real, made) == pytest.approx(within + beside - 2 * across, rel=1e-5)
+
+
+def test_pictures_of_one_kind_are_near_and_others_are_farther_the_more_they_differ() -> None:
+    near, some, far = (
+        kernel_distance(rows(600), rows(600, shift, seed=1)) for shift in (0.0, 0.3, 1.0)
+    )
+    assert abs(near) < 0.05 < some < far
+    with pytest.raises(ValueError, match="at least two"):
+        kernel_distance(rows(1), rows(5))
+
+
+def test_what_is_blurred_is_less_sharp() -> None:
+    image = torch.rand(2, 3, 32, 32, generator=torch.manual_seed(0)) * 2 - 1
+    blurred = torch.nn.functional.avg_pool2d(image, 5, 1, 2)
+    assert sharpness(blurred) < 0.5 * sharpness(image)
+
+
+def test_the_classifier_learns_to_tell_looks_apart() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noisy = torch.randint(0, 256, (8, 3, 40, 40), generator=generator)
+    flat = torch.randint(0, 256, (8, 3, 1, 1), generator=generator).expand(-1, -1, 40, 40)
+    planes = torch.cat([noisy, flat]).byte().numpy()
+    data = CaptionedPictures(planes, [("noise",)] * 8 + [("flat",)] * 8, 32)
+    network = new_classifier(("flat", "noise"), 0)
+    assert list(learn(network, data, 30, generator)) == list(range(1, 31))
+    images, captions = data.draw(generator, 64)
+    assert network.agreement(images, captions) == 1.0
+    assert network.agreement(images, ["flat"] * 64) == captions.count("flat") / 64
+    assert network.features(images).shape == (64, 256)
+
+
+@pytest.fixture
+def networks(sd_folder: Path) -> Networks:
+    return new_networks(load_components(sd_folder), CPU)
+
+
+@pytest.mark.parametrize(("steps", "guidance"), [(5, 3.0), (1, 1.0)])
+def test_the_teacher_is_sampled_as_diffusers_does(
+    networks: Networks, sd_pipeline: Any, steps: int, guidance: float
+) -> None:
+    pipeline = diffusers.StableDiffusionPipeline(**sd_pipeline.components)
+    pipeline.set_progress_bar_config(disable=True)
+    noise = torch.randn(1, 4, 8, 8, generator=torch.manual_seed(3))
+    theirs = pipeline(
+        prompt="an oil painting", negative_prompt="", latents=noise, num_inference_steps=steps,
+        guidance_scale=guidance, output_type="latent",
+    ).images  # fmt: skip
+    with torch.inference_mode():
+        ours = teacher_sampler(networks, steps, guidance)(["an oil painting"], noise)
+    assert float((ours - theirs).abs().max()) <= 1e-3
+
+
+def test_the_student_takes_few_of_its_steps_from_the_last(networks: Networks) -> None:
+    asked: list[int] = []
+    denoised = networks.student.denoised
+
+    def noted(noisy: torch.Tensor, timesteps: torch.Tensor, text: Any) -> torch.Tensor:
+        asked.append(int(timesteps[0]))
+        return denoised(noisy, timesteps, text)
+
+    networks.student.denoised = noted  # type: ignore[method-assign]
+    noise = torch.randn(2, 4, 8, 8, generator=torch.manual_seed(3))
+    with torch.inference_mode():
+        results = [student_sampler(networks, steps)(["oil", "ink"], noise) for steps in (1, 2, 4)]
+        again = student_sampler(networks, 4)(["oil", "ink"], noise)
+    assert asked == [999, 999, 499, 999, 749, 499, 249, 999, 749, 499, 249]
+    assert torch.equal(results[2], again)
+    assert not torch.equal(results[0], results[1])
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path) -> Path:
+    """Two looks, with pictures enough that some are held out."""
+    for look in ("oil_painting", "pencil-sketch"):
+        folder = tmp_path / "data" / look
+        folder.mkdir(parents=True)
+        for seed in range(14):
+            write_png(folder / f"{look}{seed}.png", picture(seed))
+    assert any(is_held_out(path) for path in (tmp_path / "data").rglob("*.png"))
+    return tmp_path / "data"
+
+
+def test_the_command_writes_a_table_and_a_sheet(
+    sd_folder: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["evidence", "--teacher", str(sd_folder), "--student", str(sd_folder),
+                 "--data", str(data_folder), "--out", str(out), "--count", "4", "--steps", "2",
+                 "--classifier-steps", "2", "--batch", "3", "--device", "cpu"]  # fmt: skip
+    app(arguments, standalone_mode=False)
+    table = (out / "evidence.md").read_text()
+    assert table in capsys.readouterr().out
+    found = json.loads((out / "evidence.json").read_text())
+    name = sd_folder.name
+    assert [row["name"] for row in found] == [
+        "real pictures again", "teacher, 2 steps", "teacher, 1 step",
+        f"{name}, 1 step", f"{name}, 2 steps", f"{name}, 4 steps",
+    ]  # fmt: skip
+    assert all(0.0 <= row["agreement"] <= 1.0 for row in found)
+    assert all(row["seconds"] > 0 for row in found[1:])
+    # One step without guidance would be the same picture; the teacher's has guidance.
+    assert found[2]["by_teacher"] != found[3]["by_teacher"]
+    assert (out / "evidence.png").is_file()
+
+
+def test_too_few_pictures_are_a_usage_error(sd_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="held out"):
+        evidence(teacher=str(sd_folder), student=[str(sd_folder)], data=tmp_path, out=tmp_path)
+
+
+def test_without_a_classifier_the_table_says_so() -> None:
+    row = Row("a way", None, 0.25, None, 1.0, 0.0125)
+    assert markdown([row]).splitlines()[-1] == "| a way | – | 0.250 | – | 1.00 | 12.5 |"

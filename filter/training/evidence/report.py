@@ -92,7 +92,8 @@ class Evidence:
 
     @torch.inference_mode()
     def _decoded(self, latents: Tensor) -> Tensor:
-        return self._networks.decoder(latents).float().cpu().clamp(-1, 1)
+        images: Tensor = self._networks.decoder(latents).float().cpu().clamp(-1, 1)
+        return images
 
     @torch.no_grad()
     def _compared(self, name: str, images: Tensor, captions: Sequence[str]) -> Row:
@@ -107,11 +108,11 @@ class Evidence:
         )  # fmt: skip
 
     def _by_look(self, looks: LookClassifier, images: Tensor) -> Tensor:
-        return torch.cat([looks.features(each) for each in images.split(64)])
+        return torch.cat([looks.features(each) for each in torch.split(images, 64)])
 
     def _by_teacher(self, images: Tensor) -> Tensor:
         rows = []
-        for each in images.split(self._batch):
+        for each in torch.split(images, self._batch):
             empty = self._networks.texts([""] * len(each))
             clean = self._networks.encode(each)
             rows.append(image_feature(self._networks.teacher, clean, empty).float().cpu())

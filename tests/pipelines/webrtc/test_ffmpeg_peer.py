@@ -1,6 +1,8 @@
 """FFmpeg's WHIP muxer publishes, with an ICE and a DTLS of its own; a player gets it filtered."""
 
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,8 @@ SENT = 16 + 200 * 219 / 255  # the luma of its grey
 def ffmpeg() -> str:
     """An FFmpeg that has the muxer; Debian's has not."""
     needs(find_spec("imageio_ffmpeg") is not None, "pip install imageio-ffmpeg")
-    from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - not there without the extra
-
-    return str(get_ffmpeg_exe())
+    module: Any = import_module("imageio_ffmpeg")
+    return str(module.get_ffmpeg_exe())
 
 
 @asynchronous

@@ -33,7 +33,7 @@ class InputView:
     """What coherence needs of one input picture: its luma, and what motion is told by.
 
     luma: (1, 1, H, W), 0…255. All that follows lies on `device`. seeing: a faster way to run
-    `Seeing`, if there is one.
+    `Seeing`, which gives none where it is not.
     """
 
     def __init__(self, luma: torch.Tensor, device: torch.device, seeing: Run | None = None) -> None:
@@ -54,10 +54,11 @@ class InputView:
         """
         held = past.luma if held is None else held
         tau = residual_tolerance(motion_sensitivity)
+        seen = None
         if self._seeing is not None and tau > 0.0:
-            flow, agreement, mismatch, kept, there = self._seeing(
-                self.luma, past.luma, held, number(tau, self.luma.device)
-            )
+            seen = self._seeing(self.luma, past.luma, held, number(tau, self.luma.device))
+        if seen is not None:
+            flow, agreement, mismatch, kept, there = seen
             return Change(Motion(flow, agreement, mismatch), kept.nan_to_num(), there)
         motion = self.features.motion_from(past.features)
         change = _change(motion, self.luma, held, tau)

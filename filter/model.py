@@ -212,6 +212,13 @@ class TurboModel:
         with self.lock:
             return self.coherence.holding(*inputs)  # type: ignore[no-any-return]
 
+    def move(self, *inputs: torch.Tensor) -> torch.Tensor | None:
+        """A result moved along, as `Moving` does; none where that is no faster than step by step.
+
+        Does not wait for `lock`.
+        """
+        return self.coherence.move(*inputs)
+
     @torch.inference_mode()
     def denoise(
         self,

@@ -1,6 +1,5 @@
 """The last result shown at the place of a newer frame, for models slower than the camera."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -64,10 +63,10 @@ class _Result:
 class Reprojection:
     """Remembers the last result of one stream. `follow` and calls may come from two threads.
 
-    moving: gives a faster way to run `Moving`, if there is one.
+    moving: a faster way to run `Moving`, which gives none where it is not.
     """
 
-    def __init__(self, moving: Callable[[], Run | None] = lambda: None) -> None:
+    def __init__(self, moving: Run | None = None) -> None:
         self._moving = moving
         self._last: _Result | None = None
         self._converter, self._lock = FrameConverter(), Lock()
@@ -103,13 +102,13 @@ class Reprojection:
         self, last: _Result, picture: torch.Tensor, motion_sensitivity: float
     ) -> torch.Tensor:
         """The styled picture, moved to where `picture` is, filled in where that is new."""
-        device, moving = last.view.luma.device, self._moving()
-        whole, tau = picture[None].to(device), residual_tolerance(motion_sensitivity)
-        if moving is not None and tau > 0.0:
-            levels: torch.Tensor = moving(
+        device, tau = last.view.luma.device, residual_tolerance(motion_sensitivity)
+        whole, levels = picture[None].to(device), None
+        if self._moving is not None and tau > 0.0:
+            levels = self._moving(
                 whole, last.view.luma, last.image, *last.colours, number(tau, device)
             )
-        else:
+        if levels is None:
             view = InputView(luma_of(picture), device)
             motion = view.features.motion_from(last.view.features)
             levels = _levels(

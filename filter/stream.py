@@ -42,7 +42,7 @@ class Stream:
         self.image_embeds: torch.Tensor | None = None
         self.lock = Lock()
         self.must_reset = False
-        self.reprojection = Reprojection(lambda: model.coherence.moving)
+        self.reprojection = Reprojection(model.move)
         self._on_stage = on_stage
         self.converter = FrameConverter()
         self.noise = AdvectedNoise()

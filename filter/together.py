@@ -136,7 +136,7 @@ def _look_at(job: Job[FrameT], geometry: Geometry) -> None:
     if settings.reuse_unchanged:
         job.repeated = stream.repeats(luma)
     if not job.repeated:
-        job.view = InputView(luma, stream.model.device, stream.model.coherence.seeing)
+        job.view = InputView(luma, stream.model.device, stream.model.coherence.see)
         if job.control is None:
             job.control = stream.control.drawn(job.picture)
 

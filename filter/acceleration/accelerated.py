@@ -1,7 +1,7 @@
 """`Accelerated`: one part, run the fastest way that gives the same on this machine."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -19,20 +19,33 @@ class Accelerated:
 
     Until a way is ready the part runs plainly. wait: the first call with a new shape waits for all
     ways and decides at once, so that all results come from the same one: for files and benchmarks.
-    Called by one thread at a time.
+    patience: otherwise no way is prepared before a shape has come so often. Called by one thread at
+    a time.
     """
 
     def __init__(
-        self, part: nn.Module, backends: Sequence[Backend] = (), *, wait: bool = False
+        self,
+        part: nn.Module,
+        backends: Sequence[Backend] = (),
+        *,
+        wait: bool = False,
+        patience: int = 0,
     ) -> None:
         self.part, self.backends, self.wait = part, tuple(backends), wait
+        self.patience = 0 if wait else patience
         self._shapes: OrderedDict[Signature, _Shape] = OrderedDict()
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         """The part's result. No memory of it is used again by a later call."""
         if not self.backends:
             return self.part(*inputs)
-        return self._shape(inputs)(inputs)
+        shape = self._shape(inputs)
+        return shape(inputs) if shape.ripe() else self.part(*inputs)
+
+    def pays(self, *inputs: torch.Tensor) -> bool:
+        """Whether another way runs inputs like these, or is on trial: for parts that have a better
+        way to run plainly than this. To be asked before every call."""
+        return bool(self.backends) and (shape := self._shape(inputs)).ripe() and shape.pays
 
     @property
     def chosen(self) -> dict[Signature, str]:
@@ -55,14 +68,6 @@ class Accelerated:
         shape = next(reversed(self._shapes.values()), None)
         return shape is not None and shape.settling
 
-    @property
-    def pays(self) -> bool:
-        """Whether another way runs the shape that was used last, or may yet turn out to."""
-        if not self.backends:
-            return False
-        shape = next(reversed(self._shapes.values()), None)
-        return shape is None or shape.undecided or shape.name != "none"
-
     def renew(self) -> None:
         """Begin anew, since the weights have changed; what was made may hold copies of them."""
         self._shapes.clear()
@@ -70,7 +75,10 @@ class Accelerated:
     def _shape(self, inputs: Sequence[torch.Tensor]) -> "_Shape":
         signature = tuple((tuple(one.shape), one.dtype) for one in inputs)
         if signature not in self._shapes:
-            self._shapes[signature] = _Shape(self.part, self.backends, wait=self.wait)
+            self._shapes[signature] = _Shape(
+                self.part, self.backends, wait=self.wait, patience=self.patience,
+                wanted=lambda: next(reversed(self._shapes)) == signature,
+            )  # fmt: skip
             if len(self._shapes) > _MOST_SHAPES:
                 self._shapes.popitem(last=False)
         self._shapes.move_to_end(signature)
@@ -80,12 +88,30 @@ class Accelerated:
 class _Shape:
     """A part for inputs of one shape: what runs it now, and what may do it better."""
 
-    def __init__(self, part: nn.Module, backends: Sequence[Backend], *, wait: bool) -> None:
+    def __init__(
+        self,
+        part: nn.Module,
+        backends: Sequence[Backend],
+        *,
+        wait: bool,
+        patience: int,
+        wanted: Callable[[], bool],
+    ) -> None:
         self.name = "none"
         self._part = part
         self._best: Run = part
-        self._waiting, self._wait = list(backends), wait
+        self._waiting, self._wait, self._wanted = list(backends), wait, wanted
+        self._patience = patience
         self._trial: Trial | None = None
+
+    def ripe(self) -> bool:
+        """Whether it has come often enough; this time counts."""
+        self._patience -= 1
+        return self._patience < 0
+
+    @property
+    def pays(self) -> bool:
+        return self.undecided or self.name != "none"
 
     @property
     def undecided(self) -> bool:
@@ -93,6 +119,8 @@ class _Shape:
 
     @property
     def settling(self) -> bool:
+        if self._patience > 0:
+            return False  # nothing is begun
         ways = [trial.backend for trial in (self._trial,) if trial is not None] + self._waiting
         return any(way.takes != "minutes" for way in ways)
 
@@ -104,7 +132,12 @@ class _Shape:
     def _go_on(self, inputs: Sequence[torch.Tensor]) -> Result:
         """The result, and on the way one more comparison where a way is ready for it."""
         if self._trial is None and self._waiting:
-            self._trial = Trial(self._waiting.pop(0), self._part, inputs, wait=self._wait)
+            self._trial = Trial(
+                self._waiting.pop(0), self._part, inputs, wait=self._wait, wanted=self._wanted
+            )
+        if self._trial is not None and self._trial.ready and self._trial.given_up:
+            self._waiting.insert(0, self._trial.backend)  # the shape has come back: once more
+            self._trial = None
         if self._trial is None or not self._trial.ready:
             return self._best(*inputs)  # type: ignore[no-any-return]
         result = self._trial.compare(self._best, inputs)

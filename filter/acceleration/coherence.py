@@ -9,42 +9,45 @@ from turbolens.filter.coherence import Holding, Seeing
 from turbolens.filter.reprojection import Moving
 
 from .accelerated import Accelerated
-from .trial import Backend, Run
+from .trial import Backend
+
+PATIENCE = 30  # frames of a size before its ways are prepared: more than a search for one takes
 
 
 class AcceleratedCoherence:
     """`Seeing`, `Holding` and `Moving`, by the same ways as the networks.
 
-    Called under the model's lock, but for `moving`.
+    Called under the model's lock, but for `move`.
     """
 
     def __init__(
         self, device: torch.device, backends: Sequence[Backend] = (), *, wait: bool = False
     ) -> None:
-        self._seeing = Accelerated(Seeing(), backends, wait=wait)
-        self.holding = Accelerated(Holding(), backends, wait=wait)
+        self._seeing = Accelerated(Seeing(), backends, wait=wait, patience=PATIENCE)
+        self.holding = Accelerated(Holding(), backends, wait=wait, patience=PATIENCE)
         # Not on CUDA: a graph is captured while nothing else uses the device.
         beside = () if device.type == "cuda" else backends
-        self._moving, self._lock = Accelerated(Moving(), beside, wait=wait), Lock()
-
-    @property
-    def seeing(self) -> Run | None:
-        """A faster way to see motion, if there may be one.
-
-        Without one it is better seen step by step, keeping what is known of the last picture.
-        """
-        return self._seeing if self._seeing.pays else None
-
-    @property
-    def moving(self) -> Run | None:
-        """The same for `Moving`, from any thread."""
-        return self._move if self._moving.pays else None
+        self._moving = Accelerated(Moving(), beside, wait=wait, patience=1)  # called now and then
+        self._lock = Lock()
 
     @property
     def parts(self) -> tuple[Accelerated, Accelerated]:
         """What is called for every frame."""
         return self._seeing, self.holding
 
-    def _move(self, *inputs: torch.Tensor) -> torch.Tensor:
+    @property
+    def moves_by(self) -> str:
+        """What runs `Moving` now: the name of a backend, or "none"."""
+        return self._moving.latest
+
+    def see(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
+        """As `Seeing`, if there is or may be a faster way.
+
+        Without one motion is better seen step by step, keeping what is known of the last picture.
+        """
+        return self._seeing(*inputs) if self._seeing.pays(*inputs) else None
+
+    def move(self, *inputs: torch.Tensor) -> torch.Tensor | None:
+        """As `Moving`, if there is or may be a faster way. From any thread."""
         with self._lock:
-            return self._moving(*inputs)  # type: ignore[no-any-return]
+            return self._moving(*inputs) if self._moving.pays(*inputs) else None

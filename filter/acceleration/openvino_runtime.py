@@ -38,6 +38,7 @@ class OpenVino:
     def __init__(self, dtype: torch.dtype = torch.float32) -> None:
         self._precision = "bf16" if dtype == torch.bfloat16 else "f32"
         self._singles: dict[tuple[object, ...], Any] = {}
+        self._failed: list[dict[str, str]] = []
 
     def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """Raises `RuntimeError` where OpenVINO cannot run this part on this processor."""
@@ -75,9 +76,10 @@ class OpenVino:
             "INFERENCE_NUM_THREADS": str(getattr(part, "threads", torch.get_num_threads())),
             "PERFORMANCE_HINT": "LATENCY",
         }
-        for extra in PROPERTIES:
+        for extra in sorted(PROPERTIES, key=self._failed.count):
             if is_sound(path, shapes, {**properties, **extra}):
                 return core.compile_model(model, "CPU", {**properties, **extra})
+            self._failed.append(extra)  # likely for other parts too: tried last from now on
         raise RuntimeError("OpenVINO's compiler fails on this processor")
 
 

@@ -4,12 +4,14 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from statistics import median
-from threading import Thread
+from threading import Lock, Thread
 from time import perf_counter
 from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
 from torch import nn
+
+from turbolens.filter.priority import step_back
 
 Result: TypeAlias = torch.Tensor | tuple[torch.Tensor, ...]
 Run: TypeAlias = Callable[..., Any]
@@ -19,6 +21,8 @@ LEAST_PSNR = 40.0  # dB, of the range of the plain result: what another way must
 LEAST_PSNR_HALF = 35.0  # the same where the plain result itself comes from half precision
 _ROUNDS = 5  # comparisons before a way is chosen
 _GAIN = 0.95  # share of the time so far that another way may take at most to be worth it
+_NICE = 1  # levels by which preparing comes after the running filter
+_PREPARING = Lock()  # one at a time: on few cores several would hold up the filter, and each other
 log = logging.getLogger(__name__)
 
 
@@ -51,12 +55,22 @@ class Backend(Protocol):
 
 
 class Trial:
-    """One way on trial, for inputs of one shape."""
+    """One way on trial, for inputs of one shape. wanted: whether the shape is still in use.
+
+    `given_up`: it was not any more when its turn to be prepared came.
+    """
 
     def __init__(
-        self, backend: Backend, part: nn.Module, inputs: Sequence[torch.Tensor], *, wait: bool
+        self,
+        backend: Backend,
+        part: nn.Module,
+        inputs: Sequence[torch.Tensor],
+        *,
+        wait: bool,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        self.backend, self._part = backend, part
+        self.backend, self._part, self._wanted = backend, part, wanted
+        self.given_up = False
         self._run: Run | None = None
         self._refused = False
         self._before: list[float] = []
@@ -67,7 +81,7 @@ class Trial:
             self._prepare(examples)
             return
         self._thread = Thread(
-            target=self._prepare, args=(examples,), name="acceleration",
+            target=self._prepare_beside, args=(examples,), name="acceleration",
             daemon=backend.takes == "minutes",
         )  # fmt: skip
         self._thread.start()
@@ -113,6 +127,16 @@ class Trial:
         return result
 
     _warm = False  # the first call allocates and is not timed
+
+    def _prepare_beside(self, inputs: Sequence[torch.Tensor]) -> None:
+        step_back(_NICE)
+        if self.backend.takes == "minutes":
+            self._prepare(inputs)
+            return
+        with _PREPARING:
+            self.given_up = not self._wanted()
+            if not self.given_up:
+                self._prepare(inputs)
 
     def _prepare(self, inputs: Sequence[torch.Tensor]) -> None:
         try:

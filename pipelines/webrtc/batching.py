@@ -1,25 +1,24 @@
 """`FrameBatcher`: one thread that filters the frames of many sessions, several at a time."""
 
 import logging
-import os
-import sys
 from asyncio import AbstractEventLoop, Future, get_running_loop
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Condition, Thread, get_native_id
+from threading import Condition, Thread
 from time import monotonic
 from typing import Any, Protocol, runtime_checkable
 
 import av
 
 from turbolens.filter import UnavailableError
+from turbolens.filter.priority import step_back
 from turbolens.pipelines.base import PictureFilter
 
 from .moving import PictureMover
 
-NICE = 10
+NICE = 10  # levels by which the filter comes after what delivers
 logger = logging.getLogger(__name__)
 
 
@@ -118,7 +117,7 @@ class FrameBatcher:
             thread.join(timeout)
 
     def _run(self) -> None:
-        _step_back()
+        step_back(NICE)  # packets, codecs and moved pictures take little and are due
         while batch := self._next():
             self.sizes[len(batch)] += 1
             try:
@@ -139,16 +138,6 @@ class FrameBatcher:
                     break
             count = min(len(self._jobs), self._max_batch)
             return [self._jobs.popleft() for _ in range(count)]
-
-
-def _step_back() -> None:
-    """Let other threads come first: packets, codecs and moved pictures take little and are due.
-
-    Linux alone has priorities of threads; they go down only, and end with the thread.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
 
 
 def _filtered(batch: list[Job]) -> list[av.VideoFrame | Exception]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 import pytest
@@ -129,10 +130,55 @@ def test_a_result_that_happens_to_be_flat_is_measured_against_its_usual_range() 
 
 
 def test_what_no_way_runs_faster_pays_no_more() -> None:
-    assert not Accelerated(Slow()).pays
-    assert decided(Way(lambda numbers: 2.0 * numbers)).pays
-    assert not decided(Way(lambda numbers: 3.0 * numbers)).pays
-    assert Accelerated(Slow(), [Way(lambda numbers: numbers)]).pays  # nothing is known yet
+    ones = torch.ones(1, 4096)
+    assert not Accelerated(Slow()).pays(ones)
+    assert decided(Way(lambda numbers: 2.0 * numbers)).pays(ones)
+    assert not decided(Way(lambda numbers: 3.0 * numbers)).pays(ones)
+    assert Accelerated(Slow(), [Way(lambda numbers: numbers)]).pays(ones)  # nothing is known yet
+
+
+def test_a_shape_that_soon_goes_again_is_not_prepared() -> None:
+    asked: list[int] = []
+
+    class Counted(Way):
+        def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
+            asked.append(inputs[0].shape[1])
+            return super().prepare(part, inputs)
+
+    way = Counted(lambda numbers: 2.0 * numbers)
+    patient = Accelerated(Slow(), [way], patience=3)
+    for length in (8, 8, 8, 16, 16, 16, 16):
+        assert torch.equal(patient(torch.ones(1, length)), torch.full((1, length), 2.0))
+    assert asked == [16]
+    assert not patient.pays(torch.ones(1, 32))
+    Accelerated(Slow(), [way], patience=3, wait=True)(torch.ones(1, 64))  # a file's are decided
+    assert asked == [16, 64]
+
+
+def test_ways_are_prepared_one_after_the_other_and_not_for_shapes_that_went() -> None:
+    inside, most, asked, begin = [0], [0], list[int](), Event()
+
+    class Slowly(Way):
+        def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+            begin.wait(20)
+            asked.append(inputs[0].shape[1])
+            inside[0] -= 1
+            return super().prepare(part, inputs)
+
+    way = Slowly(lambda numbers: 2.0 * numbers, takes="seconds")
+    parts = [Accelerated(Slow(), [way]) for _ in range(2)]
+    for length in (8, 16, 32):
+        for part in parts:
+            part(torch.ones(1, length))
+    begin.set()
+    while [part.latest for part in parts] != ["way", "way"]:
+        for part in parts:
+            part(torch.ones(1, 32))
+    assert most == [1]
+    assert asked.count(32) == 2
+    assert 16 not in asked  # its turn had not come when it went
 
 
 def test_graphs_are_for_cuda_alone() -> None:

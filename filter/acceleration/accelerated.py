@@ -34,6 +34,7 @@ class Accelerated:
         self.part, self.backends, self.wait = part, tuple(backends), wait
         self.patience = 0 if wait else patience
         self._shapes: OrderedDict[Signature, _Shape] = OrderedDict()
+        self._newest: Signature = ()
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
         """The part's result. No memory of it is used again by a later call."""
@@ -77,11 +78,12 @@ class Accelerated:
         if signature not in self._shapes:
             self._shapes[signature] = _Shape(
                 self.part, self.backends, wait=self.wait, patience=self.patience,
-                wanted=lambda: next(reversed(self._shapes)) == signature,
+                wanted=lambda: self._newest == signature,
             )  # fmt: skip
             if len(self._shapes) > _MOST_SHAPES:
                 self._shapes.popitem(last=False)
         self._shapes.move_to_end(signature)
+        self._newest = signature
         return self._shapes[signature]
 
 

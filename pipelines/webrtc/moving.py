@@ -45,9 +45,11 @@ class PictureMover:
     async def move(self, frame_filter: Reprojecting, frame: av.VideoFrame) -> av.VideoFrame | None:
         """The filter's last result where this frame is; none where that cannot be. In a `turn`."""
         loop, began = get_running_loop(), self._clock()
-        moved, seconds = await loop.run_in_executor(
-            self._threads, self._measured, frame_filter, frame
-        )
+        try:
+            call = loop.run_in_executor(self._threads, self._measured, frame_filter, frame)
+        except RuntimeError:  # closed meanwhile
+            return None
+        moved, seconds = await call
         self._cost += (RECENT if self._cost else 1.0) * (seconds - self._cost)
         self._free_at = began + seconds / SHARE
         self._again_at = began + TRY_AGAIN

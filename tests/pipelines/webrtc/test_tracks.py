@@ -311,6 +311,7 @@ async def test_a_picture_that_cannot_be_moved_is_left_out() -> None:
     async with mover.turn():
         assert await mover.move(Broken(), flat(1)) is None
     mover.close()
+    assert await mover.move(Costly(0.0), flat(1)) is None
 
 
 @asynchronous

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from importlib.util import find_spec
 from typing import Annotated, NoReturn
 
@@ -18,6 +19,7 @@ from .stream_command import stream
 from .video_command import video
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+BUSY = {"acceleration", "filter", "load model"}  # threads that may be in the middle of torch
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, wherever typer keeps it
 
 app = typer.Typer(
@@ -110,7 +112,16 @@ def main() -> None:
         _leave(str(error) or type(error).__name__, FAILURE)
     except typer.Abort:
         _leave("interrupted", INTERRUPTED)
-    sys.exit(code if isinstance(code, int) else 0)
+    _exit(code if isinstance(code, int) else 0)
+
+
+def _exit(code: int) -> NoReturn:
+    """A thread that loads or filters cannot be stopped, and torch aborts if it outlives Python."""
+    if any(thread.daemon and thread.name in BUSY for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
@@ -130,4 +141,4 @@ def _leave(message: str, code: int) -> NoReturn:
     if code == INTERRUPTED:
         sys.stdout.flush()
         os._exit(code)  # a thread may hang in a pipe that sends nothing more
-    sys.exit(code)
+    _exit(code)

@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import ssl
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -117,15 +115,6 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
 
     app = create_app(_loader(choice), options, make_filter=_filters(choice.adapters))
     asyncio.run(_serve(app, host, port, tls, options))
-    _leave_if_busy()
-
-
-def _leave_if_busy() -> None:
-    """A thread that loads or filters cannot be stopped, and torch aborts if it outlives Python."""
-    if any(thread.name in ("load model", "filter") for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
 
 
 def _filters(adapters: AdapterChoices) -> Callable[[Any, FilterSettings], Any]:

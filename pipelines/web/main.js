@@ -81,7 +81,6 @@ function welcome() {
 class Page {
   #withSound = false;
   #linkTimer = null;
-  #linkKeptAt = -Infinity;
 
   constructor(settings) {
     this.settings = settings;
@@ -155,7 +154,8 @@ class Page {
       figures.show(detail);
       stage.showAfter(detail?.stream ?? null);
     });
-    this.settings.addEventListener("change", () => this.#keepInLink());
+    this.settings.addEventListener("change", () => this.#keepInLinkSoon());
+    addEventListener("change", () => this.#keepInLink()); // of any dial, when it is let go
     this.settings.addEventListener("refused", ({ detail }) => say(sentence(detail.message)));
     source.addEventListener("ended", () => this.stop());
     cover.addEventListener("again", () => source.kind ? this.connection.start() : this.begin());
@@ -235,15 +235,16 @@ class Page {
     stage.after.muted = !on || source.kind === "camera";
   }
 
-  /** At once, for who loads the page anew; while a dial moves now and then: browsers count these. */
+  /** While a dial moves only now and then: browsers count these. Once it is let go at once. */
+  #keepInLinkSoon() {
+    clearTimeout(this.#linkTimer);
+    this.#linkTimer = setTimeout(() => this.#keepInLink(), LINK_MS);
+  }
+
   #keepInLink() {
     clearTimeout(this.#linkTimer);
-    const wait = LINK_MS - (performance.now() - this.#linkKeptAt);
-    this.#linkTimer = setTimeout(() => {
-      this.#linkKeptAt = performance.now();
-      const hash = hashOf(this.settings.changed);
-      history.replaceState(null, "", hash || location.pathname + location.search);
-    }, Math.max(0, wait));
+    const hash = hashOf(this.settings.changed);
+    history.replaceState(null, "", hash || location.pathname + location.search);
   }
 
   async #share() {

@@ -114,7 +114,7 @@ class Reprojection:
             levels = _levels(
                 whole, view.luma, last.view.luma, last.image, last.colours, motion, tau
             )
-        return levels[0].to(torch.uint8).cpu()
+        return levels[0].nan_to_num().to(torch.uint8).cpu()
 
 
 class Moving(nn.Module):

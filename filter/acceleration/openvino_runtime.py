@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -147,13 +148,21 @@ def _forget_old(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
+@lru_cache(maxsize=1)
+def _code() -> bytes:
+    """A digest of the code that parts are made of: a converted part is what it once was."""
+    digest = hashlib.blake2b(digest_size=16)
+    for source in (*sorted(_CODE.glob("*.py")), Path(__file__).with_name("parts.py")):
+        digest.update(source.read_bytes())
+    return digest.digest()
+
+
 def _cache_folder(part: nn.Module, inputs: Sequence[torch.Tensor], version: str) -> Path:
     """The folder for these weights, kinds of inputs and versions."""
     digest = hashlib.blake2b(digest_size=16)
     bound = getattr(part, "is_of_one_shape", False)
     kinds = [(tuple(one.shape) if bound else one.ndim, str(one.dtype)) for one in inputs]
-    for source in sorted(_CODE.glob("*.py")):  # a graph is what this code once was
-        digest.update(source.read_bytes())
+    digest.update(_code())
     digest.update(repr((type(part).__name__, kinds, version, torch.__version__)).encode())
     for name, value in sorted(part.state_dict().items()):
         digest.update(name.encode())

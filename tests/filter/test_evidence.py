@@ -17,7 +17,7 @@ from turbolens.filter.training.data import is_held_out
 from turbolens.filter.training.distill.captions import CaptionedPictures
 from turbolens.filter.training.distill.networks import Networks, new_networks
 from turbolens.filter.training.evidence.classifier import learn, new_classifier
-from turbolens.filter.training.evidence.command import evidence
+from turbolens.filter.training.evidence.command import _names, evidence
 from turbolens.filter.training.evidence.distances import kernel_distance, sharpness
 from turbolens.filter.training.evidence.report import Row, markdown
 from turbolens.filter.training.evidence.sampling import student_sampler, teacher_sampler
@@ -148,6 +148,13 @@ def test_the_command_writes_a_table_and_a_sheet(
     # One step without guidance would be the same picture; the teacher's has guidance.
     assert found[2]["by_teacher"] != found[3]["by_teacher"]
     assert (out / "evidence.png").is_file()
+
+
+def test_students_that_are_called_alike_keep_their_paths() -> None:
+    """Every run of `train distill` leaves its model in RUN/model."""
+    assert _names(["a/model", "b/model", "c/best"]) == {
+        "a/model": "a/model", "b/model": "b/model", "c/best": "best",
+    }  # fmt: skip
 
 
 def test_too_few_pictures_are_a_usage_error(sd_folder: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from turbolens.filter.training.distill.captions import CaptionedPictures
 WIDTHS = (32, 64, 96, 128)
 RATE = 2e-3
 BATCH = 32
+AT_ONCE = 64  # pictures that are only looked at
 
 
 class LookClassifier(nn.Module):
@@ -43,7 +44,8 @@ class LookClassifier(nn.Module):
     def agreement(self, images: Tensor, captions: Sequence[str]) -> float:
         """The share of images that it takes for the look of their caption."""
         wanted = torch.tensor([self.looks.index(caption) for caption in captions])
-        return float((self(images).argmax(1).cpu() == wanted).float().mean())
+        taken = torch.cat([self(each).argmax(1) for each in torch.split(images, AT_ONCE)])
+        return float((taken == wanted).float().mean())
 
 
 def new_classifier(looks: Sequence[str], seed: int) -> LookClassifier:

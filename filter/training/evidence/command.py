@@ -19,15 +19,18 @@ from turbolens.filter.loading.locating import find_model
 from turbolens.filter.training.charts import write_sheet
 from turbolens.filter.training.data import is_held_out, pictures_in
 from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.command import read_captioned, side_of
+from turbolens.filter.training.distill.command import (
+    FEWEST_PICTURES,
+    MOST_LOOKS,
+    read_captioned,
+    side_of,
+)
 from turbolens.filter.training.distill.networks import Networks, new_networks
 
 from .classifier import LookClassifier, learn, new_classifier
 from .report import Evidence, Row, markdown
 from .sampling import Sampler, student_sampler, teacher_sampler
 
-FEWEST_PICTURES = 8
-MOST_LOOKS = 64  # captions that a classifier can learn; more are texts of single pictures
 SHOWN = 6  # captions on the sheet
 FEW_STEPS = (1, 2, 4)
 
@@ -60,7 +63,8 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
     """
     console = Console(stderr=True)
     components = load_parts(find_model(teacher, "full"))
-    students = {Path(each).name or each: load_parts(find_model(each, "full")) for each in student}
+    names = _names(student)
+    students = {names[each]: load_parts(find_model(each, "full")) for each in names}
     side = side_of(components, size)
     out.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as progress:
@@ -80,6 +84,13 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
         _draw(out, compared, list(ways.values()))
     Console().print(markdown(rows), highlight=False, markup=False, soft_wrap=True)
     console.print(f"the table and a sheet of samples are in {out}")
+
+
+def _names(students: Sequence[str]) -> dict[str, str]:
+    """The name of each folder; where several are called alike, as RUN/model, all of its path."""
+    short = {each: Path(each).name or each for each in students}
+    alike = list(short.values())
+    return {each: name if alike.count(name) == 1 else each for each, name in short.items()}
 
 
 def _pictures(

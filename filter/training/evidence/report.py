@@ -12,7 +12,7 @@ from turbolens.filter.training.distill.captions import CaptionedPictures
 from turbolens.filter.training.distill.features import image_feature
 from turbolens.filter.training.distill.networks import Networks
 
-from .classifier import LookClassifier
+from .classifier import AT_ONCE, LookClassifier
 from .distances import kernel_distance, sharpness
 from .sampling import Sampler
 
@@ -57,6 +57,11 @@ class Evidence:
         self._again = data.draw(generator, count)
         self._edges = sharpness(self._real)
         self._latents = networks.encode(self._real[:1]).shape[1:]
+        with torch.no_grad():
+            self._real_by_teacher = self._by_teacher(self._real)
+            self._real_by_look = (
+                torch.empty(0) if classifier is None else _by_look(classifier, self._real)
+            )
 
     def floor(self) -> Row:
         """Other crops of the same real pictures: what the best of all ways could reach."""
@@ -97,18 +102,15 @@ class Evidence:
 
     @torch.no_grad()
     def _compared(self, name: str, images: Tensor, captions: Sequence[str]) -> Row:
-        looks, seen = self._classifier, self._by_teacher
+        looks = self._classifier
         return Row(
             name=name,
             by_look=None if looks is None
-            else kernel_distance(self._by_look(looks, self._real), self._by_look(looks, images)),
-            by_teacher=kernel_distance(seen(self._real), seen(images)),
-            agreement=None if looks is None else self._agreement(looks, images, captions),
+            else kernel_distance(self._real_by_look, _by_look(looks, images)),
+            by_teacher=kernel_distance(self._real_by_teacher, self._by_teacher(images)),
+            agreement=None if looks is None else looks.agreement(images, captions),
             sharpness=sharpness(images) / max(self._edges, 1e-9),
         )  # fmt: skip
-
-    def _by_look(self, looks: LookClassifier, images: Tensor) -> Tensor:
-        return torch.cat([looks.features(each) for each in torch.split(images, 64)])
 
     def _by_teacher(self, images: Tensor) -> Tensor:
         rows = []
@@ -118,14 +120,6 @@ class Evidence:
             rows.append(image_feature(self._networks.teacher, clean, empty).float().cpu())
         return torch.cat(rows)
 
-    def _agreement(self, looks: LookClassifier, images: Tensor, captions: Sequence[str]) -> float:
-        shares = [
-            looks.agreement(images[start : start + 64], captions[start : start + 64])
-            * len(captions[start : start + 64])
-            for start in range(0, len(captions), 64)
-        ]
-        return sum(shares) / len(captions)
-
     @torch.inference_mode()
     def _seconds(self, sampler: Sampler) -> float:
         times = []
@@ -134,6 +128,10 @@ class Evidence:
             self._decoded(sampler(self.captions[:1], self._noise(number, 1)))
             times.append(perf_counter() - began)
         return median(times[1:])
+
+
+def _by_look(looks: LookClassifier, images: Tensor) -> Tensor:
+    return torch.cat([looks.features(each) for each in torch.split(images, AT_ONCE)])
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-Acceleration = Literal["auto", "none", "openvino", "compile", "cuda-graphs"]
+Acceleration = Literal["auto", "none", "openvino", "compile", "cuda-graphs", "fp8"]
 VaeChoice = Literal["auto", "tiny", "full"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 

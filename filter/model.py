@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import RLock
 
@@ -131,12 +132,17 @@ class TurboModel:
         Raises `SettingsError` for what is not to be had here.
         """
         backends = backends_for(acceleration, self.device, self.dtype)
+        exact = [backend for backend in backends if not backend.coarse]
         with self.lock:
             self._accelerated_version = self.weights_version
-            self.coherence = AcceleratedCoherence(self.device, backends, wait=wait)
+            self.coherence = AcceleratedCoherence(self.device, exact, wait=wait)
             self._encoder, self._predictor, self._decoder = (
-                Fitting(Accelerated(part, backends, wait=wait))
-                for part in (self.parts.encoder, self.parts.predictor, self.parts.decoder)
+                Fitting(Accelerated(part, ways, wait=wait))
+                for part, ways in (
+                    (self.parts.encoder, exact),
+                    (self.parts.predictor, backends),
+                    (self.parts.decoder, exact),
+                )
             )
         return self
 
@@ -199,7 +205,7 @@ class TurboModel:
         if embeds.beyond_text:
             return self._predict_beyond_text(noisy, timestep, embeds)
         with self.lock:
-            return self._runner()(
+            return self._runner(timestep)(
                 noisy,
                 self._tensor(timestep),
                 embeds.prompt_embeds.expand(len(noisy), -1, -1),
@@ -237,15 +243,16 @@ class TurboModel:
             noisy = next_noisy(self.schedule, step, clean=clean, noisy=noisy, noise=fresh)
         return noisy
 
-    def _runner(self) -> Callable[..., torch.Tensor]:
-        """The fastest UNet, unless more than its inputs decides now what it gives."""
+    def _runner(self, timestep: int) -> Callable[..., torch.Tensor]:
+        """The fastest UNet that is exact enough for this timestep; the plain one, where more than
+        its inputs decides now what it gives."""
         loras = self.adapters.loras
         if loras.moving or is_remembering():
             return self.parts.predictor
         if loras.version != self._accelerated_version:
             self._predictor.accelerated.renew()
             self._accelerated_version = loras.version
-        return self._predictor
+        return partial(self._predictor, gain=self.schedule.error_gain(timestep))
 
     def _predict_beyond_text(
         self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds

@@ -124,6 +124,11 @@ class Schedule:
         )
         return self._steps(timesteps, [self._alpha(target) for target in targets])
 
+    def error_gain(self, timestep: int) -> float:
+        """By how much an error of model_output is larger in the clean estimate."""
+        alpha = self._alpha(timestep)
+        return math.sqrt(1.0 - alpha) if self.prediction_type == "v_prediction" else _sigma(alpha)
+
     @property
     def _is_lcm(self) -> bool:
         return self.sampler == "lcm"

@@ -1,8 +1,9 @@
 """`Accelerated`: one part, run the fastest way that gives the same on this machine."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import nn
@@ -36,12 +37,15 @@ class Accelerated:
         self._shapes: OrderedDict[Signature, _Shape] = OrderedDict()
         self._newest: Signature = ()
 
-    def __call__(self, *inputs: torch.Tensor) -> Any:
-        """The part's result. No memory of it is used again by a later call."""
+    def __call__(self, *inputs: torch.Tensor, gain: float = 1.0) -> Any:
+        """The part's result. No memory of it is used again by a later call.
+
+        gain: by how much errors of it will grow afterwards, which a coarse way must leave room for.
+        """
         if not self.backends:
             return self.part(*inputs)
         shape = self._shape(inputs)
-        return shape(inputs) if shape.ripe() else self.part(*inputs)
+        return shape(inputs, gain) if shape.ripe() else self.part(*inputs)
 
     def pays(self, *inputs: torch.Tensor) -> bool:
         """Whether another way runs inputs like these, or is on trial: for parts that have a better
@@ -87,6 +91,12 @@ class Accelerated:
         return self._shapes[signature]
 
 
+class _Way(NamedTuple):
+    name: str
+    run: Run
+    most_gain: float = math.inf
+
+
 class _Shape:
     """A part for inputs of one shape: what runs it now, and what may do it better."""
 
@@ -99,9 +109,8 @@ class _Shape:
         patience: int,
         wanted: Callable[[], bool],
     ) -> None:
-        self.name = "none"
         self._part = part
-        self._best: Run = part
+        self._best = self._finest = self._used = _Way("none", part)
         self._waiting, self._wait, self._wanted = list(backends), wait, wanted
         self._patience = patience
         self._trial: Trial | None = None
@@ -110,6 +119,11 @@ class _Shape:
         """Whether it has come often enough; this time counts."""
         self._patience -= 1
         return self._patience < 0
+
+    @property
+    def name(self) -> str:
+        """What ran last, or will run next if that has just been decided."""
+        return self._used.name
 
     @property
     def pays(self) -> bool:
@@ -126,12 +140,12 @@ class _Shape:
         ways = [trial.backend for trial in (self._trial,) if trial is not None] + self._waiting
         return any(way.takes != "minutes" for way in ways)
 
-    def __call__(self, inputs: Sequence[torch.Tensor]) -> Result:
+    def __call__(self, inputs: Sequence[torch.Tensor], gain: float) -> Result:
         while self._wait and self.undecided:
-            self._go_on(inputs)
-        return self._go_on(inputs)
+            self._go_on(inputs, gain)
+        return self._go_on(inputs, gain)
 
-    def _go_on(self, inputs: Sequence[torch.Tensor]) -> Result:
+    def _go_on(self, inputs: Sequence[torch.Tensor], gain: float) -> Result:
         """The result, and on the way one more comparison where a way is ready for it."""
         if self._trial is None and self._waiting:
             self._trial = Trial(
@@ -140,11 +154,22 @@ class _Shape:
         if self._trial is not None and self._trial.ready and self._trial.given_up:
             self._waiting.insert(0, self._trial.backend)  # the shape has come back: once more
             self._trial = None
+        self._used = self._way(gain)
         if self._trial is None or not self._trial.ready:
-            return self._best(*inputs)  # type: ignore[no-any-return]
-        result = self._trial.compare(self._best, inputs)
+            return self._used.run(*inputs)  # type: ignore[no-any-return]
+        result = self._trial.compare(self._used.run, inputs)
         if self._trial.decided:
-            if self._trial.won is not None:
-                self.name, self._best = self._trial.backend.name, self._trial.won
-            self._trial = None
+            self._conclude(self._trial)
+            self._used = self._way(gain)
         return result
+
+    def _way(self, gain: float) -> _Way:
+        return self._best if gain <= self._best.most_gain else self._finest
+
+    def _conclude(self, trial: Trial) -> None:
+        self._trial = None
+        if trial.won is None:
+            return
+        self._best = _Way(trial.backend.name, trial.won, trial.most_gain)
+        if not trial.backend.coarse:
+            self._finest = self._best

@@ -27,6 +27,7 @@ class Compiled:
 
     name: str = "compile"
     takes: Literal["moment", "seconds", "minutes"] = "minutes"
+    coarse: bool = False
 
     def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """Needs a C++ compiler on a CPU, Triton on a GPU; raises what inductor raises."""

@@ -25,24 +25,28 @@ class Fitting:
         self.most: int | None = None
         self.tiled = False
 
-    def __call__(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """The part's result; inputs as long as the first are a batch, the others are shared."""
+    def __call__(self, *inputs: torch.Tensor, gain: float = 1.0) -> torch.Tensor:
+        """The part's result; inputs as long as the first are a batch, the others are shared.
+
+        gain: as `Accelerated` takes it.
+        """
         count = len(inputs[0])
         step = min(count, self.most or count)
         if step == count:
-            return self._whole(inputs)
-        pieces = [self._whole(_piece(inputs, start, step)) for start in range(0, count, step)]
+            return self._whole(inputs, gain)
+        starts = range(0, count, step)
+        pieces = [self._whole(_piece(inputs, start, step), gain) for start in starts]
         return torch.cat(pieces)
 
-    def _whole(self, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    def _whole(self, inputs: tuple[torch.Tensor, ...], gain: float) -> torch.Tensor:
         try:
-            return self.accelerated(*inputs)  # type: ignore[no-any-return]
+            return self.accelerated(*inputs, gain=gain)  # type: ignore[no-any-return]
         except torch.OutOfMemoryError as error:
             reason = str(error).splitlines()[0]
         # Outside of the handler, which holds on to the tensors of the call that failed.
         _give_back(inputs[0].device)
         self._make_smaller(len(inputs[0]), reason)
-        return self(*inputs)
+        return self(*inputs, gain=gain)
 
     def _make_smaller(self, count: int, reason: str) -> None:
         name = type(self.accelerated.part).__name__.lower()

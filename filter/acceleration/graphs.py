@@ -21,6 +21,7 @@ class CudaGraphs:
 
     name: str = "cuda-graphs"
     takes: Literal["moment", "seconds", "minutes"] = "moment"
+    coarse: bool = False
 
     def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """Needs inputs on a CUDA device; raises `RuntimeError` where they are not."""

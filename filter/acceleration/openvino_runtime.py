@@ -35,6 +35,7 @@ class OpenVino:
 
     name: str = "openvino"
     takes: Literal["moment", "seconds", "minutes"] = "seconds"
+    coarse: bool = False
 
     def __init__(self, dtype: torch.dtype = torch.float32) -> None:
         self._precision = "bf16" if dtype == torch.bfloat16 else "f32"

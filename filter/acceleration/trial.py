@@ -46,12 +46,22 @@ class Backend(Protocol):
         """The length of `prepare`."""
         ...
 
+    @property
+    def coarse(self) -> bool:
+        """Whether it rounds more than the model's own format does: see `Trial.most_gain`."""
+        ...
+
     def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """The part for inputs like these: same shapes, dtypes and device.
 
-        What it gives is its own memory. Any exception means that it is not possible here.
+        What it gives is its own memory. `Unsuited` means that it would not pay; any other exception
+        that it is not possible here.
         """
         ...
+
+
+class Unsuited(Exception):  # noqa: N818 - nothing is wrong
+    """A part for which a way is not worth preparing."""
 
 
 class Trial:
@@ -73,6 +83,7 @@ class Trial:
         self.given_up = False
         self._run: Run | None = None
         self._refused = False
+        self._worst = math.inf
         self._before: list[float] = []
         self._after: list[float] = []
         examples = [one.clone() for one in inputs]
@@ -103,6 +114,16 @@ class Trial:
             return None
         return self._run if median(self._after) < _GAIN * median(self._before) else None
 
+    @property
+    def most_gain(self) -> float:
+        """By how much errors of its result may grow afterwards: so that 35 dB are left.
+
+        The measure of an exact way's errors is the format's own; they may grow as they do.
+        """
+        if not self.backend.coarse:
+            return math.inf
+        return float(10.0 ** ((self._worst - LEAST_PSNR_HALF) / 20.0))
+
     def compare(self, best: Run, inputs: Sequence[torch.Tensor]) -> Result:
         """The result of `best`, which the way on trial is compared with on the same inputs."""
         if self._run is None:
@@ -116,8 +137,8 @@ class Trial:
         pairs = list(zip(each_of(result), each_of(other), strict=True))
         ranges = getattr(self._part, "least_ranges", (0.0,) * len(pairs))
         psnr = min(agreement_db(*pair, usual) for pair, usual in zip(pairs, ranges, strict=True))
-        halves = any(plain.dtype != torch.float32 for plain, _ in pairs)
-        least = LEAST_PSNR_HALF if halves else LEAST_PSNR
+        least = self._least_psnr(each_of(result))
+        self._worst = min(self._worst, psnr)
         if not psnr >= least:
             self._refuse(f"differs too much ({psnr:.1f} dB, at least {least:.0f} are needed)")
         if self._warm:
@@ -125,6 +146,12 @@ class Trial:
             self._after.append(took)
         self._warm = True
         return result
+
+    def _least_psnr(self, plain: Sequence[torch.Tensor]) -> float:
+        if self.backend.coarse:
+            return LEAST_PSNR_HALF  # and more, the more its errors grow
+        halves = any(one.dtype != torch.float32 for one in plain)
+        return LEAST_PSNR_HALF if halves else LEAST_PSNR
 
     _warm = False  # the first call allocates and is not timed
 
@@ -141,15 +168,20 @@ class Trial:
     def _prepare(self, inputs: Sequence[torch.Tensor]) -> None:
         try:
             self._run = self.backend.prepare(self._part, inputs)
+        except Unsuited as reason:
+            self._refused = True
+            log.info("%s for the %s would not pay: %s", self.backend.name, self._of, reason)
         except Exception as error:
             self._refuse(f"is not possible here: {_first_line(error)}")
             log.debug("%s could not be prepared", self.backend.name, exc_info=error)
 
     def _refuse(self, reason: str) -> None:
         self._refused = True
-        log.warning(
-            "%s for the %s %s", self.backend.name, type(self._part).__name__.lower(), reason
-        )
+        log.warning("%s for the %s %s", self.backend.name, self._of, reason)
+
+    @property
+    def _of(self) -> str:
+        return type(self._part).__name__.lower()
 
 
 def each_of(result: Result) -> tuple[torch.Tensor, ...]:

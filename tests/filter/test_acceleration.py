@@ -42,8 +42,10 @@ class Way:
         self,
         run: Callable[[torch.Tensor], Result],
         takes: Literal["moment", "seconds", "minutes"] = "moment",
+        *,
+        coarse: bool = False,
     ) -> None:
-        self.name, self.takes, self._run = "way", takes, run
+        self.name, self.takes, self.coarse, self._run = "way", takes, coarse, run
 
     def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """What it was made with."""
@@ -95,6 +97,25 @@ def test_each_shape_is_decided_by_itself() -> None:
     accelerated = decided(Way(lambda numbers: 2.0 * numbers[:, :4096]))
     assert torch.equal(accelerated(torch.ones(1, 5000)), torch.full((1, 5000), 2.0))
     assert sorted(accelerated.chosen.values()) == ["none", "way"]
+
+
+def test_a_coarse_way_runs_where_its_errors_do_not_grow_too_much() -> None:
+    """It is 45 dB off: 10 more than needed, which errors have used up that grow by 3.2."""
+    off = 2.0 * 10 ** (-45 / 20)
+    coarse = Way(lambda numbers: 2.0 * numbers + off, coarse=True)
+    accelerated, ramp = Accelerated(Slow(), [coarse], wait=True), torch.linspace(0.0, 1.0, 4096)
+    for gain, runs in ((1.0, "way"), (3.1, "way"), (3.3, "none"), (14.6, "none")):
+        result = accelerated(ramp, gain=gain)
+        assert accelerated.latest == runs
+        assert torch.allclose(result, 2.0 * ramp, atol=1e-3) == (runs == "none")
+
+
+def test_where_errors_grow_the_best_of_the_exact_ways_runs() -> None:
+    exact, coarse = Way(lambda numbers: 2.0 * numbers), Way(lambda numbers: 2.001 * numbers)
+    exact.name, coarse.coarse = "exact", True
+    accelerated = Accelerated(Slow(), [exact, coarse], wait=True)
+    result = accelerated(torch.ones(1, 4096), gain=1e9)
+    assert (accelerated.latest, result[0, 0].item()) == ("exact", 2.0)
 
 
 def test_new_weights_begin_anew() -> None:
@@ -189,7 +210,7 @@ def test_graphs_are_for_cuda_alone() -> None:
 
 
 def test_an_unknown_acceleration_is_named() -> None:
-    with pytest.raises(SettingsError, match="auto, none, openvino, compile, cuda-graphs"):
+    with pytest.raises(SettingsError, match="auto, none, openvino, compile, cuda-graphs, fp8"):
         backends_for("warp", CPU, torch.float32)
 
 

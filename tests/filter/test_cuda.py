@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
+from turbolens.filter.acceleration.float8 import Float8, Float8Linear
 from turbolens.filter.acceleration.trial import agreement_db
+
+from .test_float8 import ANY, inputs_for, rounded_layers, sd_like
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available() and not os.environ.get("TURBOLENS_CUDA"),
@@ -58,6 +61,48 @@ def test_a_result_is_not_written_over_by_the_next(fast: TurboModel) -> None:
     before = first.clone()
     fast.decode(latents + 1.0)
     assert torch.equal(first, before)
+
+
+@pytest.fixture
+def float8() -> None:
+    if torch.cuda.get_device_capability() < (8, 9):
+        pytest.skip("needs compute capability 8.9")
+
+
+@pytest.mark.usefixtures("float8")
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_float8_products_are_those_of_a_cpu(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    linear, rows = torch.nn.Linear(640, 1280).to(dtype), torch.randn(2, 100, 640).to(dtype)
+    with torch.inference_mode():
+        expected = Float8Linear(linear)(rows)
+        got = Float8Linear(linear.cuda())(rows.cuda())
+    assert got.dtype == dtype
+    assert agreement_db(expected, got.cpu()) > 50.0
+
+
+@pytest.mark.usefixtures("float8")
+def test_a_unet_in_float8_agrees_and_shares_its_other_weights() -> None:
+    part = sd_like(torch.bfloat16).cuda()
+    inputs = [one.cuda() for one in inputs_for(part)]
+    before = {name: each.clone() for name, each in part.state_dict().items()}
+    with torch.inference_mode():
+        plain = part(*inputs)
+        run = Float8(ANY).prepare(part, inputs)
+        first = run(*inputs)
+        held = first.clone()
+        run(inputs[0] + 1.0, *inputs[1:])
+    assert torch.equal(first, held), "no result is written over by the next"
+    assert agreement_db(plain, first) > 41.0
+    assert not rounded_layers(part)
+    assert all(torch.equal(each, before[name]) for name, each in part.state_dict().items())
+
+
+@pytest.mark.usefixtures("float8")
+def test_a_small_model_is_not_put_into_float8(plain: TurboModel) -> None:
+    plain.accelerate("fp8", wait=True)
+    FrameFilter(plain, SETTINGS)(pictures(1)[0])
+    assert "fp8" not in plain.accelerations.values()
 
 
 def test_a_cpu_and_a_gpu_give_the_same_picture(plain: TurboModel) -> None:

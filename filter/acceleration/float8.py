@@ -63,6 +63,9 @@ class Float8Linear(nn.Module):
     what every CUDA version gives for such scales.
     """
 
+    weight: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         rounded, scale = _rounded(linear.weight.detach())
@@ -76,7 +79,7 @@ class Float8Linear(nn.Module):
             rows, self.weight.t(), scale_a=scale, scale_b=self.scale,
             out_dtype=torch.bfloat16, use_fast_accum=True,
         )  # fmt: skip
-        output = product.to(numbers.dtype).unflatten(0, numbers.shape[:-1])
+        output = product.to(numbers.dtype).reshape(*numbers.shape[:-1], -1)
         return output if self.bias is None else output + self.bias
 
 
@@ -88,14 +91,18 @@ def in_float8(part: nn.Module, inputs: Sequence[torch.Tensor], bounds: Bounds) -
     made = sharing_copy(part)
     with _counted(made) as counts, torch.inference_mode():
         made(*inputs)
-    large = {name: layer for name, layer in made.named_modules() if counts.is_large(layer, bounds)}
+    large = {
+        name: layer
+        for name, layer in made.named_modules()
+        if isinstance(layer, nn.Linear) and counts.is_large(layer, bounds)
+    }
     gflop = sum(counts.flops[layer] for layer in large.values()) / 1e9
     share = gflop * 1e9 / max(1, sum(counts.flops.values()))
     if gflop < bounds.gflop or share < bounds.share:
         raise Unsuited(f"{gflop:.1f} GFLOP in large linear layers, {share:.0%} of all")
     for name, layer in large.items():
         parent, _, own = name.rpartition(".")
-        setattr(made.get_submodule(parent), own, Float8Linear(layer))  # type: ignore[arg-type]
+        setattr(made.get_submodule(parent), own, Float8Linear(layer))
     return made
 
 
@@ -119,12 +126,12 @@ class _Counts:
         self.flops[layer] = self.flops.get(layer, 0) + 2 * sums
         self._rows[layer] = output.numel() // output.shape[-1]
 
-    def is_large(self, layer: nn.Module, bounds: Bounds) -> bool:
+    def is_large(self, layer: nn.Linear, bounds: Bounds) -> bool:
         """Whether it is a product that pays, and that the format allows."""
-        if not isinstance(layer, nn.Linear) or self._rows.get(layer, 0) < bounds.rows:
-            return False
         sides = layer.in_features, layer.out_features
-        return all(side >= bounds.features and side % _ALIGNED == 0 for side in sides)
+        return self._rows.get(layer, 0) >= bounds.rows and all(
+            side >= bounds.features and side % _ALIGNED == 0 for side in sides
+        )
 
 
 @contextmanager

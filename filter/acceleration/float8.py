@@ -28,6 +28,7 @@ class Bounds:
     before; with fewer than 512 inputs the time goes into writing the outputs. An RTX 4090 has about
     the same ratio. gflop, share: the least in all such products, and of all products and
     convolutions: 8 bits halve at most the time of that share, and preparing takes minutes.
+    At 512×512 SD-Turbo has 168 GFLOP, 25 %, and SDXL-Turbo 1,075, 70 %.
     """
 
     rows: int = 128
@@ -59,8 +60,8 @@ class Float8Linear(nn.Module):
     """A linear layer (..., in) → (..., out) whose product is of float8 numbers.
 
     Each output's weights and each row of the input have a scale of their own, so that the largest
-    number of each is the largest of the format; sums are in float32, rounded to bfloat16, which is
-    what every CUDA version gives for such scales.
+    number of each is the largest of the format. Products come in bfloat16, which every CUDA version
+    gives for such scales, and are summed as the tensor cores do it fastest.
     """
 
     weight: torch.Tensor

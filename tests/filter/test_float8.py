@@ -13,6 +13,7 @@ from turbolens.filter import SettingsError, TurboModel
 from turbolens.filter.acceleration import Accelerated, Fitting, Predictor, backends_for, prepared
 from turbolens.filter.acceleration.float8 import Bounds, Float8, Float8Linear, in_float8
 from turbolens.filter.acceleration.trial import LEAST_PSNR_HALF, Run, Unsuited, agreement_db
+from turbolens.filter.loading.families import architecture
 from turbolens.filter.prompts import PromptEmbeds
 
 from .adapter_fixtures import lora_tensors, save_lora
@@ -125,6 +126,16 @@ def test_a_part_that_would_not_gain_is_left_without_a_warning(
         assert torch.equal(accelerated(*inputs), part(*inputs))
     assert [(one.levelname, accelerated.latest) for one in caplog.records] == [("INFO", "none")]
     assert "fp8 for the predictor would not pay: 0.0 GFLOP in large linear layers" in caplog.text
+
+
+def test_sd_turbos_unet_has_enough_to_gain() -> None:
+    """Its architecture without memory: 168 GFLOP are seen, 100 layers replaced."""
+    with torch.device("meta"):
+        unet = diffusers.UNet2DConditionModel.from_config(architecture("sd2").unet)
+        part = Predictor(nn.Module.to(unet, torch.bfloat16))
+        inputs = [torch.empty(1, 4, 64, 64), torch.empty(1), torch.empty(1, 77, 1024)]
+        inputs[2] = inputs[2].to(torch.bfloat16)
+        assert len(rounded_layers(in_float8(part, inputs, Bounds()))) == 100
 
 
 def test_a_loras_weights_are_rounded_once_they_are_added_in(

@@ -156,7 +156,8 @@ class PictureLosses:
         last = self.model.vae.decoder.layers[-1].weight
         asked = torch.autograd.grad(losses["pixels"] + losses["edges"], last, retain_graph=True)[0]
         pull = torch.autograd.grad(judged, last, retain_graph=True)[0]
-        return (ADVERSARIAL_SHARE * asked.norm() / (pull.norm() + 1e-6)).clamp(max=1e3).detach()
+        weight: Tensor = ADVERSARIAL_SHARE * asked.norm() / (pull.norm() + 1e-6)
+        return weight.clamp(max=1e3).detach()
 
 
 def views_apart(views: tuple[Tensor, ...], moved: list[tuple[int, int]]) -> Tensor:

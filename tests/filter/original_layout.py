@@ -26,13 +26,22 @@ def unet_weights(unet: Any) -> Weights:
     places = {**_outer_places(unet), **_block_places(unet)}
     named = {}
     for name, tensor in unet.state_dict().items():
-        place = max((each for each in places if name.startswith(f"{each}.")), key=len)
-        rest = name[len(place) + 1 :]
-        if ".resnets." in place:
-            part, _, last = rest.rpartition(".")
-            rest = f"{_RESNET[part]}.{last}"
-        named[f"model.diffusion_model.{places[place]}.{rest}"] = tensor
+        layer, _, last = name.rpartition(".")
+        named[f"model.diffusion_model.{_original(places, layer)}.{last}"] = tensor
     return named
+
+
+def original_unet_layer(unet: Any, layer: str) -> str:
+    """The original name of one of the UNet's layers."""
+    return _original({**_outer_places(unet), **_block_places(unet)}, layer)
+
+
+def _original(places: dict[str, str], layer: str) -> str:
+    place = max((each for each in places if f"{layer}.".startswith(f"{each}.")), key=len)
+    rest = layer[len(place) + 1 :]
+    if ".resnets." in place:
+        rest = _RESNET[rest]
+    return f"{places[place]}.{rest}" if rest else places[place]
 
 
 def _outer_places(unet: Any) -> dict[str, str]:

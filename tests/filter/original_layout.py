@@ -2,9 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import torch
+
+from turbolens.filter.loading.families import Architecture
+from turbolens.filter.loading.weights_header import CheckpointFamily
+
+diffusers: Any = import_module("diffusers")
+transformers: Any = import_module("transformers")
 
 Weights = dict[str, torch.Tensor]
 
@@ -19,6 +26,32 @@ _OPEN_CLIP = {
     "layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
     "self_attn.out_proj": "attn.out_proj",
 }  # fmt: skip
+
+
+def networks(made: Architecture) -> tuple[Any, Any, list[Any]]:
+    """The UNet, the autoencoder and the text encoders of these configs, at random."""
+    torch.manual_seed(5)
+    kinds = [getattr(transformers, config["architectures"][0]) for config in made.text_encoders]
+    encoders = [
+        kind(transformers.CLIPTextConfig(**config)).eval()
+        for kind, config in zip(kinds, made.text_encoders, strict=True)
+    ]
+    unet = diffusers.UNet2DConditionModel.from_config(made.unet).eval()
+    return unet, diffusers.AutoencoderKL.from_config(made.vae).eval(), encoders
+
+
+def checkpoint(family: CheckpointFamily, unet: Any, vae: Any, encoders: list[Any]) -> Weights:
+    """All of their weights, as in one file."""
+    weights = {**unet_weights(unet), **vae_weights(vae)}
+    if family == "sd1":
+        return {**weights, **clip_weights(encoders[0], "cond_stage_model.transformer.")}
+    if family == "sd2":
+        return {**weights, **open_clip_weights(encoders[0], "cond_stage_model.model.")}
+    return {
+        **weights,
+        **clip_weights(encoders[0], "conditioner.embedders.0.transformer."),
+        **open_clip_weights(encoders[1], "conditioner.embedders.1.model."),
+    }
 
 
 def unet_weights(unet: Any) -> Weights:

@@ -93,7 +93,7 @@ def test_every_layer_of_sd_1_gets_its_alpha_over_its_rank(sd_pipeline: Any, tmp_
 def test_kohyas_layouts_make_the_pictures_of_diffusers_own(
     xl: Any, xl_folder: Path, tmp_path: Path
 ) -> None:
-    made = changes(_networks(xl))
+    made = {name: dict([*each.items()][::3]) for name, each in changes(_networks(xl)).items()}
     files = {"own": diffusers_file(made)}
     files |= {f"o{each}": kohya_file(made, xl.unet, original=each) for each in (True, False)}
     paths = [save_lora(tmp_path / f"{name}.safetensors", each) for name, each in files.items()]

@@ -9,6 +9,8 @@ import torch
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.acceleration.trial import agreement_db
+from turbolens.filter.framefilter import STAGES
+from turbolens.pipelines.bench_stages import StageClock
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available() and not os.environ.get("TURBOLENS_CUDA"),
@@ -58,6 +60,24 @@ def test_a_result_is_not_written_over_by_the_next(fast: TurboModel) -> None:
     before = first.clone()
     fast.decode(latents + 1.0)
     assert torch.equal(first, before)
+
+
+def test_a_batch_gives_what_its_frames_give_one_by_one(plain: TurboModel) -> None:
+    settings = SETTINGS.replace(blend_before=0.0, blend_after=0.0)
+    alone, together = FrameFilter(plain, settings), FrameFilter(plain, settings)
+    for one, other in zip(map(alone, pictures(5)), together.batch(pictures(5)), strict=True):
+        assert agreement_db(torch.from_numpy(one), torch.from_numpy(other)) > 35.0
+
+
+def test_stages_are_timed_by_events_and_add_up_to_the_frame(plain: TurboModel) -> None:
+    clock = StageClock(plain.device)
+    frame_filter = FrameFilter(plain, SETTINGS, on_stage=clock)
+    for picture in pictures(3):
+        clock.start()
+        frame_filter(picture)
+        clock.read()
+    assert list(clock.seconds) == list(STAGES)
+    assert all(seconds >= 0 for times in clock.seconds.values() for seconds in times)
 
 
 def test_a_cpu_and_a_gpu_give_the_same_picture(plain: TurboModel) -> None:

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from .adapters.control_pictures import ControlPictures
-from .coherence import Change, Coherence
+from .change import Change
+from .coherence import Coherence
 from .conversions import Conversions, conversion_threads
 from .cross_frame import CrossFrameMemory, install_cross_frame_attention
 from .model import TurboModel

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .adapters.control_pictures import control_image
 from .adapters.lora import Weights
-from .coherence import Change, InputView
+from .change import Change, InputView
 from .conditions import Conditions
 from .frames import FrameConverter, Geometry, pictures_from_image
 from .luma import luma_of

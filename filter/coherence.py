@@ -7,116 +7,22 @@ the network knows no history, so that many frames can go through it at once.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from .acceleration.trial import Run
-from .luma import halved, resized
-from .motion import SCALE, Motion, MotionFeatures, resized_flow, warped_sharply
+from .change import Change, InputView, moved_along, number, tolerance
+from .motion import SCALE, Motion, resized_flow, warped_sharply
 from .settings import FilterSettings
 
 # RMS difference of unit-variance latents at which the past counts 1/e, at sensitivity 0.5.
 _CHANGE_AT_HALF = 0.3
-# Difference of the input's luma (0…255), along its motion, at which it does.
-_RESIDUAL_AT_HALF = 15.0
-_APART_AT_HALF = 40.0  # the same for the result: above any flicker, below what leaves a ghost
-_MOVED = 0.25  # pixels of motion at which latents are not blended: they cannot be shifted by parts
+# Difference of results, in levels along the motion, at which it does.
+_APART_AT_HALF = 40.0  # above any flicker, below what leaves a ghost
 _CUT_CELLS = 8  # a picture's structure is compared on a grid of 8×8 cells
 _CUT_FLOOR = 0.02  # variance below which a picture counts as flat, so that sensor noise is no cut
-
-
-class InputView:
-    """What coherence needs of one input picture: its luma, and what motion is told by.
-
-    luma: (1, 1, H, W), 0…255. All that follows lies on `device`. seeing: a faster way to run
-    `Seeing`, which gives none where it is not.
-    """
-
-    def __init__(self, luma: torch.Tensor, device: torch.device, seeing: Run | None = None) -> None:
-        self.luma, self._seeing = luma.to(device), seeing
-
-    @cached_property
-    def features(self) -> MotionFeatures:
-        """What there is to match, made when motion is first asked for."""
-        return MotionFeatures(halved(self.luma))
-
-    def change_from(
-        self, past: "InputView", motion_sensitivity: float, held: torch.Tensor | None = None
-    ) -> "Change":
-        """What the past, a view of the same size, may keep here.
-
-        held: the luma that is compared with, of the past's own time; the past's own if there is
-        none. Where results are held over many frames, it is the luma that was held as they were.
-        """
-        held = past.luma if held is None else held
-        tau = residual_tolerance(motion_sensitivity)
-        seen = None
-        if self._seeing is not None and tau > 0.0:
-            seen = self._seeing(self.luma, past.luma, held, number(tau, self.luma.device))
-        if seen is not None:
-            flow, agreement, mismatch, kept, there = seen
-            return Change(Motion(flow, agreement, mismatch), kept.nan_to_num(), there)
-        motion = self.features.motion_from(past.features)
-        change = _change(motion, self.luma, held, tau)
-        return Change(motion, change.kept.nan_to_num(), change.there)
-
-
-@dataclass(frozen=True)
-class Change:
-    """How one frame differs from the one before.
-
-    motion: what moved where. kept: (1, 1, H, W), the share 0…1 that the past may keep at every
-    pixel: 0 where something was uncovered, looks otherwise, or all is new.
-    there: (1, 1, H, W), the luma of the past, moved to now. same_scene: (1, 1, 1, 1), 1, or 0 after
-    a cut.
-    """
-
-    motion: Motion
-    kept: torch.Tensor
-    there: torch.Tensor
-    same_scene: torch.Tensor | None = None
-
-    def within(self, same_scene: torch.Tensor) -> "Change":
-        """The same, with nothing kept where the scene is another."""
-        return Change(self.motion, self.kept * same_scene, self.there, same_scene)
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether a new scene begins. Waits for the device."""
-        return self.same_scene is not None and not bool(self.same_scene)
-
-    def kept_at_rest(self, height: int, width: int) -> torch.Tensor:
-        """What the past keeps where nothing moves, on the grid of the latents."""
-        at_rest = torch.exp(-(self.motion.length() / _MOVED).square())
-        at_rest = F.interpolate(at_rest, size=(height, width), mode="area")
-        return at_rest * F.interpolate(self.kept, size=(height, width), mode="area")
-
-
-def motion_between(luma: torch.Tensor, past: torch.Tensor) -> Motion:
-    """How a picture came from the one before, of lumas (1, 1, H, W) alone."""
-    return MotionFeatures(halved(luma)).motion_from(MotionFeatures(halved(past)))
-
-
-class Seeing(nn.Module):
-    """How a picture came from the one before, as a function of tensors alone.
-
-    luma, past, held: (1, 1, H, W), as `InputView.change_from` takes them; tau: a number, above 0.
-    Gives flow, agreement, mismatch, kept and there, as `Motion` and `Change` have them.
-    """
-
-    is_of_one_shape = True
-    least_ranges = (8.0, 1.0, 1.0, 1.0, 255.0)
-
-    def forward(
-        self, luma: torch.Tensor, past: torch.Tensor, held: torch.Tensor, tau: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        motion = motion_between(luma, past)
-        change = _change(motion, luma, held, tau)
-        return motion.flow, motion.agreement, motion.mismatch, change.kept, change.there
 
 
 class Holding(nn.Module):
@@ -211,7 +117,7 @@ class Coherence:
         """
         image, past = image.float().contiguous(), self._said  # 3 times as fast as channels last
         if change is not None and past is not None and settings.weight_after > 0.0:
-            tau = _tolerance(_APART_AT_HALF / 127.5, settings.motion_sensitivity)
+            tau = tolerance(_APART_AT_HALF / 127.5, settings.motion_sensitivity)
             image = self._holding(
                 image, past, change.motion.flow, change.kept,
                 number(settings.weight_after, image.device),
@@ -235,18 +141,8 @@ def stillness(latents: torch.Tensor, past: torch.Tensor, motion_sensitivity: flo
         return torch.zeros_like(latents[:, :1])
     squared = (latents - past).square().mean(dim=1, keepdim=True)
     squared = F.max_pool2d(squared, kernel_size=3, stride=1, padding=1)
-    tau = _tolerance(_CHANGE_AT_HALF, motion_sensitivity)
+    tau = tolerance(_CHANGE_AT_HALF, motion_sensitivity)
     return torch.exp(-squared / tau**2)
-
-
-def residual_tolerance(motion_sensitivity: float) -> float:
-    """The difference of luma (0…255) along the motion at which the past counts 1/e; may be ∞."""
-    return _tolerance(_RESIDUAL_AT_HALF, motion_sensitivity)
-
-
-def _tolerance(at_half: float, motion_sensitivity: float) -> float:
-    """The difference τ at which the past counts 1/e: ∞ at sensitivity 0, 0 at sensitivity 1."""
-    return at_half * (1.0 - motion_sensitivity) / max(motion_sensitivity, 1e-9)
 
 
 def scene_change(latents: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
@@ -292,42 +188,6 @@ def _held(view: InputView | None, change: Change | None, weight: float) -> torch
     if view is None or change is None:
         return None if view is None else view.luma
     return torch.lerp(view.luma, change.there, weight * change.kept).nan_to_num()
-
-
-def _change(
-    motion: Motion, luma: torch.Tensor, held: torch.Tensor, tau: float | torch.Tensor
-) -> Change:
-    there = moved_along(held, motion)
-    return Change(motion, kept_share(motion, luma, there, tau), there)
-
-
-def kept_share(
-    motion: Motion, luma: torch.Tensor, there: torch.Tensor, tau: float | torch.Tensor
-) -> torch.Tensor:
-    """`Change.kept`: where the ways agree, and the luma along the motion is alike.
-
-    there: the past's luma, moved to now. tau: the `residual_tolerance`. Likeness is exp(−(r/τ)²) of
-    the difference r, pixel by pixel: where a window is judged, the edges of what moves are blurred.
-    At τ = 0 nothing is alike.
-    """
-    kept = resized(motion.agreement, *luma.shape[-2:])
-    if isinstance(tau, float) and tau == 0.0:
-        return torch.zeros_like(kept)
-    return kept * torch.exp(-((luma - there) / tau).square())
-
-
-@lru_cache(maxsize=64)
-def number(value: float, device: torch.device) -> torch.Tensor:
-    """The number on the device, (): copied there only once."""
-    return torch.tensor(value, device=device)
-
-
-def moved_along(image: torch.Tensor, motion: Motion) -> torch.Tensor:
-    """The image (1, C, H, W) of the frame before, moved to now.
-
-    Sharply: after a few plain bilinear warps a third of the detail is gone.
-    """
-    return warped_sharply(image, motion.at(*image.shape[-2:]))
 
 
 def _fed_back(

@@ -30,7 +30,8 @@ class FrameFilter:
     A frame is an `av.VideoFrame` or an RGB array (H, W, 3) uint8, and comes back as the same kind,
     of the same size and time. Same seed, settings and frames give the same pictures, bit for bit.
     Settings may be changed by keyword here as in `update`. `on_stage` is called with the name of
-    each of `STAGES` when it ends, for those who want to measure; a GPU is then waited for.
+    each of `STAGES` when it ends, for those who want to measure. A GPU is then told to do it, and
+    is not waited for: record an event there, or wait.
 
     control: what the model's ControlNet sees: "canny", a `Canny` with thresholds of your own, or a
     function of a frame that gives its depth, pose or other picture. image_prompt: a picture

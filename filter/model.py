@@ -23,6 +23,7 @@ from .autoencoder import PatchedAutoencoderTiny
 from .choices import Acceleration, VaeChoice
 from .cross_frame import is_remembering
 from .device import resolve_device, resolve_dtype
+from .frames import stacked_on
 from .loading.assembly import load_parts
 from .loading.device_memory import check_memory
 from .loading.folders import Autoencoder, Components, UNet
@@ -188,7 +189,7 @@ class TurboModel:
     def encode_pictures(self, pictures: Sequence[torch.Tensor]) -> torch.Tensor:
         """Pictures uint8 (H, W, 3) of one size → the latents of all of them, as `encode`."""
         with self.lock:
-            return self._encoder(torch.stack(tuple(pictures)).to(self.device))
+            return self._encoder(stacked_on(pictures, self.device))
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .acceleration.trial import Run
-from .coherence import (
+from .change import (
     InputView,
     kept_share,
     motion_between,

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from .adapters.control_pictures import ControlPictures
-from .coherence import Change, Coherence
+from .change import Change
+from .coherence import Coherence
+from .conversions import Conversions, conversion_threads
 from .cross_frame import CrossFrameMemory, install_cross_frame_attention
-from .frames import FrameConverter
 from .model import TurboModel
 from .noise import AdvectedNoise
 from .repeats import RepeatDetector
@@ -44,7 +45,7 @@ class Stream:
         self.must_reset = False
         self.reprojection = Reprojection(model.move)
         self._on_stage = on_stage
-        self.converter = FrameConverter()
+        self.convert = Conversions(conversion_threads(model.device.type))
         self.noise = AdvectedNoise()
         self.coherence = Coherence(model.hold)
         self.repeats = RepeatDetector()
@@ -120,12 +121,9 @@ class Stream:
         return self.noise(settings.seed, shape, draws, latents.device, flow=flow, cut=cut)
 
     def ended(self, stage: str) -> None:
-        """Tell whoever measures that a stage has ended."""
-        if self._on_stage is None:
-            return
-        if self.model.device.type == "cuda":
-            torch.cuda.synchronize(self.model.device)
-        self._on_stage(stage)
+        """Tell whoever measures that a stage has ended, or on a GPU, been asked for."""
+        if self._on_stage is not None:
+            self._on_stage(stage)
 
 
 def passes(settings: FilterSettings) -> bool:

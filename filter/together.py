@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from .adapters.control_pictures import control_image
 from .adapters.lora import Weights
-from .coherence import Change, InputView
+from .change import Change, InputView
 from .conditions import Conditions
-from .frames import Geometry, pictures_from_image
+from .frames import FrameConverter, Geometry, pictures_from_image
 from .luma import luma_of
 from .model import TurboModel
 from .prompts import PromptEmbeds
@@ -113,23 +113,35 @@ def _turns(jobs: list[Job[FrameT]]) -> Iterator[list[Job[FrameT]]]:
 
 
 def _run(jobs: list[Job[FrameT]]) -> list[FrameT]:
-    for job in jobs:
-        if job.geometry is not None:
-            _look_at(job, job.geometry)
+    shown = [job for job in jobs if job.geometry is not None]
+    for job, picture in zip(shown, jobs[0].stream.convert(_to_picture, shown), strict=True):
+        _look_at(job, picture)
     _ended(jobs, "to_image")
     for size in dict.fromkeys(job.size for job in jobs if job.is_network):
         _run_network([job for job in jobs if job.is_network and job.size == size])
-    styled = [_finish(job) for job in jobs]
+    for job in shown:
+        _finish(job)
+    styled = jobs[0].stream.convert(_to_frame, jobs)
     _ended(jobs, "to_frame")
     return styled
 
 
-def _look_at(job: Job[FrameT], geometry: Geometry) -> None:
-    """Convert the frame, and see whether it shows anything new."""
+def _to_picture(converter: FrameConverter, job: Job[FrameT]) -> torch.Tensor:
+    return converter.to_image(job.frame, _geometry(job))
+
+
+def _geometry(job: Job[FrameT]) -> Geometry:
+    if job.geometry is None:
+        raise RuntimeError("a frame that passes untouched has no geometry")
+    return job.geometry
+
+
+def _look_at(job: Job[FrameT], picture: torch.Tensor) -> None:
+    """See whether the frame shows anything new."""
     settings, stream = job.settings, job.stream
-    job.picture = stream.converter.to_image(job.frame, geometry)
+    job.picture = picture
     job.prompts = stream.prompts(job.frame, settings)
-    job.control = stream.control.beside(job.frame, geometry)
+    job.control = stream.control.beside(job.frame, _geometry(job))
     if job.control is not None and stream.control.changed:
         stream.repeats.renew()
     luma = luma_of(job.picture)
@@ -226,19 +238,25 @@ def _embeds(model: TurboModel, jobs: list[Job[FrameT]]) -> PromptEmbeds:
     )
 
 
-def _finish(job: Job[FrameT]) -> FrameT:
-    """The result as a frame like the one that came."""
-    if job.geometry is None or job.picture is None:
-        return job.frame
+def _finish(job: Job[FrameT]) -> None:
+    """Let the stream remember the result, which is that before where a frame repeats one."""
     stream = job.stream
     if job.repeated:
         stream.reused += 1
+        job.styled = stream.styled
     else:
         stream.styled = job.styled
-        stream.reprojection.follow(job.geometry, job.picture, job.styled, job.view)
-    if stream.styled is None:
+        if job.picture is not None:
+            stream.reprojection.follow(_geometry(job), job.picture, job.styled, job.view)
+
+
+def _to_frame(converter: FrameConverter, job: Job[FrameT]) -> FrameT:
+    """The result as a frame like the one that came."""
+    if job.geometry is None:
+        return job.frame
+    if job.styled is None:
         raise RuntimeError("a frame repeats one that was never filtered; call reset")
-    return stream.converter.to_frame(stream.styled, job.frame, job.geometry, job.settings.mix)
+    return converter.to_frame(job.styled, job.frame, job.geometry, job.settings.mix)
 
 
 def _ended(jobs: Sequence[Job[FrameT]], stage: str) -> None:

@@ -22,6 +22,7 @@ from turbolens.filter.noise import FixedNoise
 
 from .bench_baseline import Baseline, MakeRun, Run, baseline
 from .bench_floor import Floor, floor_of
+from .bench_stages import StageClock
 from .machine import (
     device_name,
     forget_gpu_peak,
@@ -177,7 +178,7 @@ class CaseBench:
             native_size=model.native_size, multiple=model.multiple,
         )  # fmt: skip
         self.frames = scene_frames(case.width, case.height)
-        self.clock = StageClock()
+        self.clock = StageClock(model.device)
 
     def own_runs(self) -> dict[str, Run]:
         """Ours: the model alone, the filter, and the filter with a clock in it."""
@@ -185,7 +186,9 @@ class CaseBench:
 
         def stages(frame: av.VideoFrame) -> object:
             self.clock.start()
-            return staged(frame)
+            styled = staged(frame)
+            self.clock.read()
+            return styled
 
         whole = FrameFilter(self.model, self.settings)
         return {"model": self._model_only(), "end_to_end": whole, "stages": stages}
@@ -255,27 +258,6 @@ class CaseBench:
                 return model.decode(clean)
 
         return run
-
-
-class StageClock:
-    """Called with the name of each stage when it ends; `seconds` has the times by name."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, list[float]] = {}
-        self._since = 0.0
-
-    def start(self) -> None:
-        """A frame begins."""
-        self._since = perf_counter()
-
-    def clear(self) -> None:
-        """Forget what was measured."""
-        self.seconds.clear()
-
-    def __call__(self, stage: str) -> None:
-        now = perf_counter()
-        self.seconds.setdefault(stage, []).append(now - self._since)
-        self._since = now
 
 
 def scene_frames(width: int, height: int) -> list[av.VideoFrame]:

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
-from turbolens.filter.coherence import Coherence, InputView
+from turbolens.filter.change import InputView
+from turbolens.filter.coherence import Coherence
 from turbolens.filter.frames import image_from_pictures
 from turbolens.filter.luma import luma_of
 

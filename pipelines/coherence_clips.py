@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from turbolens.filter import FilterSettings, MediaError, TurboModel
-from turbolens.filter.coherence import InputView
+from turbolens.filter.change import InputView
 from turbolens.filter.luma import luma_of
 from turbolens.filter.motion import Motion
 

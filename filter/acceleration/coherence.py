@@ -5,7 +5,8 @@ from threading import Lock
 
 import torch
 
-from turbolens.filter.coherence import Holding, Seeing
+from turbolens.filter.change import Seeing
+from turbolens.filter.coherence import Holding
 from turbolens.filter.reprojection import Moving
 
 from .accelerated import Accelerated

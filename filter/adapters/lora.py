@@ -122,7 +122,7 @@ class LoraSet:
         loader = file.loader
         if file.has("unet"):
             loader.load_lora_into_unet(
-                file.tensors, network_alphas=file.alphas, unet=self._unet, adapter_name=name,
+                file.tensors, network_alphas=None, unet=self._unet, adapter_name=name,
                 metadata=file.metadata,
             )  # fmt: skip
             self._in_unet.add(name)
@@ -131,7 +131,7 @@ class LoraSet:
             prefix = file.text_prefix(index)
             if file.has(prefix):
                 loader.load_lora_into_text_encoder(
-                    file.tensors, network_alphas=file.alphas, text_encoder=text_encoder,
+                    file.tensors, network_alphas=None, text_encoder=text_encoder,
                     prefix=prefix, adapter_name=name, metadata=file.metadata,
                 )  # fmt: skip
                 self._in_text.add(name)

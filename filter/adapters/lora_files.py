@@ -11,11 +11,13 @@ from typing import Any, TypeAlias
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 
 from turbolens.filter.errors import ModelError, UnsupportedModelError
 from turbolens.filter.loading.folders import quiet_transformers
 
 from .files import locate_file
+from .kohya_files import is_kohya, plain
 
 Tensors: TypeAlias = Mapping[str, torch.Tensor]
 
@@ -29,13 +31,12 @@ _UTILS = "diffusers.utils"
 class LoraFile:
     """The content of one file, its names in diffusers' layout: unet.…, text_encoder.…
 
-    loader: diffusers' class that loads it. alphas: of kohya's layout; metadata: of peft's.
+    loader: diffusers' class that loads it. metadata: that of peft's layout.
     """
 
     path: Path
     tensors: dict[str, torch.Tensor]
     loader: Any
-    alphas: dict[str, float] | None = None
     metadata: dict[str, Any] | None = field(default=None, repr=False)
 
     def has(self, network: str) -> bool:
@@ -66,6 +67,11 @@ def read_lora(source: str | Path, unet: Any, text_encoders: Sequence[Any]) -> Lo
     if not any(file.has(name) for name in networks):
         example = next(iter(file.tensors), "nothing")
         raise ModelError(f"{path} holds no LoRA of a model of the SD family: it has {example}")
+    foreign = [name for name in file.tensors if name.partition(".")[0] not in networks]
+    if foreign:
+        raise UnsupportedModelError(
+            f"{path} was made for another family of models: this one has no {foreign[0]}"
+        )
     for name, network in networks.items():
         if file.has(name):
             _check(path, name, network, file)
@@ -73,34 +79,35 @@ def read_lora(source: str | Path, unet: Any, text_encoders: Sequence[Any]) -> Lo
 
 
 def _read(path: Path, unet: Any, *, is_xl: bool) -> LoraFile:
-    _check_readable(path)
+    kohya = _is_kohya(path)
     kind = "StableDiffusionXLLoraLoaderMixin" if is_xl else "StableDiffusionLoraLoaderMixin"
     loader = getattr(import_module(_LOADERS), kind)
     try:
         with quiet():
-            tensors, alphas, metadata = loader.lora_state_dict(
-                str(path.parent), weight_name=path.name, unet_config=unet.config,
-                use_safetensors=True, local_files_only=True, return_lora_metadata=True,
+            tensors, _, metadata = loader.lora_state_dict(
+                plain(path, load_file(path)) if kohya else str(path.parent),
+                weight_name=path.name, unet_config=unet.config, use_safetensors=True,
+                local_files_only=True, return_lora_metadata=True,
             )  # fmt: skip
+    except ModelError:
+        raise
     except DAMAGE as error:
         raise ModelError(
             f"{path} is no LoRA that diffusers can read for this model: {first_line(error)}"
         ) from error
     if tensors and all(name.startswith(_UNPREFIXED) for name in tensors):
         tensors = {f"unet.{name}": tensor for name, tensor in tensors.items()}
-    return LoraFile(path, tensors, loader, alphas or None, metadata)
+    return LoraFile(path, tensors, loader, metadata)
 
 
-def _check_readable(path: Path) -> None:
-    """That it is safetensors, and holds layers of a LoRA at all."""
+def _is_kohya(path: Path) -> bool:
+    """Whether it is in kohya's layout; and that it is safetensors, and a LoRA alone."""
     try:
         with safe_open(path, framework="pt") as content:
             names = list(content.keys())
     except DAMAGE as error:
         raise ModelError(f"{path} is damaged, or no safetensors: {first_line(error)}") from error
-    if not any(".lora" in name or "_lora" in name for name in names):
-        found = f"it has {names[0]} and {len(names) - 1} others" if names else "it is empty"
-        raise ModelError(f"{path} holds no LoRA: {found}")
+    return is_kohya(path, names)
 
 
 def _check(path: Path, name: str, network: Any, file: LoraFile) -> None:

@@ -110,7 +110,7 @@ def need_of_parts(parts: ModelParts, *, bytes_each: int, on_gpu: bool) -> Need |
     """What the model needs, from the headers of its files; none where they do not tell."""
     try:
         unet, vae = _configs(parts)
-        parameters = sum(read_header(file).parameters for file in _weights(parts))
+        parameters = _parameters(parts)
         longest = _native_size(unet)
     except (ModelError, OSError, ValueError, KeyError, TypeError):
         return None  # loading it will say what is wrong with it
@@ -135,19 +135,25 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
+def _parameters(parts: ModelParts) -> int:
+    """How many numbers will be loaded."""
+    tiny = _of_one_format(parts.tiny_vae) if parts.tiny_vae is not None else []
+    if parts.file is not None:
+        own = read_header(parts.file).loaded_parameters(vae=parts.tiny_vae is None)
+        return own + sum(read_header(file).parameters for file in tiny)
+    return sum(read_header(file).parameters for file in (*_weights(parts), *tiny))
+
+
 def _weights(parts: ModelParts) -> list[Path]:
-    """The files that will be loaded."""
-    if parts.folder is None:
-        return [parts.path]
+    """The files of the folder that will be loaded, and that in place of its UNet."""
     skipped = {"unet"} if parts.unet is not None else set()
     skipped |= {"vae"} if parts.tiny_vae is not None else set()
     folders = [
-        folder for folder in parts.folder.iterdir()
+        folder for folder in parts.path.iterdir()
         if folder.is_dir() and folder.name not in skipped
         and folder.name in ("unet", "vae", "text_encoder", "text_encoder_2")
     ]  # fmt: skip
     found = [file for folder in folders for file in _of_one_format(folder)]
-    found += _of_one_format(parts.tiny_vae) if parts.tiny_vae is not None else []
     return found + ([parts.unet] if parts.unet is not None else [])
 
 

@@ -19,6 +19,8 @@ _OPEN_CLIP = "cond_stage_model.model.token_embedding.weight"
 _XL_CLIP_L = "conditioner.embedders.0.transformer.text_model.embeddings.token_embedding.weight"
 _XL_OPEN_CLIP = "conditioner.embedders.1.model.token_embedding.weight"
 _VAE = "first_stage_model.decoder.conv_in.weight"
+_TEXTS = ("cond_stage_model.", "conditioner.")
+_AUTOENCODER = "first_stage_model."
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,15 @@ class Header:
     def parameters(self) -> int:
         """How many numbers the file holds."""
         return sum(math.prod(shape) for shape in self.shapes.values())
+
+    def loaded_parameters(self, *, vae: bool = True) -> int:
+        """How many numbers of a whole checkpoint are loaded: its averages of training are not.
+
+        vae: whether its own autoencoder is.
+        """
+        parts = (_UNET, *_TEXTS, *([_AUTOENCODER] if vae else []))
+        loaded = (shape for name, shape in self.shapes.items() if name.startswith(parts))
+        return sum(math.prod(shape) for shape in loaded)
 
 
 def read_header(path: Path) -> Header:

@@ -45,7 +45,8 @@ def write_curves(
     width, height = size
     canvas = np.full((height, width, 3), 255, np.uint8)
     canvas[:: height // 6] = 232
-    series = {name: _smoothed([h[name] for h in history], width) for name in history[0]}
+    names = list(dict.fromkeys(name for losses in history for name in losses))
+    series = {name: _smoothed(_filled(history, name), width) for name in names}
     values = _on_axis(np.concatenate(list(series.values())))
     low, span = values.min(), max(float(np.ptp(values)), 1e-6)
     for (_, curve), colour in zip(series.items(), COLOURS, strict=False):
@@ -53,6 +54,12 @@ def write_curves(
         for thickness in range(2):
             canvas[rows.astype(int) + thickness, np.arange(len(rows))] = colour
     write_png(path, canvas)
+
+
+def _filled(history: Sequence[dict[str, float]], name: str) -> list[float]:
+    """A loss at every step: that of the step before where a step has none, the first before it."""
+    value = next(losses[name] for losses in history if name in losses)
+    return [value := losses.get(name, value) for losses in history]
 
 
 def _on_axis(values: NDArray[np.float64]) -> NDArray[np.float64]:

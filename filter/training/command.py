@@ -29,27 +29,30 @@ from .data import (
     read_square,
     render,
 )
-from .denoiser_stage import Denoiser, latent_losses, pixel_losses
+from .denoiser_stage import Denoiser, latent_losses
 from .distill.command import distill
 from .evidence.command import evidence
 from .folder import save_model
 from .loop import Stage
 from .own_look.command import look
 from .phrases import every_phrase
+from .picture_stage import PictureLosses, PictureModel
 from .progress import follow
 from .text import new_tokenizer
 
 SIZE = 256
-LATENT_RATE, PIXEL_RATE = 1.5e-3, 8e-4
+LATENT_RATE, PICTURE_RATE = 1.5e-3, 8e-4
+PICTURE_RATES = {"vae": 0.4, "critic": 0.3}
 FEWEST_PICTURES = 8
 
 
 def train(
     data: Annotated[Path, typer.Option(help="Folder of photographs, searched through.")],
     out: Annotated[Path, typer.Option(help="Folder for the model and the state of the run.")],
-    pictures: Annotated[int, typer.Option(min=1, help="How many to render and learn from.")] = 480,
+    pictures: Annotated[int, typer.Option(min=1, help="How many to render and learn from.")] = 640,
     autoencoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage one.")] = 1500,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of stages two and three, each.")] = 2500,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 1200,
+    picture_steps: Annotated[int, typer.Option(min=1, help="Steps of stage three.")] = 4500,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
@@ -71,7 +74,10 @@ def train(
         _render(progress, learnt[:pictures], out)
         target = resolve_device(device)
         vae = _autoencoder(progress, out, autoencoder_steps, seed, target)
-        denoiser = _denoiser(progress, out, vae, _samples(data), steps=steps, seed=seed)
+        samples = _samples(data)
+        denoiser = _denoiser(progress, out, vae, samples, steps=steps, seed=seed)
+        model = PictureModel(vae, denoiser)
+        _pictures(progress, out, model, samples, steps=picture_steps, seed=seed)
     save_model(out / "model", vae.cpu(), denoiser.cpu())
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
 
@@ -144,23 +150,37 @@ def _advanced(progress: Progress, task: TaskID, planes: NDArray[np.float16]) -> 
 def _denoiser(
     progress: Progress, out: Path, vae: Autoencoder, samples: Tensor, *, steps: int, seed: int
 ) -> Denoiser:
-    """Two stages: most steps on latents, which is cheap; the rest through the decoder."""
+    """The second stage, on latents, which is cheap."""
     torch.manual_seed(seed + 1)
     latents = _encode(progress, out, vae)
     in_bfloat16 = vae.device.type == "cuda" or fastest_cpu_dtype() == torch.bfloat16
     denoiser = Denoiser(new_tokenizer(every_phrase()), in_bfloat16)
     denoiser.to(device=vae.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    coarse = latent_losses(denoiser, latents, channel_importance(vae, latents))
-    fine = pixel_losses(denoiser, vae, open_renders(out))
-    stages = (
-        Stage("denoiser", denoiser, coarse, out, steps, LATENT_RATE, seed),
-        Stage("pixels", denoiser, fine, out, steps, PIXEL_RATE, seed),
-    )
-    for stage in stages:
-        for step in follow(progress, stage, every=1000):
-            sheet = _sheet(denoiser, vae, samples)
-            write_sheet(out / f"samples-{stage.name}-{step:05d}.png", sheet)
+    losses = latent_losses(denoiser, latents, channel_importance(vae, latents))
+    stage = Stage("denoiser", denoiser, losses, out, steps, LATENT_RATE, seed)
+    _watch(progress, stage, denoiser, vae, samples)
     return denoiser
+
+
+def _pictures(
+    progress: Progress, out: Path, model: PictureModel, samples: Tensor, *, steps: int, seed: int
+) -> None:
+    """The third stage: everything together, on pictures."""
+    torch.manual_seed(seed + 2)
+    model.to(device=model.vae.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    losses = PictureLosses(model, open_renders(out), steps)
+    stage = Stage("pictures", model, losses, out, steps, PICTURE_RATE, seed, PICTURE_RATES)
+    _watch(progress, stage, model.denoiser, model.vae, samples)
+
+
+def _watch(
+    progress: Progress, stage: Stage, denoiser: Denoiser, vae: Autoencoder, samples: Tensor
+) -> None:
+    """Run a stage; a sheet of samples every 1,000 steps and at the end."""
+    for step in follow(progress, stage, every=1000):
+        write_sheet(
+            stage.folder / f"samples-{stage.name}-{step:05d}.png", _sheet(denoiser, vae, samples)
+        )
 
 
 def _samples(data: Path) -> Tensor:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,27 @@ def _digest(path: Path) -> str:
 def read_square(path: Path, size: int) -> Tensor:
     """(3, size, size) uint8: the middle of the picture, its shorter side scaled to `size`."""
     with av.open(str(path)) as container:
-        frame = next(container.decode(video=0))
+        return middle_square(next(container.decode(video=0)), size)
+
+
+def middle_square(frame: av.VideoFrame, size: int) -> Tensor:
+    """(3, size, size) uint8: the middle of the frame, its shorter side scaled to `size`."""
     scale = size / min(frame.width, frame.height)
     width, height = round(frame.width * scale), round(frame.height * scale)
     picture = frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
     left, top = (width - size) // 2, max(0, (height - size) // 3)
     return torch.from_numpy(picture[top : top + size, left : left + size]).permute(2, 0, 1).clone()
+
+
+def frames_of_clips(folder: Path, size: int, each: int = 1) -> list[Tensor]:
+    """So many frames of every clip in a folder, from its first 50, as `middle_square`."""
+    frames = []
+    for path in sorted(folder.iterdir()):
+        with av.open(str(path)) as container:
+            first = list(islice(container.decode(video=0), 50))
+        spread = np.linspace(0, len(first) - 1, each).round().astype(int)
+        frames += [middle_square(first[index], size) for index in spread]
+    return frames
 
 
 @dataclass(frozen=True)

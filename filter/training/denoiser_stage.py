@@ -1,21 +1,20 @@
-"""The second stage: a UNet and its text encoder, from photograph to look in one step."""
+"""The second stage, on latents: UNet and text encoder, from photograph to look in one step."""
 
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from turbolens.filter.loading.folders import Autoencoder, UNet
+from turbolens.filter.loading.folders import UNet
 
-from .autoencoder_stage import edge_loss, pixel_loss
-from .data import RENDERED, LatentRenders, Renders
+from .autoencoder_stage import LATENT_CHANNELS
+from .data import RENDERED, LatentRenders
 from .loop import Losses, StepLosses
 from .phrases import phrase
 from .text import WIDTH, new_text_encoder
 
 BATCH = 24
 LATENT_CROP = 16  # latents a side: 128 pixels
-PIXEL_BATCH, PIXEL_CROP = 8, 128
 NOISE_AT_FULL = 0.1  # noise over signal at the last timestep
 LEAST_NOISE = 0.004  # and at the first
 FULL_LOOK_AT = 0.8  # the strength from which on nothing of the photograph is asked for
@@ -43,19 +42,19 @@ def look_share(strength: Tensor) -> Tensor:
 
 
 def new_unet() -> UNet:
-    """4.3 M weights; the text steers every block through the time embedding, and the middle one by
+    """6.4 M weights; the text steers every block through the time embedding, and the middle one by
     cross-attention."""
     return UNet2DConditionModel(  # type: ignore[no-untyped-call]
         sample_size=64,
-        in_channels=16,
-        out_channels=16,
-        block_out_channels=(48, 96, 144),
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        block_out_channels=(80, 112, 160),
         layers_per_block=1,
         down_block_types=("DownBlock2D",) * 3,
         mid_block_type="UNetMidBlock2DCrossAttn",
         up_block_types=("UpBlock2D",) * 3,
         cross_attention_dim=WIDTH,
-        attention_head_dim=(3, 6, 9),
+        attention_head_dim=(5, 7, 10),
         norm_num_groups=16,
         use_linear_projection=True,
         resnet_time_scale_shift="scale_shift",
@@ -119,24 +118,6 @@ def latent_losses(denoiser: Denoiser, latents: LatentRenders, importance: Tensor
     return losses
 
 
-def pixel_losses(denoiser: Denoiser, vae: Autoencoder, renders: Renders) -> StepLosses:
-    """The losses of one step through the frozen decoder: pixels and edges against the look."""
-    vae.requires_grad_(False).eval()
-
-    def losses(generator: torch.Generator, _step: int) -> Losses:
-        request = Request(generator, PIXEL_BATCH)
-        photographs, looks = renders.draw(
-            generator, PIXEL_BATCH, PIXEL_CROP, [request.first, request.second]
-        )
-        target = request.target(photographs, *looks).to(vae.device)
-        latents = vae.encode(photographs.to(vae.device)).latents
-        noise = torch.randn(latents.shape, generator=generator).to(latents)
-        image = vae.decode(request.denoise(denoiser, latents, noise)).sample
-        return {"pixels": pixel_loss(image, target), "edges": edge_loss(image, target)}
-
-    return losses
-
-
 class Request:
     """What a batch is asked for: strengths, one or two looks each, and the words for them."""
 
@@ -157,13 +138,14 @@ class Request:
 
     def denoise(self, denoiser: Denoiser, latents: Tensor, noise: Tensor) -> Tensor:
         """The denoiser's answer."""
-        embeds = torch.lerp(
-            denoiser.embed(self.first_prompts),
-            denoiser.embed(self.second_prompts),
-            self.weight[..., 0].to(latents),
-        )
-        denoised: Tensor = denoiser(latents, noise, self.strength.to(latents), embeds)
+        embeds, strength = self.embed(denoiser), self.strength.to(latents)
+        denoised: Tensor = denoiser(latents, noise, strength, embeds)
         return denoised
+
+    def embed(self, denoiser: Denoiser) -> Tensor:
+        """(B, tokens, width) prompt_embeds, mixed by weight where two looks are asked for."""
+        first, second = (denoiser.embed(each) for each in (self.first_prompts, self.second_prompts))
+        return torch.lerp(first, second, self.weight[..., 0].to(first))
 
     @staticmethod
     def _looks(generator: torch.Generator, batch: int) -> Tensor:

@@ -1,8 +1,10 @@
 """The embedded model measured on pictures that it was not trained on.
 
-    python -m turbolens.filter.training.evaluation --data FOLDER [--model embedded] [--sheet PNG]
+    python -m turbolens.filter.training.evaluation --data FOLDER [--clips FOLDER] \\
+        [--model embedded] [--beside FOLDER] [--sheet PNG]
 
-prints the table of the model card.
+prints the table of the model card. Pictures are photographs of FOLDER that training leaves out, and
+frames of clips, none of which it sees.
 """
 
 import argparse
@@ -19,15 +21,19 @@ from torch import Tensor
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 
+from .agreement import RenderedCrops, look_classifier
 from .charts import write_sheet
-from .data import is_held_out, pictures_in, read_square
+from .data import frames_of_clips, is_held_out, pictures_in, read_square
 from .denoiser_stage import FULL_LOOK_AT
+from .evidence.classifier import LookClassifier
 from .looks import LOOKS
 from .phrases import PHRASES
 from .rendering import edges
 
 SIZE = 256
 FULL_LOOK = 0.9
+LEARNT_FROM = 96  # pictures that the classifier sees
+AGREED_AT = 0.7  # the strength at which a classifier is asked
 STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 PER_LOOK_PHRASES = 6
 
@@ -136,6 +142,14 @@ class Evaluation:
         runs = (torch.stack(self.outputs(prompt=name, strength=s, seed=0)) for s in STRENGTHS)
         return tuple(float((out - inputs).abs().mean()) for out in runs)
 
+    def agreement(self, classifier: LookClassifier) -> float:
+        """The share of results at strength `AGREED_AT` taken for the look that was asked for."""
+        shares = []
+        for name in LOOKS:
+            outputs = torch.stack(self.outputs(prompt=name, strength=AGREED_AT, seed=0))
+            shares.append(classifier.agreement(outputs * 2 - 1, [name] * len(outputs)))
+        return _mean(shares)
+
     def sheet(self, count: int) -> list[list[Tensor]]:
         """Rows of the input and all looks at strength 0.9, images in −1…1."""
         columns = [[picture.float() / 127.5 - 1 for picture in self.pictures[:count]]]
@@ -175,8 +189,11 @@ def table_of(figures: Sequence[LookFigures]) -> Table:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure a filter model on held-out pictures.")
     parser.add_argument("--data", type=Path, required=True, help="folder of photographs")
+    parser.add_argument("--clips", type=Path, help="folder of clips")
     parser.add_argument("--model", default="embedded")
+    parser.add_argument("--beside", help="another model: its rows of the sheet below this one's")
     parser.add_argument("--pictures", type=int, default=16)
+    parser.add_argument("--classifier-steps", type=int, default=400, help="0: no classifier")
     parser.add_argument("--sheet", type=Path, help="write looks × pictures to this PNG")
     return parser.parse_args(arguments)
 
@@ -188,7 +205,11 @@ def main(arguments: Sequence[str] | None = None, show: Callable[..., None] | Non
     pictures = held_out_pictures(options.data, options.pictures)
     evaluation = Evaluation(TurboModel.load(options.model), pictures)
     if options.sheet:
-        write_sheet(options.sheet, evaluation.sheet(4))
+        rows = evaluation.sheet(4)
+        if options.beside:
+            beside = Evaluation(TurboModel.load(options.beside), pictures).sheet(4)
+            rows = [row for pair in zip(rows, beside, strict=True) for row in pair]
+        write_sheet(options.sheet, rows)
     figures = [evaluation.look(name) for name in LOOKS]
     show(table_of(figures))
     show(
@@ -198,6 +219,23 @@ def main(arguments: Sequence[str] | None = None, show: Callable[..., None] | Non
         f"{_mean([each.phrases for each in figures]):.1%}. Structure: "
         f"{_mean([each.structure for each in figures]):.2f}. Monotone in strength: "
         f"{sum(each.is_monotone for each in figures)} of {len(figures)}."
+    )
+    if options.classifier_steps:
+        seen = pictures + (frames_of_clips(options.clips, SIZE) if options.clips else [])
+        learnt = [path for path in pictures_in(options.data) if not is_held_out(path)]
+        classifier = look_classifier(
+            [read_square(path, SIZE) for path in learnt[:LEARNT_FROM]], options.classifier_steps
+        )
+        show(_agreement(Evaluation(evaluation.model, seen), classifier))
+
+
+def _agreement(evaluation: Evaluation, classifier: LookClassifier) -> str:
+    known = classifier.agreement(*RenderedCrops(evaluation.pictures).whole())
+    return (
+        f"Of {len(evaluation.pictures)} pictures and frames of clips a classifier trained on "
+        f"renderings takes {evaluation.agreement(classifier):.1%} of the "
+        f"results at strength {AGREED_AT} for the look that was asked for, and {known:.1%} of the "
+        "looks' own references."
     )
 
 

@@ -42,13 +42,15 @@ def oil_painting(image: Tensor) -> Tensor:
 
 
 def watercolour(image: Tensor) -> Tensor:
-    """Thin, bright washes on white paper, pigment gathered darker along their rims."""
-    wash = kuwahara(blur(image, 1.0), 6)
-    lifted = saturate(wash.clamp_min(1e-3) ** 0.7, 2.0)
-    thin = 1 - (1 - contrast(lifted, 1.1)) * 0.7
-    rim = (edges(wash, 1.2) * 2.4).clamp(0, 0.5)
+    """Thin, bright washes over a light pencil drawing, pigment gathered darker along their rims."""
+    wash = kuwahara(blur(image, 0.8), 5)
+    lifted = saturate(wash.clamp_min(1e-3) ** 0.7, 2.2)
+    thin = 1 - (1 - contrast(lifted, 1.1)) * 0.72
+    rim = (edges(wash, 1.2) * 2.2).clamp(0, 0.45)
     light = curve(luma(wash), 0.6, 0.9)
-    return (thin * (1 - rim) * (1 - light) + light * (thin * 0.15 + 0.84)).clamp(0, 1)
+    paper = thin * (1 - rim) * (1 - light) + light * (thin * 0.25 + 0.74)
+    drawing = lines(image, 0.9, length=3.0, threshold=0.003, steepness=40)
+    return (paper * (0.45 + 0.55 * drawing)).clamp(0, 1)
 
 
 def pencil_sketch(image: Tensor) -> Tensor:
@@ -114,12 +116,12 @@ def pastel(image: Tensor) -> Tensor:
 
 def stained_glass(image: Tensor) -> Tensor:
     """Pieces of glowing coloured glass held by black lead."""
-    glass = kuwahara(kuwahara(saturate(image, 2.6), 7), 6)
+    glass = kuwahara(kuwahara(saturate(image, 2.4), 5), 4)
     tone = luma(glass)
-    lit = glass * (soft_bands(contrast(tone, 1.3), 4, 5.0) * 1.15 + 0.08) / tone.clamp_min(0.06)
-    lead = curve(edges(blur(glass, 1.0), 1.0), 0.1, 0.22)
-    lead = torch.maximum(lead, 1 - lines(glass, 1.5, length=4.0, threshold=0.006, steepness=90))
-    return saturate(lit.clamp(0, 1), 1.3) * (1 - lead.clamp(0, 1) * 0.96)
+    lit = glass * (soft_bands(contrast(tone, 1.3), 5, 4.0) * 1.1 + 0.1) / tone.clamp_min(0.06)
+    lead = curve(edges(blur(glass, 1.2), 1.0), 0.14, 0.26)
+    lead = torch.maximum(lead, 1 - lines(glass, 1.2, length=4.0, threshold=0.01, steepness=70))
+    return saturate(lit.clamp(0, 1), 1.3) * (1 - lead.clamp(0, 1) * 0.95)
 
 
 def noir(image: Tensor) -> Tensor:

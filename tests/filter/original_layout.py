@@ -2,9 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 import torch
+
+from turbolens.filter.loading.families import Architecture
+from turbolens.filter.loading.weights_header import CheckpointFamily
+
+diffusers: Any = import_module("diffusers")
+transformers: Any = import_module("transformers")
 
 Weights = dict[str, torch.Tensor]
 
@@ -21,18 +28,53 @@ _OPEN_CLIP = {
 }  # fmt: skip
 
 
+def networks(made: Architecture) -> tuple[Any, Any, list[Any]]:
+    """The UNet, the autoencoder and the text encoders of these configs, at random."""
+    torch.manual_seed(5)
+    kinds = [getattr(transformers, config["architectures"][0]) for config in made.text_encoders]
+    encoders = [
+        kind(transformers.CLIPTextConfig(**config)).eval()
+        for kind, config in zip(kinds, made.text_encoders, strict=True)
+    ]
+    unet = diffusers.UNet2DConditionModel.from_config(made.unet).eval()
+    return unet, diffusers.AutoencoderKL.from_config(made.vae).eval(), encoders
+
+
+def checkpoint(family: CheckpointFamily, unet: Any, vae: Any, encoders: list[Any]) -> Weights:
+    """All of their weights, as in one file."""
+    weights = {**unet_weights(unet), **vae_weights(vae)}
+    if family == "sd1":
+        return {**weights, **clip_weights(encoders[0], "cond_stage_model.transformer.")}
+    if family == "sd2":
+        return {**weights, **open_clip_weights(encoders[0], "cond_stage_model.model.")}
+    return {
+        **weights,
+        **clip_weights(encoders[0], "conditioner.embedders.0.transformer."),
+        **open_clip_weights(encoders[1], "conditioner.embedders.1.model."),
+    }
+
+
 def unet_weights(unet: Any) -> Weights:
     """The UNet's weights under `model.diffusion_model.`"""
     places = {**_outer_places(unet), **_block_places(unet)}
     named = {}
     for name, tensor in unet.state_dict().items():
-        place = max((each for each in places if name.startswith(f"{each}.")), key=len)
-        rest = name[len(place) + 1 :]
-        if ".resnets." in place:
-            part, _, last = rest.rpartition(".")
-            rest = f"{_RESNET[part]}.{last}"
-        named[f"model.diffusion_model.{places[place]}.{rest}"] = tensor
+        layer, _, last = name.rpartition(".")
+        named[f"model.diffusion_model.{_original(places, layer)}.{last}"] = tensor
     return named
+
+
+def original_unet_layer(unet: Any, layer: str) -> str:
+    """The original name of one of the UNet's layers."""
+    return _original({**_outer_places(unet), **_block_places(unet)}, layer)
+
+
+def _original(places: dict[str, str], layer: str) -> str:
+    place = max((each for each in places if f"{layer}.".startswith(f"{each}.")), key=len)
+    rest = layer[len(place) + 1 :]
+    if ".resnets." in place:
+        rest = _RESNET[rest]
+    return f"{places[place]}.{rest}" if rest else places[place]
 
 
 def _outer_places(unet: Any) -> dict[str, str]:

@@ -155,7 +155,8 @@ def test_a_name_that_is_not_loaded_is_refused_with_those_that_are(equipped: Turb
         ({"unet.mid_block.x.lora_A.weight": (2, 4), "unet.mid_block.x.lora_B.weight": (4, 2)},
          UnsupportedModelError, "no unet.mid_block.x"),
         ({"unet.conv_in.lora_A.weight": (2, 4, 3, 3)}, ModelError, "lacks one of its two"),
-        ({"lora_unet_mid_block_attentions_0_proj_in.hada_w1_a": (2, 4)}, ModelError, "no LoRA"),
+        ({"unet.conv_in.lora_A.weight": (2, 4), "unet.conv_in.alpha": (1,)}, UnsupportedModelError,
+         "holds unet.conv_in.alpha too"),
     ],
 )  # fmt: skip
 def test_what_is_damaged_or_no_lora_is_refused(

@@ -4,14 +4,8 @@ import pytest
 import torch
 
 from turbolens.filter import FilterSettings
-from turbolens.filter.coherence import (
-    Change,
-    Coherence,
-    InputView,
-    Seeing,
-    scene_change,
-    stillness,
-)
+from turbolens.filter.change import Change, InputView, Seeing
+from turbolens.filter.coherence import Coherence, scene_change, stillness
 from turbolens.filter.luma import luma_of
 from turbolens.filter.motion import warped
 

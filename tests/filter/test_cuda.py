@@ -10,6 +10,8 @@ import torch
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.acceleration.float8 import Float8, Float8Linear
 from turbolens.filter.acceleration.trial import agreement_db
+from turbolens.filter.framefilter import STAGES
+from turbolens.pipelines.bench_stages import StageClock
 
 from .test_float8 import ANY, inputs_for, rounded_layers, sd_like
 
@@ -103,6 +105,24 @@ def test_a_small_model_is_not_put_into_float8(plain: TurboModel) -> None:
     plain.accelerate("fp8", wait=True)
     FrameFilter(plain, SETTINGS)(pictures(1)[0])
     assert "fp8" not in plain.accelerations.values()
+
+
+def test_a_batch_gives_what_its_frames_give_one_by_one(plain: TurboModel) -> None:
+    settings = SETTINGS.replace(blend_before=0.0, blend_after=0.0)
+    alone, together = FrameFilter(plain, settings), FrameFilter(plain, settings)
+    for one, other in zip(map(alone, pictures(5)), together.batch(pictures(5)), strict=True):
+        assert agreement_db(torch.from_numpy(one), torch.from_numpy(other)) > 35.0
+
+
+def test_stages_are_timed_by_events_and_add_up_to_the_frame(plain: TurboModel) -> None:
+    clock = StageClock(plain.device)
+    frame_filter = FrameFilter(plain, SETTINGS, on_stage=clock)
+    for picture in pictures(3):
+        clock.start()
+        frame_filter(picture)
+        clock.read()
+    assert list(clock.seconds) == list(STAGES)
+    assert all(seconds >= 0 for times in clock.seconds.values() for seconds in times)
 
 
 def test_a_cpu_and_a_gpu_give_the_same_picture(plain: TurboModel) -> None:

@@ -19,7 +19,8 @@ from turbolens.filter.acceleration import openvino_probe
 from turbolens.filter.acceleration.openvino_probe import is_sound
 from turbolens.filter.acceleration.openvino_runtime import OpenVino, convert
 from turbolens.filter.acceleration.trial import agreement_db
-from turbolens.filter.coherence import Holding, Seeing
+from turbolens.filter.change import Seeing
+from turbolens.filter.coherence import Holding
 from turbolens.filter.luma import luma_of
 from turbolens.filter.reprojection import Moving
 from turbolens.pipelines.test_scene import TestScene

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from turbolens.filter import FilterSettings
-from turbolens.filter.coherence import InputView
+from turbolens.filter.change import InputView
 from turbolens.filter.frames import working_geometry
 from turbolens.filter.luma import luma_of
 from turbolens.filter.reprojection import Reprojection

@@ -162,10 +162,10 @@ def test_training_without_a_commands_name_is_that_of_the_embedded_model(
 def test_a_whole_small_run_gives_a_model_that_filters(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("turbolens.filter.training.command.SIZE", 128)
+    monkeypatch.setattr("turbolens.filter.training.command.SIZE", 160)
     out = tmp_path / "out"
-    train(photographs, out, pictures=8, autoencoder_steps=3, steps=2, device="cpu")
-    assert (out / "samples-pixels-00002.png").exists()
+    train(photographs, out, pictures=8, autoencoder_steps=3, steps=2, picture_steps=9, device="cpu")
+    assert (out / "samples-pictures-00009.png").exists()
     assert (out / "denoiser.png").exists()
     frame = np.full((96, 128, 3), 128, np.uint8)
     frame[:, 64:] = (200, 40, 40)

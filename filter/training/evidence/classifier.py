@@ -1,12 +1,11 @@
 """A small network that tells looks apart: trained on real pictures, then asked about made ones."""
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from turbolens.filter.training.distill.captions import CaptionedPictures
 
 WIDTHS = (32, 64, 96, 128)
 RATE = 2e-3
@@ -48,6 +47,13 @@ class LookClassifier(nn.Module):
         return float((taken == wanted).float().mean())
 
 
+class Captioned(Protocol):
+    """Pictures with captions, drawn at random."""
+
+    def draw(self, generator: torch.Generator, batch: int) -> tuple[Tensor, list[str]]:
+        """Images (batch, 3, H, W) in −1…1, and a caption for each."""
+
+
 def new_classifier(looks: Sequence[str], seed: int) -> LookClassifier:
     """One that knows nothing yet; the same for the same seed."""
     with torch.random.fork_rng(devices=[]):
@@ -56,7 +62,7 @@ def new_classifier(looks: Sequence[str], seed: int) -> LookClassifier:
 
 
 def learn(
-    network: LookClassifier, data: CaptionedPictures, steps: int, generator: torch.Generator
+    network: LookClassifier, data: Captioned, steps: int, generator: torch.Generator
 ) -> Iterator[int]:
     """Train on random crops of `data`, yielding the number of steps done.
 

@@ -1,0 +1,59 @@
+"""Whether results show the look that was asked for, by a classifier that learnt from renderings."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .evidence.classifier import LookClassifier, learn, new_classifier
+from .looks import LOOKS
+
+CROP = 128
+SEED = 0
+
+
+class RenderedCrops:
+    """Random crops of every look of some pictures, with the names of their looks.
+
+    pictures: (3, size, size) uint8. Both sides of the classifier's work: what it learns from, and,
+    of other pictures, what shows how far it can be trusted.
+    """
+
+    def __init__(self, pictures: Sequence[Tensor]) -> None:
+        self.looks = tuple(LOOKS)
+        self._planes = [
+            torch.cat([look(picture[None].float() / 255) for look in LOOKS.values()])
+            .clamp(0, 1).mul(255).round().byte()
+            for picture in pictures
+        ]  # fmt: skip
+
+    def draw(self, generator: torch.Generator, batch: int) -> tuple[Tensor, list[str]]:
+        """Images (batch, 3, CROP, CROP) in −1…1 and the look of each."""
+        images, names = [], []
+        for _ in range(batch):
+            picture, look = (
+                int(torch.randint(below, (1,), generator=generator))
+                for below in (len(self._planes), len(self.looks))
+            )
+            images.append(self._crop(self._planes[picture][look], generator))
+            names.append(self.looks[look])
+        return torch.stack(images).float() / 127.5 - 1, names
+
+    def whole(self) -> tuple[Tensor, list[str]]:
+        """Every look of every picture, whole, as `draw` gives them."""
+        names = [name for _ in self._planes for name in self.looks]
+        return torch.cat(self._planes).float() / 127.5 - 1, names
+
+    @staticmethod
+    def _crop(plane: Tensor, generator: torch.Generator) -> Tensor:
+        span = plane.shape[-1] - CROP + 1
+        top, left = torch.randint(span, (2,), generator=generator).tolist()
+        return plane[:, top : top + CROP, left : left + CROP]
+
+
+def look_classifier(pictures: Sequence[Tensor], steps: int) -> LookClassifier:
+    """One that tells the looks apart, trained on renderings of these pictures."""
+    network = new_classifier(list(LOOKS), SEED)
+    for _ in learn(network, RenderedCrops(pictures), steps, torch.Generator().manual_seed(SEED)):
+        pass
+    return network

@@ -1,0 +1,173 @@
+"""The third stage: autoencoder, UNet and text encoder together, judged by the pictures they make.
+
+Pixels and edges against the look's own rendering; a critic that learns what such renderings look
+like; a second view of the same place, moved by a few pixels, that must give the same picture; and
+what was encoded must still come back.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from turbolens.filter.loading.folders import Autoencoder
+
+from .autoencoder_stage import PATCH, edge_loss, pixel_loss, statistics_loss
+from .data import Renders
+from .denoiser_stage import Denoiser, Request, look_share
+from .distill.losses import discriminator_loss, generator_loss
+from .loop import Losses
+from .text import WIDTH as TEXT_WIDTH
+
+CROP = 128
+SINGLE, PAIRED = 6, 2  # places of a step; those paired are seen twice
+RECONSTRUCTED = 2  # photographs, and as many looks
+SENSOR_NOISE = 0.04  # the most of a camera's, standard deviation of images in −1…1
+STEADY, RECONSTRUCTION, STATISTICS = 0.7, 0.4, 0.05
+ADVERSARIAL_SHARE = 0.25  # of the pull on the decoder's last layer that the pixels have
+CRITIC_FROM, JUDGED_FROM = 0.1, 0.2  # of all steps: it learns, then it is heard
+R1, R1_EVERY = 5.0, 8
+CRITIC_WIDTHS = 48, 96, 128
+
+
+class Critic(nn.Module):
+    """Scores places of an image, told of the photograph, the words and the share of the look.
+
+    Three convolutions that halve, one around, and a score by projection (Miyato and Koyama, 2018),
+    as the heads of `distill` have; here on pixels, where the grid of latents shows.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        first, second, third = CRITIC_WIDTHS
+        self.convolutions = nn.ModuleList(
+            [
+                nn.Conv2d(6, first, 4, 2, 1),
+                nn.Conv2d(first, second, 4, 2, 1),
+                nn.Conv2d(second, third, 4, 2, 1),
+                nn.Conv2d(third, third, 3, 1, 1),
+            ]
+        )
+        self.score = nn.Conv2d(third, 1, 1)
+        self.about = nn.Linear(TEXT_WIDTH + 1, third)
+
+    def forward(self, image: Tensor, photograph: Tensor, words: Tensor, share: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in −1…1, words (B, TEXT_WIDTH), share (B,) → (B, H/8, W/8)."""
+        hidden = torch.cat([image, photograph], 1).contiguous(memory_format=torch.channels_last)
+        for convolution in self.convolutions:
+            hidden = F.leaky_relu(convolution(hidden), 0.2)
+        about = self.about(torch.cat([F.layer_norm(words, words.shape[-1:]), share[:, None]], 1))
+        fits = torch.einsum("bchw,bc->bhw", hidden, about) / hidden.shape[1] ** 0.5
+        scores: Tensor = self.score(hidden)[:, 0] + fits
+        return scores
+
+    def held(self, image: Tensor, photograph: Tensor, words: Tensor, share: Tensor) -> Tensor:
+        """As `forward`, with weights that get no gradient: what the pictures are judged by."""
+        weights = {name: weight.detach() for name, weight in self.named_parameters()}
+        scores: Tensor = functional_call(self, weights, (image, photograph, words, share))
+        return scores
+
+
+class PictureModel(nn.Module):
+    """All that the stage trains."""
+
+    def __init__(self, vae: Autoencoder, denoiser: Denoiser) -> None:
+        super().__init__()
+        self.vae, self.denoiser, self.critic = vae, denoiser, Critic()
+
+
+class PictureLosses:
+    """The losses of one step of `steps`; every random number comes from the stage's generator."""
+
+    def __init__(self, model: PictureModel, renders: Renders, steps: int) -> None:
+        self.model, self.renders, self.steps = model, renders, steps
+
+    def __call__(self, generator: torch.Generator, step: int) -> Losses:
+        """By name: pixels, edges, steady, reconstruction, statistics; adversarial and critic."""
+        model, request = self.model, Request(generator, SINGLE + PAIRED)
+        photographs, target, rows, moved = self.views(generator, request)
+        given = photographs + self._sensor_noise(photographs, generator)
+        latents = model.vae.encode(given.contiguous(memory_format=torch.channels_last)).latents
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        noise[SINGLE + PAIRED :] = noise[SINGLE : SINGLE + PAIRED]  # a filter's never changes
+        words = request.embed(model.denoiser)[rows]
+        strength = request.strength[rows].to(latents)
+        image = model.vae.decode(model.denoiser(latents, noise, strength, words)).sample
+        losses = {
+            "pixels": pixel_loss(image, target),
+            "edges": edge_loss(image, target),
+            "steady": STEADY * views_apart(image[SINGLE:].chunk(2), moved),
+            "statistics": STATISTICS * statistics_loss(latents),
+            "reconstruction": RECONSTRUCTION * self._reconstruction(latents, photographs, target),
+        }
+        about = (photographs, words.detach().mean(1), look_share(strength))
+        if step >= CRITIC_FROM * self.steps:
+            losses |= self._critic(image, target, about, step)
+        if step >= JUDGED_FROM * self.steps:
+            judged = generator_loss([model.critic.held(image, *about)])
+            losses["adversarial"] = judged * self._balance(losses, judged)
+        return losses
+
+    def views(
+        self, generator: torch.Generator, request: Request
+    ) -> tuple[Tensor, Tensor, Tensor, list[tuple[int, int]]]:
+        """Photographs and targets of all views, each view's row of the request, and how far the
+        second views lie right of and below the first, in pixels."""
+        drawn, looks = self.renders.draw(
+            generator, SINGLE + PAIRED, CROP + PATCH, [request.first, request.second]
+        )
+        both = torch.cat([drawn, request.target(drawn, *looks)], 1).to(self.model.vae.device)
+        moved = torch.randint(1, PATCH, (PAIRED, 2), generator=generator).tolist()
+        first = both[..., :CROP, :CROP]
+        second = [both[SINGLE + i, :, y : y + CROP, x : x + CROP] for i, (x, y) in enumerate(moved)]
+        views = torch.cat([first, torch.stack(second)])
+        rows = torch.tensor([*range(SINGLE + PAIRED), *range(SINGLE, SINGLE + PAIRED)])
+        return views[:, :3], views[:, 3:], rows, [(x, y) for x, y in moved]
+
+    @staticmethod
+    def _sensor_noise(photographs: Tensor, generator: torch.Generator) -> Tensor:
+        """A camera's noise, of another strength for each view, so that it does not come out."""
+        spread = SENSOR_NOISE * torch.rand(len(photographs), 1, 1, 1, generator=generator) ** 2
+        return (spread * torch.randn(photographs.shape, generator=generator)).to(photographs)
+
+    def _reconstruction(self, latents: Tensor, photographs: Tensor, target: Tensor) -> Tensor:
+        styled = target[-RECONSTRUCTED:].contiguous(memory_format=torch.channels_last)
+        codes = torch.cat([latents[:RECONSTRUCTED], self.model.vae.encode(styled).latents])
+        wanted = torch.cat([photographs[:RECONSTRUCTED], styled])
+        decoded = self.model.vae.decode(codes).sample
+        return pixel_loss(decoded, wanted) + edge_loss(decoded, wanted)
+
+    def _critic(
+        self, image: Tensor, target: Tensor, about: tuple[Tensor, Tensor, Tensor], step: int
+    ) -> Losses:
+        critic, real = self.model.critic, target.detach()
+        penalised = step % R1_EVERY == 0
+        real = real.requires_grad_(penalised)
+        yes, no = critic(real, *about), critic(image.detach(), *about)
+        losses = {"critic": discriminator_loss([yes], [no])}
+        if penalised:
+            (slope,) = torch.autograd.grad(yes.mean((1, 2)).sum(), real, create_graph=True)
+            losses["r1"] = R1 * R1_EVERY * slope.square().sum((1, 2, 3)).mean()
+        return losses
+
+    def _balance(self, losses: Losses, judged: Tensor) -> Tensor:
+        """The weight by which the critic pulls at the decoder's last layer by a fixed share of
+        what pixels and edges do (Esser et al., 2021)."""
+        last = self.model.vae.decoder.layers[-1].weight
+        asked = torch.autograd.grad(losses["pixels"] + losses["edges"], last, retain_graph=True)[0]
+        pull = torch.autograd.grad(judged, last, retain_graph=True)[0]
+        weight: Tensor = ADVERSARIAL_SHARE * asked.norm() / (pull.norm() + 1e-6)
+        return weight.clamp(max=1e3).detach()
+
+
+def views_apart(views: tuple[Tensor, ...], moved: list[tuple[int, int]]) -> Tensor:
+    """Mean absolute difference of two views (B, 3, H, W) where both show the same place.
+
+    The second view of row i lies `moved[i]` = (x, y) pixels right of and below the first: a known
+    motion, exact without any resampling.
+    """
+    distances = []
+    for first, second, (x, y) in zip(*views, moved, strict=True):
+        height, width = first.shape[-2:]
+        distances.append((first[:, y:, x:] - second[:, : height - y, : width - x]).abs().mean())
+    return torch.stack(distances).mean()

@@ -1,0 +1,66 @@
+"""Whether results show the look that was asked for, told by a classifier."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from turbolens.filter import TurboModel
+from turbolens.filter.training.agreement import CROP, RenderedCrops, look_classifier
+from turbolens.filter.training.data import frames_of_clips
+from turbolens.filter.training.evaluation import SIZE, Evaluation
+from turbolens.filter.training.evidence.classifier import LookClassifier
+from turbolens.filter.training.looks import LOOKS
+
+
+def picture(seed: int, size: int = SIZE) -> torch.Tensor:
+    """(3, size, size) uint8, coarse and colourful."""
+    coarse = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(seed))
+    smooth = torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic")[0]
+    return smooth.clamp(0, 1).mul(255).byte()
+
+
+@pytest.fixture(scope="module")
+def classifier() -> LookClassifier:
+    return look_classifier([picture(seed, 144) for seed in range(3)], steps=20)
+
+
+def test_a_crop_of_a_flat_picture_is_its_look_of_that_colour() -> None:
+    flat = torch.full((3, 144, 144), 90, dtype=torch.uint8)
+    images, names = RenderedCrops([flat]).draw(torch.Generator().manual_seed(0), 6)
+    assert images.shape == (6, 3, CROP, CROP)
+    for image, name in zip(images, names, strict=True):
+        wanted = LOOKS[name](flat[None].float() / 255).clamp(0, 1)[0]
+        inside = (image / 2 + 0.5)[:, 8:-8, 8:-8] - wanted[:, 16:-16, 16:-16]
+        assert inside.abs().max() < 0.02
+
+
+def test_the_classifier_tells_looks_of_pictures_that_it_has_not_seen(
+    classifier: LookClassifier,
+) -> None:
+    images, names = RenderedCrops([picture(7, 144)]).whole()
+    assert classifier.agreement(images, names) > 0.4
+    assert classifier.agreement(images, names[1:] + names[:1]) < 0.3
+
+
+def test_the_embedded_models_results_are_taken_for_what_they_were_asked_for_above_chance(
+    classifier: LookClassifier,
+) -> None:
+    model = TurboModel.load("embedded", device="cpu", dtype="float32")
+    assert Evaluation(model, [picture(7)]).agreement(classifier) > 0.12  # chance is 0.06
+
+
+def test_frames_of_clips_are_squares_from_their_beginning(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "clip.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10, width=96, height=64, pix_fmt="yuv420p")
+        for level in (0, 120, 240):
+            pixels = np.full((64, 96, 3), level, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    first, last = frames_of_clips(tmp_path, 32, each=2)
+    assert first.shape == last.shape == (3, 32, 32)
+    assert first.float().mean() < 20
+    assert last.float().mean() > 220

@@ -1,0 +1,103 @@
+"""The stage that trains autoencoder and network together: its views, its critic, its balance."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from turbolens.filter.training.autoencoder_stage import new_autoencoder
+from turbolens.filter.training.charts import write_curves
+from turbolens.filter.training.data import RENDERED, Renders
+from turbolens.filter.training.denoiser_stage import Denoiser, Request
+from turbolens.filter.training.phrases import every_phrase
+from turbolens.filter.training.picture_stage import (
+    ADVERSARIAL_SHARE,
+    CROP,
+    PAIRED,
+    SINGLE,
+    Critic,
+    PictureLosses,
+    PictureModel,
+    views_apart,
+)
+from turbolens.filter.training.text import WIDTH, new_tokenizer
+
+STEPS = 100
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def renders() -> Renders:
+    random = np.random.default_rng(0)
+    small = random.integers(0, 256, (3, len(RENDERED), 3, 20, 20), dtype=np.uint8)
+    return Renders(small.repeat(8, -1).repeat(8, -2))
+
+
+@pytest.fixture(scope="module")
+def model(renders: Renders) -> PictureModel:
+    torch.manual_seed(0)
+    photographs, _ = renders.draw(generator(), 8, 64, [])
+    vae = new_autoencoder(photographs)
+    return PictureModel(vae, Denoiser(new_tokenizer(every_phrase())))
+
+
+def test_views_of_one_place_are_not_apart_and_wrongly_moved_ones_are() -> None:
+    place = torch.rand(2, 3, 40, 40, generator=generator())
+    first = place[..., :32, :32]
+    second = torch.stack([place[0, :, 5:37, 3:35], place[1, :, 1:33, 7:39]])
+    assert views_apart((first, second), [(3, 5), (7, 1)]) == 0
+    assert views_apart((first, second), [(5, 3), (1, 7)]) > 0.1
+
+
+def test_second_views_show_the_same_place_moved_as_they_say(
+    model: PictureModel, renders: Renders
+) -> None:
+    losses, drawn = PictureLosses(model, renders, STEPS), generator(3)
+    photographs, target, rows, moved = losses.views(drawn, Request(drawn, SINGLE + PAIRED))
+    assert photographs.shape == target.shape == (SINGLE + 2 * PAIRED, 3, CROP, CROP)
+    assert rows[SINGLE:].tolist() == [*range(SINGLE, SINGLE + PAIRED)] * 2
+    assert views_apart(photographs[SINGLE:].chunk(2), moved) == 0
+    assert views_apart(target[SINGLE:].chunk(2), moved) == 0
+
+
+def test_the_critic_and_what_it_judges_do_not_push_each_other() -> None:
+    critic, image = Critic(), torch.rand(2, 3, 32, 32).requires_grad_()
+    about = torch.rand(2, 3, 32, 32), torch.rand(2, WIDTH), torch.rand(2)
+    critic.held(image, *about).sum().backward()  # type: ignore[no-untyped-call]
+    assert image.grad is not None
+    assert image.grad.abs().sum() > 0
+    assert all(weight.grad is None for weight in critic.parameters())
+    torch.testing.assert_close(critic.held(image, *about), critic(image, *about))
+
+
+def test_the_critic_learns_first_and_is_heard_later(model: PictureModel, renders: Renders) -> None:
+    losses = PictureLosses(model, renders, STEPS)
+    always = {"pixels", "edges", "steady", "reconstruction", "statistics"}
+    assert set(losses(generator(), 0)) == always
+    assert set(losses(generator(), 11)) == always | {"critic"}
+    assert set(losses(generator(), 16)) == always | {"critic", "r1"}
+    assert set(losses(generator(), 21)) == always | {"critic", "adversarial"}
+
+
+def test_the_critics_pull_is_a_fixed_share_of_that_of_the_pixels(
+    model: PictureModel, renders: Renders
+) -> None:
+    losses = PictureLosses(model, renders, STEPS)(generator(), 50)
+    last = model.vae.decoder.layers[-1].weight
+    both = losses["pixels"] + losses["edges"]
+    pull, asked = (
+        torch.autograd.grad(each, last, retain_graph=True)[0].norm()
+        for each in (losses["adversarial"], both)
+    )
+    assert float(pull) == pytest.approx(ADVERSARIAL_SHARE * float(asked), rel=1e-3)
+
+
+def test_losses_that_come_later_or_now_and_then_are_drawn_too(tmp_path: Path) -> None:
+    history = [{"a": 1.0}, {"a": 0.5, "b": 2.0}, {"a": 0.4}]
+    file = tmp_path / "curves.png"
+    write_curves(file, history)
+    assert file.stat().st_size > 0

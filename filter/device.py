@@ -1,8 +1,11 @@
 """ "auto" → the device and the number format that a model runs in. Resolved once, at loading."""
 
+import os
 import platform
 import time
+from collections.abc import Iterable
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 
@@ -10,6 +13,11 @@ from .errors import SettingsError
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _ACCELERATORS = ("cuda", "xpu", "mps")
+# What NVIDIA's driver leaves where it is installed, on Linux and on Windows.
+_NVIDIA = (
+    Path("/proc/driver/nvidia/version"),
+    Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "nvcuda.dll"),
+)
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
@@ -31,6 +39,26 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
             "and see `turbolens doctor`"
         )
     return resolved
+
+
+def unused_card(traces: Iterable[Path] | None = None) -> str | None:
+    """What to do where NVIDIA's driver is here and this PyTorch does not run on the card; or none.
+
+    `pip install torch` on Windows brings a PyTorch without CUDA, with which a card lies idle and
+    SDXL-Turbo takes a minute a frame. traces: files that tell of the driver.
+    """
+    if _is_available("cuda") or not any(map(Path.exists, traces or _NVIDIA)):
+        return None
+    if torch.version.cuda is None:
+        return (
+            f"an NVIDIA card is here, but PyTorch {torch.__version__} is built without CUDA: "
+            "install the one for CUDA, https://pytorch.org/get-started"
+        )
+    return (
+        f"an NVIDIA card is here, but PyTorch {torch.__version__}, built for CUDA "
+        f"{torch.version.cuda}, cannot use it: update NVIDIA's driver, or see that the card shows "
+        "in nvidia-smi"
+    )
 
 
 def resolve_dtype(dtype: str | torch.dtype, device: torch.device) -> torch.dtype:

@@ -1,5 +1,6 @@
 """`TurboModel`: the networks, their schedule and their prompts, shared by many streams."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -22,7 +23,7 @@ from .adapters.lora import LoraSource, as_sources
 from .autoencoder import PatchedAutoencoderTiny
 from .choices import Acceleration, VaeChoice
 from .cross_frame import is_remembering
-from .device import resolve_device, resolve_dtype
+from .device import resolve_device, resolve_dtype, unused_card
 from .frames import stacked_on
 from .loading.assembly import load_parts
 from .loading.device_memory import check_memory
@@ -30,6 +31,8 @@ from .loading.folders import Autoencoder, Components, UNet
 from .loading.locating import find_model
 from .prompts import PromptEmbeds, PromptEncoder
 from .schedule import Step, add_noise, denoised, next_noisy
+
+log = logging.getLogger(__name__)
 
 
 class TurboModel:
@@ -99,6 +102,8 @@ class TurboModel:
         """
         on = resolve_device(device)
         in_dtype = resolve_dtype(dtype, on)
+        if device == "auto" and on.type == "cpu" and (advice := unused_card()) is not None:
+            log.warning("the processor runs the model: %s", advice)
         keep_freed_memory()
         parts, sources = find_model(name_or_path, vae), as_sources(loras)
         check_adapters(sources, controlnet, ip_adapter)

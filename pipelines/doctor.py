@@ -50,6 +50,7 @@ def examine() -> dict[str, Any]:
         "devices": _devices(),
         "codecs": _codecs(),
         "cameras": _cameras(),
+        "unused_card": _unused_card(),
     }
     return {**found, "advice": _advice(found)}
 
@@ -86,6 +87,12 @@ def _devices() -> dict[str, str]:
     return found
 
 
+def _unused_card() -> str | None:
+    from turbolens.filter.device import unused_card  # noqa: PLC0415 - torch
+
+    return unused_card()
+
+
 def _codecs() -> dict[str, str]:
     from .encoders import CODEC_NAMES, FAMILIES, hardware_encoders, has_encoder  # noqa: PLC0415
 
@@ -110,7 +117,8 @@ def _advice(found: dict[str, Any]) -> list[str]:
         lines.append("no GPU is used: the embedded model runs on the CPU, SD-Turbo wants a GPU")
         if found["versions"]["openvino"] == "not installed":
             lines.append("often faster on a CPU: pip install 'turbolens[openvino]'")
-        lines.append("with a GPU: install torch for it, https://pytorch.org/get-started")
+        card = "with a GPU: install torch for it, https://pytorch.org/get-started"
+        lines.append(found["unused_card"] or card)
     if "none" in found["codecs"].values():
         lines.append("some encoders are missing: pip install -U av")
     if not found["cameras"] and sys.platform == "linux":

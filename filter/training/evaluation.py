@@ -193,7 +193,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--beside", help="another model: its rows of the sheet below this one's")
     parser.add_argument("--pictures", type=int, default=16)
-    parser.add_argument("--classifier-steps", type=int, default=400, help="0: no classifier")
+    parser.add_argument("--classifier-steps", type=int, default=1500, help="0: no classifier")
     parser.add_argument("--sheet", type=Path, help="write looks × pictures to this PNG")
     return parser.parse_args(arguments)
 

@@ -173,3 +173,16 @@ def test_a_sampler_with_fresh_noise_asks_for_it(name: str) -> None:
     step = schedule.direct_steps(0.5, 2)[0]
     with pytest.raises(ValueError, match="draw of noise"):
         next_noisy(schedule, step, clean=torch.ones(1), noisy=torch.ones(1))
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_an_error_of_the_network_grows_by_the_gain(prediction_type: Any) -> None:
+    schedule = Schedule.from_config({**SD, "prediction_type": prediction_type})
+    noisy, output, error = torch.randn(3, 1, 4, 8, 8)
+    for timestep in (99, 499, 999):
+        alpha = float(schedule.alphas_cumprod[timestep])
+        clean = denoised(noisy, output, alpha, prediction_type)
+        off = denoised(noisy, output + error, alpha, prediction_type) - clean
+        assert off.norm().item() == pytest.approx(
+            schedule.error_gain(timestep) * error.norm().item(), rel=1e-4
+        )

@@ -1,5 +1,7 @@
 """The second stage, on latents: UNet and text encoder, from photograph to look in one step."""
 
+from copy import deepcopy
+
 import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
@@ -15,17 +17,19 @@ from .text import WIDTH, new_text_encoder
 
 BATCH = 24
 LATENT_CROP = 16  # latents a side: 128 pixels
-NOISE_AT_FULL = 0.1  # noise over signal at the last timestep
+NOISE_AT_FULL = 0.03  # noise over signal at the last timestep
 LEAST_NOISE = 0.004  # and at the first
+OUTPUT_SCALE = 48.0  # of the model_output: a change of 1 in the latents, over the noise there
 FULL_LOOK_AT = 0.8  # the strength from which on nothing of the photograph is asked for
 MIXED_SHARE = 0.3  # of the batch asks for two looks at once
 
 
 def new_betas() -> list[float]:
-    """1,000 betas: noise over signal is 0.004 + 0.096 ((t + 1) / 1000)², 0.03 at strength 0.5.
+    """1,000 betas: noise over signal is 0.004 + 0.026 ((t + 1) / 1000)², 0.01 at strength 0.5.
 
-    With the usual schedule it is 1.6 there, from which a small network cannot bring a face back.
-    The least noise is kept well above what float32 can tell from none: samplers divide by it.
+    With the usual schedule it is 1.6 there, from which a small network cannot bring a face back;
+    at three times this one what it left of the noise showed as the grid of the latents. The least
+    noise is kept well above what float32 can tell from none: samplers divide by it.
     Follows from ᾱ = 1 / (1 + σ²) and β_t = 1 − ᾱ_t / ᾱ_(t−1).
     """
     share = (torch.arange(1, 1001, dtype=torch.float64) / 1000) ** 2
@@ -74,8 +78,8 @@ class Denoiser(nn.Module):
         self.unet = new_unet()
         self.text_encoder: CLIPTextModel = new_text_encoder(tokenizer)
         self.tokenizer = tokenizer
-        betas = torch.tensor(new_betas(), dtype=torch.float64)
-        self.register_buffer("alphas_cumprod", torch.cumprod(1 - betas, 0).float(), False)
+        betas = torch.tensor(new_betas(), dtype=torch.float32)  # as samplers have them
+        self.register_buffer("alphas_cumprod", torch.cumprod(1 - betas, 0), False)
 
     def embed(self, prompts: list[str]) -> Tensor:
         """(B, tokens, width) prompt_embeds."""
@@ -94,8 +98,20 @@ class Denoiser(nn.Module):
         noisy = signal * latents + spread * noise
         with torch.autocast(noisy.device.type, torch.bfloat16, self.in_bfloat16):
             output = self.unet(noisy, timesteps, encoder_hidden_states=embeds, return_dict=False)[0]
-        denoised: Tensor = (noisy - spread * output.float()) / signal
+        denoised: Tensor = (noisy - spread * OUTPUT_SCALE * output.float()) / signal
         return denoised
+
+    def scaled_unet(self) -> UNet:
+        """The UNet with `OUTPUT_SCALE` in its last layer, as others run it.
+
+        So little noise is to become whole looks that its outputs are large; weights that give them
+        would take most of the training to grow.
+        """
+        with torch.no_grad():
+            unet: UNet = deepcopy(self.unet)
+            for weight in unet.conv_out.parameters():
+                weight.mul_(OUTPUT_SCALE)
+        return unet
 
 
 def latent_losses(denoiser: Denoiser, latents: LatentRenders, importance: Tensor) -> StepLosses:

@@ -23,7 +23,7 @@ def save_model(folder: Path, vae: Autoencoder, denoiser: Denoiser) -> None:
     The weights of the modules are turned to float16 in place.
     """
     _save(vae, folder / "vae")
-    _save(denoiser.unet, folder / "unet")
+    _save(denoiser.scaled_unet(), folder / "unet")
     _save(denoiser.text_encoder, folder / "text_encoder")
     _save_tokenizer(denoiser.tokenizer, folder / "tokenizer")
     _save_scheduler(new_betas(), "epsilon", folder / "scheduler")

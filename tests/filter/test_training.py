@@ -9,11 +9,16 @@ import typer
 from torch import nn
 
 from turbolens.filter import FrameFilter, TurboModel
-from turbolens.filter.training.autoencoder_stage import new_autoencoder
+from turbolens.filter.training.autoencoder_stage import LATENT_CHANNELS, new_autoencoder
 from turbolens.filter.training.charts import write_png
 from turbolens.filter.training.command import app, train
 from turbolens.filter.training.data import RENDERED, is_held_out, pictures_in, read_square
-from turbolens.filter.training.denoiser_stage import look_share, new_betas
+from turbolens.filter.training.denoiser_stage import (
+    OUTPUT_SCALE,
+    Denoiser,
+    look_share,
+    new_betas,
+)
 from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Losses, Stage
 from turbolens.filter.training.phrases import PHRASES, every_phrase, phrase
@@ -62,7 +67,20 @@ def test_the_noise_of_the_schedule_follows_its_formula() -> None:
     alphas_cumprod = torch.cumprod(1 - torch.tensor(new_betas(), dtype=torch.float64), 0)
     sigma = ((1 - alphas_cumprod) / alphas_cumprod).sqrt()
     share = (torch.arange(1, 1001, dtype=torch.float64) / 1000) ** 2
-    torch.testing.assert_close(sigma, 0.004 + 0.096 * share, rtol=1e-4, atol=0)
+    torch.testing.assert_close(sigma, 0.004 + 0.026 * share, rtol=1e-4, atol=0)
+
+
+def test_the_stored_unet_gives_what_the_trained_one_gives_scaled() -> None:
+    denoiser = Denoiser(new_tokenizer(every_phrase()))
+    latents, timestep = torch.randn(1, LATENT_CHANNELS, 8, 8), torch.tensor([499])
+    embeds = denoiser.embed(["noir"])
+    trained, stored = denoiser.unet, denoiser.scaled_unet()
+    with torch.inference_mode():
+        own, scaled = (
+            each(latents, timestep, encoder_hidden_states=embeds).sample
+            for each in (trained, stored)
+        )
+    torch.testing.assert_close(scaled, OUTPUT_SCALE * own, rtol=1e-4, atol=1e-3)
 
 
 def test_more_strength_asks_for_more_of_the_look() -> None:

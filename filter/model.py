@@ -128,16 +128,19 @@ class TurboModel:
         return self.adapters.loras.version
 
     def accelerate(
-        self, acceleration: Acceleration = "auto", *, wait: bool = False
+        self, acceleration: Acceleration = "auto", *, wait: bool = False, quick: bool = False
     ) -> "TurboModel":
         """From now on run the networks the fastest way that gives the same here. Gives the model.
 
         acceleration: auto tries what suits the device; none is plain PyTorch, which gives the same
         pictures bit for bit on every call; or one way by its name. Until a way is ready the model
         runs plainly. wait: the first frame of a size waits instead, and all come from the same way.
+        quick: auto leaves out what takes minutes to prepare, which short files are not worth.
         Raises `SettingsError` for what is not to be had here.
         """
         backends = backends_for(acceleration, self.device, self.dtype)
+        if quick and acceleration == "auto":
+            backends = [backend for backend in backends if backend.takes != "minutes"]
         exact = [backend for backend in backends if not backend.coarse]
         with self.lock:
             self._accelerated_version = self.weights_version

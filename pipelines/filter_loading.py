@@ -20,14 +20,15 @@ def load_filter(
     *,
     control: Callable[[Any], Any] | None = None,
     live: bool = False,
+    quick: bool = False,
 ) -> "FrameFilter":
     """The frame filter with that model loaded. Raises as `TurboModel.load` does.
 
     Where the settings name no steps, the model's fewest are taken. control: gives the picture that
-    a ControlNet sees, in place of the chosen one. live: as for `load_model`.
+    a ControlNet sees, in place of the chosen one. live, quick: as for `load_model`.
     """
     given = choice.adapters.for_filter()  # first: a missing picture is found at once
-    loaded = load_model(choice, live=live)
+    loaded = load_model(choice, live=live, quick=quick)
     if control is not None:
         given["control"] = control
     from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch: after parsing
@@ -36,14 +37,15 @@ def load_filter(
 
 
 def load_model(
-    choice: ModelChoice, *, live: bool = False, spare_processor: bool = False
+    choice: ModelChoice, *, live: bool = False, quick: bool = False, spare_processor: bool = False
 ) -> "TurboModel":
     """The model, accelerated as chosen. Raises as `TurboModel.load` does.
 
     live: it runs at once, and faster when what makes it fast is ready; and its threads shall not
     spin while they wait: they would take the processor from the camera, the codecs and the call. On
-    two busy cores a frame took 250 ms without that, and seconds with it. spare_processor: it leaves
-    one alone, for a program that has more to do than filter; who set OMP_NUM_THREADS decides.
+    two busy cores a frame took 250 ms without that, and seconds with it. quick: what takes minutes
+    to prepare is left out, unless it was chosen by name. spare_processor: it leaves one alone, for
+    a program that has more to do than filter; who set OMP_NUM_THREADS decides.
     """
     if live:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -62,4 +64,4 @@ def load_model(
     if choice.look is not None and choice.look not in loaded.looks:
         known = ", ".join(loaded.looks) or "none; use --prompt"
         raise typer.BadParameter(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
-    return loaded.accelerate(choice.acceleration, wait=not live)
+    return loaded.accelerate(choice.acceleration, wait=not live, quick=quick)

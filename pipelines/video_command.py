@@ -1,6 +1,7 @@
 """`turbolens video`: files, pipes, pictures and sequences from the command line."""
 
 import sys
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +15,15 @@ from .adapter_pictures import ControlVideo
 from .encoders import CodecName, HardwareName
 from .filter_loading import load_filter
 from .filter_options import with_filter_options
-from .media import CONTAINERS, MediaOptions, check_output, is_piped, is_scene, is_sequence
+from .media import (
+    CONTAINERS,
+    MediaOptions,
+    check_output,
+    is_piped,
+    is_scene,
+    is_sequence,
+    open_reader,
+)
 from .model_options import PANEL as MODEL_PANEL
 from .model_options import ModelChoice, with_model_options
 from .picture_files import PICTURE_CODECS, is_picture
@@ -23,6 +32,7 @@ from .video import VideoOptions, check_sheet, filter_video
 from .video_writer import Encoding
 
 READING, WRITING = "Reading", "Writing"
+LONG = 18_000  # frames, ten minutes: from then on it pays to prepare for minutes
 Codec = Literal[CodecName, HardwareName]
 
 
@@ -108,7 +118,8 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         beside = ControlVideo(
             control_video, MediaOptions(start=options.start, duration=options.duration)
         )
-    frame_filter = load_filter(choice, wanted, control=beside)
+    quick = frames_of(jobs, options) < LONG
+    frame_filter = load_filter(choice, wanted, control=beside, quick=quick)
     if len(jobs) == 1:
         _run(*jobs[0], frame_filter, options, as_json=json_lines)
         return
@@ -187,6 +198,19 @@ def _beside(source: str) -> str:
         return "-"
     path = Path(_name_of_result(source))
     return str(Path(source).parent / f"{path.stem}.turbolens{path.suffix}")
+
+
+def frames_of(jobs: list[tuple[str, str]], options: VideoOptions) -> int:
+    """How many frames the inputs have, as far as they tell beforehand; those of a pipe do not."""
+    frames = 0
+    for source, _ in jobs:
+        if is_piped(source) or "://" in source:
+            continue
+        with suppress(TurbolensError):  # said when its turn comes
+            reader = open_reader(source, options, lambda _: None)
+            frames += reader.info.total_frames or 0
+            reader.close()
+    return frames
 
 
 def _check(jobs: list[tuple[str, str]], options: VideoOptions) -> None:

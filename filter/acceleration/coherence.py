@@ -16,14 +16,16 @@ PATIENCE = 30  # frames of a size before its ways are prepared: more than a sear
 
 
 class AcceleratedCoherence:
-    """`Seeing`, `Holding` and `Moving`, by the same ways as the networks.
+    """`Seeing`, `Holding` and `Moving`, by the same ways as the networks, but for the slow ones.
 
-    Called under the model's lock, but for `move`.
+    inductor would take minutes for each size of picture, and makes forty pieces of what a graph
+    launches whole. Called under the model's lock, but for `move`.
     """
 
     def __init__(
         self, device: torch.device, backends: Sequence[Backend] = (), *, wait: bool = False
     ) -> None:
+        backends = [each for each in backends if each.takes != "minutes"]
         self._seeing = Accelerated(Seeing(), backends, wait=wait, patience=PATIENCE)
         self.holding = Accelerated(Holding(), backends, wait=wait, patience=PATIENCE)
         # Not on CUDA: a graph is captured while nothing else uses the device.

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from turbolens.filter import SettingsError
+from turbolens.filter import SettingsError, TurboModel
 from turbolens.filter.acceleration import Accelerated, Backend, backends_for
+from turbolens.filter.acceleration.coherence import AcceleratedCoherence
 from turbolens.filter.acceleration.compiled import Compiled
 from turbolens.filter.acceleration.graphs import CudaGraphs
 from turbolens.filter.acceleration.trial import Result, Run, agreement_db
@@ -232,3 +233,27 @@ def test_compiled_code_agrees_on_a_cpu(tmp_path: Path, monkeypatch: pytest.Monke
     with torch.inference_mode():
         assert agreement_db(part(image), run(image)) > 80.0
     assert list(tmp_path.iterdir()), "compiled code must be kept for the next start"
+
+
+def test_coherence_is_not_prepared_for_minutes() -> None:
+    coherence = AcceleratedCoherence(CPU, [Compiled(), Way(torch.neg)])
+    for part in coherence.parts:
+        assert [way.name for way in part.backends] == ["way"]
+
+
+def test_a_quick_start_leaves_out_what_takes_minutes_unless_it_is_named(
+    model: TurboModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways = [Way(torch.neg), Way(torch.neg, "minutes")]
+    monkeypatch.setattr("turbolens.filter.model.backends_for", lambda *_: ways)
+    try:
+        for acceleration, quick, count in (
+            ("auto", True, 1),
+            ("auto", False, 2),
+            ("compile", True, 2),
+        ):
+            model.accelerate(acceleration, quick=quick)  # type: ignore[arg-type]
+            assert len(model._predictor.accelerated.backends) == count
+    finally:
+        monkeypatch.undo()
+        model.accelerate("none")

@@ -15,6 +15,7 @@ import pytest
 
 from turbolens.filter import MediaError
 from turbolens.pipelines.video import VideoOptions, filter_video
+from turbolens.pipelines.video_command import LONG, frames_of
 
 from .conftest import MakeClip, invert, packets_of, started, times_of
 
@@ -161,6 +162,7 @@ def program(body: str) -> list[str]:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `&`
         from turbolens.filter import MediaError
         from turbolens.pipelines.video import VideoOptions, filter_video
+from turbolens.pipelines.video_command import LONG, frames_of
         def same(frame): return frame
     """
     return [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(body)]
@@ -244,3 +246,14 @@ def test_a_reader_that_leaves_ends_the_pipe_with_an_error(clip: MakeClip) -> Non
         _, said = process.communicate(timeout=30)
     assert process.returncode == 1
     assert said.startswith("cannot write -: ")
+
+
+def test_only_long_jobs_wait_for_what_takes_minutes_to_prepare(
+    clip: MakeClip, tmp_path: Path
+) -> None:
+    source, missing = str(clip(pts=range(50))), str(tmp_path / "none.mp4")
+    options = VideoOptions()
+    assert frames_of([(source, "a.mp4"), (source, "b.mp4")], options) == 100
+    assert frames_of([("-", "-"), (missing, "c.mp4")], options) == 0
+    hour = VideoOptions(duration=Fraction(3600))
+    assert frames_of([("test-scene", "d.mp4")], hour) >= LONG

@@ -1,4 +1,4 @@
-"""PNG pictures of a training run: loss curves and sheets of samples, drawn with numpy."""
+"""Pictures of a training run: loss curves and sheets of samples, drawn with numpy."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -25,10 +25,17 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
 
 
 def write_sheet(path: Path, rows: Sequence[Sequence[Tensor]]) -> None:
-    """Write images (3, H, W) in −1…1 as a grid, one list a row, separated by thin white lines."""
+    """Write images (3, H, W) in −1…1 as a grid, one list a row, separated by thin white lines.
+
+    As PNG, or as JPEG where the name says so.
+    """
     lines = [torch.cat([_framed(image) for image in row], 2) for row in rows]
     sheet = torch.cat(lines, 1).permute(1, 2, 0)
-    write_png(path, ((sheet.clamp(-1, 1) + 1) * 127.5).round().byte().numpy())
+    picture = ((sheet.clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").save(str(path))
+    else:
+        write_png(path, picture)
 
 
 def _framed(image: Tensor) -> Tensor:

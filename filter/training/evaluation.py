@@ -194,7 +194,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--beside", help="another model: its rows of the sheet below this one's")
     parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--classifier-steps", type=int, default=1500, help="0: no classifier")
-    parser.add_argument("--sheet", type=Path, help="write looks × pictures to this PNG")
+    parser.add_argument("--sheet", type=Path, help="write looks × pictures to this PNG or JPEG")
     return parser.parse_args(arguments)
 
 
@@ -208,7 +208,7 @@ def main(arguments: Sequence[str] | None = None, show: Callable[..., None] | Non
         rows = evaluation.sheet(4)
         if options.beside:
             beside = Evaluation(TurboModel.load(options.beside), pictures).sheet(4)
-            rows = [row for pair in zip(rows, beside, strict=True) for row in pair]
+            rows = [_halved(row) for pair in zip(rows, beside, strict=True) for row in pair]
         write_sheet(options.sheet, rows)
     figures = [evaluation.look(name) for name in LOOKS]
     show(table_of(figures))
@@ -227,6 +227,10 @@ def main(arguments: Sequence[str] | None = None, show: Callable[..., None] | Non
             [read_square(path, SIZE) for path in learnt[:LEARNT_FROM]], options.classifier_steps
         )
         show(_agreement(Evaluation(evaluation.model, seen), classifier))
+
+
+def _halved(images: Sequence[Tensor]) -> list[Tensor]:
+    return [torch.nn.functional.avg_pool2d(image[None], 2)[0] for image in images]
 
 
 def _agreement(evaluation: Evaluation, classifier: LookClassifier) -> str:

@@ -26,7 +26,7 @@ from turbolens.filter.training.loop import Losses
 RANK = 8
 BATCH = 6
 STATISTICS, STRUCTURE = 1.0, 0.3  # weights beside that of the latents themselves
-_NARROWEST = 16  # a layer of fewer outputs, as the last, has no LoRA
+_NARROWEST = 32  # a layer of no more outputs, as the last, has no LoRA
 _SPREAD = 1e-4
 
 

@@ -27,6 +27,7 @@ from .coherence_measures import (
     warp_error,
 )
 from .coherence_rows import ROWS, Row, RowName, make_row
+from .machine import wait_for
 from .test_scene import TestScene
 
 Pixels = NDArray[np.uint8]
@@ -304,6 +305,5 @@ def coherence_cost(
 def _seconds(frame_filter: FrameFilter, picture: Pixels) -> float:
     start = perf_counter()
     frame_filter(picture)
-    if frame_filter.model.device.type == "cuda":
-        torch.cuda.synchronize(frame_filter.model.device)
+    wait_for(frame_filter.model.device)
     return perf_counter() - start

@@ -80,10 +80,13 @@ def _devices() -> dict[str, str]:
         "chosen": f"{device}, {dtype}",
         "cpu": f"{torch.get_num_threads()} threads, {instructions}",
     }
-    for index in range(torch.cuda.device_count()):
-        properties = torch.cuda.get_device_properties(index)
-        memory = properties.total_memory / 2**30
-        found[f"cuda:{index}"] = f"{properties.name}, {memory:.0f} GiB"
+    for kind in ("cuda", "xpu"):
+        for index in range(getattr(torch, kind).device_count()):
+            properties: Any = getattr(torch, kind).get_device_properties(index)
+            memory = properties.total_memory / 2**30
+            found[f"{kind}:{index}"] = f"{properties.name}, {memory:.0f} GiB"
+    if torch.backends.mps.is_available():
+        found["mps"] = platform.processor() or platform.machine()
     return found
 
 

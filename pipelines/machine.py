@@ -6,19 +6,21 @@ from contextlib import suppress
 
 import torch
 
+_COUNTED = ("cuda", "xpu")  # devices that have names, and count their memory
+
 
 def wait_for(device: torch.device) -> None:
     """Until the device has done what it was told to."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
+    if device.type == "mps":
         torch.mps.synchronize()
+    elif device.type != "cpu":
+        getattr(torch, device.type).synchronize(device)
 
 
 def device_name(device: torch.device) -> str:
     """The device in words."""
-    if device.type == "cuda":
-        return f"{device}, {torch.cuda.get_device_name(device)}"
+    if device.type in _COUNTED:
+        return f"{device}, {getattr(torch, device.type).get_device_name(device)}"
     return f"{device}, {_processor()}"
 
 
@@ -41,11 +43,14 @@ def peak_memory_mb() -> float | None:
 
 
 def peak_gpu_memory_mb(device: torch.device) -> float | None:
-    """The most memory that tensors have held on a CUDA device, in MB."""
-    return torch.cuda.max_memory_allocated(device) / 1e6 if device.type == "cuda" else None
+    """The most memory that tensors have held on a CUDA or XPU device, in MB."""
+    if device.type not in _COUNTED:
+        return None
+    peak: int = getattr(torch, device.type).max_memory_allocated(device)
+    return peak / 1e6
 
 
 def forget_gpu_peak(device: torch.device) -> None:
     """Let the GPU's peak begin anew."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    if device.type in _COUNTED:
+        getattr(torch, device.type).reset_peak_memory_stats(device)

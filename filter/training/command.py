@@ -38,6 +38,7 @@ from .own_look.command import look
 from .phrases import every_phrase
 from .picture_stage import PictureLosses, PictureModel
 from .progress import follow
+from .teacher.command import teacher
 from .text import new_tokenizer
 
 SIZE = 256
@@ -99,6 +100,7 @@ app = typer.Typer(
 app.command("embedded")(train)
 app.command("distill")(distill)
 app.command("look")(look)
+app.command("teacher")(teacher)
 app.command("evidence")(evidence)
 
 

@@ -84,7 +84,7 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
         adversarial=adversarial, distillation=distillation, r1=r1, identity=identity,
         structure=structure, noise=noise, temporal=temporal,
     )  # fmt: skip
-    pictures = _learnt(data)
+    pictures = learnt_pictures(data)
     components = load_parts(find_model(teacher, "full"))
     side = side_of(components, size)
     console = Console(stderr=True)
@@ -98,11 +98,12 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
         shown = torch.stack([read_square(path, side) for path in _shown(data)]).float() / 127.5 - 1
         for step in follow(progress, stage, SHEET_EVERY):
             write_sheet(out / f"samples-{step:05d}.png", sheet(losses, shown))
-    save_student(out / "model", components, networks.student.unet, _looks(pictures))
+    save_student(out / "model", components, networks.student.unet, look_names(pictures))
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
 
 
-def _learnt(data: Path) -> list[Path]:
+def learnt_pictures(data: Path) -> list[Path]:
+    """Those of a folder that are trained on. Raises `SettingsError` where they are too few."""
     found = pictures_in(data) if data.is_dir() else []
     learnt = [path for path in found if not is_held_out(path)]
     if len(learnt) < FEWEST_PICTURES:
@@ -139,7 +140,7 @@ def read_captioned(
     return open_pictures(pictures, out, side)
 
 
-def _looks(pictures: list[Path]) -> list[str]:
+def look_names(pictures: list[Path]) -> list[str]:
     """The folders' names, where they are what the captions are."""
     names = {
         folder_caption(path) for path in pictures if captions_of(path) == (folder_caption(path),)

@@ -1,0 +1,1 @@
+"""Training a small diffusion model from nothing: a teacher for those who have none."""

@@ -42,8 +42,8 @@ from .teacher.command import teacher
 from .text import new_tokenizer
 
 SIZE = 256
-LATENT_RATE, PICTURE_RATE = 1.5e-3, 8e-4
-PICTURE_RATES = {"vae": 0.4, "critic": 0.3}
+LATENT_RATE, PICTURE_RATE = 1.5e-3, 5e-4
+PICTURE_RATES = {"vae": 0.5, "critic": 0.5}
 FEWEST_PICTURES = 8
 
 
@@ -51,9 +51,9 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder of photographs, searched through.")],
     out: Annotated[Path, typer.Option(help="Folder for the model and the state of the run.")],
     pictures: Annotated[int, typer.Option(min=1, help="How many to render and learn from.")] = 640,
-    autoencoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage one.")] = 1500,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 1200,
-    picture_steps: Annotated[int, typer.Option(min=1, help="Steps of stage three.")] = 4500,
+    autoencoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage one.")] = 4000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 4000,
+    picture_steps: Annotated[int, typer.Option(min=1, help="Steps of stage three.")] = 4000,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
@@ -76,9 +76,9 @@ def train(
         target = resolve_device(device)
         vae = _autoencoder(progress, out, autoencoder_steps, seed, target)
         samples = _samples(data)
-        denoiser = _denoiser(progress, out, vae, samples, steps=steps, seed=seed)
-        model = PictureModel(vae, denoiser)
-        _pictures(progress, out, model, samples, steps=picture_steps, seed=seed)
+        denoiser = _denoiser(
+            progress, out, vae, samples, steps=steps, picture_steps=picture_steps, seed=seed
+        )
     save_model(out / "model", vae.cpu(), denoiser.cpu())
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
 
@@ -150,29 +150,42 @@ def _advanced(progress: Progress, task: TaskID, planes: NDArray[np.float16]) -> 
 
 
 def _denoiser(
-    progress: Progress, out: Path, vae: Autoencoder, samples: Tensor, *, steps: int, seed: int
+    progress: Progress,
+    out: Path,
+    vae: Autoencoder,
+    samples: Tensor,
+    *,
+    steps: int,
+    picture_steps: int,
+    seed: int,
 ) -> Denoiser:
-    """The second stage, on latents, which is cheap."""
-    torch.manual_seed(seed + 1)
+    """The second stage and the third, in which the decoder learns too."""
     latents = _encode(progress, out, vae)
-    in_bfloat16 = vae.device.type == "cuda" or fastest_cpu_dtype() == torch.bfloat16
-    denoiser = Denoiser(new_tokenizer(every_phrase()), in_bfloat16)
-    denoiser.to(device=vae.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    losses = latent_losses(denoiser, latents, channel_importance(vae, latents))
-    stage = Stage("denoiser", denoiser, losses, out, steps, LATENT_RATE, seed)
+    importance = channel_importance(vae, latents)
+    denoiser = new_denoiser(vae.device, seed + 1)
+    coarse = latent_losses(denoiser, latents, importance)
+    stage = Stage("denoiser", denoiser, coarse, out, steps, LATENT_RATE, seed)
+    _watch(progress, stage, denoiser, vae, samples)
+    model = new_picture_model(vae, denoiser, seed + 2)
+    fine = PictureLosses(model, open_renders(out), importance, picture_steps)
+    stage = Stage("pictures", model, fine, out, picture_steps, PICTURE_RATE, seed, PICTURE_RATES)
     _watch(progress, stage, denoiser, vae, samples)
     return denoiser
 
 
-def _pictures(
-    progress: Progress, out: Path, model: PictureModel, samples: Tensor, *, steps: int, seed: int
-) -> None:
-    """The third stage: everything together, on pictures."""
-    torch.manual_seed(seed + 2)
-    model.to(device=model.vae.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    losses = PictureLosses(model, open_renders(out), steps)
-    stage = Stage("pictures", model, losses, out, steps, PICTURE_RATE, seed, PICTURE_RATES)
-    _watch(progress, stage, model.denoiser, model.vae, samples)
+def new_denoiser(device: torch.device, seed: int) -> Denoiser:
+    """What the second stage begins with."""
+    torch.manual_seed(seed)
+    in_bfloat16 = device.type == "cuda" or fastest_cpu_dtype() == torch.bfloat16
+    denoiser = Denoiser(new_tokenizer(every_phrase()), in_bfloat16)
+    return denoiser.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def new_picture_model(vae: Autoencoder, denoiser: Denoiser, seed: int) -> PictureModel:
+    """What the third stage begins with."""
+    torch.manual_seed(seed)
+    model = PictureModel(vae, denoiser)
+    return model.to(device=vae.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def _watch(

@@ -1,8 +1,8 @@
-"""The third stage: autoencoder, UNet and text encoder together, judged by the pictures they make.
+"""The third stage: UNet, text encoder and decoder together, judged by the pictures they make.
 
-Pixels and edges against the look's own rendering; a critic that learns what such renderings look
-like; a second view of the same place, moved by a few pixels, that must give the same picture; and
-what was encoded must still come back.
+Latents, pixels and edges against the look's own rendering; a critic that learns what such
+renderings look like; a second view of the same place, moved by a few pixels, that must give the
+same picture; and what was encoded must still come back.
 """
 
 import torch
@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from turbolens.filter.loading.folders import Autoencoder
 
-from .autoencoder_stage import PATCH, edge_loss, pixel_loss, statistics_loss
+from .autoencoder_stage import PATCH, edge_loss, pixel_loss
 from .data import Renders
-from .denoiser_stage import Denoiser, Request, look_share
+from .denoiser_stage import Denoiser, Request, latent_loss, look_share
 from .distill.losses import discriminator_loss, generator_loss
 from .loop import Losses
 from .text import WIDTH as TEXT_WIDTH
@@ -23,8 +23,8 @@ CROP = 128
 SINGLE, PAIRED = 6, 2  # places of a step; those paired are seen twice
 RECONSTRUCTED = 2  # photographs, and as many looks
 SENSOR_NOISE = 0.04  # the most of a camera's, standard deviation of images in −1…1
-STEADY, RECONSTRUCTION, STATISTICS = 0.7, 0.4, 0.05
-ADVERSARIAL_SHARE = 0.25  # of the pull on the decoder's last layer that the pixels have
+STEADY, RECONSTRUCTION = 0.25, 0.4
+ADVERSARIAL_SHARE = 0.4  # of the pull on the decoder's last layer that the pixels have
 CRITIC_FROM, JUDGED_FROM = 0.1, 0.2  # of all steps: it learns, then it is heard
 R1, R1_EVERY = 5.0, 8
 CRITIC_WIDTHS = 48, 96, 128
@@ -69,35 +69,54 @@ class Critic(nn.Module):
 
 
 class PictureModel(nn.Module):
-    """All that the stage trains."""
+    """All that the stage trains, and the encoder, which it does not.
+
+    Latents that moved would take the goal of the network with them.
+    """
 
     def __init__(self, vae: Autoencoder, denoiser: Denoiser) -> None:
         super().__init__()
         self.vae, self.denoiser, self.critic = vae, denoiser, Critic()
+        vae.encoder.requires_grad_(False)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in −1…1 → latents."""
+        latents: Tensor = self.vae.encode(
+            images.contiguous(memory_format=torch.channels_last)
+        ).latents
+        return latents
 
 
 class PictureLosses:
-    """The losses of one step of `steps`; every random number comes from the stage's generator."""
+    """The losses of one step of `steps`; every random number comes from the stage's generator.
 
-    def __init__(self, model: PictureModel, renders: Renders, steps: int) -> None:
-        self.model, self.renders, self.steps = model, renders, steps
+    importance: (channels,) what a change of a channel does to the picture.
+    """
+
+    def __init__(
+        self, model: PictureModel, renders: Renders, importance: Tensor, steps: int
+    ) -> None:
+        self.model, self.renders = model, renders
+        self.importance, self.steps = importance, steps
 
     def __call__(self, generator: torch.Generator, step: int) -> Losses:
-        """By name: pixels, edges, steady, reconstruction, statistics; adversarial and critic."""
+        """By name: latents, pixels, edges, steady, reconstruction; later adversarial and critic."""
         model, request = self.model, Request(generator, SINGLE + PAIRED)
         photographs, target, rows, moved = self.views(generator, request)
         given = photographs + self._sensor_noise(photographs, generator)
-        latents = model.vae.encode(given.contiguous(memory_format=torch.channels_last)).latents
+        latents = model.encode(given)
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         noise[SINGLE + PAIRED :] = noise[SINGLE : SINGLE + PAIRED]  # a filter's never changes
         words = request.embed(model.denoiser)[rows]
         strength = request.strength[rows].to(latents)
-        image = model.vae.decode(model.denoiser(latents, noise, strength, words)).sample
+        denoised = model.denoiser(latents, noise, strength, words)
+        image = model.vae.decode(denoised).sample
         losses = {
+            "latents": latent_loss(denoised, model.encode(target), self.importance),
             "pixels": pixel_loss(image, target),
             "edges": edge_loss(image, target),
             "steady": STEADY * views_apart(image[SINGLE:].chunk(2), moved),
-            "statistics": STATISTICS * statistics_loss(latents),
             "reconstruction": RECONSTRUCTION * self._reconstruction(latents, photographs, target),
         }
         about = (photographs, words.detach().mean(1), look_share(strength))
@@ -131,8 +150,8 @@ class PictureLosses:
         return (spread * torch.randn(photographs.shape, generator=generator)).to(photographs)
 
     def _reconstruction(self, latents: Tensor, photographs: Tensor, target: Tensor) -> Tensor:
-        styled = target[-RECONSTRUCTED:].contiguous(memory_format=torch.channels_last)
-        codes = torch.cat([latents[:RECONSTRUCTED], self.model.vae.encode(styled).latents])
+        styled = target[-RECONSTRUCTED:]
+        codes = torch.cat([latents[:RECONSTRUCTED], self.model.encode(styled)])
         wanted = torch.cat([photographs[:RECONSTRUCTED], styled])
         decoded = self.model.vae.decode(codes).sample
         return pixel_loss(decoded, wanted) + edge_loss(decoded, wanted)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from turbolens.filter.training.autoencoder_stage import new_autoencoder
+from turbolens.filter.training.autoencoder_stage import LATENT_CHANNELS, new_autoencoder
 from turbolens.filter.training.charts import write_curves
 from turbolens.filter.training.data import RENDERED, Renders
-from turbolens.filter.training.denoiser_stage import Denoiser, Request
+from turbolens.filter.training.denoiser_stage import Denoiser, Request, latent_loss
 from turbolens.filter.training.phrases import every_phrase
 from turbolens.filter.training.picture_stage import (
     ADVERSARIAL_SHARE,
@@ -24,6 +24,7 @@ from turbolens.filter.training.picture_stage import (
 from turbolens.filter.training.text import WIDTH, new_tokenizer
 
 STEPS = 100
+IMPORTANCE = torch.ones(LATENT_CHANNELS)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -56,7 +57,7 @@ def test_views_of_one_place_are_not_apart_and_wrongly_moved_ones_are() -> None:
 def test_second_views_show_the_same_place_moved_as_they_say(
     model: PictureModel, renders: Renders
 ) -> None:
-    losses, drawn = PictureLosses(model, renders, STEPS), generator(3)
+    losses, drawn = PictureLosses(model, renders, IMPORTANCE, STEPS), generator(3)
     photographs, target, rows, moved = losses.views(drawn, Request(drawn, SINGLE + PAIRED))
     assert photographs.shape == target.shape == (SINGLE + 2 * PAIRED, 3, CROP, CROP)
     assert rows[SINGLE:].tolist() == [*range(SINGLE, SINGLE + PAIRED)] * 2
@@ -75,8 +76,8 @@ def test_the_critic_and_what_it_judges_do_not_push_each_other() -> None:
 
 
 def test_the_critic_learns_first_and_is_heard_later(model: PictureModel, renders: Renders) -> None:
-    losses = PictureLosses(model, renders, STEPS)
-    always = {"pixels", "edges", "steady", "reconstruction", "statistics"}
+    losses = PictureLosses(model, renders, IMPORTANCE, STEPS)
+    always = {"latents", "pixels", "edges", "steady", "reconstruction"}
     assert set(losses(generator(), 0)) == always
     assert set(losses(generator(), 11)) == always | {"critic"}
     assert set(losses(generator(), 16)) == always | {"critic", "r1"}
@@ -86,7 +87,7 @@ def test_the_critic_learns_first_and_is_heard_later(model: PictureModel, renders
 def test_the_critics_pull_is_a_fixed_share_of_that_of_the_pixels(
     model: PictureModel, renders: Renders
 ) -> None:
-    losses = PictureLosses(model, renders, STEPS)(generator(), 50)
+    losses = PictureLosses(model, renders, IMPORTANCE, STEPS)(generator(), 50)
     last = model.vae.decoder.layers[-1].weight
     both = losses["pixels"] + losses["edges"]
     pull, asked = (
@@ -101,3 +102,27 @@ def test_losses_that_come_later_or_now_and_then_are_drawn_too(tmp_path: Path) ->
     file = tmp_path / "curves.png"
     write_curves(file, history)
     assert file.stat().st_size > 0
+
+
+def test_the_encoder_stands_still_and_all_else_learns(
+    model: PictureModel, renders: Renders
+) -> None:
+    losses = PictureLosses(model, renders, IMPORTANCE, STEPS)(generator(), 50)
+    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    assert all(weight.grad is None for weight in model.vae.encoder.parameters())
+    for learns in (
+        model.vae.decoder,
+        model.denoiser.unet,
+        model.denoiser.text_encoder,
+        model.critic,
+    ):
+        gradients = [each.grad for each in learns.parameters() if each.grad is not None]
+        assert sum(float(each.abs().sum()) for each in gradients) > 0
+    model.zero_grad(set_to_none=True)
+
+
+def test_channels_count_by_what_they_do() -> None:
+    wanted, importance = torch.zeros(1, 2, 3, 3), torch.tensor([3.0, 1.0])
+    first, second = (torch.eye(2)[index].view(1, 2, 1, 1).expand(1, 2, 3, 3) for index in (0, 1))
+    assert float(latent_loss(first, wanted, importance)) == pytest.approx(0.75)
+    assert float(latent_loss(second, wanted, importance)) == pytest.approx(0.25)

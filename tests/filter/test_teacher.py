@@ -58,9 +58,11 @@ def test_captions_are_dropped_at_random_so_that_guidance_works(losses: TeacherLo
     seen: list[str] = []
     forward = losses.teacher.forward
 
-    def listening(noisy: torch.Tensor, timesteps: torch.Tensor, texts: list[str]) -> torch.Tensor:
-        seen.extend(texts)
-        return forward(noisy, timesteps, texts)
+    def listening(
+        noisy: torch.Tensor, timesteps: torch.Tensor, captions: list[str]
+    ) -> torch.Tensor:
+        seen.extend(captions)
+        return forward(noisy, timesteps, captions)
 
     losses.teacher.forward = listening  # type: ignore[method-assign]
     for step in range(15):

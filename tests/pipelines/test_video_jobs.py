@@ -162,7 +162,6 @@ def program(body: str) -> list[str]:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `&`
         from turbolens.filter import MediaError
         from turbolens.pipelines.video import VideoOptions, filter_video
-from turbolens.pipelines.video_command import LONG, frames_of
         def same(frame): return frame
     """
     return [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(body)]

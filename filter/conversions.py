@@ -17,8 +17,8 @@ ResultT = TypeVar("ResultT")
 class Conversions:
     """Runs conversions on up to `threads` threads, each with a `FrameConverter` of its own.
 
-    Two conversions of a 720p frame take 3 ms of a processor, in which a fast GPU would filter it:
-    those of a batch must not come one after the other. swscale lets other threads run meanwhile.
+    Those of a batch must not come one after the other: a fast GPU would wait for them. swscale lets
+    other threads run meanwhile.
     Threads are started for the first batch and end with this object.
     """
 

@@ -44,8 +44,8 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
 def unused_card(traces: Iterable[Path] | None = None) -> str | None:
     """What to do where NVIDIA's driver is here and this PyTorch does not run on the card; or none.
 
-    `pip install torch` on Windows brings a PyTorch without CUDA, with which a card lies idle and
-    SDXL-Turbo takes a minute a frame. traces: files that tell of the driver.
+    `pip install torch` on Windows brings a PyTorch without CUDA, with which a card lies idle.
+    traces: files that tell of the driver.
     """
     if _is_available("cuda") or not any(map(Path.exists, traces or _NVIDIA)):
         return None

@@ -13,7 +13,7 @@ from .autoencoder_stage import LATENT_CHANNELS
 from .data import RENDERED, LatentRenders
 from .loop import Losses, StepLosses
 from .phrases import phrase
-from .text import WIDTH, new_text_encoder
+from .text import WIDTH, embeds_of, new_text_encoder
 
 BATCH = 24
 LATENT_CROP = 16  # latents a side: 128 pixels
@@ -83,12 +83,7 @@ class Denoiser(nn.Module):
 
     def embed(self, prompts: list[str]) -> Tensor:
         """(B, tokens, width) prompt_embeds."""
-        tokens = self.tokenizer(
-            prompts, padding="max_length", max_length=self.tokenizer.model_max_length,
-            truncation=True, return_tensors="pt",
-        )  # fmt: skip
-        embeds: Tensor = self.text_encoder(tokens.input_ids.to(self.text_encoder.device))[0]
-        return embeds
+        return embeds_of(self.tokenizer, self.text_encoder, prompts)
 
     def forward(self, latents: Tensor, noise: Tensor, strength: Tensor, embeds: Tensor) -> Tensor:
         """Clean latents, noise and strength (B,) → denoised latents, in one step."""

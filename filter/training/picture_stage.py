@@ -7,7 +7,6 @@ same picture; and what was encoded must still come back.
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from turbolens.filter.loading.folders import Autoencoder
@@ -15,6 +14,7 @@ from turbolens.filter.loading.folders import Autoencoder
 from .autoencoder_stage import PATCH, edge_loss, pixel_loss
 from .data import Renders
 from .denoiser_stage import Denoiser, Request, latent_loss, look_share
+from .distill.heads import held
 from .distill.losses import discriminator_loss, generator_loss
 from .loop import Losses
 from .text import WIDTH as TEXT_WIDTH
@@ -63,8 +63,7 @@ class Critic(nn.Module):
 
     def held(self, image: Tensor, photograph: Tensor, words: Tensor, share: Tensor) -> Tensor:
         """As `forward`, with weights that get no gradient: what the pictures are judged by."""
-        weights = {name: weight.detach() for name, weight in self.named_parameters()}
-        scores: Tensor = functional_call(self, weights, (image, photograph, words, share))
+        scores: Tensor = held(self, image, photograph, words, share)
         return scores
 
 
@@ -105,7 +104,7 @@ class PictureLosses:
         model, request = self.model, Request(generator, SINGLE + PAIRED)
         photographs, target, rows, moved = self.views(generator, request)
         given = photographs + self._sensor_noise(photographs, generator)
-        latents = model.encode(given)
+        latents, wanted = model.encode(given), model.encode(target)
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         noise[SINGLE + PAIRED :] = noise[SINGLE : SINGLE + PAIRED]  # a filter's never changes
         words = request.embed(model.denoiser)[rows]
@@ -113,11 +112,15 @@ class PictureLosses:
         denoised = model.denoiser(latents, noise, strength, words)
         image = model.vae.decode(denoised).sample
         losses = {
-            "latents": latent_loss(denoised, model.encode(target), self.importance),
+            "latents": latent_loss(denoised, wanted, self.importance),
             "pixels": pixel_loss(image, target),
             "edges": edge_loss(image, target),
             "steady": STEADY * views_apart(image[SINGLE:].chunk(2), moved),
-            "reconstruction": RECONSTRUCTION * self._reconstruction(latents, photographs, target),
+            "reconstruction": RECONSTRUCTION
+            * self._reconstruction(
+                torch.cat([latents[:RECONSTRUCTED], wanted[-RECONSTRUCTED:]]),
+                torch.cat([photographs[:RECONSTRUCTED], target[-RECONSTRUCTED:]]),
+            ),
         }
         about = (photographs, words.detach().mean(1), look_share(strength))
         if step >= CRITIC_FROM * self.steps:
@@ -149,12 +152,9 @@ class PictureLosses:
         spread = SENSOR_NOISE * torch.rand(len(photographs), 1, 1, 1, generator=generator) ** 2
         return (spread * torch.randn(photographs.shape, generator=generator)).to(photographs)
 
-    def _reconstruction(self, latents: Tensor, photographs: Tensor, target: Tensor) -> Tensor:
-        styled = target[-RECONSTRUCTED:]
-        codes = torch.cat([latents[:RECONSTRUCTED], self.model.encode(styled)])
-        wanted = torch.cat([photographs[:RECONSTRUCTED], styled])
-        decoded = self.model.vae.decode(codes).sample
-        return pixel_loss(decoded, wanted) + edge_loss(decoded, wanted)
+    def _reconstruction(self, latents: Tensor, images: Tensor) -> Tensor:
+        decoded = self.model.vae.decode(latents).sample
+        return pixel_loss(decoded, images) + edge_loss(decoded, images)
 
     def _critic(
         self, image: Tensor, target: Tensor, about: tuple[Tensor, Tensor, Tensor], step: int

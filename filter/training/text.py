@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 VOCABULARY = 2048
@@ -51,6 +52,16 @@ def _clip_tokenizer(
         )
         tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder)
         return tokenizer
+
+
+def embeds_of(tokenizer: CLIPTokenizer, encoder: CLIPTextModel, prompts: list[str]) -> Tensor:
+    """(B, tokens, width) prompt_embeds, through which gradients reach the encoder."""
+    tokens = tokenizer(
+        prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True,
+        return_tensors="pt",
+    )  # fmt: skip
+    embeds: Tensor = encoder(tokens.input_ids.to(encoder.device))[0]
+    return embeds
 
 
 def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:

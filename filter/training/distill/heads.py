@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,9 +50,14 @@ class Discriminator(nn.Module):
 
     def held(self, features: Sequence[Tensor], condition: Condition) -> list[Tensor]:
         """As `forward`, with weights that get no gradient: what the student is judged by."""
-        weights = {name: weight.detach() for name, weight in self.named_parameters()}
-        scores: list[Tensor] = functional_call(self, weights, (features, condition))
+        scores: list[Tensor] = held(self, features, condition)
         return scores
+
+
+def held(module: nn.Module, *inputs: Any) -> Any:
+    """What the module gives, with weights that get no gradient: inputs do."""
+    weights = {name: weight.detach() for name, weight in module.named_parameters()}
+    return functional_call(module, weights, inputs)
 
 
 class Head(nn.Module):

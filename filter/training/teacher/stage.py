@@ -13,7 +13,7 @@ from turbolens.filter.schedule import Schedule
 from turbolens.filter.training.data import LatentRenders, channel_importance
 from turbolens.filter.training.distill.captions import CaptionedPictures
 from turbolens.filter.training.loop import Losses
-from turbolens.filter.training.text import WIDTH, new_text_encoder
+from turbolens.filter.training.text import WIDTH, embeds_of, new_text_encoder
 
 DROPPED = 0.1  # of the captions, so that guidance has something to lead away from
 WIDTHS = (80, 112, 160)
@@ -59,11 +59,7 @@ class Teacher(nn.Module):
 
     def forward(self, noisy: Tensor, timesteps: Tensor, captions: list[str]) -> Tensor:
         """v̂(x_t, t, c) of noisy latents (B, C, h, w), timesteps (B,) and a caption each."""
-        tokens = self.tokenizer(
-            captions, padding="max_length", max_length=self.tokenizer.model_max_length,
-            truncation=True, return_tensors="pt",
-        )  # fmt: skip
-        embeds = self.text_encoder(tokens.input_ids.to(noisy.device))[0]
+        embeds = embeds_of(self.tokenizer, self.text_encoder, captions)
         predicted: Tensor = self.unet(
             noisy, timesteps, encoder_hidden_states=embeds, return_dict=False
         )[0]

@@ -1,6 +1,7 @@
 """`PatchedAutoencoderTiny`: a tiny autoencoder that works on patches of pixels, not on pixels."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from diffusers import AutoencoderTiny
@@ -103,6 +104,14 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
     def enable_slicing(self) -> None:
         """Not supported: a batch is always encoded at once."""
         raise NotImplementedError("PatchedAutoencoderTiny encodes whole batches; it has no slicing")
+
+
+def vae_scale_factor(vae: Any) -> int:
+    """How many pixels of a side one latent pixel stands for."""
+    if isinstance(vae, PatchedAutoencoderTiny):
+        return int(vae.spatial_scale_factor)
+    levels = len(vae.config.block_out_channels)
+    return int(2 ** (levels - 1))
 
 
 def _halvings(patch_size: int, encoder: Sequence[int], decoder: Sequence[int]) -> int:

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from .acceleration.trial import Run
 from .luma import halved, resized
-from .motion import Motion, MotionFeatures, warped_sharply
+from .motion import Motion, MotionFeatures
+from .warping import warped_sharply
 
 # Difference of the input's luma (0…255), along its motion, at which the past counts 1/e, at
 # sensitivity 0.5.

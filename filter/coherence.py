@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from .acceleration.trial import Run
 from .change import Change, InputView, moved_along, number, tolerance
-from .motion import SCALE, Motion, resized_flow, warped_sharply
+from .motion import SCALE, Motion
 from .settings import FilterSettings
+from .warping import resized_flow, warped_sharply
 
 # RMS difference of unit-variance latents at which the past counts 1/e, at sensitivity 0.5.
 _CHANGE_AT_HALF = 0.3

@@ -9,18 +9,12 @@ from threading import RLock
 
 import torch
 
-from .acceleration import (
-    Accelerated,
-    Fitting,
-    Parts,
-    backends_for,
-    keep_freed_memory,
-    prepared,
-)
+from .acceleration import Parts, backends_for, keep_freed_memory, prepared
 from .acceleration.coherence import AcceleratedCoherence
+from .acceleration.running import Running
 from .adapters.adapters import Adapters, check_adapters
 from .adapters.lora import LoraSource, as_sources
-from .autoencoder import PatchedAutoencoderTiny
+from .autoencoder import vae_scale_factor
 from .choices import Acceleration, VaeChoice
 from .cross_frame import is_remembering
 from .device import resolve_device, resolve_dtype, unused_card
@@ -42,9 +36,8 @@ class TurboModel:
     schedule: the noise schedule of the model. native_size: the longer side in pixels that it was
     made for. multiple: pixels that a working picture's sides must divide by. looks: the names its
     card lists. steps: how few and how many make a good picture. adapters: its LoRAs, ControlNet
-    and IP-Adapter. parts: what encodes, predicts and decodes, run plainly. coherence: how motion is
-    seen and results are held here. lock: held while a frame is computed, since torch is fastest
-    one frame at a time.
+    and IP-Adapter. parts: what encodes, predicts and decodes, run plainly. lock: held while a frame
+    is computed, since torch is fastest one frame at a time.
     """
 
     def __init__(
@@ -141,47 +134,37 @@ class TurboModel:
         backends = backends_for(acceleration, self.device, self.dtype)
         if quick and acceleration == "auto":
             backends = [backend for backend in backends if backend.takes != "minutes"]
-        exact = [backend for backend in backends if not backend.coarse]
         with self.lock:
             self._accelerated_version = self.weights_version
-            self.coherence = AcceleratedCoherence(self.device, exact, wait=wait)
-            self._encoder, self._predictor, self._decoder = (
-                Fitting(Accelerated(part, ways, wait=wait))
-                for part, ways in (
-                    (self.parts.encoder, exact),
-                    (self.parts.predictor, backends),
-                    (self.parts.decoder, exact),
-                )
-            )
+            self._running = Running.by(backends, self.parts, self.device, wait=wait)
         return self
+
+    @property
+    def coherence(self) -> AcceleratedCoherence:
+        """How motion is seen and results are held here."""
+        return self._running.coherence
 
     @property
     def accelerations(self) -> dict[str, str]:
         """What runs the networks and coherence now, part by part, for the shape used last."""
-        return {type(part.part).__name__.lower(): part.latest for part in self._accelerated}
+        parts = self._running.accelerated
+        return {type(part.part).__name__.lower(): part.latest for part in parts}
 
     @property
     def settling(self) -> bool:
         """Whether it will soon run another way: the time of a frame tells little yet."""
-        return any(part.settling for part in self._accelerated)
-
-    @property
-    def _accelerated(self) -> tuple[Accelerated, ...]:
-        networks = self._encoder, self._predictor, self._decoder
-        return *(each.accelerated for each in networks), *self.coherence.parts
+        return any(part.settling for part in self._running.accelerated)
 
     @contextmanager
     def plainly(self) -> Iterator[None]:
         """Within it everything runs in plain PyTorch: what accelerations are compared with."""
         with self.lock:
-            fast = self._encoder, self._predictor, self._decoder
-            coherence = self.coherence
+            fast = self._running
             self.accelerate("none")
             try:
                 yield
             finally:
-                self._encoder, self._predictor, self._decoder = fast
-                self.coherence = coherence
+                self._running = fast
 
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> torch.Tensor:
@@ -197,13 +180,13 @@ class TurboModel:
     def encode_pictures(self, pictures: Sequence[torch.Tensor]) -> torch.Tensor:
         """Pictures uint8 (H, W, 3) of one size → the latents of all of them, as `encode`."""
         with self.lock:
-            return self._encoder(stacked_on(pictures, self.device))
+            return self._running.encoder(stacked_on(pictures, self.device))
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Scaled latents → image (B, 3, H, W) about -1…1, not clamped."""
         with self.lock:
-            return self._decoder(latents)
+            return self._running.decoder(latents)
 
     @torch.inference_mode()
     def predict(self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds) -> torch.Tensor:
@@ -259,9 +242,9 @@ class TurboModel:
         if loras.moving or is_remembering():
             return self.parts.predictor
         if loras.version != self._accelerated_version:
-            self._predictor.accelerated.renew()
+            self._running.predictor.accelerated.renew()
             self._accelerated_version = loras.version
-        return partial(self._predictor, gain=self.schedule.error_gain(timestep))
+        return partial(self._running.predictor, gain=self.schedule.error_gain(timestep))
 
     def _predict_beyond_text(
         self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds
@@ -295,14 +278,6 @@ class TurboModel:
     def __repr__(self) -> str:
         dtype = str(self.dtype).removeprefix("torch.")
         return f"TurboModel({self.name!r}, device={str(self.device)!r}, dtype={dtype!r})"
-
-
-def vae_scale_factor(vae: Autoencoder) -> int:
-    """How many pixels of a side one latent pixel stands for."""
-    if isinstance(vae, PatchedAutoencoderTiny):
-        return int(vae.spatial_scale_factor)
-    levels = len(vae.config.block_out_channels)
-    return int(2 ** (levels - 1))
 
 
 def _prompt_encoder(

@@ -9,24 +9,23 @@ Patches are compared without their means, pictures without their contrast: light
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import product
 
 import torch
 from torch.nn import functional as F
 
-from .luma import halved, resized
+from .luma import halved
+from .patches import PATCH, Level
+from .warping import resized_flow, warped
 
 SCALE = 2  # flow is found on pictures of half the size: a quarter has 1.2 times the error
 _LEVELS = 5
-_PATCH = 8  # pixels of a level; patches do not overlap: overlapping by half costs 4 times as much
 _ITERATIONS = 2  # on the finest level, where there are most patches, one that starts from one guess
-_DAMPING = 1e-3 * _PATCH**2  # of the Hessian of a patch of unit variance
 _FLAT = 0.02  # standard deviation (of 1) below which a picture is not stretched further
 _NO_TEXTURE = 0.02  # variance of the mismatch at which a patch's vote begins to fade
 _OTHER_GUESS = 1.05  # how much better the first guess may look to lose against another
 _MATCH_FLOOR = 0.05  # variance that every patch is thought to have, so that noise is no mismatch
-_PUT_BACK = 1.45  # of the blur of a bilinear warp: with 1.25 a tenth of the detail is lost
 _ROUND_TRIP = (0.2, 4.0)  # tolerance of forward and back: share of the squared length, px²
 
 
@@ -62,10 +61,10 @@ class MotionFeatures:
     def __init__(self, luma: torch.Tensor) -> None:
         self.height, self.width = luma.shape[-2:]
         level = (luma - luma.mean()) / (luma.std() + _FLAT * 127.5)
-        self.levels = [_Level(level)]
-        while len(self.levels) < _LEVELS and min(level.shape[-2:]) >= 2 * _PATCH:
+        self.levels = [Level(level)]
+        while len(self.levels) < _LEVELS and min(level.shape[-2:]) >= 2 * PATCH:
             level = halved(level)
-            self.levels.append(_Level(level))
+            self.levels.append(Level(level))
 
     def motion_from(self, past: "MotionFeatures") -> Motion:
         """How this picture came from the one before, which has the same size."""
@@ -80,126 +79,7 @@ class MotionFeatures:
         return Motion(flow * SCALE, _agreement(flow * SCALE, back * SCALE), mismatch)
 
 
-def resized_flow(flow: torch.Tensor, height: int, width: int, scale: float) -> torch.Tensor:
-    """Flow in pixels of a picture `scale` times as fine as it → another grid, in its own pixels."""
-    h, w = flow.shape[-2:]
-    return resized(flow, height, width) * _pair(
-        width / (w * scale), height / (h * scale), flow.device
-    )
-
-
-def warped(image: torch.Tensor, flow: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
-    """`image` (1, C, H, W) sampled at p + flow(p), flow in pixels; beyond the rim the rim is seen.
-
-    mode: bilinear, or bicubic (Keys 1981, a = −0.75).
-    """
-    h, w = image.shape[-2:]
-    step = _pair(2 / max(w - 1, 1), 2 / max(h - 1, 1), flow.device)
-    grid = _corner_grid(h, w, flow.device) + (flow * step).permute(0, 2, 3, 1)
-    return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=True)
-
-
-def warped_sharply(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    """As `warped`, bilinear, with what that blurs put back: half as costly as a bicubic kernel.
-
-    Linear interpolation at a fraction t between pixels errs by t(1 − t)/2 of the second derivative;
-    here of the Laplacian, by the mean of both fractions, and half as much again: what is warped
-    again and again is blurred by errors of the flow too.
-    """
-    moved = warped(image, flow)
-    fraction = flow - flow.floor()
-    blurred = (fraction * (1.0 - fraction)).sum(dim=1, keepdim=True) * (_PUT_BACK / 4)
-    return moved.sub_(blurred * _laplacian(moved))
-
-
-def _laplacian(image: torch.Tensor) -> torch.Tensor:
-    """Sums of the four neighbours less four times the middle; shifts cost a tenth of a kernel."""
-    rimmed = F.pad(image, (1, 1, 1, 1), mode="replicate")
-    summed = rimmed[..., :-2, 1:-1] + rimmed[..., 2:, 1:-1]
-    summed += rimmed[..., 1:-1, :-2]
-    summed += rimmed[..., 1:-1, 2:]
-    return summed.sub_(image, alpha=4)
-
-
-class _Level:
-    """One level of a picture, cut into patches: values, gradients and inverse Hessians."""
-
-    def __init__(self, picture: torch.Tensor) -> None:
-        h, w = picture.shape[-2:]
-        missing = max(_PATCH - w, -w % _PATCH), max(_PATCH - h, -h % _PATCH)
-        self.picture = F.pad(picture, (0, missing[0], 0, missing[1]), mode="replicate")
-        self.height, self.width = self.picture.shape[-2:]
-        self.rows, self.columns = self.height // _PATCH, self.width // _PATCH
-
-    @cached_property
-    def _patches(self) -> torch.Tensor:
-        """(P, 3, 64): values and both gradients, without the patch's means."""
-        padded = F.pad(self.picture, (1, 1, 1, 1), mode="replicate")
-        across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
-        down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
-        channels = torch.cat([self.picture, across, down], dim=1)
-        cut = channels.view(3, self.rows, _PATCH, self.columns, _PATCH).permute(1, 3, 0, 2, 4)
-        patches = cut.reshape(-1, 3, _PATCH**2)
-        return patches - patches.mean(dim=-1, keepdim=True)
-
-    @cached_property
-    def values(self) -> torch.Tensor:
-        """(P, 64) of mean 0."""
-        return self._patches[:, 0]
-
-    @cached_property
-    def gradients(self) -> torch.Tensor:
-        """(P, 2, 64) of mean 0, so that products with them ignore the other picture's mean."""
-        return self._patches[:, 1:].contiguous()
-
-    @cached_property
-    def variance(self) -> torch.Tensor:
-        """(P,)"""
-        return self.values.square().mean(dim=-1)
-
-    @cached_property
-    def _products(self) -> torch.Tensor:
-        """(P, 2, 3): gradients · (values, gradients)."""
-        return torch.bmm(self.gradients, self._patches.transpose(1, 2))
-
-    @cached_property
-    def inverse_hessians(self) -> torch.Tensor:
-        """(P, 2, 2), damped."""
-        xx, xy = self._products[:, 0, 1] + _DAMPING, self._products[:, 0, 2]
-        yy = self._products[:, 1, 2] + _DAMPING
-        adjugate = torch.stack([yy, -xy, -xy, xx], dim=-1).view(-1, 2, 2)
-        return adjugate / (xx * yy - xy * xy)[:, None, None]
-
-    def seen_in(self, other: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
-        """The other picture (1, 1, h, w) under each patch, moved by (…, P, 2): (…, P, 64)."""
-        step = _pair(2 / (self.width - 1), 2 / (self.height - 1), moves.device).view(2)
-        points = _patch_grid(self.height, self.width, moves.device)
-        grid = points + (moves * step).unsqueeze(-2)
-        seen = F.grid_sample(other, grid.view(1, -1, _PATCH**2, 2), mode="bilinear",
-                             padding_mode="border", align_corners=True)  # fmt: skip
-        return seen.view(*moves.shape[:-1], -1)
-
-    def mismatch(self, seen: torch.Tensor) -> torch.Tensor:
-        """Variance of what is seen less the patch: (…, P)."""
-        apart = seen - self.values
-        mean = apart.mean(dim=-1)
-        return apart.square().mean(dim=-1) - mean.square()
-
-    def refined(self, moves: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-        """One step of Gauss and Newton for every patch, of at most a pixel: (P, 2).
-
-        seen: what is seen after the moves so far.
-        """
-        slope = torch.bmm(self.gradients, seen.unsqueeze(-1)) - self._products[:, :, :1]
-        return moves - torch.bmm(self.inverse_hessians, slope)[..., 0].clamp(-1.0, 1.0)
-
-    def on_grid(self, per_patch: torch.Tensor) -> torch.Tensor:
-        """(P, C) → (1, C, height, width), bilinear between the centres of patches."""
-        grid = per_patch.t().reshape(1, -1, self.rows, self.columns)
-        return resized(grid, self.height, self.width)
-
-
-def _search(now: Sequence[_Level], past: Sequence[_Level]) -> tuple[torch.Tensor, torch.Tensor]:
+def _search(now: Sequence[Level], past: Sequence[Level]) -> tuple[torch.Tensor, torch.Tensor]:
     """Flow (1, 2, height, width) of the finest level in its pixels, and the share not found."""
     flow, mismatch = None, now[0].values.new_zeros(1, 1, 1, 1)
     for index in reversed(range(len(now))):
@@ -212,7 +92,7 @@ def _search(now: Sequence[_Level], past: Sequence[_Level]) -> tuple[torch.Tensor
     return now[0].picture.new_zeros(0) if flow is None else flow, mismatch
 
 
-def _guesses(level: _Level, coarser: torch.Tensor | None, *, alone: bool) -> torch.Tensor:
+def _guesses(level: Level, coarser: torch.Tensor | None, *, alone: bool) -> torch.Tensor:
     """(K, P, 2): the likeliest first, or that one alone."""
     if coarser is None:
         every = _small_moves(level.values.device)
@@ -220,7 +100,7 @@ def _guesses(level: _Level, coarser: torch.Tensor | None, *, alone: bool) -> tor
     flow = _doubled(coarser, 1)
     flow = F.pad(flow, (0, max(0, level.width - flow.shape[-1]),
                         0, max(0, level.height - flow.shape[-2])), mode="replicate")  # fmt: skip
-    middle = slice(_PATCH // 2, None, _PATCH)
+    middle = slice(PATCH // 2, None, PATCH)
     inherited = flow[0, :, : level.height, : level.width][:, middle, middle].reshape(2, -1).t()
     if alone:
         return inherited[None]
@@ -229,7 +109,7 @@ def _guesses(level: _Level, coarser: torch.Tensor | None, *, alone: bool) -> tor
 
 
 def _best_moves(
-    level: _Level, other: torch.Tensor, guesses: torch.Tensor
+    level: Level, other: torch.Tensor, guesses: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The moves (P, 2) that fit best, refined where that helps, and their mismatch (P,)."""
     every = level.seen_in(other, guesses)
@@ -241,7 +121,7 @@ def _best_moves(
     best = (costs * handicap).argmin(dim=0, keepdim=True)
     start = guesses.gather(0, best.unsqueeze(-1).expand(-1, -1, 2))[0]
     cost = costs.gather(0, best)[0]
-    seen = every.gather(0, best.unsqueeze(-1).expand(-1, -1, _PATCH**2))[0]
+    seen = every.gather(0, best.unsqueeze(-1).expand(-1, -1, PATCH**2))[0]
     moves = start
     for _ in range(_ITERATIONS):
         moves = level.refined(moves, seen)
@@ -251,14 +131,14 @@ def _best_moves(
     return torch.where(better[:, None], moves, start), torch.minimum(cost, refined)
 
 
-def _densified(level: _Level, moves: torch.Tensor, cost: torch.Tensor) -> torch.Tensor:
+def _densified(level: Level, moves: torch.Tensor, cost: torch.Tensor) -> torch.Tensor:
     """Moves of patches → flow between them; those that fit better count more."""
     weight = 1.0 / (_NO_TEXTURE + cost[:, None])
     summed = level.on_grid(torch.cat([moves * weight, weight], dim=1))
     return summed[:, :2] / summed[:, 2:]
 
 
-def _mismatch(level: _Level, cost: torch.Tensor) -> torch.Tensor:
+def _mismatch(level: Level, cost: torch.Tensor) -> torch.Tensor:
     known = level.variance + _MATCH_FLOOR
     share = torch.minimum(cost, known).sum() / known.sum()
     return share.view(1, 1, 1, 1)
@@ -280,30 +160,8 @@ def _doubled(flow: torch.Tensor, times: int) -> torch.Tensor:
     return factor * F.interpolate(flow, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
-@lru_cache(maxsize=64)
-def _pair(x: float, y: float, device: torch.device) -> torch.Tensor:
-    return torch.tensor([x, y], device=device).view(1, 2, 1, 1)
-
-
 @lru_cache(maxsize=8)
 def _small_moves(device: torch.device) -> torch.Tensor:
     """(25, 2), the smallest first."""
     every = sorted(product(range(-2, 3), repeat=2), key=lambda move: move[0] ** 2 + move[1] ** 2)
     return torch.tensor(every, dtype=torch.float32, device=device)
-
-
-@lru_cache(maxsize=32)
-def _corner_grid(height: int, width: int, device: torch.device) -> torch.Tensor:
-    """(1, height, width, 2): x and y in −1…1."""
-    down, across = torch.meshgrid(
-        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
-    )
-    return torch.stack([across, down], dim=-1)[None].to(device)
-
-
-@lru_cache(maxsize=32)
-def _patch_grid(height: int, width: int, device: torch.device) -> torch.Tensor:
-    """(P, 64, 2): the same points, patch after patch."""
-    grid = _corner_grid(height, width, device)[0]
-    cut = grid.view(height // _PATCH, _PATCH, width // _PATCH, _PATCH, 2)
-    return cut.transpose(1, 2).reshape(-1, _PATCH**2, 2).contiguous()

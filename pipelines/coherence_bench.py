@@ -1,14 +1,13 @@
 """The measures of coherence, row by row, on exact scenes, photographs and clips. Prints nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean, median
 from time import perf_counter
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.change import InputView
@@ -26,73 +25,17 @@ from .coherence_measures import (
     static_gain,
     warp_error,
 )
-from .coherence_rows import ROWS, Row, RowName, make_row
+from .coherence_report import CoherenceReport, ReprojectionResult, RowResult
+from .coherence_rows import ROWS, Pixels, Row, RowName, make_row
 from .machine import wait_for
 from .test_scene import TestScene
 
-Pixels = NDArray[np.uint8]
 SETTLE = 10  # frames until a blended stream has reached its steady state
 STATIC_NOISE = (2.0, 4.0)  # levels
 GHOST_AGE = 2  # frames after something was uncovered
 SCENE_NOISE = 2.0
 SLOW = 3  # frames of the camera for one of the model, where results are reprojected
 CHANGED_PROMPT = "pencil sketch"
-
-
-@dataclass
-class RowResult:
-    """The measures of one row; see the names in docs/coherence.md.
-
-    static_gain: by the deviation of the sensor noise in levels. warp_error and flicker in levels,
-    flicker on the still photograph at the loudest noise. ghosting as a share of the range.
-    """
-
-    name: RowName
-    static_gain: dict[float, float] = field(default_factory=dict)
-    warp_error: float = float("nan")
-    ghosting: float = float("nan")
-    detail: float = float("nan")
-    flicker: float = float("nan")
-    response: int = 0
-    cuts_identical: int = 0
-    strip: list[Pixels] = field(default_factory=list, repr=False)
-
-
-@dataclass(frozen=True)
-class ReprojectionResult:
-    """Of three frames one is filtered, two are shown by `FrameFilter.reproject`, or by repeating.
-
-    error, repeated_error: distance in levels from the true result of these frames. warp_error: of
-    the video that is shown. detail: of the reprojected frames, over that of the true ones.
-    """
-
-    error: float
-    repeated_error: float
-    warp_error: float
-    repeated_warp_error: float
-    detail: float
-
-
-@dataclass(frozen=True)
-class CoherenceReport:
-    """All rows, and what is measured of ours alone.
-
-    input_warp_error: the input's own, in levels. cuts: how many there were in the scene. found,
-    false_cuts: cuts that were and were not true, of `cut_frames` frames with flashes, steps of
-    exposure and pans. cost_ms, frame_ms: medians of all coherence work and of the whole frame.
-    """
-
-    rows: tuple[RowResult, ...]
-    input_warp_error: float
-    cuts: int
-    cut_frames: int
-    true_cuts: int
-    found: int
-    false_cuts: int
-    cost_ms: float
-    frame_ms: float
-    reprojection: ReprojectionResult
-    inputs: list[Pixels]
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from .filter_loading import load_model
 from .model_options import ModelChoice
 
 if TYPE_CHECKING:
-    from .coherence_bench import CoherenceReport
     from .coherence_clips import ClipResult, FlowResult
+    from .coherence_report import CoherenceReport
 
 STRENGTH, STEADINESS = (FilterSettings.model_fields[name].default for name in
                         ("strength", "steadiness"))  # fmt: skip

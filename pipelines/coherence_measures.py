@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from turbolens.filter.motion import warped
+from turbolens.filter.warping import warped
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]

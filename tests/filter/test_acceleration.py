@@ -253,7 +253,7 @@ def test_a_quick_start_leaves_out_what_takes_minutes_unless_it_is_named(
             ("compile", True, 2),
         ):
             model.accelerate(acceleration, quick=quick)  # type: ignore[arg-type]
-            assert len(model._predictor.accelerated.backends) == count
+            assert len(model._running.predictor.accelerated.backends) == count
     finally:
         monkeypatch.undo()
         model.accelerate("none")

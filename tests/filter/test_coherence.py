@@ -7,7 +7,7 @@ from turbolens.filter import FilterSettings
 from turbolens.filter.change import Change, InputView, Seeing
 from turbolens.filter.coherence import Coherence, scene_change, stillness
 from turbolens.filter.luma import luma_of
-from turbolens.filter.motion import warped
+from turbolens.filter.warping import warped
 
 SHAPE = (1, 4, 16, 16)
 SIDE = 128

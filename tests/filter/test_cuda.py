@@ -54,7 +54,7 @@ def test_live_settings_are_followed_without_another_capture(
             each.update(**changes)
         expected, got = (each(pictures(1)[0]) for each in filters)
         assert agreement_db(torch.from_numpy(expected), torch.from_numpy(got)) > 35.0
-    assert len(fast._predictor.accelerated.chosen) == 1
+    assert len(fast._running.predictor.accelerated.chosen) == 1
 
 
 def test_a_result_is_not_written_over_by_the_next(fast: TurboModel) -> None:

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from turbolens.filter.motion import warped
 from turbolens.filter.training.distill.losses import (
     discriminator_loss,
     distillation_loss,
@@ -22,6 +21,7 @@ from turbolens.filter.training.distill.temporal import (
     temporal_loss,
     warped_photographs,
 )
+from turbolens.filter.warping import warped
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:

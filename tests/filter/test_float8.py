@@ -1,6 +1,7 @@
 """float8 for large matrix products: near enough, beside weights that are shared and untouched."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,8 @@ def test_a_loras_weights_are_rounded_once_they_are_added_in(
     file = save_lora(tmp_path / "one.safetensors", lora_tensors({"unet": sd_pipeline.unet}, 2))
     model = TurboModel.load(sd_folder, device="cpu", dtype="float32", loras=[f"{file}:0"])
     way, embeds = Uncompiled(), PromptEmbeds(torch.randn(1, 20, 8))
-    model._predictor = Fitting(Accelerated(model.parts.predictor, [way], wait=True))
+    fitting = Fitting(Accelerated(model.parts.predictor, [way], wait=True))
+    model._running = replace(model._running, predictor=fitting)
     noisy = torch.randn(1, 4, 16, 16)
     results = []
     for weight in (0.0, 1.0):

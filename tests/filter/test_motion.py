@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from turbolens.filter.luma import halved, luma_of, resized
-from turbolens.filter.motion import Motion, MotionFeatures, resized_flow, warped
+from turbolens.filter.motion import Motion, MotionFeatures
+from turbolens.filter.warping import resized_flow, warped
 
 HEIGHT, WIDTH = 160, 224
 

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
+from turbolens.filter.autoencoder import vae_scale_factor
 from turbolens.filter.device import resolve_device
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.folders import Autoencoder
 from turbolens.filter.loading.locating import find_model
-from turbolens.filter.model import vae_scale_factor
 from turbolens.filter.training.charts import write_sheet
 from turbolens.filter.training.distill.captions import CaptionedPictures
 from turbolens.filter.training.distill.command import learnt_pictures, look_names, read_captioned

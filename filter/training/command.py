@@ -29,6 +29,7 @@ from .data import (
     read_square,
     render,
 )
+from .decoder_stage import DecoderLosses, let_the_decoder_learn
 from .denoiser_stage import Denoiser, latent_losses
 from .distill.command import distill
 from .evidence.command import evidence
@@ -42,18 +43,20 @@ from .teacher.command import teacher
 from .text import new_tokenizer
 
 SIZE = 256
-LATENT_RATE, PICTURE_RATE = 1.5e-3, 5e-4
-PICTURE_RATES = {"vae": 0.5, "critic": 0.5}
+LATENT_RATE, PICTURE_RATE, DECODER_RATE = 1.5e-3, 5e-4, 2.5e-4
+PICTURE_RATES = {"critic": 0.5}
 FEWEST_PICTURES = 8
 
 
-def train(
+def train(  # noqa: PLR0913 - each one is an option of the command
+    *,
     data: Annotated[Path, typer.Option(help="Folder of photographs, searched through.")],
     out: Annotated[Path, typer.Option(help="Folder for the model and the state of the run.")],
     pictures: Annotated[int, typer.Option(min=1, help="How many to render and learn from.")] = 640,
     autoencoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage one.")] = 4000,
     steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 4000,
-    picture_steps: Annotated[int, typer.Option(min=1, help="Steps of stage three.")] = 4000,
+    picture_steps: Annotated[int, typer.Option(min=1, help="Steps of stage three.")] = 2500,
+    decoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage four.")] = 600,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
@@ -77,8 +80,9 @@ def train(
         vae = _autoencoder(progress, out, autoencoder_steps, seed, target)
         samples = _samples(data)
         denoiser = _denoiser(
-            progress, out, vae, samples, steps=steps, picture_steps=picture_steps, seed=seed
-        )
+            progress, out, vae, samples, seed=seed,
+            steps=steps, picture_steps=picture_steps, decoder_steps=decoder_steps,
+        )  # fmt: skip
     save_model(out / "model", vae.cpu(), denoiser.cpu())
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
 
@@ -157,9 +161,10 @@ def _denoiser(
     *,
     steps: int,
     picture_steps: int,
+    decoder_steps: int,
     seed: int,
 ) -> Denoiser:
-    """The second stage and the third, in which the decoder learns too."""
+    """The second stage, the third, in which pictures count, and the decoder's own."""
     latents = _encode(progress, out, vae)
     importance = channel_importance(vae, latents)
     denoiser = new_denoiser(vae.device, seed + 1)
@@ -169,6 +174,10 @@ def _denoiser(
     model = new_picture_model(vae, denoiser, seed + 2)
     fine = PictureLosses(model, open_renders(out), importance, picture_steps)
     stage = Stage("pictures", model, fine, out, picture_steps, PICTURE_RATE, seed, PICTURE_RATES)
+    _watch(progress, stage, denoiser, vae, samples)
+    let_the_decoder_learn(model)
+    last = DecoderLosses(model, open_renders(out), importance, 0)  # 0: the critic is heard at once
+    stage = Stage("decoder", model, last, out, decoder_steps, DECODER_RATE, seed)
     _watch(progress, stage, denoiser, vae, samples)
     return denoiser
 

@@ -1,8 +1,8 @@
-"""The third stage: UNet, text encoder and decoder together, judged by the pictures they make.
+"""The third stage: UNet and text encoder, judged by the pictures that the decoder makes of theirs.
 
 Latents, pixels and edges against the look's own rendering; a critic that learns what such
-renderings look like; a second view of the same place, moved by a few pixels, that must give the
-same picture; and what was encoded must still come back.
+renderings look like; and a second view of the same place, moved by a few pixels, that must give the
+same picture.
 """
 
 import torch
@@ -21,11 +21,10 @@ from .text import WIDTH as TEXT_WIDTH
 
 CROP = 128
 SINGLE, PAIRED = 6, 2  # places of a step; those paired are seen twice
-RECONSTRUCTED = 2  # photographs, and as many looks
 SENSOR_NOISE = 0.04  # the most of a camera's, standard deviation of images in −1…1
-STEADY, RECONSTRUCTION = 0.25, 0.4
-ADVERSARIAL_SHARE = 0.4  # of the pull on the decoder's last layer that the pixels have
-CRITIC_FROM, JUDGED_FROM = 0.1, 0.2  # of all steps: it learns, then it is heard
+STEADY = 0.25
+ADVERSARIAL_SHARE = 0.25  # of the pull on the picture that its pixels and edges have
+CRITIC_FROM, JUDGED_FROM = 0.06, 0.14  # of all steps: it learns, then it is heard
 R1, R1_EVERY = 5.0, 8
 CRITIC_WIDTHS = 48, 96, 128
 
@@ -68,15 +67,17 @@ class Critic(nn.Module):
 
 
 class PictureModel(nn.Module):
-    """All that the stage trains, and the encoder, which it does not.
+    """All that the stage trains, and the autoencoder, which it does not.
 
-    Latents that moved would take the goal of the network with them.
+    Latents that moved would take the goal of the network with them. A decoder that learns beside
+    the network agrees with it on blur: where lines are thin and their places uncertain, as in neon,
+    a blurred picture is nearer to all of them than any sharp one.
     """
 
     def __init__(self, vae: Autoencoder, denoiser: Denoiser) -> None:
         super().__init__()
         self.vae, self.denoiser, self.critic = vae, denoiser, Critic()
-        vae.encoder.requires_grad_(False)
+        vae.requires_grad_(False)
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
@@ -100,7 +101,7 @@ class PictureLosses:
         self.importance, self.steps = importance, steps
 
     def __call__(self, generator: torch.Generator, step: int) -> Losses:
-        """By name: latents, pixels, edges, steady, reconstruction; later adversarial and critic."""
+        """By name: latents, pixels, edges, steady; later adversarial and critic."""
         model, request = self.model, Request(generator, SINGLE + PAIRED)
         photographs, target, rows, moved = self.views(generator, request)
         given = photographs + self._sensor_noise(photographs, generator)
@@ -116,18 +117,13 @@ class PictureLosses:
             "pixels": pixel_loss(image, target),
             "edges": edge_loss(image, target),
             "steady": STEADY * views_apart(image[SINGLE:].chunk(2), moved),
-            "reconstruction": RECONSTRUCTION
-            * self._reconstruction(
-                torch.cat([latents[:RECONSTRUCTED], wanted[-RECONSTRUCTED:]]),
-                torch.cat([photographs[:RECONSTRUCTED], target[-RECONSTRUCTED:]]),
-            ),
         }
         about = (photographs, words.detach().mean(1), look_share(strength))
         if step >= CRITIC_FROM * self.steps:
             losses |= self._critic(image, target, about, step)
         if step >= JUDGED_FROM * self.steps:
             judged = generator_loss([model.critic.held(image, *about)])
-            losses["adversarial"] = judged * self._balance(losses, judged)
+            losses["adversarial"] = judged * balance(losses, judged, image)
         return losses
 
     def views(
@@ -152,10 +148,6 @@ class PictureLosses:
         spread = SENSOR_NOISE * torch.rand(len(photographs), 1, 1, 1, generator=generator) ** 2
         return (spread * torch.randn(photographs.shape, generator=generator)).to(photographs)
 
-    def _reconstruction(self, latents: Tensor, images: Tensor) -> Tensor:
-        decoded = self.model.vae.decode(latents).sample
-        return pixel_loss(decoded, images) + edge_loss(decoded, images)
-
     def _critic(
         self, image: Tensor, target: Tensor, about: tuple[Tensor, Tensor, Tensor], step: int
     ) -> Losses:
@@ -169,14 +161,14 @@ class PictureLosses:
             losses["r1"] = R1 * R1_EVERY * slope.square().sum((1, 2, 3)).mean()
         return losses
 
-    def _balance(self, losses: Losses, judged: Tensor) -> Tensor:
-        """The weight by which the critic pulls at the decoder's last layer by a fixed share of
-        what pixels and edges do (Esser et al., 2021)."""
-        last = self.model.vae.decoder.layers[-1].weight
-        asked = torch.autograd.grad(losses["pixels"] + losses["edges"], last, retain_graph=True)[0]
-        pull = torch.autograd.grad(judged, last, retain_graph=True)[0]
-        weight: Tensor = ADVERSARIAL_SHARE * asked.norm() / (pull.norm() + 1e-6)
-        return weight.clamp(max=1e3).detach()
+
+def balance(losses: Losses, judged: Tensor, image: Tensor) -> Tensor:
+    """The weight by which the critic pulls at the picture by a fixed share of what pixels and edges
+    do (after Esser et al., 2021, who weigh at the decoder's last layer)."""
+    asked = torch.autograd.grad(losses["pixels"] + losses["edges"], image, retain_graph=True)[0]
+    pull = torch.autograd.grad(judged, image, retain_graph=True)[0]
+    weight: Tensor = ADVERSARIAL_SHARE * asked.norm() / (pull.norm() + 1e-9)
+    return weight.clamp(max=1e3).detach()
 
 
 def views_apart(views: tuple[Tensor, ...], moved: list[tuple[int, int]]) -> Tensor:

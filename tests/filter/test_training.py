@@ -162,7 +162,7 @@ def test_too_few_pictures_is_a_usage_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(typer.Exit) as stop:
-        train(tmp_path, tmp_path / "out")
+        train(data=tmp_path, out=tmp_path / "out")
     assert stop.value.exit_code == 2
     assert "at least 8 pictures" in " ".join(capsys.readouterr().err.split())
 
@@ -182,7 +182,10 @@ def test_a_whole_small_run_gives_a_model_that_filters(
 ) -> None:
     monkeypatch.setattr("turbolens.filter.training.command.SIZE", 160)
     out = tmp_path / "out"
-    train(photographs, out, pictures=8, autoencoder_steps=3, steps=2, picture_steps=9, device="cpu")
+    train(
+        data=photographs, out=out, pictures=8, autoencoder_steps=3, steps=2, picture_steps=9,
+        decoder_steps=2, device="cpu",
+    )  # fmt: skip
     assert (out / "samples-pictures-00009.png").exists()
     assert (out / "denoiser.png").exists()
     frame = np.full((96, 128, 3), 128, np.uint8)

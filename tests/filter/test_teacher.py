@@ -30,9 +30,9 @@ def losses() -> TeacherLosses:
 
 
 def mean_loss(losses: TeacherLosses) -> float:
-    """Of the same six batches, noises and timesteps."""
+    """Of the same eight batches, noises and timesteps."""
     with torch.no_grad():
-        each = [losses(torch.Generator().manual_seed(seed), 0)["velocity"] for seed in range(6)]
+        each = [losses(torch.Generator().manual_seed(seed), 0)["velocity"] for seed in range(8)]
     return float(torch.stack(each).mean())
 
 
@@ -50,8 +50,8 @@ def test_gradients_reach_the_network_and_the_text_and_not_the_autoencoder(
 
 def test_the_loss_falls(losses: TeacherLosses, tmp_path: Path) -> None:
     before = mean_loss(losses)
-    list(Stage("teacher", losses.teacher, losses, tmp_path, 30, 6e-3).run())
-    assert mean_loss(losses) < 0.85 * before
+    list(Stage("teacher", losses.teacher, losses, tmp_path, 60, 4e-3).run())
+    assert mean_loss(losses) < 0.75 * before
 
 
 def test_captions_are_dropped_at_random_so_that_guidance_works(losses: TeacherLosses) -> None:

@@ -1,4 +1,4 @@
-"""The stage that trains autoencoder and network together: its views, its critic, its balance."""
+"""The stages on pictures: views, critic and balance; first the network learns, then the decoder."""
 
 from copy import deepcopy
 from pathlib import Path

@@ -19,8 +19,14 @@ from turbolens.filter.training.distill.networks import Networks, new_networks
 from turbolens.filter.training.evidence.classifier import learn, new_classifier
 from turbolens.filter.training.evidence.command import _names, evidence
 from turbolens.filter.training.evidence.distances import kernel_distance, sharpness
-from turbolens.filter.training.evidence.report import Row, markdown
+from turbolens.filter.training.evidence.image_to_image import (
+    ImageToImage,
+    filter_timestep,
+    restyler,
+)
+from turbolens.filter.training.evidence.report import Evidence, Row
 from turbolens.filter.training.evidence.sampling import student_sampler, teacher_sampler
+from turbolens.filter.training.evidence.tables import looks_markdown, markdown
 
 from .test_distillation import picture
 
@@ -54,6 +60,16 @@ def test_pictures_of_one_kind_are_near_and_others_are_farther_the_more_they_diff
     assert abs(near) < 0.05 < some < far
     with pytest.raises(ValueError, match="at least two"):
         kernel_distance(rows(1), rows(5))
+
+
+def test_a_distance_of_some_rows_is_standardised_as_all_of_them() -> None:
+    real, made = rows(40), rows(30, 0.5, seed=1)
+    by_all = (real - real.mean(0)) / real.std(0), (made - real.mean(0)) / real.std(0)
+    unmoved = torch.cat([torch.ones(1, 6), -torch.ones(1, 6)]) * 0.5**0.5  # mean 0, spread 1
+    assert kernel_distance(real[:9], made[:9], real) == pytest.approx(
+        kernel_distance(by_all[0][:9], by_all[1][:9], unmoved), rel=1e-5
+    )
+    assert kernel_distance(real[:9], made[:9], real) != kernel_distance(real[:9], made[:9])
 
 
 def test_what_is_blurred_is_less_sharp() -> None:
@@ -139,22 +155,26 @@ def test_the_command_writes_a_table_and_a_sheet(
     assert table in capsys.readouterr().out
     found = json.loads((out / "evidence.json").read_text())
     name = sd_folder.name
-    assert [row["name"] for row in found] == [
-        "real pictures again", "teacher, 2 steps", "teacher, 1 step",
+    made, restyled = found["from_noise"], found["image_to_image"]
+    assert [row["name"] for row in made] == [
+        "real pictures again", "pictures it learnt from", "teacher, 2 steps", "teacher, 1 step",
         f"{name}, 1 step", f"{name}, 2 steps", f"{name}, 4 steps",
     ]  # fmt: skip
-    assert all(0.0 <= row["agreement"] <= 1.0 for row in found)
-    assert all(row["seconds"] > 0 for row in found[1:])
+    assert all(0.0 <= row["agreement"] <= 1.0 for row in made)
+    assert all(row["seconds"] > 0 for row in made[2:])
     # One step without guidance would be the same picture; the teacher's has guidance.
-    assert found[2]["by_teacher"] != found[3]["by_teacher"]
-    assert (out / "evidence.png").is_file()
+    assert made[3]["by_teacher"] != made[4]["by_teacher"]
+    assert [row["name"] for row in restyled] == ["the pictures themselves", "teacher", name]
+    assert restyled[0]["noise"] == 0 < restyled[1]["noise"]
+    assert all((out / f"{sheet}.png").is_file() for sheet in ("evidence", "restyled"))
 
 
-def test_students_that_are_called_alike_keep_their_paths() -> None:
+def test_a_student_is_called_as_its_run_and_those_called_alike_keep_their_paths() -> None:
     """Every run of `train distill` leaves its model in RUN/model."""
     assert _names(["a/model", "b/model", "c/best"]) == {
-        "a/model": "a/model", "b/model": "b/model", "c/best": "best",
+        "a/model": "a", "b/model": "b", "c/best": "best",
     }  # fmt: skip
+    assert _names(["1/a/model", "2/a"]) == {"1/a/model": "1/a/model", "2/a": "2/a"}
 
 
 def test_too_few_pictures_are_a_usage_error(sd_folder: Path, tmp_path: Path) -> None:
@@ -165,3 +185,73 @@ def test_too_few_pictures_are_a_usage_error(sd_folder: Path, tmp_path: Path) -> 
 def test_without_a_classifier_the_table_says_so() -> None:
     row = Row("a way", None, 0.25, None, 1.0, 0.0125)
     assert markdown([row]).splitlines()[-1] == "| a way | – | 0.250 | – | 1.00 | 12.5 |"
+    assert looks_markdown([row]) == ""
+
+
+def two_looks() -> CaptionedPictures:
+    """Flat pictures and noisy ones, in turn."""
+    generator = torch.Generator().manual_seed(0)
+    noisy = torch.randint(0, 256, (4, 3, 80, 80), generator=generator)
+    flat = torch.randint(0, 256, (4, 3, 1, 1), generator=generator).expand(-1, -1, 80, 80)
+    planes = torch.stack([noisy, flat], 1).flatten(0, 1).byte().numpy()
+    return CaptionedPictures(planes, [("noise",), ("flat",)] * 4, 64)
+
+
+def test_crops_drawn_like_captions_are_of_pictures_that_have_them() -> None:
+    data, wanted = two_looks(), ["flat", "noise", "noise", "flat", "neither"]
+    images = data.draw_like(torch.Generator().manual_seed(0), wanted)
+    assert images.shape == (5, 3, 64, 64)
+    flat = [bool((image.std((1, 2)) == 0).all()) for image in images]
+    assert flat[:4] == [True, False, False, True]
+
+
+def test_a_look_that_went_wrong_is_seen_in_its_own_column(networks: Networks) -> None:
+    data = two_looks()
+    classifier = new_classifier(("flat", "noise"), 0)
+    list(learn(classifier, data, 30, torch.Generator().manual_seed(0)))
+    compared = Evidence(networks, data, classifier, count=24)
+    # Whatever is asked for, what comes has noise.
+    wrong = data.draw_like(torch.Generator().manual_seed(1), ["noise"] * 24)
+    row = compared._compared("noise", wrong, compared.captions)
+    assert set(row.looks) == {"flat", "noise"}
+    for space in range(2):
+        assert row.looks["flat"][space] > 10 * abs(row.looks["noise"][space])
+    assert row.agreement == pytest.approx(compared.captions.count("noise") / 24)
+    again = compared.learnt(data)
+    assert again.agreement == 1.0
+    assert abs(again.looks["flat"][0]) < 0.1 * row.looks["flat"][0]
+    assert looks_markdown([row]).splitlines()[0] == "| by look · by the teacher | flat | noise |"
+
+
+def test_doing_nothing_keeps_all_and_a_grid_of_noise_is_unsteady(networks: Networks) -> None:
+    compared = ImageToImage(networks, two_looks(), None, count=6, batch=4)
+    assert all(asked in ("flat", "noise") for asked in compared.captions)
+    themselves = compared.pictures_themselves()
+    assert (themselves.agreement, themselves.structure, themselves.noise) == (None, 1.0, 0.0)
+
+    def nothing(clean: torch.Tensor, _noise: torch.Tensor, _captions: Any) -> torch.Tensor:
+        return clean
+
+    def noise_alone(_clean: torch.Tensor, noise: torch.Tensor, _captions: Any) -> torch.Tensor:
+        return 3 * noise.clone()
+
+    kept, lost = (compared.restyled("", way) for way in (nothing, noise_alone))
+    assert kept.structure == pytest.approx(1.0, abs=1e-4)
+    assert kept.noise == 0.0 < lost.noise
+    assert abs(lost.structure) < 0.5
+    sheet = compared.sheet([nothing, noise_alone], 2)
+    assert [len(row) for row in sheet] == [3, 3]
+
+
+def test_pictures_are_restyled_in_one_step_from_the_timestep_nearest_to_the_usual_strength(
+    networks: Networks,
+) -> None:
+    assert filter_timestep(4, 1000) == 749
+    assert filter_timestep(1, 1000) == 999
+    clean, noise = (torch.randn(2, 4, 8, 8, generator=torch.manual_seed(k)) for k in (1, 2))
+    with torch.inference_mode():
+        found = restyler(networks, networks.student, 749)(clean, noise, ["oil", "ink"])
+        at = torch.full((2,), 749)
+        noisy = networks.student.noisy(clean, noise, at)
+        text = networks.texts(["oil", "ink"])
+        assert torch.equal(found, networks.student.denoised(noisy, at, text))

@@ -47,22 +47,39 @@ class CaptionedPictures:
 
     def draw(self, generator: torch.Generator, batch: int) -> tuple[Tensor, list[str]]:
         """Random crops, half of them mirrored, (B, 3, size, size) in −1…1, and a caption each."""
-        span = self.planes.shape[-1] - self.size + 1
         crops, captions = [], []
         for _ in range(batch):
-            which, top, left, mirrored = (
-                _below(generator, most) for most in (len(self.planes), span, span, 2)
-            )
-            crop = self.planes[which, :, top : top + self.size, left : left + self.size]
-            crops.append(np.ascontiguousarray(crop[..., ::-1] if mirrored else crop))
+            which = _below(generator, len(self.planes))
+            crops.append(self._crop(generator, which))
             own = self.captions[which]
             captions.append(own[_below(generator, len(own))])
-        images = torch.from_numpy(np.stack(crops)).float()
-        return images.div_(127.5).sub_(1.0), captions
+        return _as_images(crops), captions
+
+    def draw_like(self, generator: torch.Generator, captions: Sequence[str]) -> Tensor:
+        """Random crops of pictures that have these captions, (B, 3, size, size) in −1…1.
+
+        Where no picture has a caption, of any.
+        """
+        crops = []
+        for caption in captions:
+            having = [which for which, own in enumerate(self.captions) if caption in own]
+            having = having or list(range(len(self.planes)))
+            crops.append(self._crop(generator, having[_below(generator, len(having))]))
+        return _as_images(crops)
+
+    def _crop(self, generator: torch.Generator, which: int) -> NDArray[np.uint8]:
+        span = self.planes.shape[-1] - self.size + 1
+        top, left, mirrored = (_below(generator, most) for most in (span, span, 2))
+        crop = self.planes[which, :, top : top + self.size, left : left + self.size]
+        return np.ascontiguousarray(crop[..., ::-1] if mirrored else crop)
 
     def images(self, generator: torch.Generator, batch: int) -> Tensor:
         """As `draw`, the pictures alone."""
         return self.draw(generator, batch)[0]
+
+
+def _as_images(crops: Sequence[NDArray[np.uint8]]) -> Tensor:
+    return torch.from_numpy(np.stack(crops)).float().div_(127.5).sub_(1.0)
 
 
 def _below(generator: torch.Generator, most: int) -> int:

@@ -24,11 +24,18 @@ def identity_loss(denoised: Tensor, clean: Tensor, alphas_cumprod: Tensor, own: 
 def structure_loss(denoised: Tensor, clean: Tensor, alphas_cumprod: Tensor) -> Tensor:
     """E[ᾱ_s·(1 − ρ(e(x̂_θ), e(x₀)))]: edges stay where they were, whatever the look.
 
-    ρ is the correlation over places, e the length of the latents' gradient over all channels, which
-    a change of colour or of contrast leaves alone. Between 0 and 2.
+    Between 0 and 2; ρ is that of `edges_alike`.
     """
-    apart = 1 - _correlation(_edges(denoised), _edges(clean))
-    return (alphas_cumprod.flatten() * apart).mean()
+    return (alphas_cumprod.flatten() * (1 - edges_alike(denoised, clean))).mean()
+
+
+def edges_alike(first: Tensor, second: Tensor) -> Tensor:
+    """(B,) ρ(e(·), e(·)) of latents (B, C, h, w): the correlation of their edges over places.
+
+    e is the length of the latents' gradient over all channels, which a change of colour or of
+    contrast leaves alone.
+    """
+    return _correlation(_edges(first), _edges(second))
 
 
 def noise_loss(first: Tensor, second: Tensor, alphas_cumprod: Tensor) -> Tensor:

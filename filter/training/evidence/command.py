@@ -28,10 +28,13 @@ from turbolens.filter.training.distill.command import (
 from turbolens.filter.training.distill.networks import Networks, new_networks
 
 from .classifier import LookClassifier, learn, new_classifier
-from .report import Evidence, Row, markdown
+from .image_to_image import ImageToImage, Restyle, Restyled, filter_timestep, restyler
+from .report import Evidence, Row
 from .sampling import Sampler, student_sampler, teacher_sampler
+from .tables import looks_markdown, markdown, restyled_markdown
 
-SHOWN = 6  # captions on the sheet
+SHOWN = 6  # rows of a sheet
+RESTYLED = 200  # pictures that are filtered
 FEW_STEPS = (1, 2, 4)
 
 
@@ -41,7 +44,7 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
     student: Annotated[list[str], typer.Option(
         help="Folder of a student; repeat it for ablations.")],
     data: Annotated[Path, typer.Option(help="The folder of pictures it was distilled on.")],
-    out: Annotated[Path, typer.Option(help="Folder for evidence.md, .json and .png.")],
+    out: Annotated[Path, typer.Option(help="Folder for the tables and sheets of samples.")],
     count: Annotated[int, typer.Option(
         min=2, help="How many pictures of each way are compared.")] = 1000,
     steps: Annotated[int, typer.Option(min=2, max=60, help="Of the teacher.")] = 25,
@@ -59,7 +62,9 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
 
     Every way makes COUNT pictures of the captions of real ones, from the same noise. The table says
     how far they are from the real ones in two spaces of features, whether they show the look that
-    was asked for, how sharp they are, and how long one takes.
+    was asked for, how sharp they are, and how long one takes. Then each gives real pictures another
+    look in one step: whether it shows, what stays of structure and noise, how steady it is when
+    they move.
     """
     console = Console(stderr=True)
     components = load_parts(find_model(teacher, "full"))
@@ -72,25 +77,42 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
         classifier = _classifier(progress, held, learnt, classifier_steps, seed)
         networks = new_networks(components, resolve_device(device), seed=seed)
         compared = Evidence(networks, held, classifier, count=count, batch=batch, seed=seed)
+        own = {name: _own(networks, name, each) for name, each in students.items()}
         ways = {
             f"teacher, {steps} steps": teacher_sampler(networks, steps, guidance),
             "teacher, 1 step": teacher_sampler(networks, 1, guidance),
-            **_students(networks, students, student_steps),
+            **_few_steps(own, student_steps),
         }
-        rows = [compared.floor()]
+        rows = [compared.floor(), compared.learnt(learnt)]
         for name, sampler in ways.items():
             rows.append(_row(progress, compared, name, sampler))
-            _write(out, rows)
+            _write(out, rows, [])
         _draw(out, compared, list(ways.values()))
-    Console().print(markdown(rows), highlight=False, markup=False, soft_wrap=True)
-    console.print(f"the table and a sheet of samples are in {out}")
+        filtered = ImageToImage(
+            networks, held, classifier, count=min(count, RESTYLED), batch=batch, seed=seed
+        )
+        at = filter_timestep(student_steps, len(networks.teacher))
+        restylers = {
+            "teacher": restyler(networks, networks.teacher, at, guidance),
+            **{name: restyler(each, each.student, at) for name, each in own.items()},
+        }
+        figures = _restyled(progress, filtered, restylers)
+    write_sheet(out / "restyled.png", filtered.sheet(list(restylers.values()), SHOWN))
+    _write(out, rows, figures)
+    Console().print((out / "evidence.md").read_text(encoding="utf-8"), highlight=False,
+                    markup=False, soft_wrap=True)  # fmt: skip
+    console.print(f"the tables and sheets of samples are in {out}")
 
 
 def _names(students: Sequence[str]) -> dict[str, str]:
-    """The name of each folder; where several are called alike, as RUN/model, all of its path."""
-    short = {each: Path(each).name or each for each in students}
+    """The name of each folder, RUN of RUN/model; the whole path where several are called alike."""
+    short = {each: _run_of(Path(each)).name or each for each in students}
     alike = list(short.values())
     return {each: name if alike.count(name) == 1 else each for each, name in short.items()}
+
+
+def _run_of(model: Path) -> Path:
+    return model.parent if model.name == "model" else model
 
 
 def _pictures(
@@ -130,21 +152,25 @@ def _classifier(
     return network
 
 
-def _students(
-    networks: Networks, students: dict[str, Components], student_steps: int
-) -> dict[str, Sampler]:
-    ways = {}
-    for name, components in students.items():
-        unet, teacher = components.unet, networks.teacher
-        if unet.config.in_channels != teacher.unet.config.in_channels:
-            raise SettingsError(f"{name} is no student of this teacher: its latents are others")
-        moved = torch.nn.Module.to(unet, teacher.device).eval().requires_grad_(False)
-        own = replace(networks, student=type(teacher)(
-            moved, teacher.schedule, teacher.vae_scale_factor, teacher.in_bfloat16))  # fmt: skip
-        for steps in (few for few in FEW_STEPS if few <= student_steps):
-            plural = "" if steps == 1 else "s"
-            ways[f"{name}, {steps} step{plural}"] = student_sampler(own, steps, student_steps)
-    return ways
+def _own(networks: Networks, name: str, student: Components) -> Networks:
+    """The networks with this student in the place of theirs."""
+    unet, teacher = student.unet, networks.teacher
+    if unet.config.in_channels != teacher.unet.config.in_channels:
+        raise SettingsError(f"{name} is no student of this teacher: its latents are others")
+    moved = torch.nn.Module.to(unet, teacher.device).eval().requires_grad_(False)
+    return replace(networks, student=type(teacher)(
+        moved, teacher.schedule, teacher.vae_scale_factor, teacher.in_bfloat16))  # fmt: skip
+
+
+def _few_steps(students: dict[str, Networks], student_steps: int) -> dict[str, Sampler]:
+    return {
+        f"{name}, {steps} step{'' if steps == 1 else 's'}": student_sampler(
+            own, steps, student_steps
+        )
+        for name, own in students.items()
+        for steps in FEW_STEPS
+        if steps <= student_steps
+    }
 
 
 def _row(progress: Progress, compared: Evidence, name: str, sampler: Sampler) -> Row:
@@ -155,10 +181,23 @@ def _row(progress: Progress, compared: Evidence, name: str, sampler: Sampler) ->
     return compared.row(name, torch.cat(made), sampler)
 
 
-def _write(out: Path, rows: Sequence[Row]) -> None:
-    (out / "evidence.md").write_text(markdown(rows), encoding="utf-8")
-    plain = json.dumps([asdict(row) for row in rows], indent=2)
-    (out / "evidence.json").write_text(plain + "\n", encoding="utf-8")
+def _restyled(
+    progress: Progress, filtered: ImageToImage, ways: dict[str, Restyle]
+) -> list[Restyled]:
+    task, figures = progress.add_task("other looks", total=len(ways)), []
+    for name, way in ways.items():
+        figures.append(filtered.restyled(name, way))
+        progress.advance(task)
+    return [filtered.pictures_themselves(), *figures]
+
+
+def _write(out: Path, rows: Sequence[Row], restyled: Sequence[Restyled]) -> None:
+    tables = [markdown(rows), looks_markdown(rows)]
+    tables += [restyled_markdown(restyled)] if restyled else []
+    (out / "evidence.md").write_text("\n".join(filter(None, tables)), encoding="utf-8")
+    figures = {"from_noise": [asdict(each) for each in rows],
+               "image_to_image": [asdict(each) for each in restyled]}  # fmt: skip
+    (out / "evidence.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 def _draw(out: Path, compared: Evidence, ways: Sequence[Sampler]) -> None:

@@ -8,18 +8,19 @@ _DEGREE = 3
 _PIECE = 256  # rows of a kernel matrix at once
 
 
-def kernel_distance(real: Tensor, made: Tensor) -> float:
+def kernel_distance(real: Tensor, made: Tensor, of: Tensor | None = None) -> float:
     """The squared maximum mean discrepancy of features (N, D) and (M, D), unbiased.
 
     With the kernel k(x, y) = (x·y / D + 1)³ it is the kernel inception distance of Bińkowski et al.
     (2018), of other features than theirs: near 0 for pictures of one kind, below it by chance, and
     not biased for few pictures, as Fréchet's distance is. Features are standardised by the mean and
-    spread of the real ones, so that no channel counts more for being larger. Raises `ValueError`
-    for fewer than two rows.
+    spread of the real ones, or of the rows `of` that these are some of, so that no channel counts
+    more for being larger. Raises `ValueError` for fewer than two rows.
     """
     if min(len(real), len(made)) < 2:
         raise ValueError(f"at least two pictures a side are needed, got {len(real)}, {len(made)}")
-    mean, spread = real.mean(0), real.std(0).clamp_min(1e-6)
+    of = real if of is None else of
+    mean, spread = of.mean(0), of.std(0).clamp_min(1e-6)
     one, two = ((rows - mean) / spread for rows in (real.double(), made.double()))
     within = _sum_of_pairs(one, one, diagonal=False) + _sum_of_pairs(two, two, diagonal=False)
     return within - 2.0 * _sum_of_pairs(one, two, diagonal=True)

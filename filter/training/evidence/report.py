@@ -1,7 +1,7 @@
 """The table: what every way to make pictures gives, against real ones of the same captions."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from time import perf_counter
 
@@ -26,7 +26,8 @@ class Row:
     by_look, by_teacher: kernel distances to real pictures, by the features of a classifier of looks
     and by those of the teacher's encoder. agreement: the share that the classifier takes for what
     was asked for. sharpness: of edges, over that of the real pictures. seconds: a picture, one at a
-    time. What needs a classifier is none without one.
+    time. looks: both distances of each look's pictures alone. What needs a classifier is none
+    without one.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Row:
     agreement: float | None
     sharpness: float
     seconds: float | None = None
+    looks: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class Evidence:
@@ -64,9 +66,14 @@ class Evidence:
             )
 
     def floor(self) -> Row:
-        """Other crops of the same real pictures: what the best of all ways could reach."""
+        """Other crops of the same real pictures: nearer than any way could come."""
         images, captions = self._again
         return self._compared("real pictures again", images, captions)
+
+    def learnt(self, data: CaptionedPictures) -> Row:
+        """Crops of pictures that were learnt from: a way that had learnt all of them by heart."""
+        images = data.draw_like(torch.Generator().manual_seed(self._seed), self.captions)
+        return self._compared("pictures it learnt from", images, self.captions)
 
     @torch.inference_mode()
     def made(self, sampler: Sampler) -> Iterator[Tensor]:
@@ -102,15 +109,40 @@ class Evidence:
 
     @torch.no_grad()
     def _compared(self, name: str, images: Tensor, captions: Sequence[str]) -> Row:
-        looks = self._classifier
-        return Row(
+        looks, by_teacher = self._classifier, self._by_teacher(images)
+        row = Row(
             name=name,
-            by_look=None if looks is None
-            else kernel_distance(self._real_by_look, _by_look(looks, images)),
-            by_teacher=kernel_distance(self._real_by_teacher, self._by_teacher(images)),
-            agreement=None if looks is None else looks.agreement(images, captions),
+            by_look=None,
+            by_teacher=kernel_distance(self._real_by_teacher, by_teacher),
+            agreement=None,
             sharpness=sharpness(images) / max(self._edges, 1e-9),
-        )  # fmt: skip
+        )
+        if looks is None:
+            return row
+        by_look = _by_look(looks, images)
+        return replace(
+            row,
+            by_look=kernel_distance(self._real_by_look, by_look),
+            agreement=looks.agreement(images, captions),
+            looks=self._each_look(by_look, by_teacher, captions),
+        )
+
+    def _each_look(
+        self, by_look: Tensor, by_teacher: Tensor, captions: Sequence[str]
+    ) -> dict[str, tuple[float, float]]:
+        """Both distances of each look, where there are two pictures of it at least on each side."""
+        found = {}
+        for look in sorted(set(self.captions)):
+            real, made = ([row for row, own in enumerate(every) if own == look]
+                          for every in (self.captions, captions))  # fmt: skip
+            if min(len(real), len(made)) >= 2:
+                found[look] = (
+                    kernel_distance(self._real_by_look[real], by_look[made], self._real_by_look),
+                    kernel_distance(
+                        self._real_by_teacher[real], by_teacher[made], self._real_by_teacher
+                    ),
+                )
+        return found
 
     def _by_teacher(self, images: Tensor) -> Tensor:
         rows = []
@@ -132,21 +164,3 @@ class Evidence:
 
 def _by_look(looks: LookClassifier, images: Tensor) -> Tensor:
     return torch.cat([looks.features(each) for each in torch.split(images, AT_ONCE)])
-
-
-def markdown(rows: Sequence[Row]) -> str:
-    """The rows as a table."""
-    head = ("", "distance by look", "distance by the teacher", "agreement", "sharpness", "ms")
-    lines = [head, ("---",) * len(head), *map(_cells, rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    return (
-        row.name,
-        "–" if row.by_look is None else f"{row.by_look:.3f}",
-        f"{row.by_teacher:.3f}",
-        "–" if row.agreement is None else f"{row.agreement:.1%}",
-        f"{row.sharpness:.2f}",
-        "–" if row.seconds is None else f"{1000 * row.seconds:.1f}",
-    )

@@ -1,0 +1,151 @@
+"""What a way makes of real pictures that are asked to have another look, and of their motion."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from turbolens.filter.timesteps import timestep_from_strength, trailing_timesteps
+from turbolens.filter.training.distill.captions import CaptionedPictures
+from turbolens.filter.training.distill.diffusion import Diffusion
+from turbolens.filter.training.distill.networks import Networks
+from turbolens.filter.training.distill.structure import edges_alike
+from turbolens.filter.training.distill.temporal import inside, random_flow
+from turbolens.filter.warping import warped
+
+from .classifier import LookClassifier
+
+Restyle: TypeAlias = Callable[[Tensor, Tensor, Sequence[str]], Tensor]
+"""Clean latents of pictures, noise (B, C, h, w) and captions → clean latents of the results."""
+
+STRENGTH = 0.7
+
+
+@dataclass(frozen=True)
+class Restyled:
+    """Figures of one way.
+
+    agreement: the share that a classifier takes for what was asked for; none without one.
+    structure: the correlation of edges of the results' latents with the pictures'. noise: the mean
+    standard deviation between results of two draws of noise, warp_error: the mean distance between
+    a result and that of the picture before it moved, moved as it did, under the same noise; both in
+    levels of 255.
+    """
+
+    name: str
+    agreement: float | None
+    structure: float
+    noise: float
+    warp_error: float
+
+
+class ImageToImage:
+    """Real pictures, another one's caption for each, and a motion that is known exactly.
+
+    A picture moves as in temporal training (`distill.temporal`), and nothing is blended.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        data: CaptionedPictures,
+        classifier: LookClassifier | None,
+        *,
+        count: int,
+        batch: int = 8,
+        seed: int = 0,
+    ) -> None:
+        self._networks, self._classifier, self._batch = networks, classifier, batch
+        generator = torch.Generator().manual_seed(seed)
+        self._first, own = data.draw(generator, count)
+        self.captions = _others(own, generator)
+        self._flow = random_flow(generator, count, *self._first.shape[-2:])
+        self._second = warped(self._first, self._flow, "bicubic").clamp(-1, 1)
+        shape = networks.encode(self._first[:1]).shape[1:]
+        self._noise = torch.randn(2, 1, *shape, generator=generator)
+
+    def pictures_themselves(self) -> Restyled:
+        """What doing nothing gives: all structure, no noise, and the pictures' own warp error."""
+        return self._figures(
+            "the pictures themselves", self._first, self._first, self._second, structure=1.0
+        )
+
+    @torch.inference_mode()
+    def restyled(self, name: str, restyle: Restyle) -> Restyled:
+        """The figures of a way, which sees each picture three times."""
+        alike: list[Tensor] = []
+        made: tuple[list[Tensor], ...] = ([], [], [])
+        for start in range(0, len(self._first), self._batch):
+            rows = slice(start, start + self._batch)
+            captions = self.captions[rows]
+            clean, moved = (
+                self._networks.encode(each[rows]) for each in (self._first, self._second)
+            )
+            under, under_other = (each.expand(len(clean), -1, -1, -1) for each in self._noise)
+            result = restyle(clean, under, captions)
+            after = restyle(moved, under, captions)
+            other = restyle(clean, under_other, captions)
+            alike.append(edges_alike(result, clean).cpu())
+            for kept, latents in zip(made, (result, other, after), strict=True):
+                kept.append(self._decoded(latents))
+        images = [torch.cat(each) for each in made]
+        return self._figures(name, *images, structure=float(torch.cat(alike).mean()))
+
+    @torch.inference_mode()
+    def sheet(self, ways: Sequence[Restyle], count: int) -> list[list[Tensor]]:
+        """Rows of a picture and what each way makes of it, images in −1…1."""
+        clean, columns = self._networks.encode(self._first[:count]), [self._first[:count]]
+        for restyle in ways:
+            noise = self._noise[0].expand(len(clean), -1, -1, -1)
+            columns.append(self._decoded(restyle(clean, noise, self.captions[:count])))
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def _figures(
+        self, name: str, first: Tensor, other: Tensor, second: Tensor, *, structure: float
+    ) -> Restyled:
+        seen = inside(self._flow)
+        apart = (second - warped(first, self._flow)).abs() * seen
+        looks = self._classifier
+        return Restyled(
+            name=name,
+            agreement=None if looks is None else looks.agreement(first, self.captions),
+            structure=structure,
+            noise=127.5 * float(torch.stack([first, other]).std(0).mean()),
+            warp_error=127.5 * float(apart.sum() / (seen.sum() * first.shape[1])),
+        )
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        images: Tensor = self._networks.decoder(latents)
+        return images.float().cpu().clamp(-1, 1)
+
+
+def _others(captions: Sequence[str], generator: torch.Generator) -> list[str]:
+    """For each another one of the captions, evenly; its own where there is only one."""
+    every = sorted(set(captions))
+    ahead = torch.randint(max(len(every) - 1, 1), (len(captions),), generator=generator) + 1
+    places = zip(captions, ahead.tolist(), strict=True)
+    return [every[(every.index(own) + by) % len(every)] for own, by in places]
+
+
+def restyler(
+    networks: Networks, network: Diffusion, timestep: int, guidance: float = 1.0
+) -> Restyle:
+    """One step of `network` from that timestep; guidance: classifier-free, for a teacher."""
+
+    def restyle(clean: Tensor, noise: Tensor, captions: Sequence[str]) -> Tensor:
+        rows = torch.full((len(clean),), timestep, device=clean.device)
+        noisy = network.noisy(clean, noise.to(clean), rows)
+        text, empty = networks.texts(captions), networks.texts([""] * len(captions))
+        return network.guided(noisy, rows, text, empty, guidance)
+
+    return restyle
+
+
+def filter_timestep(student_steps: int, count: int) -> int:
+    """Of the timesteps that students learn at, the nearest to a filter's usual strength."""
+    return min(
+        trailing_timesteps(student_steps, count),
+        key=lambda timestep: abs(timestep - timestep_from_strength(STRENGTH, count)),
+    )

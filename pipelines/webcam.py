@@ -65,8 +65,14 @@ class Webcam:
             self._record_to(options.record, overwrite=options.overwrite)
 
     def run(self, on_stats: OnStats, *, keyboard: int | None = None) -> Stats:
-        """Until key q, the end of the source, or Ctrl-C, which is a good way to end it."""
-        with ExitStack() as stack:
+        """Until key q, the end of the source, or Ctrl-C, which is a good way to end it.
+
+        Source and sinks are closed at the end in any case.
+        """
+        with ExitStack() as stack, ExitStack() as devices:
+            devices.callback(self._source.close)
+            for sink in self._sinks:
+                devices.callback(sink.close)
             listener = stack.enter_context(Keys(self.press, descriptor=keyboard))
             if listener.listening:
                 self._notify(KEYS)
@@ -94,6 +100,7 @@ class Webcam:
                 if stats.seconds >= self._options.seconds:
                     self._stop.set()
 
+            devices.pop_all()  # `run` closes them, but for one that a thread hangs in
             return run(
                 self._source, self.filter, *self._sinks, self._shown,
                 options=self._options.running, on_notice=self._notify, reload=self._reload,

@@ -110,8 +110,10 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         )
     wanted = wanted_settings(choice.with_look(settings), preset, _working_size(size))
     quiet_log()
-    with ExitStack() as stack:
-        reporter = stack.enter_context(LiveReporter(as_json=json_lines, stream=sys.stdout))
+    with (
+        LiveReporter(as_json=json_lines, stream=sys.stdout) as reporter,
+        ExitStack() as stack,
+    ):
         source = open_source(choices)
         stack.callback(source.close)
         sinks = open_sinks(choices, source, reporter.notice)
@@ -119,6 +121,7 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
             stack.callback(sink.close)
         call = prepared_call(choices, wanted, source, sinks, reporter.notice)
         reporter.state = call.state
+        stack.pop_all()  # from here on the call closes them
         try:
             reporter.done(call.run(reporter.stats))
         except KeyboardInterrupt:

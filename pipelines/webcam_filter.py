@@ -32,7 +32,7 @@ class WebcamFilter:
         notify: Notify = lambda _: None,
     ) -> None:
         self._load, self._notify = load, notify
-        self._search = search if settings.size is None else None
+        self._search = search
         self._settings = settings
         self._lock = Lock()
         self._inner: AdjustableFilter | None = None
@@ -47,15 +47,28 @@ class WebcamFilter:
     @property
     def size(self) -> int | None:
         """The longer side of the working picture, where it is not the model's own."""
-        return self._search.size if self._search is not None else self._settings.size
+        return self._found_size if self._settings.size is None else self._settings.size
+
+    @property
+    def _found_size(self) -> int | None:
+        return None if self._search is None else self._search.size
 
     def update(self, **changes: Any) -> FilterSettings:
-        """Change settings from the next frame on."""
+        """Change settings from the next frame on. Those that are refused change nothing.
+
+        A size goes before the one that measuring finds; none goes back to that.
+        """
         with self._lock:
-            self._settings = self._settings.replace(**changes)
+            settings = self._settings.replace(**changes)
             if self._inner is not None:
-                self._inner.update(**changes)
-            return self._settings
+                self._inner.update(**self._with_size(changes))
+            self._settings = settings
+            return settings
+
+    def _with_size(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """The changes, with the size that was found in the place of none."""
+        asked = "size" in changes and changes["size"] is None
+        return {**changes, "size": self._found_size} if asked else changes
 
     def reset(self) -> None:
         """Forget the past."""
@@ -97,20 +110,21 @@ class WebcamFilter:
             return self._inner
         inner = self._load(self._settings)
         with self._lock:
-            inner.update(**self._settings.model_dump())
-            if self._search is not None:
-                inner.update(size=self._search.size)
+            # What nobody has set may be the model's own by now, as its steps.
+            changed = self._settings.model_dump(exclude_unset=True)
+            inner.update(**self._with_size({"size": None, **changed}))
             self._inner = inner
         return inner
 
     def _measure(self, inner: AdjustableFilter, seconds: float) -> None:
         search = self._search
-        if search is None or search.found:
+        if search is None or search.found or self._settings.size is not None:
             return
         before = search.size
         search.note(seconds, settling=getattr(inner, "settling", False))
-        if search.size != before:
-            inner.update(size=search.size)
+        with self._lock:
+            if search.size != before and self._settings.size is None:
+                inner.update(size=search.size)
         if search.found:
             taken = "" if search.seconds is None else f": {1 / search.seconds:.0f} frames a second"
             self._notify(f"working size {search.size} px{taken}")

@@ -456,6 +456,59 @@ def test_a_size_that_was_given_is_not_searched() -> None:
     assert fixed.size == 320
 
 
+def test_steps_that_the_model_needs_are_left_to_it() -> None:
+    looks: list[Look] = []
+
+    def load(settings: FilterSettings) -> Look:
+        looks.append(Look(settings.with_steps_of((4, 8))))
+        return looks[-1]
+
+    frame_filter = WebcamFilter(load, FilterSettings())
+    frame_filter.update(strength=0.9)
+    frame_filter(numbered(1))
+    assert (looks[0].settings.steps, looks[0].settings.strength) == (4, 0.9)
+    fewer = WebcamFilter(load, FilterSettings(steps=2))
+    fewer(numbered(1))
+    assert looks[1].settings.steps == 2
+
+
+def test_a_size_chosen_in_the_call_goes_before_the_one_found_and_none_goes_back_to_it() -> None:
+    looks: list[Look] = []
+
+    def load(settings: FilterSettings) -> Look:
+        looks.append(Look(settings))
+        return looks[-1]
+
+    frame_filter = WebcamFilter(load, FilterSettings(), search=SizeSearch((512, 256), fps=1e9))
+    frame_filter(numbered(0))
+    frame_filter.update(size=320)
+    for index in range(10):
+        frame_filter(numbered(index))
+    assert (looks[0].sizes[-1], frame_filter.size) == (320, 320)
+    frame_filter.update(size=None)
+    for index in range(10):
+        frame_filter(numbered(index))
+    assert (looks[0].sizes[11], looks[0].sizes[-1]) == (512, 256)
+    frame_filter.update(prompt="noir", size=None)
+    frame_filter(numbered(1))
+    assert (looks[0].sizes[-1], frame_filter.size) == (256, 256)
+
+
+def test_a_change_that_the_filter_refuses_is_not_kept() -> None:
+    class Choosy(Look):
+        def update(self, **changes: Any) -> FilterSettings:
+            if changes.get("lora_weights"):
+                raise SettingsError("there is no such LoRA")
+            return super().update(**changes)
+
+    frame_filter = WebcamFilter(Choosy, FilterSettings())
+    frame_filter(numbered(1))
+    with pytest.raises(SettingsError, match="no such LoRA"):
+        frame_filter.update(strength=0.9, lora_weights={"nobody": 1.0})
+    assert frame_filter.settings == FilterSettings()
+    frame_filter.renewed()(numbered(2))
+
+
 def test_a_filter_that_is_off_loads_no_model() -> None:
     def load(_: FilterSettings) -> Look:
         raise AssertionError("not needed")

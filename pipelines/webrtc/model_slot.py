@@ -111,7 +111,8 @@ class ModelSlot:
         try:
             self._model = self._given() if callable(self._given) else self._given
             self.state = "warming"
-            self._warm_up(self._make_filter(self._model, self._settings))
+            wanted = self._settings.with_steps_of(self.steps)
+            self._warm_up(self._make_filter(self._model, wanted))
         except Exception as error:  # the edge of the thread: told to everyone who asks
             self.error, self.state = error, "failed"
             logger.warning("the model could not be loaded: %s", error,

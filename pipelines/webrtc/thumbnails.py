@@ -39,7 +39,7 @@ class Thumbnails:
         async with self._making:
             if number not in self._made:
                 settings = FilterSettings(prompt=looks[number], strength=STRENGTH, size=WIDTH)
-                frame_filter = slot.new_filter(settings)
+                frame_filter = slot.new_filter(settings.with_steps_of(slot.steps))
                 scene = await to_thread(_scene)
                 self._made[number] = jpeg(await batcher.submit(frame_filter, scene))
             return self._made[number]

@@ -94,6 +94,7 @@ class Camera:
     """
 
     live = True
+    _began: float | None = None
 
     def __init__(
         self,
@@ -152,7 +153,8 @@ class Camera:
             self._open()
         assert self._container is not None  # noqa: S101 - opened above
         damaged = 0
-        began = time.monotonic()
+        if self._began is None:  # times go on where the camera has been opened again
+            self._began = time.monotonic()
         for frame in _decoded(self._container, self.name):
             if frame is None:
                 self.damaged += 1
@@ -161,7 +163,7 @@ class Camera:
                     raise MediaError(f"{self.name} has given {damaged} damaged frames in a row")
                 continue
             damaged = 0
-            frame.pts, frame.time_base = round((time.monotonic() - began) * 1e6), MICROSECOND
+            frame.pts, frame.time_base = round((time.monotonic() - self._began) * 1e6), MICROSECOND
             yield frame
         raise MediaError(f"{self.name} gives no more frames")
 

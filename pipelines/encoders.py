@@ -135,7 +135,7 @@ def _opens(name: str) -> bool:
     try:
         context = av.CodecContext.create(name, "w")
         assert isinstance(context, av.VideoCodecContext)  # noqa: S101 - for the type checker
-        context.width, context.height, context.pix_fmt = 256, 256, "yuv420p"
+        context.width, context.height, context.pix_fmt = 256, 256, eight_bit_format(name)
         context.framerate = Fraction(30)
         context.open()
     except (av.FFmpegError, OSError, ValueError):
@@ -143,11 +143,16 @@ def _opens(name: str) -> bool:
     return True
 
 
+def eight_bit_format(encoder: str) -> str:
+    """What an encoder of H.264, HEVC or AV1 takes: Intel's take no planar colour."""
+    return "nv12" if encoder.endswith("_qsv") else "yuv420p"
+
+
 def has_encoder(name: str) -> bool:
     """Whether the installed PyAV knows an encoder of this name."""
     try:
         av.Codec(name, "w")
-    except av.FFmpegError:
+    except (av.FFmpegError, ValueError):  # PyAV's own error of an unknown codec is a ValueError
         return False
     return True
 
@@ -159,7 +164,8 @@ def pixel_format(choice: EncoderChoice, frame: av.VideoFrame) -> str:
     if family.alpha and has_alpha(frame) and not hardware:
         return family.alpha
     deep = max(component.bits for component in frame.format.components) > 8
-    wanted = family.ten_bit if deep and not hardware else family.eight_bit
+    eight_bit = eight_bit_format(choice.encoder) if hardware else family.eight_bit
+    wanted = family.ten_bit if deep and not hardware else eight_bit
     return dict(family.odd).get(wanted, wanted) if _odd(frame) else wanted
 
 

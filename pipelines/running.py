@@ -119,8 +119,10 @@ class LiveRun:
                     thread.start()
                 self._look_after(interrupts, on_stats)
             finally:
-                self._end()
-                on_stats(self.stats())
+                try:
+                    self._end()
+                finally:
+                    on_stats(self.stats())
         if self._output.error is not None:
             raise self._output.error
         return self.stats()
@@ -144,11 +146,13 @@ class LiveRun:
         """Stop the threads, each as far as it lets itself be stopped, and close what is open."""
         self._stop.set()
         self._captured.close()
-        if _joined(self._output.thread):
-            self._sinks.close()
-        _joined(self._filter.thread)
-        if _joined(self._capture.thread):
-            self._source.close()
+        try:
+            if _joined(self._output.thread):
+                self._sinks.close()
+        finally:
+            _joined(self._filter.thread)
+            if _joined(self._capture.thread):
+                self._source.close()
 
 
 def _joined(thread: Thread) -> bool:

@@ -54,11 +54,12 @@ def filter_stream(
     """
     options, notify, stop = options or StreamOptions(), on_notice or _ignore, stop or Event()
     incoming = _source_of(source, options, notify)
-    outgoing = None
+    outgoing, running = None, False
     try:
         if isinstance(incoming, StreamSource) and not _opened(incoming, stop):
             return Stats()
         outgoing = _sink_of(target, incoming, options, notify)
+        running = True  # which closes the source, unless a thread hangs in it
         return run(
             incoming, _unmoved(frame_filter), outgoing,
             options=RunOptions(on_stall=options.on_stall),
@@ -68,7 +69,8 @@ def filter_stream(
     finally:
         if isinstance(outgoing, StreamSink):
             outgoing.abandon()
-        incoming.close()
+        if not running:
+            incoming.close()
 
 
 def _source_of(source: Place | Source, options: StreamOptions, notify: Notify) -> Source:

@@ -104,13 +104,16 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     frame_filter = load_filter(choice, wanted, live=True)
     said_to = sys.stderr if is_piped(target) else sys.stdout
     with LiveReporter(as_json=json_lines, stream=said_to) as reporter:
-        stats = filter_stream(
-            incoming or _camera(source), outgoing or _virtual_camera(target), frame_filter, options,
-            on_stats=reporter.stats, on_notice=reporter.notice,
-            reload=lambda: load_filter(
-                choice, frame_filter.settings, live=True
-            ),
-        )  # fmt: skip
+        try:
+            stats = filter_stream(
+                incoming or _camera(source), outgoing or _virtual_camera(target), frame_filter,
+                options, on_stats=reporter.stats, on_notice=reporter.notice,
+                reload=lambda: load_filter(
+                    choice, frame_filter.settings, live=True
+                ),
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            stats = reporter.last  # the usual way to end a stream
     reporter.done(stats)
 
 

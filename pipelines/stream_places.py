@@ -40,7 +40,12 @@ class Place:
     @property
     def connects(self) -> bool:
         """Whether a server must take the stream, and may keep who sends it waiting."""
-        return _scheme(self.name) not in ("", "udp", "rtp")
+        return self.reopens and _scheme(self.name) not in ("udp", "rtp")
+
+    @property
+    def reopens(self) -> bool:
+        """Whether sending can begin anew: a file would lose what it holds, a pipe has no reader."""
+        return bool(_scheme(self.name))
 
 
 def input_place(name: str, *, listen: bool = False, input_format: str | None = None) -> Place:

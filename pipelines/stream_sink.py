@@ -17,7 +17,7 @@ from av.video.reformatter import VideoReformatter
 from turbolens.filter.errors import MediaError
 
 from .base import Notify
-from .encoders import EncoderChoice, choose_encoder
+from .encoders import EncoderChoice, choose_encoder, eight_bit_format
 from .media_errors import reason
 from .stream_certificate import Certificate
 from .stream_clock import PictureClock
@@ -53,7 +53,8 @@ class StreamSink:
     """One output. It is opened by the first filtered frame, which decides the size.
 
     Sound is left with `hear` from any thread, and sent when the picture of its time has been: it is
-    delayed as much as the filter delays the picture. Raises `MediaError`.
+    delayed as much as the filter delays the picture. What can be connected anew has `reopen`; a
+    file or a pipe that fails has failed. Raises `MediaError`.
     """
 
     def __init__(
@@ -73,6 +74,9 @@ class StreamSink:
         self._base = self._last = Fraction(0)
         self._reformatter = VideoReformatter()
         self._certificate: Certificate | None = None
+        if place.reopens:
+            # Leaves what is broken; the next frame connects anew, and its time is 0 there.
+            self.reopen = self._forget
 
     def hear(self, frame: av.AudioFrame, moment: Fraction) -> None:
         """Keep sound of this time (seconds, on the scale of the frames) until it is due."""
@@ -114,10 +118,6 @@ class StreamSink:
             while self._waiting and self._waiting[0][1] <= until:
                 due.append(self._waiting.popleft())
         return due
-
-    def reopen(self) -> None:
-        """Leave what is broken; the next frame connects anew, and its time is 0 there."""
-        self._forget()
 
     def abandon(self) -> None:
         """Give up at once what may be waiting for a server, from any thread."""
@@ -184,7 +184,7 @@ class StreamSink:
             time_base=Fraction(1, TICKS),
         )  # fmt: skip
         context = video.codec_context
-        context.pix_fmt, context.time_base = "yuv420p", Fraction(1, TICKS)
+        context.pix_fmt, context.time_base = eight_bit_format(choice.encoder), Fraction(1, TICKS)
         context.bit_rate = int(choice.options["b"])
         context.color_range = LIMITED
         context.colorspace = BT709 if frame.format.is_rgb else frame.colorspace
@@ -195,7 +195,7 @@ class StreamSink:
         context = self._video.codec_context
         full = frame.format.is_rgb or frame.color_range == FULL
         prepared = self._reformatter.reformat(
-            frame, width=context.width, height=context.height, format="yuv420p",
+            frame, width=context.width, height=context.height, format=context.pix_fmt,
             src_color_range=FULL if full else LIMITED, dst_color_range=LIMITED,
             dst_colorspace=BT709 if frame.format.is_rgb else None,
         )  # fmt: skip

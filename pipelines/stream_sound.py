@@ -68,15 +68,21 @@ class StreamSound:
 
     def _encoded(self) -> Iterator[Any]:
         size = self._stream.codec_context.frame_size or 1024
-        while self._fifo.samples >= size:
-            start = self._clock.position - self._fifo.samples
-            chunk: Any = self._fifo.read(size)
-            chunk.pts, chunk.time_base = start - self._base, Fraction(1, RATE)
-            yield from self._stream.encode(chunk)
+        while (waiting := self._fifo.samples) >= size:
+            yield from self._encode(self._fifo.read(size), waiting)
 
     def flush(self) -> Iterator[Any]:
-        """What the encoder still holds."""
+        """What is left, and what the encoder still holds."""
+        left = self._fifo.samples
+        if left:
+            yield from self._encode(self._fifo.read(left), left)
         yield from self._stream.encode(None)
+
+    def _encode(self, chunk: Any, still_there: int) -> Iterator[Any]:
+        """`still_there`: how many samples before the clock's position it begins."""
+        chunk.pts = self._clock.position - still_there - self._base
+        chunk.time_base = Fraction(1, RATE)
+        yield from self._stream.encode(chunk)
 
     def _silence(self, samples: int) -> av.AudioFrame:
         frame = av.AudioFrame(format=self._format, layout=LAYOUT, samples=samples)

@@ -44,8 +44,8 @@ def write_stream(
             output.mux(stream.encode(None))
 
 
-def tone(start: int) -> av.AudioFrame:
-    at = (start + np.arange(1024)) / 48000
+def tone(start: int, samples: int = 1024) -> av.AudioFrame:
+    at = (start + np.arange(samples)) / 48000
     wave = np.where(at % 1 < 0.2, np.sin(2 * np.pi * 600 * at) * 0.5, 0).astype(np.float32)
     frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
     frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)

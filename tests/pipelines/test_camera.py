@@ -264,7 +264,19 @@ def test_a_camera_that_ends_is_lost_and_can_be_opened_again() -> None:
     with pytest.raises(MediaError, match="no more frames"):
         next(frames)
     camera.reopen()
-    assert next(iter(camera)).width == 64
+    again = next(iter(camera))
+    assert again.width == 64
+    camera.close()
+
+
+def test_times_go_on_where_a_camera_is_opened_again() -> None:
+    camera = Camera(GRAPH, backend="lavfi")
+    last = [frame.pts for frame in islice(camera, 3)][-1]
+    camera.reopen()
+    first = next(iter(camera))
+    assert last is not None
+    assert first.pts is not None
+    assert first.pts > last
     camera.close()
 
 

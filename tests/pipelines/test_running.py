@@ -413,6 +413,18 @@ def test_a_sink_that_cannot_be_opened_again_is_left_out() -> None:
         run(Camera(10**7, lambda _: wait.wait(0.001)), lighter, Full())
 
 
+def test_the_source_is_closed_and_the_end_told_where_a_sink_cannot_be_closed() -> None:
+    class Stuck(Screen):
+        def close(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    camera, told = Camera(5), list[Stats]()
+    with pytest.raises(OSError, match="No space"):
+        run(camera, lighter, Stuck(), on_stats=told.append)
+    assert camera.closed == 1
+    assert told[-1].captured == 5
+
+
 def test_a_sink_that_fails_at_its_first_frame_ends_the_run_with_its_error() -> None:
     steady, fragile = Screen(), FragileScreen(lambda _: True)
     with pytest.raises(MediaError, match="dark"):

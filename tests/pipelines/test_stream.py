@@ -1,5 +1,6 @@
 """Streams over the loopback: protocols, sound in step, servers that go and come back."""
 
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -13,11 +14,13 @@ import numpy as np
 import pytest
 
 from turbolens.filter import MediaError
+from turbolens.pipelines.base import Reopenable
 from turbolens.pipelines.scene_camera import SceneCamera
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.stream import StreamOptions, filter_stream
 from turbolens.pipelines.stream_places import input_place, output_place
-from turbolens.pipelines.stream_sink import StreamEncoding, live_encoder
+from turbolens.pipelines.stream_sink import StreamEncoding, StreamSink, live_encoder
+from turbolens.pipelines.stream_sound import StreamSound
 from turbolens.pipelines.virtual_camera import VirtualCamera
 
 from .conftest import invert, started
@@ -191,6 +194,46 @@ def test_a_silent_stretch_is_filled_so_that_nobody_waits_for_sound(tmp_path: Pat
     with av.open(str(target)) as container:
         last = max(frame.time or 0.0 for frame in container.decode(audio=0))
     assert 1.2 < last < 2
+
+
+@pytest.mark.parametrize("codec", ["aac", "libopus"])
+def test_the_last_samples_of_the_sound_are_sent_too(tmp_path: Path, codec: str) -> None:
+    """An encoder takes 1024 at a time; what is left at the end is no whole frame of it."""
+    target = tmp_path / "sound.mkv"
+    with av.open(str(target), "w") as output:
+        sound = StreamSound(output, codec, Fraction(0))
+        for start in range(0, 3000, 1000):
+            for packet in sound.push(tone(start, 1000), Fraction(start, 48_000)):
+                output.mux(packet)
+        for packet in sound.flush():
+            output.mux(packet)
+    with av.open(str(target)) as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) >= 3000
+
+
+def test_a_file_that_cannot_be_written_on_is_not_begun_anew(tmp_path: Path, port: int) -> None:
+    """It would lose what it holds: the error ends the stream."""
+    for place, expected in (
+        (output_place(str(tmp_path / "out.mkv")), False),
+        (output_place("-"), False),
+        (output_place(f"udp://127.0.0.1:{port}"), True),
+        (output_place(f"rtmp://127.0.0.1:{port}/live"), True),
+    ):
+        sink = StreamSink(place, StreamEncoding(), rate=Fraction(RATE), notify=print)
+        assert isinstance(sink, Reopenable) is expected
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_whose_reader_has_left_ends_the_stream(clip: Path, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    line = [sys.executable, "-m", "turbolens", "stream", str(clip), "-", "--loop", "--no-enabled"]
+    with started(line, stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        os.close(writing)
+        assert os.read(reading, 1000)
+        os.close(reading)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert b"Broken pipe" in said
 
 
 def test_whip_carries_picture_and_sound(clip: Path, port: int) -> None:

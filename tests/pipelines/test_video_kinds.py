@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from turbolens.pipelines.encoders import FAMILIES, EncoderChoice, has_encoder, pixel_format
 from turbolens.pipelines.video import VideoOptions, filter_video
 from turbolens.pipelines.video_reader import VideoReader
 from turbolens.pipelines.video_writer import Encoding
@@ -22,6 +23,22 @@ HEVC_10: dict[str, Any] = {
     "options": {"x265-params": "log-level=none"},
 }
 CHAPTER = {"id": 1, "start": 0, "end": 200, "time_base": MILLISECONDS, "metadata": {"title": "one"}}
+
+
+@pytest.mark.parametrize("name", [name for each in FAMILIES.values() for name in each.hardware])
+def test_hardware_encoders_are_asked_for_a_format_that_they_take(name: str) -> None:
+    """Told by FFmpeg's own lists, wherever this build knows the encoder; Intel's take no planes."""
+    frame = av.VideoFrame(64, 64, "yuv420p")
+    codec: Any = name.partition("_")[0]
+    chosen = pixel_format(EncoderChoice(codec, name, {}), frame)
+    assert chosen == ("nv12" if name.endswith("_qsv") else "yuv420p")
+    if has_encoder(name) and (formats := av.Codec(name, "w").video_formats):
+        assert chosen in [each.name for each in formats]
+
+
+def test_an_encoder_that_this_build_lacks_is_not_there() -> None:
+    assert has_encoder("libx264")
+    assert not has_encoder("no_such_encoder")
 
 
 def picture_stream(path: Path) -> Any:

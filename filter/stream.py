@@ -1,5 +1,6 @@
 """`Stream`: what a filter remembers from frame to frame."""
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
@@ -26,6 +27,7 @@ Array: TypeAlias = NDArray[np.uint8]
 OnStage: TypeAlias = Callable[[str], None]
 
 NOMINAL_RATE = 30  # frames a second of arrays, which carry no time
+_SETTLED = 3.0  # e-foldings: what is held follows a glide until 5 % of its lag are left
 _NOT_THE_LOOK = {"transition", "mix", "fit", "side", "size", "shape", "enabled"}
 
 
@@ -53,7 +55,7 @@ class Stream:
         self.memory = CrossFrameMemory()
         self.styled: torch.Tensor | None = None
         self.reused = 0
-        self._frames = 0
+        self._frames = self._settling = 0
         self._settings: FilterSettings | None = None
 
     def reset(self) -> None:
@@ -65,7 +67,7 @@ class Stream:
         self.memory.reset()
         self.reprojection.reset()
         self.must_reset = False
-        self.styled, self._frames = None, 0
+        self.styled, self._frames, self._settling = None, 0, 0
 
     def begin(self, settings: FilterSettings, image_embeds: torch.Tensor | None) -> None:
         """Put the past in order for frames with these settings and this picture as prompt.
@@ -88,13 +90,20 @@ class Stream:
     def prompts(
         self, frame: Array | av.VideoFrame, settings: FilterSettings
     ) -> tuple[WeightedPrompt, ...]:
-        """The prompts of this frame, which a transition may still be mixing."""
+        """The prompts of this frame, which a transition may still be mixing.
+
+        Until what is held has followed it, no frame counts as a repeat, or a still picture would
+        stay short of the new look.
+        """
         self._frames += 1
         time = self._frames / NOMINAL_RATE
         if isinstance(frame, av.VideoFrame) and frame.pts is not None and frame.time_base:
             time = float(frame.pts * frame.time_base)
         prompts = self.transition(settings.weighted_prompts, settings.transition, time)
         if self.transition.gliding:
+            self._settling = math.ceil(_SETTLED / (1.0 - settings.weight_after))
+        if self._settling > 0:
+            self._settling -= 1
             self.repeats.renew()
         return prompts
 

@@ -243,3 +243,20 @@ def test_gradients_stay_on_for_the_caller(model: TurboModel, pictures: Pictures)
     FrameFilter(model)(pictures(1)[0])
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
+
+
+def test_a_glide_over_a_still_picture_arrives_at_the_new_look() -> None:
+    """What is held lags behind the glide: the first frame after it is not yet the new look."""
+    model = TurboModel.load("embedded", device="cpu", dtype="float32")
+    still = np.linspace(0, 255, 64 * 64 * 3).reshape(64, 64, 3).astype(np.uint8)
+    settings: dict[str, Any] = {"strength": 0.8, "size": 64}
+    frame_filter = FrameFilter(model, prompt="oil painting", transition=0.5, **settings)
+    for pts in range(0, 300, 33):
+        frame_filter(_video_frame(still, pts))
+    frame_filter.update(prompt="neon")
+    for pts in range(330, 4000, 33):
+        last = frame_filter(_video_frame(still, pts))
+    wanted = FrameFilter(model, prompt="neon", **settings)(_video_frame(still, 0))
+    apart = last.to_ndarray(format="rgb24").astype(int) - wanted.to_ndarray(format="rgb24")
+    assert np.abs(apart).mean() < 2.0
+    assert frame_filter.reused > 0  # and then it rests

@@ -27,7 +27,10 @@ async def main(server: str, source: str, destination: str) -> None:
     await peer.setLocalDescription(await peer.createOffer())
     async with aiohttp.ClientSession() as http:
         body = {"sdp": peer.localDescription.sdp, "settings": {"prompt": "watercolour"}}
-        answer = await (await http.post(f"{server}/api/sessions", json=body)).json()
+        reply = await http.post(f"{server}/api/sessions", json=body)
+        answer = await reply.json()
+        if not reply.ok:  # the model may still be loading, or a token be wanted
+            raise SystemExit(f"{server} says no: {answer.get('detail', reply.reason)}")
     await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
     await recorder.start()
     while video.readyState == "live":  # until the clip ends

@@ -31,7 +31,7 @@ class AdapterChoices:
         has_control = self.control is not None or control_beside
         if has_control != (self.controlnet is not None):
             raise typer.BadParameter(
-                "--controlnet FOLDER and what it sees, as --control canny, need each other"
+                "--controlnet FOLDER and what it sees, as --control-picture canny, need each other"
             )
         if (self.ip_adapter is None) != (self.image_prompt is None):
             raise typer.BadParameter("--ip-adapter FILE and --image-prompt FILE need each other")

@@ -82,6 +82,12 @@ def bench(  # noqa: PLR0913 - each one is an option of the command
     """
     if context.invoked_subcommand is not None:
         return
+    stock = [item.value for item in baseline or () if item is not BaselineName.STREAMING]
+    if random_weights and stock:
+        raise typer.BadParameter(
+            f"--baseline {stock[0]} loads the model's folder, which random weights have not; use "
+            "--baseline streaming, or a model that is here"
+        )
     from .bench import Extent, measure  # noqa: PLC0415
 
     settings = FilterSettings(
@@ -96,15 +102,16 @@ def bench(  # noqa: PLR0913 - each one is an option of the command
         ).accelerate(choice.acceleration, wait=True)
     else:
         loaded = load_model(choice)
+    destination = None if chart is None else Destination(str(chart), overwrite=True)
     report = measure(
         loaded, settings, cases=_cases(case, size),
         extent=Extent(frames, tuple(item.value for item in baseline or ()), tuple(batch or ())),
         on_case=None if as_json else lambda item: _tell(console, item),
     )  # fmt: skip
-    if chart is not None:
+    if destination is not None:
         from .bench_chart import save_chart  # noqa: PLC0415
 
-        save_chart(report, Destination(str(chart), overwrite=True))
+        save_chart(report, destination)
     if as_json:
         typer.echo(json.dumps(as_data(report), indent=2))
     else:

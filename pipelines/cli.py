@@ -19,6 +19,7 @@ from .stream_command import stream
 from .video_command import video
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+HELP = ["-h", "--help"]
 BUSY = {"acceleration", "filter", "load model"}  # threads that may be in the middle of torch
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, wherever typer keeps it
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP},
 )
 
 
@@ -74,7 +75,10 @@ def _register_if_present(name: str, module: str, help_text: str) -> None:
         if single is None:
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command()(getattr(loaded, name))
-        code = single(args=context.args, prog_name=f"turbolens {name}", standalone_mode=False)
+        code = single(
+            args=context.args, prog_name=f"turbolens {name}", standalone_mode=False,
+            help_option_names=HELP,
+        )  # fmt: skip
         raise typer.Exit(code if isinstance(code, int) else 0)
 
 

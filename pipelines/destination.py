@@ -16,7 +16,7 @@ class Destination:
         self.name = name
         self.final = Path(name)
         self.piped = name == "-" or name.startswith("pipe:")
-        self._direct = self.piped or _special(self.final)
+        self._direct = self.piped or is_special(self.final)
         if not self._direct:
             _check(self.final, overwrite=overwrite)
         self._overwrite = overwrite
@@ -48,7 +48,8 @@ class Destination:
             self._temporary.unlink(missing_ok=True)
 
 
-def _special(path: Path) -> bool:
+def is_special(path: Path) -> bool:
+    """Whether it is a device, or a named pipe, as `<(…)` of a shell is: it can be opened once."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 

@@ -210,7 +210,9 @@ class PictureWriter:
             return self._name
         if self._names:
             return str(Path(self._name) / self._names[frame.pts or 0])
-        return self._name % (self.frames + 1)
+        path, number = Path(self._name), self.frames + 1
+        name = NUMBERED.sub(lambda found: found[0] % number, path.name, count=1)
+        return str(path.with_name(name))
 
     def _say_once(self, text: str) -> None:
         if self.frames == 0:

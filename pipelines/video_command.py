@@ -12,6 +12,7 @@ from turbolens.filter import FilterSettings, MediaError, TurbolensError
 
 from .adapter_options import PANEL
 from .adapter_pictures import ControlVideo
+from .destination import is_special
 from .encoders import CodecName, HardwareName
 from .filter_loading import load_filter
 from .filter_options import with_filter_options
@@ -204,7 +205,7 @@ def frames_of(jobs: list[tuple[str, str]], options: VideoOptions) -> int:
     """How many frames the inputs have, as far as they tell beforehand; those of a pipe do not."""
     frames = 0
     for source, _ in jobs:
-        if is_piped(source) or "://" in source:
+        if is_piped(source) or "://" in source or is_special(Path(source)):
             continue
         with suppress(TurbolensError):  # said when its turn comes
             reader = open_reader(source, options, lambda _: None)

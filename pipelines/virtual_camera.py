@@ -76,7 +76,7 @@ class VirtualCamera:
     def _open(self, width: int, height: int) -> None:
         size = max(2, width // 2 * 2), max(2, height // 2 * 2)  # colour is of half the size
         self._camera, pixel_format = open_backend(
-            *size, rate=float(self.rate), device=self._wanted, backend=self._backend
+            *size, rate=float(self.rate), device=device_of(self._wanted), backend=self._backend
         )
         self._size, self._fit = size, Fitter(*size, pixel_format)
         self.name = f"the virtual camera {self._camera.device}"
@@ -128,6 +128,20 @@ def open_backend(
         else:
             return camera, PIXEL_FORMATS[native]
     raise MediaError(_explain(reasons, device))
+
+
+def device_of(name: str | None) -> str | None:
+    """The path of the v4l2loopback device that is called so, or in part; else the name as it is.
+
+    On Linux backends take paths alone; elsewhere they know their cameras' names.
+    """
+    if name is None or sys.platform != "linux" or Path(name).is_absolute():
+        return name
+    for path in v4l2.devices():
+        found = v4l2.capability(path)
+        if found is not None and found.is_loopback and name.lower() in found.card.lower():
+            return str(path)
+    return name
 
 
 def native_format(backend: str) -> str:

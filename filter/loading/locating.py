@@ -177,7 +177,7 @@ def _file_parts(name: str, path: Path, vae: VaeChoice, hub: Hub) -> ModelParts:
 def _embedded() -> Path:
     if not (EMBEDDED_FOLDER / INDEX).is_file():
         raise ModelNotFoundError(
-            f"the embedded weights are missing from {EMBEDDED_FOLDER}; reinstall turbolens, "
-            f"or make them with `turbolens train --data FOLDER --out {EMBEDDED_FOLDER}`"
+            f"the embedded weights are missing from {EMBEDDED_FOLDER}; reinstall turbolens, or "
+            "make them with `turbolens train --data FOLDER --out RUN`, and copy RUN/model there"
         )
     return EMBEDDED_FOLDER

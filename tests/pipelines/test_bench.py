@@ -18,7 +18,7 @@ from rich.console import Console
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from typer.testing import CliRunner
 
-from turbolens.filter import FilterSettings, ModelError, TurboModel
+from turbolens.filter import FilterSettings, MediaError, ModelError, TurboModel
 from turbolens.filter.framefilter import STAGES
 from turbolens.pipelines.bench import BenchReport, Case, CaseResult, Extent, Timing, measure
 from turbolens.pipelines.bench_baseline import stock_pipeline
@@ -161,6 +161,20 @@ def test_a_model_without_a_folder_has_no_baseline(folder: Path) -> None:
     model.folder = None
     with pytest.raises(ModelError, match="folder"):
         stock_pipeline(model)
+
+
+def test_a_baseline_that_random_weights_cannot_have_is_refused_at_once() -> None:
+    options = ["--model", "sd-turbo", "--random-weights", "--baseline", "diffusers-compiled"]
+    done = CliRunner().invoke(app, ["bench", *options])
+    assert done.exit_code == 2
+    assert "--baseline streaming" in " ".join(done.output.split())
+
+
+def test_a_chart_that_cannot_be_written_is_refused_before_measuring(folder: Path) -> None:
+    chart = str(folder / "missing" / "chart.png")
+    done = CliRunner().invoke(app, ["bench", "--model", str(folder), "--chart", chart])
+    assert isinstance(done.exception, MediaError)
+    assert "256" not in done.output
 
 
 def test_the_command_prints_json(folder: Path) -> None:

@@ -296,6 +296,39 @@ def test_ctrl_c_keeps_a_shorter_file_if_asked(tmp_path: Path) -> None:
     assert all(abs(a - b) <= Fraction(1, 1000) for a, b in zip(kept, whole, strict=False))
 
 
+def test_ctrl_c_is_the_usual_end_of_a_stream(tmp_path: Path) -> None:
+    make_clip(tmp_path / "clip.mp4", frames=100)
+    obey = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    start = [sys.executable, "-c", obey + "from turbolens.pipelines.cli import main; main()"]
+    command = [*start, "stream", "clip.mp4", "out.mkv", "--loop", "--json", *UNTOUCHED]
+    with started(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while json.loads(process.stdout.readline()).get("sent", 0) < 5:
+            pass
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(out.splitlines()[-1])["event"] == "done"
+    assert len(times_of(tmp_path / "out.mkv")) >= 5
+
+
+@pytest.mark.parametrize("name", ["webcam", "serve", "bench", "train", "video"])
+def test_every_command_has_a_short_option_for_help(turbolens: Any, name: str) -> None:
+    code, out, err = turbolens(name, "-h")
+    assert (code, err) == (0, "")
+    assert f"turbolens {name}" in out
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_read_once(turbolens: Any, tmp_path: Path) -> None:
+    clip, pipe = make_clip(tmp_path / "clip.mkv"), tmp_path / "pipe.mkv"
+    os.mkfifo(pipe)
+    with started(["sh", "-c", f"cat {clip} > {pipe}"]):
+        code, _, err = turbolens("video", pipe, "out.mkv", *UNTOUCHED)
+    assert code == 0, err
+    assert len(times_of(Path("out.mkv"))) == 12
+
+
 def test_models_are_listed_with_size_and_licence(turbolens: Any) -> None:
     code, out, _ = turbolens("models")
     assert code == 0

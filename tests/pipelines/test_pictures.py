@@ -91,6 +91,14 @@ def test_a_pattern_gives_a_pattern(tmp_path: Path) -> None:
     assert levels == [247, 246, 245, 244]
 
 
+def test_only_the_number_of_a_pattern_is_filled_in(tmp_path: Path) -> None:
+    folder = tmp_path / "50% done"
+    folder.mkdir()
+    put(tmp_path / "in_1.png", ramp())
+    filter_video(str(tmp_path / "in_%d.png"), str(folder / "100%_%02d.png"), inverted)
+    assert [path.name for path in folder.iterdir()] == ["100%_01.png"]
+
+
 def test_a_folder_gives_a_folder_with_the_same_names(tmp_path: Path) -> None:
     source, target = tmp_path / "in", tmp_path / "out"
     source.mkdir()

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from threading import Event
 
 import av
@@ -15,7 +16,7 @@ from turbolens.pipelines import v4l2
 from turbolens.pipelines.fitting import Fitter, packed_bytes
 from turbolens.pipelines.running import run
 from turbolens.pipelines.slate import slate
-from turbolens.pipelines.virtual_camera import VirtualCamera, native_format
+from turbolens.pipelines.virtual_camera import VirtualCamera, device_of, native_format
 
 from .live_parts import Camera, lighter
 from .virtual_backend import KeepingBackend, keeping_backend
@@ -129,6 +130,23 @@ def test_the_trap_of_old_v4l2loopback_is_named(
     backend.fails_to_open = "/dev/video10 is not a video output device"
     with pytest.raises(MediaError, match=r"0\.12\.7 .* modprobe -r v4l2loopback"):
         VirtualCamera(width=64, height=36)
+
+
+def test_on_linux_a_name_stands_for_the_loopback_that_is_called_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = {
+        Path("/dev/video0"): v4l2.Capability("uvcvideo", "Turbolens lens", True, False),
+        Path("/dev/video10"): v4l2.Capability(v4l2.LOOPBACK_DRIVER, "Turbolens", False, True),
+    }
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(v4l2, "devices", lambda: list(known))
+    monkeypatch.setattr(v4l2, "capability", known.get)
+    assert device_of("turbolens") == "/dev/video10"
+    for unknown in (None, "OBS", "/dev/video7"):
+        assert device_of(unknown) == unknown
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert device_of("turbolens") == "turbolens"
 
 
 def test_an_unknown_backend_names_the_known(backend: type[KeepingBackend]) -> None:

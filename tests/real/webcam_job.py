@@ -27,6 +27,7 @@ import numpy as np
 from browser_call import BrowserCall  # type: ignore[import-not-found] # beside this program
 
 CAMERA, SHOWN = "/dev/video0", "/dev/video10"
+NAME = "Turbolens"  # of the device SHOWN
 WIDTH, HEIGHT, RATE = 320, 180, 15
 STEP = 4  # pixels that the ramp moves with each frame
 START = 150  # seconds that a program may take to start where all is emulated
@@ -75,7 +76,7 @@ class Webcam:
     def __init__(self, *options: str) -> None:
         command = [
             sys.executable, "-m", "turbolens", "webcam", "--camera", CAMERA, "--virtual-camera",
-            SHOWN, "--camera-size", f"{WIDTH}x{HEIGHT}", "--camera-rate", str(RATE), "--json",
+            NAME, "--camera-size", f"{WIDTH}x{HEIGHT}", "--camera-rate", str(RATE), "--json",
             *options,
         ]  # fmt: skip
         self.stats: dict[str, Any] = {}

@@ -27,7 +27,7 @@ class Stage:
     it was, with the same random numbers. `average` holds the running mean of the weights, which is
     what a stage hands on. rates: what `rate` is multiplied by for a child of the module, by its
     name; such a child's gradients are clipped by themselves, so that two adversaries do not push
-    each other.
+    each other. beta1: Adam's momentum, 0 for adversaries, who would run past each other.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Stage:
     rate: float
     seed: int = 0
     rates: Mapping[str, float] = field(default_factory=dict)
+    beta1: float = 0.9
     history: list[dict[str, float]] = field(default_factory=list)
 
     def run(self) -> Iterator[int]:
@@ -55,7 +56,7 @@ class Stage:
     def _prepare(self) -> None:
         self.generator = torch.Generator().manual_seed(self.seed)
         self.optimizer = torch.optim.AdamW(
-            list(self._groups()), self.rate, betas=(0.9, 0.99), weight_decay=1e-4
+            list(self._groups()), self.rate, betas=(self.beta1, 0.99), weight_decay=1e-4
         )
         self.average = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
 

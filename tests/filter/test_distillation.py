@@ -32,7 +32,7 @@ from turbolens.filter.training.folder import betas_of
 from turbolens.filter.training.loop import Stage
 
 SIDE = 16
-QUICK = Recipe(batch=4, student_steps=2)
+QUICK = Recipe(batch=4, student_steps=2, heads_first=0)
 
 
 def picture(seed: int, size: int = 40) -> NDArray[np.uint8]:
@@ -156,6 +156,29 @@ def test_every_loss_reaches_the_student_or_the_heads_and_no_one_else(
         )  # fmt: skip
         assert of_heads == (name in ("discriminator", "r1")), name
         assert of_student != of_heads, name
+
+
+def test_the_heads_learn_alone_at_first(sd_folder: Path, data: CaptionedPictures) -> None:
+    networks = networks_of(sd_folder)
+    losses = distillation_of(networks, data, heads_first=3)
+    early = losses(torch.Generator().manual_seed(0), 2)
+    assert set(early) == {"discriminator", "r1"}
+    torch.stack(list(early.values())).sum().backward()  # type: ignore[no-untyped-call]
+    assert all(weight.grad is None for weight in networks.student.unet.parameters())
+    assert any(weight.grad is not None for weight in networks.discriminator.parameters())
+    assert "adversarial" in losses(torch.Generator().manual_seed(0), 3)
+    without = distillation_of(networks, data, heads_first=3, adversarial=0.0)
+    assert "distillation" in without(torch.Generator().manual_seed(0), 0)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_more_than_half_of_the_rows_are_at_the_last_timestep(
+    sd_folder: Path, data: CaptionedPictures, steps: int
+) -> None:
+    losses = distillation_of(networks_of(sd_folder), data, student_steps=steps)
+    drawn = losses._student_timesteps(torch.Generator().manual_seed(0), 4000).tolist()
+    shares = [drawn.count(each) / 4000 for each in losses.student_timesteps.tolist()]
+    assert shares == pytest.approx([1.0] if steps == 1 else [0.55, 0.15, 0.15, 0.15], abs=0.03)
 
 
 def test_a_loss_of_no_weight_is_left_out(sd_folder: Path, data: CaptionedPictures) -> None:

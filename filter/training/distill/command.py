@@ -94,7 +94,7 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
         networks = new_networks(components, resolve_device(device), seed=seed)
         losses = Distillation(networks, captioned, warped_photographs(captioned.images), recipe)
         stage = Stage("distillation", networks.trained, losses, out, steps, rate, seed,
-                      rates={"heads": HEADS_RATE})  # fmt: skip
+                      rates={"heads": HEADS_RATE}, beta1=0.0)  # fmt: skip
         shown = torch.stack([read_square(path, side) for path in _shown(data)]).float() / 127.5 - 1
         for step in follow(progress, stage, SHEET_EVERY):
             write_sheet(out / f"samples-{step:05d}.png", sheet(losses, shown))

@@ -26,7 +26,8 @@ from .temporal import FramePairs, random_window, temporal_loss
 
 RESTYLED_SHARE = 0.5  # of the rows are asked for another picture's caption
 WINDOW = 32  # latents a side that are decoded with gradients
-FEATURE_NOISE = 1.0, 1.0  # mean and spread of the logit of the discriminator's timesteps
+LAST_SHARE = 0.55  # of the rows are at the last timestep, the others evenly at the rest
+FEATURE_NOISE = 0.0, 1.0  # mean and spread of the logit of the discriminator's timesteps
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Recipe:
 
     student_steps: how many student timesteps, evenly from the schedule's last. distillation: λ.
     r1: γ. guidance: of the teacher's answers. batch: pictures a step; half as many are also seen
-    under other noise, a quarter (but one at least) are pairs of frames.
+    under other noise, a quarter (but one at least) are pairs of frames. heads_first: steps in which
+    the heads alone learn: of heads that know nothing the student would learn to please nobody.
     """
 
     student_steps: int = 4
@@ -49,6 +51,7 @@ class Recipe:
     structure: float = 0.25
     noise: float = 1.0
     temporal: float = 4.0
+    heads_first: int = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +83,21 @@ class Distillation:
         self.networks, self.data, self.pairs, self.recipe = networks, data, pairs, recipe
         count = len(networks.teacher)
         self.student_timesteps = torch.tensor(trailing_timesteps(recipe.student_steps, count))
+        others = max(recipe.student_steps - 1, 1)
+        self._shares = torch.full((recipe.student_steps,), (1 - LAST_SHARE) / others)
+        self._shares[0] = LAST_SHARE
 
-    def __call__(self, generator: torch.Generator, _step: int) -> Losses:
+    def __call__(self, generator: torch.Generator, step: int) -> Losses:
         """All losses, by name; gradients reach the student and the heads, each by its own."""
         recipe, batch = self.recipe, self._draw(generator)
         alphas = self.networks.student.alphas_cumprod(batch.timesteps)
-        denoised = self._student(batch.clean, self._noise(batch.clean, generator), batch)
+        noise = self._noise(batch.clean, generator)
+        if recipe.adversarial and step < recipe.heads_first:
+            with torch.no_grad():
+                denoised = self._student(batch.clean, noise, batch)
+            found = self._adversarial(denoised, batch, generator)
+            return {name: found[name] for name in ("discriminator", "r1")}
+        denoised = self._student(batch.clean, noise, batch)
         losses: Losses = {}
         if recipe.adversarial:
             losses |= self._adversarial(denoised, batch, generator)
@@ -120,7 +132,7 @@ class Distillation:
         )
 
     def _student_timesteps(self, generator: torch.Generator, count: int) -> Tensor:
-        which = torch.randint(len(self.student_timesteps), (count,), generator=generator)
+        which = torch.multinomial(self._shares, count, replacement=True, generator=generator)
         return self.student_timesteps[which].to(self.networks.student.device)
 
     def _noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -170,7 +182,10 @@ class Distillation:
         }
 
     def _feature_timesteps(self, generator: torch.Generator, count: int) -> Tensor:
-        """Logit-normal, as latent adversarial distillation draws them: mostly to judge form."""
+        """Logit-normal, as latent adversarial distillation draws them, but with less noise.
+
+        Its mean is 1, mostly to judge form; here that left the student blurred.
+        """
         mean, spread = FEATURE_NOISE
         share = torch.sigmoid(mean + spread * torch.randn(count, generator=generator))
         teacher = self.networks.teacher

@@ -1,5 +1,6 @@
-"""Pictures of a training run: loss curves and sheets of samples, drawn with numpy."""
+"""Pictures of a training run: loss curves and sheets of samples."""
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -8,11 +9,14 @@ import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 COLOURS = ((214, 69, 65), (52, 120, 194), (46, 160, 97), (230, 150, 30), (130, 80, 180),
            (90, 90, 90), (0, 160, 170), (190, 90, 140))  # fmt: skip
 _LINEAR_BELOW = 1e-3
+_PLOT, _LEFT, _LEGEND, _MARGIN = (560, 340), 64, 180, 16  # pixels
+_INK, _GRID = "#333", "#e4e4e4"
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
@@ -42,25 +46,39 @@ def _framed(image: Tensor) -> Tensor:
     return torch.nn.functional.pad(image.detach().float().cpu(), (0, 2, 0, 2), value=1.0)
 
 
-def write_curves(
-    path: Path, history: Sequence[dict[str, float]], size: tuple[int, int] = (640, 360)
-) -> None:
-    """Draw each loss, averaged over 1 % of the steps, coloured by order.
+def write_curves(path: Path, history: Sequence[dict[str, float]]) -> None:
+    """Draw each loss over the steps, averaged over 1 % of them, named beside with where it ended.
 
     The axis is logarithmic, and linear around 0, since an adversary's loss may be negative.
     """
-    width, height = size
-    canvas = np.full((height, width, 3), 255, np.uint8)
-    canvas[:: height // 6] = 232
     names = list(dict.fromkeys(name for losses in history for name in losses))
-    series = {name: _smoothed(_filled(history, name), width) for name in names}
-    values = _on_axis(np.concatenate(list(series.values())))
-    low, span = values.min(), max(float(np.ptp(values)), 1e-6)
-    for (_, curve), colour in zip(series.items(), COLOURS, strict=False):
-        rows = (height - 8) - (_on_axis(curve) - low) / span * (height - 16)
-        for thickness in range(2):
-            canvas[rows.astype(int) + thickness, np.arange(len(rows))] = colour
-    write_png(path, canvas)
+    series = {name: _smoothed(_filled(history, name), _PLOT[0]) for name in names}
+    every = np.concatenate(list(series.values()))
+    low, high = _on_axis(every.min()), _on_axis(every.max())
+    width, height = _PLOT
+
+    def row(value: float) -> float:
+        return _MARGIN + height * float(1 - (_on_axis(value) - low) / max(high - low, 1e-6))
+
+    picture = Image.new("RGB", (_LEFT + width + _LEGEND, height + 3 * _MARGIN), "white")
+    draw = ImageDraw.Draw(picture)
+    for value in _ticks(every.min(), every.max()):
+        draw.line((_LEFT, row(value), _LEFT + width, row(value)), fill=_GRID)
+        draw.text((_LEFT - 6, row(value)), f"{value:g}", fill=_INK, anchor="rm")
+    for index, (name, curve) in enumerate(series.items()):
+        colour, top = COLOURS[index % len(COLOURS)], _MARGIN + 20 * index
+        draw.line([(_LEFT + x, row(value)) for x, value in enumerate(curve)], fill=colour, width=2)
+        draw.rectangle((_LEFT + width + 16, top, _LEFT + width + 28, top + 12), fill=colour)
+        draw.text((_LEFT + width + 36, top), f"{name} {curve[-1]:.3g}", fill=_INK)
+    draw.text((_LEFT, height + 2 * _MARGIN), "step 1", fill=_INK, anchor="lm")
+    draw.text((_LEFT + width, height + 2 * _MARGIN), f"{len(history)}", fill=_INK, anchor="rm")
+    picture.save(path)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """0 and the powers of ten of both signs that lie between."""
+    powers = [10.0**power for power in range(-2, 5)]
+    return [value for value in (0.0, *powers, *(-each for each in powers)) if low <= value <= high]
 
 
 def _filled(history: Sequence[dict[str, float]], name: str) -> list[float]:
@@ -69,8 +87,8 @@ def _filled(history: Sequence[dict[str, float]], name: str) -> list[float]:
     return [value := losses.get(name, value) for losses in history]
 
 
-def _on_axis(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.arcsinh(values / _LINEAR_BELOW)
+def _on_axis(value: float) -> float:
+    return math.asinh(value / _LINEAR_BELOW)
 
 
 def _smoothed(values: Sequence[float], points: int) -> NDArray[np.float64]:

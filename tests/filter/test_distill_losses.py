@@ -101,15 +101,22 @@ def test_two_draws_of_noise_should_not_show() -> None:
 
 
 def test_results_that_move_with_the_input_have_no_temporal_loss_and_noise_has() -> None:
+    sure = torch.ones(2, 1, 1, 1)
     flow = random_flow(torch.Generator().manual_seed(1), 2, 24, 32)
     first = drawn(2, 3, 24, 32)
     moving = warped(first, flow)
-    assert float(temporal_loss(first, moving, flow)) == 0
-    still = float(temporal_loss(first, first, flow))
+    assert float(temporal_loss(first, moving, flow, sure)) == 0
+    still = float(temporal_loss(first, first, flow, sure))
     assert still > 0.5
     flow = torch.full_like(flow, 1.0)
     expected = (first[..., :-1, :-1] - first[..., 1:, 1:]).square().mean()
-    assert float(temporal_loss(first, first, flow)) == pytest.approx(float(expected), rel=1e-4)
+    assert float(temporal_loss(first, first, flow, sure)) == pytest.approx(
+        float(expected), rel=1e-4
+    )
+    halved = torch.tensor([0.5, 0.5]).view(2, 1, 1, 1)
+    assert float(temporal_loss(first, first, flow, halved)) == pytest.approx(
+        float(expected) / 2, rel=1e-4
+    )
 
 
 def test_what_came_from_beyond_the_rim_is_not_compared() -> None:
@@ -123,8 +130,9 @@ def test_warped_photographs_are_what_their_flow_says() -> None:
     pairs = warped_photographs(lambda _generator, count: smooth[:count])
     first, second, flow = pairs(torch.Generator().manual_seed(2), 2)
     assert flow.abs().max() > 1
-    assert float(temporal_loss(first, second, flow)) < 1e-3
-    assert float(temporal_loss(first, first, flow)) > 1e-2
+    sure = torch.ones(2, 1, 1, 1)
+    assert float(temporal_loss(first, second, flow, sure)) < 1e-3
+    assert float(temporal_loss(first, first, flow, sure)) > 1e-2
 
 
 def test_a_window_lies_in_the_picture_and_is_whole_where_it_can_be() -> None:

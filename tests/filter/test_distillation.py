@@ -1,5 +1,6 @@
 """Distillation on tiny models: who learns, from what, and a whole small run."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
@@ -28,6 +30,14 @@ from turbolens.filter.training.distill.features import encoder_features, image_f
 from turbolens.filter.training.distill.networks import Networks, new_networks
 from turbolens.filter.training.distill.stage import Distillation, Recipe
 from turbolens.filter.training.distill.temporal import warped_photographs
+from turbolens.filter.training.distill.trajectory import (
+    FILE,
+    Samples,
+    Sampling,
+    WarmUp,
+    finished,
+    open_samples,
+)
 from turbolens.filter.training.folder import betas_of
 from turbolens.filter.training.loop import Stage
 
@@ -103,13 +113,19 @@ def test_features_are_those_of_the_teachers_own_forward_pass(folder: Path) -> No
     unet, text = networks.teacher.unet, networks.texts(["ink", "oil"])
     noisy, timesteps = torch.randn(2, 4, 8, 8), torch.tensor([500, 3])
     seen: list[torch.Tensor] = []
-    for block in (*unet.down_blocks, unet.mid_block):
+    for block in (unet.conv_in, *unet.down_blocks, unet.mid_block):
         block.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
     features = encoder_features(networks.teacher, noisy, timesteps, text)
     seen.clear()
     networks.teacher.denoised(noisy, timesteps, text)
-    whole = [each[0] if isinstance(each, tuple) else each for each in seen]
-    assert all(torch.equal(a, b) for a, b in zip(features, whole, strict=True))
+    ours, grids = iter(features), []
+    for output in seen:
+        feature = next(ours)
+        grids.append(feature.shape[-1])
+        among = output[1] if isinstance(output, tuple) else (output,)
+        assert any(each.shape == feature.shape and torch.equal(each, feature) for each in among)
+    assert next(ours, None) is None
+    assert grids[:2] == [8, 8]  # as fine as the latents are
 
 
 def test_the_image_feature_has_neither_noise_nor_timestep(sd_folder: Path) -> None:
@@ -179,6 +195,38 @@ def test_more_than_half_of_the_rows_are_at_the_last_timestep(
     drawn = losses._student_timesteps(torch.Generator().manual_seed(0), 4000).tolist()
     shares = [drawn.count(each) / 4000 for each in losses.student_timesteps.tolist()]
     assert shares == pytest.approx([1.0] if steps == 1 else [0.55, 0.15, 0.15, 0.15], abs=0.03)
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(4, {749, 499, 249}), (1, {999})])
+def test_pairs_of_frames_are_at_timesteps_that_show_them(
+    sd_folder: Path, data: CaptionedPictures, steps: int, expected: set[int]
+) -> None:
+    losses = distillation_of(networks_of(sd_folder), data, student_steps=steps, temporal=1.0)
+    batch = losses._draw(torch.Generator().manual_seed(0))
+    student, seen = losses.networks.student, set[int]()
+    plain = student.denoised
+
+    def denoised(noisy: torch.Tensor, timesteps: torch.Tensor, text: Any) -> torch.Tensor:
+        seen.update(timesteps.tolist())
+        return plain(noisy, timesteps, text)
+
+    student.denoised = denoised  # type: ignore[method-assign]
+    for seed in range(12):
+        losses._steady(batch, torch.Generator().manual_seed(seed))
+    assert seen == expected
+
+
+def test_half_of_the_rows_at_the_last_timestep_are_shown_noise_alone(
+    sd_folder: Path, data: CaptionedPictures
+) -> None:
+    losses = distillation_of(networks_of(sd_folder), data, batch=400)
+    batch = losses._draw(torch.Generator().manual_seed(0))
+    hidden = (batch.shown == 0).all((1, 2, 3))
+    last = batch.timesteps == 999
+    assert 0.4 < float(hidden[last].float().mean()) < 0.6
+    assert not hidden[~last].any()
+    assert not batch.own[hidden].any()
+    assert torch.equal(batch.shown[~hidden], batch.clean[~hidden])
 
 
 def test_a_loss_of_no_weight_is_left_out(sd_folder: Path, data: CaptionedPictures) -> None:
@@ -298,8 +346,14 @@ def test_the_command_makes_a_model_that_filters_a_frame(
 ) -> None:  # fmt: skip
     out = tmp_path / "out"
     arguments = ["distill", "--teacher", str(folder), "--data", str(pictures_folder),
-                 "--out", str(out), "--steps", "2", "--batch", "3", "--device", "cpu"]  # fmt: skip
+                 "--out", str(out), "--steps", "2", "--batch", "3", "--samples", "4",
+                 "--warm-up", "2", "--device", "cpu"]  # fmt: skip
     app(arguments, standalone_mode=False)
+    assert len(open_samples(out)) == 6
+    assert set(json.loads((out / "distillation.json").read_text())["history"][0]) == {
+        "discriminator", "r1",
+    }  # fmt: skip
+    assert len(json.loads((out / "warm-up.json").read_text())["history"]) == 2
     assert (out / "samples-00002.png").is_file()
     assert (out / "distillation.png").is_file()
     model = TurboModel.load(out / "model", device="cpu", dtype="float32")
@@ -315,3 +369,111 @@ def test_too_few_pictures_and_an_impossible_size_are_usage_errors(
         distill(teacher=str(sd_folder), data=tmp_path / "none", out=tmp_path)
     with pytest.raises(SettingsError, match="multiple of 4"):
         distill(teacher=str(sd_folder), data=pictures_folder, out=tmp_path, size=18)
+
+
+def test_without_a_weight_for_them_no_samples_are_made(
+    sd_folder: Path, pictures_folder: Path, tmp_path: Path
+) -> None:
+    distill(teacher=str(sd_folder), data=pictures_folder, out=tmp_path / "out", steps=1, batch=2,
+            trajectory=0.0, device="cpu")  # fmt: skip
+    assert not (tmp_path / "out" / FILE).exists()
+    assert not (tmp_path / "out" / "warm-up.json").exists()
+
+
+def sampling_of(networks: Networks, data: CaptionedPictures, **changes: Any) -> Sampling:
+    timesteps, shares = torch.tensor([999, 499]), torch.tensor([0.5, 0.5])
+    return replace(Sampling(networks, data, timesteps, shares, 2.0, batch=2), **changes)
+
+
+def same(first: Samples, second: Samples) -> bool:
+    pairs = ((first.noisy, second.noisy), (first.clean, second.clean))
+    return first.captions == second.captions and all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("steps", [25, 4])
+def test_samples_are_those_of_diffusers_own_ddim(folder: Path, steps: int) -> None:
+    networks = networks_of(folder)
+    teacher, text, empty = networks.teacher, networks.texts(["ink"]), networks.texts([""])
+    noise = torch.randn(1, 4, 8, 8, generator=torch.manual_seed(0))
+    scheduler = DDIMScheduler(
+        trained_betas=betas_of(teacher.schedule.alphas_cumprod), timestep_spacing="trailing",
+        prediction_type="sample", clip_sample=False,
+    )  # fmt: skip
+    scheduler.set_timesteps(steps)
+    noisy = noise
+    with torch.no_grad():
+        for timestep in scheduler.timesteps:
+            clean = teacher.guided(noisy, timestep[None], text, empty, 3.0)
+            noisy = scheduler.step(clean, timestep, noisy).prev_sample
+        ours = finished(teacher, noise, 999, text, empty, 3.0, steps)
+    assert torch.equal(ours, noisy)
+
+
+def test_what_the_teacher_finishes_from_the_middle_takes_fewer_steps(sd_folder: Path) -> None:
+    networks = networks_of(sd_folder)
+    teacher, text, asked = networks.teacher, networks.texts(["ink"]), list[int]()
+
+    def guided(noisy: torch.Tensor, timesteps: torch.Tensor, *_: Any) -> torch.Tensor:
+        asked.extend(timesteps.tolist())
+        return torch.full_like(noisy, 0.25)
+
+    teacher.guided = guided  # type: ignore[method-assign]
+    result = finished(teacher, torch.randn(1, 4, 8, 8), 249, text, text, 3.0)
+    assert asked == [249, 209, 169, 129, 89, 49, 9]
+    torch.testing.assert_close(result, torch.full_like(result, 0.25))
+
+
+def test_samples_go_on_after_a_stop_and_begin_anew_with_other_settings(
+    sd_folder: Path, data: CaptionedPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turbolens.filter.training.distill.trajectory._SAVE_EVERY", 2)
+    sampling = sampling_of(networks_of(sd_folder), data)
+    assert list(sampling.make(tmp_path, 9)) == [2, 4, 6, 8, 10]
+    whole = open_samples(tmp_path)
+    for name in ("half", "other"):
+        (tmp_path / name).mkdir()
+        for done in sampling.make(tmp_path / name, 9):
+            if done == 6:  # one batch more than was stored
+                break
+    assert list(sampling.make(tmp_path / "half", 9)) == [6, 8, 10]
+    assert same(open_samples(tmp_path / "half"), whole)
+    assert list(sampling.make(tmp_path / "half", 9)) == []
+    other = replace(sampling, guidance=1.0)
+    assert list(other.make(tmp_path / "other", 3)) == [2, 4]
+    assert not same(open_samples(tmp_path / "other"), whole)
+
+
+def test_a_teachers_samples_begin_at_noise_alone_or_at_pictures_under_noise(
+    sd_folder: Path, data: CaptionedPictures, tmp_path: Path
+) -> None:
+    networks = networks_of(sd_folder)
+    white = replace(data, planes=np.full_like(data.planes, 255))
+    found = []
+    for number, pictures in enumerate((data, white)):
+        (tmp_path / str(number)).mkdir()
+        list(sampling_of(networks, pictures).make(tmp_path / str(number), 16))
+        found.append(open_samples(tmp_path / str(number)))
+    alike = (found[0].noisy == found[1].noisy).flatten(1).all(1)
+    assert torch.equal(alike, found[0].timesteps == 999)
+    assert set(found[0].timesteps.tolist()) == {999, 499}
+    assert set(found[0].captions) == {"ink", "oil"}
+
+
+def test_a_student_learns_where_the_teacher_leads(
+    sd_folder: Path, data: CaptionedPictures, tmp_path: Path
+) -> None:
+    networks = networks_of(sd_folder, "v_prediction")
+    list(sampling_of(networks, data).make(tmp_path, 8))
+    samples = open_samples(tmp_path)
+    warm_up = WarmUp(networks, samples, batch=8)
+    stage = Stage("warm-up", networks.student.unet, warm_up, tmp_path, 40, 3e-3)
+    list(stage.run())
+    assert stage.history[-1]["trajectory"] < 0.7 * stage.history[0]["trajectory"]
+    losses = distillation_of(networks, data)
+    assert "trajectory" not in losses(torch.Generator().manual_seed(0), 0)
+    losses.samples = samples
+    found = losses(torch.Generator().manual_seed(0), 0)["trajectory"]
+    found.backward()  # type: ignore[no-untyped-call]
+    assert any(weight.grad is not None for weight in networks.student.unet.parameters())
+    assert all(weight.grad is None for weight in networks.discriminator.parameters())
+    assert all(weight.grad is None for weight in frozen_parts(networks).parameters())

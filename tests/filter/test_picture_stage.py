@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from turbolens.filter.training.autoencoder_stage import LATENT_CHANNELS, new_autoencoder
-from turbolens.filter.training.charts import write_curves
+from turbolens.filter.training.charts import COLOURS, write_curves
 from turbolens.filter.training.data import RENDERED, Renders
 from turbolens.filter.training.decoder_stage import DecoderLosses, let_the_decoder_learn
 from turbolens.filter.training.denoiser_stage import Denoiser, Request, latent_loss
@@ -103,7 +104,9 @@ def test_losses_that_come_later_or_now_and_then_are_drawn_too(tmp_path: Path) ->
     history = [{"a": 1.0}, {"a": 0.5, "b": 2.0}, {"a": 0.4}]
     file = tmp_path / "curves.png"
     write_curves(file, history)
-    assert file.stat().st_size > 0
+    drawn = {colour for _, colour in Image.open(file).convert("RGB").getcolors(10**6) or ()}
+    assert set(COLOURS[:2]) <= drawn
+    assert COLOURS[2] not in drawn
 
 
 def test_the_autoencoder_stands_still_and_all_else_learns(

@@ -1,5 +1,6 @@
 """`turbolens train distill`: a Turbo model from a diffusion model and captioned pictures."""
 
+from collections import deque
 from pathlib import Path
 from typing import Annotated
 
@@ -26,8 +27,11 @@ from .losses import Weighting
 from .networks import Networks, new_networks
 from .stage import Distillation, Recipe
 from .temporal import warped_photographs
+from .trajectory import Samples, Sampling, WarmUp, open_samples
 
 FEWEST_PICTURES = 8
+WARM_UP_RATE = 3.0  # times the student's, for a plain regression
+WARM_UP_BATCH = 2  # times the pictures of a step
 HEADS_RATE = 10.0  # times the student's: the heads begin at random, the student at the teacher
 SHEET_EVERY = 500
 MOST_LOOKS = 64  # names for a gallery; more are captions of single pictures
@@ -35,6 +39,7 @@ MOST_LOOKS = 64  # names for a gallery; more are captions of single pictures
 _STUDENT_STEPS = "At how many timesteps the student learns, the last of the schedule among them."
 _GUIDANCE = "Classifier-free guidance of the teacher's answers; 1: none, and a faster step."
 _WEIGHTING = "c(t) of the distillation loss."
+_TRAJECTORY = "Weight of the teacher's own samples; 0: none are made, and there is no warm-up."
 
 
 def distill(  # noqa: PLR0913 - each one is an option of the command
@@ -70,19 +75,27 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
     temporal: Annotated[
         float, typer.Option(min=0.0, help="Weight of steadiness under motion.")
     ] = Recipe.temporal,
+    trajectory: Annotated[float, typer.Option(min=0.0, help=_TRAJECTORY)] = Recipe.trajectory,
+    samples: Annotated[
+        int, typer.Option(min=1, help="How many the teacher makes, in 25 steps each.")
+    ] = 2048,
+    warm_up: Annotated[
+        int, typer.Option(min=0, help="Steps first in which only these samples are learnt.")
+    ] = 600,
     seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
     """Distil a diffusion model into one that needs a single step; run again to go on.
 
-    A caption is each line of the .txt file of a picture's name, else the name of its folder. One
-    picture in twelve is held out. A weight of 0 leaves a loss out. The model is in OUT/model; the
-    state, the curves and sheets of samples lie beside it.
+    First the teacher makes samples, and the student learns these; then come all losses. A caption
+    is each line of the .txt file of a picture's name, else the name of its folder. One picture in
+    twelve is held out. A weight of 0 leaves a loss out. The model is in OUT/model; the state, the
+    curves and sheets of samples lie beside it.
     """
     recipe = Recipe(
         student_steps=student_steps, batch=batch, guidance=guidance, weighting=weighting,
         adversarial=adversarial, distillation=distillation, r1=r1, identity=identity,
-        structure=structure, noise=noise, temporal=temporal,
+        structure=structure, noise=noise, temporal=temporal, trajectory=trajectory,
     )  # fmt: skip
     pictures = learnt_pictures(data)
     components = load_parts(find_model(teacher, "full"))
@@ -93,6 +106,12 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
         captioned = read_captioned(progress, pictures, out, side)
         networks = new_networks(components, resolve_device(device), seed=seed)
         losses = Distillation(networks, captioned, warped_photographs(captioned.images), recipe)
+        if trajectory:
+            losses.samples = _samples(progress, losses, out, samples, seed)
+            warmed = WarmUp(networks, losses.samples, WARM_UP_BATCH * batch)
+            first = Stage("warm-up", networks.student.unet, warmed, out, warm_up,
+                          WARM_UP_RATE * rate, seed)  # fmt: skip
+            deque(follow(progress, first), maxlen=0)
         stage = Stage("distillation", networks.trained, losses, out, steps, rate, seed,
                       rates={"heads": HEADS_RATE}, beta1=0.0)  # fmt: skip
         shown = torch.stack([read_square(path, side) for path in _shown(data)]).float() / 127.5 - 1
@@ -100,6 +119,18 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
             write_sheet(out / f"samples-{step:05d}.png", sheet(losses, shown))
     save_student(out / "model", components, networks.student.unet, look_names(pictures))
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
+
+
+def _samples(progress: Progress, losses: Distillation, out: Path, count: int, seed: int) -> Samples:
+    """The teacher's own, made where they are not there yet."""
+    recipe = losses.recipe
+    sampling = Sampling(losses.networks, losses.data, losses.student_timesteps, losses.shares,
+                        recipe.guidance, recipe.batch, seed)  # fmt: skip
+    task = progress.add_task("the teacher makes samples", total=count)
+    for done in sampling.make(out, count):
+        progress.update(task, completed=min(done, count))
+    progress.update(task, completed=count)
+    return open_samples(out)
 
 
 def learnt_pictures(data: Path) -> list[Path]:

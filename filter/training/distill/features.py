@@ -30,10 +30,10 @@ def encoder_features(
         inputs = {"encoder_hidden_states": words, "added_cond_kwargs": added}
         words = unet.process_encoder_hidden_states(**inputs)
         sample = unet.conv_in(sample)
-        features = []
+        features = [sample]
         for block in unet.down_blocks:
-            sample = _through(block, sample, embedding, words)[0]
-            features.append(sample)
+            sample, skips = _through(block, sample, embedding, words)
+            features.append(skips[-1 if block.downsamplers is None else -2])
         if unet.mid_block is not None:
             features.append(_through(unet.mid_block, sample, embedding, words))
     return [feature.float() for feature in features]
@@ -52,7 +52,8 @@ def image_feature(network: Diffusion, clean: Tensor, empty: PromptEmbeds) -> Ten
 
 def feature_channels(network: Diffusion) -> list[int]:
     """The channels of each of `encoder_features`."""
-    blocks = [int(width) for width in network.unet.config.block_out_channels]
+    widths = [int(width) for width in network.unet.config.block_out_channels]
+    blocks = [widths[0], *widths]
     return blocks if network.unet.mid_block is None else [*blocks, blocks[-1]]
 
 

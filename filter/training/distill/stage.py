@@ -23,10 +23,12 @@ from .losses import (
 from .networks import Networks, rows_of
 from .structure import identity_loss, noise_loss, structure_loss
 from .temporal import FramePairs, random_window, temporal_loss
+from .trajectory import Samples
 
 RESTYLED_SHARE = 0.5  # of the rows are asked for another picture's caption
 WINDOW = 32  # latents a side that are decoded with gradients
 LAST_SHARE = 0.55  # of the rows are at the last timestep, the others evenly at the rest
+NOISE_ALONE = 0.5  # of the rows at the last timestep are shown no picture, as when one is drawn
 FEATURE_NOISE = 0.0, 1.0  # mean and spread of the logit of the discriminator's timesteps
 
 
@@ -36,8 +38,9 @@ class Recipe:
 
     student_steps: how many student timesteps, evenly from the schedule's last. distillation: λ.
     r1: γ. guidance: of the teacher's answers. batch: pictures a step; half as many are also seen
-    under other noise, a quarter (but one at least) are pairs of frames. heads_first: steps in which
-    the heads alone learn: of heads that know nothing the student would learn to please nobody.
+    under other noise, half as many are samples of the teacher, a quarter (but one at least) are
+    pairs of frames. heads_first: steps in which the heads alone learn: of heads that know nothing
+    the student would learn to please nobody.
     """
 
     student_steps: int = 4
@@ -51,6 +54,7 @@ class Recipe:
     structure: float = 0.25
     noise: float = 1.0
     temporal: float = 4.0
+    trajectory: float = 1.0
     heads_first: int = 60
 
 
@@ -58,11 +62,14 @@ class Recipe:
 class Batch:
     """What the student is given, and what the heads compare with.
 
-    clean: x₀ (B, C, h, w). like: (B,) which row's picture has the caption that is asked for: the
-    row itself, or another. own: (B,) 1 and 0 for these. text: the prompts. timesteps: s (B,).
+    clean: x₀ (B, C, h, w). shown: the same, or zeros where the student is to draw from noise alone.
+    like: (B,) which row's picture has the caption that is asked for: the row itself, or another.
+    own: (B,) 1 where it is the caption of the picture that is shown, else 0. text: the prompts.
+    timesteps: s (B,).
     """
 
     clean: Tensor
+    shown: Tensor
     like: Tensor
     own: Tensor
     text: PromptEmbeds
@@ -73,19 +80,26 @@ class Batch:
 class Distillation:
     """The losses of a step, as a training stage takes them; they are weighted here.
 
-    pairs: frames related by a known motion. Every random number comes from the stage's generator,
+    pairs: frames related by a known motion. samples: of the teacher; without them their loss is
+    left out. Every random number comes from the stage's generator,
     on the CPU, so that a run that was stopped goes on bit for bit.
     """
 
     def __init__(
-        self, networks: Networks, data: CaptionedPictures, pairs: FramePairs, recipe: Recipe
+        self,
+        networks: Networks,
+        data: CaptionedPictures,
+        pairs: FramePairs,
+        recipe: Recipe,
+        samples: Samples | None = None,
     ) -> None:
         self.networks, self.data, self.pairs, self.recipe = networks, data, pairs, recipe
+        self.samples = samples
         count = len(networks.teacher)
         self.student_timesteps = torch.tensor(trailing_timesteps(recipe.student_steps, count))
         others = max(recipe.student_steps - 1, 1)
-        self._shares = torch.full((recipe.student_steps,), (1 - LAST_SHARE) / others)
-        self._shares[0] = LAST_SHARE
+        self.shares = torch.full((recipe.student_steps,), (1 - LAST_SHARE) / others)
+        self.shares[0] = LAST_SHARE
 
     def __call__(self, generator: torch.Generator, step: int) -> Losses:
         """All losses, by name; gradients reach the student and the heads, each by its own."""
@@ -94,10 +108,10 @@ class Distillation:
         noise = self._noise(batch.clean, generator)
         if recipe.adversarial and step < recipe.heads_first:
             with torch.no_grad():
-                denoised = self._student(batch.clean, noise, batch)
+                denoised = self._student(batch.shown, noise, batch)
             found = self._adversarial(denoised, batch, generator)
             return {name: found[name] for name in ("discriminator", "r1")}
-        denoised = self._student(batch.clean, noise, batch)
+        denoised = self._student(batch.shown, noise, batch)
         losses: Losses = {}
         if recipe.adversarial:
             losses |= self._adversarial(denoised, batch, generator)
@@ -114,6 +128,11 @@ class Distillation:
             losses["noise"] = recipe.noise * self._insensitive(denoised, batch, generator)
         if recipe.temporal:
             losses["temporal"] = recipe.temporal * self._steady(batch, generator)
+        if recipe.trajectory and self.samples is not None:
+            some = max(1, recipe.batch // 2)
+            losses["trajectory"] = recipe.trajectory * self.samples.loss(
+                self.networks, generator, some
+            )
         return losses
 
     def _draw(self, generator: torch.Generator) -> Batch:
@@ -122,17 +141,21 @@ class Distillation:
         rows = torch.arange(size)
         other = torch.rand(size, generator=generator) < RESTYLED_SHARE
         like = torch.where(other, rows.roll(1), rows).to(device)
+        timesteps, clean = self._student_timesteps(generator, size), self.networks.encode(images)
+        alone = (torch.rand(size, generator=generator) < NOISE_ALONE).to(device)
+        seen = ~(alone & (timesteps == len(self.networks.teacher) - 1))
         return Batch(
-            clean=self.networks.encode(images),
+            clean=clean,
+            shown=clean * seen.view(-1, 1, 1, 1),
             like=like,
-            own=(like == rows.to(device)).float(),
+            own=((like == rows.to(device)) & seen).float(),
             text=rows_of(self.networks.texts(captions), like),
             empty=self.networks.texts([""] * size),
-            timesteps=self._student_timesteps(generator, size),
+            timesteps=timesteps,
         )
 
     def _student_timesteps(self, generator: torch.Generator, count: int) -> Tensor:
-        which = torch.multinomial(self._shares, count, replacement=True, generator=generator)
+        which = torch.multinomial(self.shares, count, replacement=True, generator=generator)
         return self.student_timesteps[which].to(self.networks.student.device)
 
     def _noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -142,9 +165,13 @@ class Distillation:
         self, clean: Tensor, noise: Tensor, batch: Batch, rows: slice | Tensor = slice(None)
     ) -> Tensor:
         """x̂_θ(x_s, s, c) of latents, with the timesteps and prompts of these rows of the batch."""
-        student, timesteps = self.networks.student, batch.timesteps[rows]
-        noisy = student.noisy(clean, noise, timesteps)
-        return student.denoised(noisy, timesteps, rows_of(batch.text, rows))
+        return self._denoised(clean, noise, batch.timesteps[rows], rows_of(batch.text, rows))
+
+    def _denoised(
+        self, clean: Tensor, noise: Tensor, timesteps: Tensor, text: PromptEmbeds
+    ) -> Tensor:
+        student = self.networks.student
+        return student.denoised(student.noisy(clean, noise, timesteps), timesteps, text)
 
     def _distilled(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
         """The teacher corrects the student's own result, at a random timestep of all."""
@@ -203,20 +230,31 @@ class Distillation:
 
     def _insensitive(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
         rows = slice((len(denoised) + 1) // 2)
-        clean = batch.clean[rows]
-        other = self._student(clean, self._noise(clean, generator), batch, rows)
+        shown = batch.shown[rows]
+        other = self._student(shown, self._noise(shown, generator), batch, rows)
         alphas = self.networks.student.alphas_cumprod(batch.timesteps[rows])
         return noise_loss(denoised[rows], other, alphas)
 
     def _steady(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Two frames, the same noise, timestep and prompt; compared as images, in a window."""
+        """Two frames, the same noise, timestep and prompt; compared as images, in a window.
+
+        At the last timestep the student sees neither of them: one picture alone would be the same
+        as itself moved, a flat one. So the pairs are at the others.
+        """
         first, second, flow = self.pairs(generator, max(1, self.recipe.batch // 4))
         clean = self.networks.encode(torch.cat([first, second]))
         noise = self._noise(clean[:1], generator)
+        known = (
+            self.student_timesteps[1:] if self.recipe.student_steps > 1 else self.student_timesteps
+        )
+        which = torch.randint(len(known), (len(first),), generator=generator)
+        timesteps = known[which].to(clean.device).repeat(2)
         rows = torch.arange(len(first), device=clean.device).repeat(2)
-        denoised = self._student(clean, noise, batch, rows)
+        denoised = self._denoised(clean, noise, timesteps, rows_of(batch.text, rows))
         window = random_window(generator, (clean.shape[-2], clean.shape[-1]), WINDOW)
         images = self.networks.decoder(denoised[..., window[0], window[1]]).float().chunk(2)
         factor = self.networks.student.vae_scale_factor
         pixels = [slice(factor * side.start, factor * side.stop) for side in window]
-        return temporal_loss(images[0], images[1], flow[..., pixels[0], pixels[1]].to(images[0]))
+        flow = flow[..., pixels[0], pixels[1]].to(images[0])
+        alphas = self.networks.student.alphas_cumprod(timesteps[: len(first)])
+        return temporal_loss(images[0], images[1], flow, alphas)

@@ -1,16 +1,14 @@
 """Pictures from noise: the teacher by diffusers' own scheduler, the student by its few steps."""
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from turbolens.filter.timesteps import trailing_timesteps
-from turbolens.filter.training.distill.diffusion import Diffusion
 from turbolens.filter.training.distill.networks import Networks
-from turbolens.filter.training.folder import betas_of
+from turbolens.filter.training.distill.trajectory import finished
 
 Sampler: TypeAlias = Callable[[Sequence[str], Tensor], Tensor]
 """Captions and noise (B, C, h, w) → clean latents."""
@@ -18,17 +16,12 @@ Sampler: TypeAlias = Callable[[Sequence[str], Tensor], Tensor]
 
 def teacher_sampler(networks: Networks, steps: int, guidance: float) -> Sampler:
     """DDIM (Song et al. 2021), deterministic, from the schedule's last timestep."""
-    scheduler = _ddim(networks.teacher, steps)
 
     def sample(captions: Sequence[str], noise: Tensor) -> Tensor:
         teacher, device = networks.teacher, networks.teacher.device
         text, empty = networks.texts(captions), networks.texts([""] * len(captions))
-        noisy = noise.to(device)
-        for timestep in scheduler.timesteps:
-            rows = timestep.to(device).expand(len(noisy))
-            clean = teacher.guided(noisy, rows, text, empty, guidance)
-            noisy = scheduler.step(clean, timestep, noisy).prev_sample
-        return noisy
+        last = len(teacher) - 1
+        return finished(teacher, noise.to(device), last, text, empty, guidance, steps)
 
     return sample
 
@@ -55,14 +48,3 @@ def student_sampler(networks: Networks, steps: int, student_steps: int = 4) -> S
         return clean
 
     return sample
-
-
-def _ddim(teacher: Diffusion, steps: int) -> Any:
-    diffusers: Any = import_module("diffusers")
-    scheduler = diffusers.DDIMScheduler(
-        trained_betas=betas_of(teacher.schedule.alphas_cumprod),
-        prediction_type="sample", clip_sample=False,
-        timestep_spacing="trailing", num_train_timesteps=len(teacher.schedule),
-    )  # fmt: skip
-    scheduler.set_timesteps(steps)
-    return scheduler

@@ -1,0 +1,192 @@
+"""Pictures of the teacher's many steps, from which the student learns to arrive in one.
+
+A student that starts as the teacher gives, from noise alone, the mean of all pictures: grey, and so
+far from any that heads find nothing to mend. But what DDIM makes of one noise is one picture. A
+student that has learnt where each noise leads (Luhman and Luhman, 2021) is sharp enough from the
+start for the adversary to work on; and as a loss beside the others the same pictures hold it there,
+as the regression of distribution matching distillation does (Yin et al., 2024).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from turbolens.filter.prompts import PromptEmbeds
+from turbolens.filter.training.folder import betas_of
+from turbolens.filter.training.loop import Losses
+
+from .captions import CaptionedPictures
+from .diffusion import Diffusion
+from .networks import Networks
+
+SAMPLING_STEPS = 25  # of DDIM from the schedule's last timestep; from others as many fewer
+FILE = "samples.safetensors"
+_SAVE_EVERY = 16  # batches
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """x_s (N, C, h, w), s (N,), the captions asked for, and what the teacher made: clean latents.
+
+    Latents in float16, on the CPU.
+    """
+
+    noisy: Tensor
+    timesteps: Tensor
+    clean: Tensor
+    captions: list[str]
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def and_also(self, more: "Samples") -> "Samples":
+        """Both."""
+        return Samples(
+            torch.cat([self.noisy, more.noisy]), torch.cat([self.timesteps, more.timesteps]),
+            torch.cat([self.clean, more.clean]), self.captions + more.captions,
+        )  # fmt: skip
+
+    def loss(self, networks: Networks, generator: torch.Generator, count: int) -> Tensor:
+        """L_traj = E[‖x̂_θ(x_s, s, c) − x_ψ‖²] over `count` of them, x_ψ being the teacher's."""
+        device = networks.student.device
+        rows = torch.randint(len(self), (count,), generator=generator)
+        noisy, clean = (each[rows].float().to(device) for each in (self.noisy, self.clean))
+        text = networks.texts([self.captions[row] for row in rows.tolist()])
+        return F.mse_loss(
+            networks.student.denoised(noisy, self.timesteps[rows].to(device), text), clean
+        )
+
+
+class WarmUp:
+    """The losses of the first stage: the teacher's samples alone, `batch` of them a step."""
+
+    def __init__(self, networks: Networks, samples: Samples, batch: int) -> None:
+        self._networks, self._samples, self._batch = networks, samples, batch
+
+    def __call__(self, generator: torch.Generator, _step: int) -> Losses:
+        """The loss, by its name."""
+        return {"trajectory": self._samples.loss(self._networks, generator, self._batch)}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the teacher's samples are made.
+
+    timesteps: those at which the student learns, the last of the schedule first, and the shares of
+    each. At the last the teacher is given noise alone, at the others pictures under noise, every
+    second time with another one's caption.
+    """
+
+    networks: Networks
+    data: CaptionedPictures
+    timesteps: Tensor
+    shares: Tensor
+    guidance: float
+    batch: int
+    seed: int = 0
+
+    def make(self, folder: Path, count: int) -> Iterator[int]:
+        """Store `count` or a few more in `folder`, yielding how many there are.
+
+        Goes on where it was stopped; begins anew where any of the settings was another.
+        """
+        path, about = folder / FILE, self._about()
+        made = _read(path) if path.exists() and _metadata(path)["about"] == about else None
+        done = 0 if made is None else len(made) // self.batch
+        while done * self.batch < count:
+            batch = self._made(done)
+            made = batch if made is None else made.and_also(batch)
+            done += 1
+            if done % _SAVE_EVERY == 0 or done * self.batch >= count:
+                _write(path, made, about)
+            yield done * self.batch
+
+    def _about(self) -> str:
+        """What stored samples must have been made by; of the teacher the size of some weights."""
+        weights = next(self.networks.teacher.unet.parameters()).detach().float().abs().mean()
+        about = [self.timesteps.tolist(), self.guidance, self.batch, self.seed, self.data.size,
+                 len(self.data.planes), f"{float(weights):.3g}"]  # fmt: skip
+        return json.dumps(about)
+
+    @torch.no_grad()
+    def _made(self, number: int) -> Samples:
+        """A batch, the same whenever it is made, all from one timestep."""
+        networks, teacher = self.networks, self.networks.teacher
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
+        timestep = int(self.timesteps[torch.multinomial(self.shares, 1, generator=generator)])
+        images, captions = self.data.draw(generator, self.batch)
+        if number % 2:
+            captions = [*captions[1:], captions[0]]
+        clean = networks.encode(images)
+        noise = torch.randn(clean.shape, generator=generator).to(clean)
+        rows = torch.full((self.batch,), timestep, device=clean.device)
+        shown = clean * float(timestep != int(self.timesteps[0]))
+        noisy = teacher.noisy(shown, noise, rows)
+        text, empty = networks.texts(captions), networks.texts([""] * self.batch)
+        answers = finished(teacher, noisy, timestep, text, empty, self.guidance)
+        return Samples(noisy.half().cpu(), rows.cpu(), answers.half().cpu(), captions)
+
+
+def open_samples(folder: Path) -> Samples:
+    """What `Sampling.make` has left in `folder`."""
+    return _read(folder / FILE)
+
+
+def finished(
+    teacher: Diffusion, noisy: Tensor, timestep: int, text: PromptEmbeds, empty: PromptEmbeds,
+    guidance: float, steps: int = SAMPLING_STEPS,
+) -> Tensor:  # fmt: skip
+    """What the teacher makes of x_t (B, C, h, w) by DDIM (Song et al., 2021), without new noise.
+
+    steps: how many it would take from the schedule's last timestep; `timestep` is gone on from by
+    the same stride. Gives clean latents.
+    """
+    scheduler = _ddim(teacher, steps)
+    for number in range(timestep, -1, -(len(teacher) // steps)):
+        rows = torch.full((len(noisy),), number, device=noisy.device)
+        clean = teacher.guided(noisy, rows, text, empty, guidance)
+        noisy = scheduler.step(clean, number, noisy).prev_sample
+    return noisy
+
+
+def _ddim(teacher: Diffusion, steps: int) -> Any:
+    diffusers: Any = import_module("diffusers")
+    scheduler = diffusers.DDIMScheduler(
+        trained_betas=betas_of(teacher.schedule.alphas_cumprod),
+        prediction_type="sample", clip_sample=False,
+        timestep_spacing="trailing", num_train_timesteps=len(teacher.schedule),
+    )  # fmt: skip
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def _write(path: Path, samples: Samples, about: str) -> None:
+    tensors = {
+        "noisy": samples.noisy.contiguous(), "clean": samples.clean.contiguous(),
+        "timesteps": samples.timesteps,
+    }  # fmt: skip
+    temporary = path.with_suffix(".tmp")
+    save_file(tensors, temporary, {"about": about, "captions": json.dumps(samples.captions)})
+    temporary.replace(path)
+
+
+def _read(path: Path) -> Samples:
+    with safe_open(path, "pt") as file:
+        noisy, timesteps, clean = (
+            file.get_tensor(name) for name in ("noisy", "timesteps", "clean")
+        )  # fmt: skip
+    return Samples(noisy, timesteps, clean, json.loads(_metadata(path)["captions"]))
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    with safe_open(path, "pt") as file:
+        return dict(file.metadata() or {})

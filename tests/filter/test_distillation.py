@@ -41,6 +41,7 @@ from turbolens.filter.training.distill.trajectory import (
 from turbolens.filter.training.folder import betas_of
 from turbolens.filter.training.loop import Stage
 
+diffusers: Any = import_module("diffusers")
 SIDE = 16
 QUICK = Recipe(batch=4, student_steps=2, heads_first=0)
 
@@ -395,7 +396,6 @@ def test_samples_are_those_of_diffusers_own_ddim(folder: Path, steps: int) -> No
     networks = networks_of(folder)
     teacher, text, empty = networks.teacher, networks.texts(["ink"]), networks.texts([""])
     noise = torch.randn(1, 4, 8, 8, generator=torch.manual_seed(0))
-    diffusers: Any = import_module("diffusers")
     scheduler = diffusers.DDIMScheduler(
         trained_betas=betas_of(teacher.schedule.alphas_cumprod), timestep_spacing="trailing",
         prediction_type="sample", clip_sample=False,

@@ -53,7 +53,7 @@ class Recipe:
     identity: float = 1.0
     structure: float = 0.25
     noise: float = 1.0
-    temporal: float = 4.0
+    temporal: float = 1.0
     trajectory: float = 1.0
     heads_first: int = 60
 

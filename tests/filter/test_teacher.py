@@ -85,7 +85,8 @@ def test_a_whole_small_run_gives_a_teacher_that_a_student_is_distilled_from(
     assert (out / "samples-00002.png").stat().st_size > 0
     assert TurboModel.load(out / "model", device="cpu", dtype="float32").looks == ("dark", "light")
     app(["distill", *common, "--teacher", str(out / "model"), "--out", str(tmp_path / "student"),
-         "--steps", "1", "--student-steps", "1"], standalone_mode=False)  # fmt: skip
+         "--steps", "1", "--student-steps", "1", "--samples", "2", "--warm-up", "1"],
+        standalone_mode=False)  # fmt: skip
     assert (tmp_path / "student" / "model" / "unet").is_dir()
 
 

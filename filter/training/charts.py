@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 COLOURS = ((214, 69, 65), (52, 120, 194), (46, 160, 97), (230, 150, 30), (130, 80, 180),
-           (90, 90, 90), (0, 160, 170), (190, 90, 140))  # fmt: skip
+           (90, 90, 90), (0, 160, 170), (190, 90, 140), (125, 95, 40))  # fmt: skip
 _LINEAR_BELOW = 1e-3
 _PLOT, _LEFT, _LEGEND, _MARGIN = (560, 340), 64, 180, 16  # pixels
 _INK, _GRID = "#333", "#e4e4e4"

@@ -410,7 +410,16 @@ def test_samples_are_those_of_diffusers_own_ddim(folder: Path, steps: int) -> No
     assert torch.equal(ours, noisy)
 
 
-def test_what_the_teacher_finishes_from_the_middle_takes_fewer_steps(sd_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("timestep", "steps", "expected"),
+    [
+        (249, 25, [249, 209, 169, 129, 89, 49, 9]),
+        (999, 30, list(range(999, 9, -33))),  # no divisor: no step more than was asked for
+    ],
+)
+def test_the_teacher_takes_its_stride_and_no_more_steps(
+    sd_folder: Path, timestep: int, steps: int, expected: list[int]
+) -> None:
     networks = networks_of(sd_folder)
     teacher, text, asked = networks.teacher, networks.texts(["ink"]), list[int]()
 
@@ -419,8 +428,8 @@ def test_what_the_teacher_finishes_from_the_middle_takes_fewer_steps(sd_folder: 
         return torch.full_like(noisy, 0.25)
 
     teacher.guided = guided  # type: ignore[method-assign,assignment]
-    result = finished(teacher, torch.randn(1, 4, 8, 8), 249, text, text, 3.0)
-    assert asked == [249, 209, 169, 129, 89, 49, 9]
+    result = finished(teacher, torch.randn(1, 4, 8, 8), timestep, text, text, 3.0, steps)
+    assert asked == expected
     torch.testing.assert_close(result, torch.full_like(result, 0.25))
 
 

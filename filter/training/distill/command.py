@@ -1,6 +1,5 @@
 """`turbolens train distill`: a Turbo model from a diffusion model and captioned pictures."""
 
-from collections import deque
 from pathlib import Path
 from typing import Annotated
 
@@ -111,7 +110,7 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
             warmed = WarmUp(networks, losses.samples, WARM_UP_BATCH * batch)
             first = Stage("warm-up", networks.student.unet, warmed, out, warm_up,
                           WARM_UP_RATE * rate, seed)  # fmt: skip
-            deque(follow(progress, first), maxlen=0)
+            list(follow(progress, first))
         stage = Stage("distillation", networks.trained, losses, out, steps, rate, seed,
                       rates={"heads": HEADS_RATE}, beta1=0.0)  # fmt: skip
         shown = torch.stack([read_square(path, side) for path in _shown(data)]).float() / 127.5 - 1

@@ -18,7 +18,8 @@ from .diffusion import Diffusion
 def encoder_features(
     network: Diffusion, noisy: Tensor, timesteps: Tensor, text: PromptEmbeds
 ) -> list[Tensor]:
-    """F_k: what each down block and the middle block of the UNet give, in float32, finest first.
+    """F_k in float32, finest first: what the UNet's first convolution, the end of each down block
+    before its downsampling, and the middle block give.
 
     noisy: (B, C, h, w) at `timesteps` (B,). This is the first half of the UNet's own forward pass,
     which costs less than half of it. Gradients reach `noisy`, and the weights only where they ask.

@@ -147,15 +147,15 @@ def finished(
 ) -> Tensor:  # fmt: skip
     """What the teacher makes of x_t (B, C, h, w) by DDIM (Song et al., 2021), without new noise.
 
-    steps: how many it would take from the schedule's last timestep; `timestep` is gone on from by
-    the same stride. Gives clean latents.
+    steps: how many it would take from the schedule's last timestep, and the most it takes;
+    `timestep` is gone on from by the same stride. Gives clean latents.
     """
-    scheduler = _ddim(teacher, steps)
-    for number in range(timestep, -1, -(len(teacher) // steps)):
+    scheduler, clean = _ddim(teacher, steps), noisy
+    for number in range(timestep, -1, -(len(teacher) // steps))[:steps]:
         rows = torch.full((len(noisy),), number, device=noisy.device)
         clean = teacher.guided(noisy, rows, text, empty, guidance)
         noisy = scheduler.step(clean, number, noisy).prev_sample
-    return noisy
+    return clean
 
 
 def _ddim(teacher: Diffusion, steps: int) -> Any:

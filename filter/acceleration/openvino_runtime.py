@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -22,6 +22,7 @@ from .trial import Result, Run
 _MODEL = "model.xml"
 _CODE = Path(__file__).parents[1]
 _CONVERTING = Lock()  # one at a time: warnings are told to be silent for the whole program
+_STARTING = Lock()  # one runtime, whichever thread asks first
 _MOST_KEPT = 30  # converted parts in the cache
 
 
@@ -64,7 +65,8 @@ class OpenVino:
         return run
 
     def _compile(self, part: nn.Module, inputs: Sequence[torch.Tensor], folder: Path) -> Any:
-        core = openvino_module().Core()
+        with _STARTING:
+            core = _core()
         _forget_old(folder.parent)
         path = folder / _MODEL
         with _CONVERTING:
@@ -83,6 +85,16 @@ class OpenVino:
                 return core.compile_model(model, "CPU", {**properties, **extra})
             self._failed.append(extra)  # likely for other parts too: tried last from now on
         raise RuntimeError("OpenVINO's compiler fails on this processor")
+
+
+@cache
+def _core() -> Any:
+    """The runtime, kept for as long as the program.
+
+    Its CPU plugin gives the thread that loads it a stack for signals, and takes the memory back
+    when it is freed: by another thread, and the next signal there, a Ctrl-C, has none to run on.
+    """
+    return openvino_module().Core()
 
 
 def convert(part: nn.Module, inputs: Sequence[torch.Tensor], path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -173,3 +174,24 @@ def test_the_converter_that_reports_imports_is_never_loaded(tmp_path: Path) -> N
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.strip() == "[]"
+
+
+def test_a_signal_finds_its_stack_when_another_thread_let_go_of_the_runtime(cache: Path) -> None:
+    """In a program of its own: where it has none, the program ends without a word."""
+    body = """
+        import signal
+        from threading import Thread
+        import torch
+        from turbolens.filter.acceleration.openvino_runtime import OpenVino
+        inputs = [torch.zeros(1, 2, 4, 4)]
+        held = [OpenVino()]
+        held[0].prepare(torch.nn.Conv2d(2, 2, 3), inputs)(*inputs)
+        other = Thread(target=held.clear)
+        other.start()
+        other.join()
+        signal.signal(signal.SIGINT, lambda *_: print("heard"))
+        signal.raise_signal(signal.SIGINT)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(body)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr

@@ -4,10 +4,11 @@ Three clocks meet: the source's time stamps, which jump when a server restarts; 
 by which pictures are sent; and the count of the sound's samples, which drifts from both.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-JUMP = Fraction(10)  # a step of time stamps by more than this is another beginning, not a pause
+JUMP = Fraction(10)  # a step of time stamps by more than this says nothing of how long it took
 STEP = Fraction(1, 1000)  # what two pictures are apart at least; FLV counts in milliseconds
 SOUND_TOLERANCE = Fraction(1, 50)  # sound further from its time is moved back to it
 
@@ -15,31 +16,38 @@ SOUND_TOLERANCE = Fraction(1, 50)  # sound further from its time is moved back t
 class SourceClock:
     """Time stamps of one source → times that rise from 0 without jumps, over reconnections too.
 
-    Stragglers from before a jump, which other streams of the source still send, keep their place.
+    elapsed: seconds since the beginning by the machine's clock. After a jump (a server that has
+    restarted, a source that has paused for long) times go on from there, where the pictures that
+    were shown meanwhile are, or else each later one would come too late. Stragglers from before a
+    jump, which other streams of the source still send, keep their place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, elapsed: Callable[[], Fraction]) -> None:
+        self._elapsed = elapsed
         self._offsets: list[Fraction] = []
-        self._last = Fraction(0)
-        self._resume: Fraction | None = Fraction(0)
+        self._last: Fraction | None = None
+        self._resumes = True
 
-    def reconnected(self, elapsed: Fraction) -> None:
-        """The next time stamp belongs to this many seconds since the beginning."""
-        self._resume = max(elapsed, self._last + STEP)
+    def reconnected(self) -> None:
+        """The next time stamp belongs to now."""
+        self._resumes = True
 
     def __call__(self, time: Fraction) -> Fraction:
         """The place of a time stamp. Never below 0."""
-        place = None if self._resume is not None else self._known_place(time)
+        place = None if self._resumes else self._known_place(time)
         if place is None:
-            place = self._last + STEP if self._resume is None else self._resume
-            self._resume = None
+            place = self._now()
+            self._resumes = False
             self._offsets = [place - time, *self._offsets[:1]]
-        self._last = max(self._last, place)
+        self._last = place if self._last is None else max(self._last, place)
         return max(place, Fraction(0))
+
+    def _now(self) -> Fraction:
+        return Fraction(0) if self._last is None else max(self._elapsed(), self._last + STEP)
 
     def _known_place(self, time: Fraction) -> Fraction | None:
         for offset in self._offsets:
-            if abs(time + offset - self._last) <= JUMP:
+            if abs(time + offset - (self._last or 0)) <= JUMP:
                 return time + offset
         return None
 

@@ -11,30 +11,57 @@ RATE = 48_000
 BLOCK = 1024
 
 
-def test_the_source_begins_at_zero_and_keeps_its_distances() -> None:
-    clock = SourceClock()
+class WallClock:
+    """Seconds since the beginning, as the test says."""
+
+    def __init__(self) -> None:
+        self.seconds = 0
+
+    def __call__(self) -> Fraction:
+        return Fraction(self.seconds)
+
+
+@pytest.fixture
+def wall() -> WallClock:
+    return WallClock()
+
+
+def test_the_source_begins_at_zero_and_keeps_its_distances(wall: WallClock) -> None:
+    clock = SourceClock(wall)
+    wall.seconds = 4  # it took so long until something came
     assert [clock(Fraction(time)) for time in (77, 78, 80)] == [0, 1, 3]
 
 
-def test_a_stream_that_begins_before_the_first_one_is_at_zero_too() -> None:
-    clock = SourceClock()
+def test_a_stream_that_begins_before_the_first_one_is_at_zero_too(wall: WallClock) -> None:
+    clock = SourceClock(wall)
     assert clock(Fraction(5)) == 0
     assert clock(Fraction(49, 10)) == 0
 
 
-def test_a_jump_is_closed_and_stragglers_of_before_keep_their_place() -> None:
-    clock = SourceClock()
+def test_a_jump_is_closed_and_stragglers_of_before_keep_their_place(wall: WallClock) -> None:
+    clock = SourceClock(wall)
     times = [clock(Fraction(time)) for time in (100, 101, 5000, 102, 5001)]
     assert times == [0, 1, 1 + STEP, 2, 2 + STEP]
 
 
-def test_after_a_reconnection_times_go_on_where_the_wall_clock_is() -> None:
-    clock = SourceClock()
+def test_after_a_long_pause_times_go_on_where_the_wall_clock_is(wall: WallClock) -> None:
+    clock, shown = SourceClock(wall), PictureClock()
+    before = [shown(clock(Fraction(time)), Fraction(time)) for time in (0, 1)]
+    meanwhile = [shown(Fraction(1), Fraction(now)) for now in range(2, 20)]
+    wall.seconds = 20
+    after = [shown(clock(Fraction(time)), Fraction(time)) for time in (20, 21, 22)]
+    assert before + meanwhile + after == list(range(23))
+
+
+def test_after_a_reconnection_times_go_on_where_the_wall_clock_is(wall: WallClock) -> None:
+    clock = SourceClock(wall)
     clock(Fraction(100))
     clock(Fraction(103))
-    clock.reconnected(Fraction(8))
+    clock.reconnected()
+    wall.seconds = 8
     assert [clock(Fraction(time)) for time in (0, 1)] == [8, 9]
-    clock.reconnected(Fraction(2))  # the stream had run ahead of the wall clock: never back
+    clock.reconnected()
+    wall.seconds = 2  # the stream had run ahead of the wall clock: never back
     assert clock(Fraction(0)) == 9 + STEP
 
 

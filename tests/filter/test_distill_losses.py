@@ -81,9 +81,9 @@ def test_the_teacher_gets_no_gradient_from_the_distillation_loss() -> None:
 def test_only_pictures_that_have_the_look_already_are_to_stay_what_they_are() -> None:
     clean = torch.zeros(2, 1, 2, 2)
     denoised = torch.stack([torch.full((1, 2, 2), 2.0), torch.full((1, 2, 2), 9.0)])
-    alphas = torch.tensor([0.5, 1.0]).view(-1, 1, 1, 1)
-    assert float(identity_loss(denoised, clean, alphas, torch.tensor([1.0, 0.0]))) == 2.0
-    assert float(identity_loss(denoised, clean, alphas, torch.zeros(2))) == 0.0
+    kept = torch.tensor([0.5, 1.0]).view(-1, 1, 1, 1)
+    assert float(identity_loss(denoised, clean, kept, torch.tensor([1.0, 0.0]))) == 2.0
+    assert float(identity_loss(denoised, clean, kept, torch.zeros(2))) == 0.0
 
 
 def test_structure_is_edges_whatever_their_colour_and_contrast() -> None:
@@ -96,8 +96,8 @@ def test_structure_is_edges_whatever_their_colour_and_contrast() -> None:
 
 
 def test_two_draws_of_noise_should_not_show() -> None:
-    alphas = torch.tensor([0.5]).view(1, 1, 1, 1)
-    assert float(noise_loss(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), alphas)) == 0.5
+    kept = torch.tensor([0.5]).view(1, 1, 1, 1)
+    assert float(noise_loss(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), kept)) == 0.5
 
 
 def test_results_that_move_with_the_input_have_no_temporal_loss_and_noise_has() -> None:

@@ -189,38 +189,76 @@ def test_the_heads_learn_alone_at_first(sd_folder: Path, data: CaptionedPictures
 
 
 @pytest.mark.parametrize("steps", [1, 4])
-def test_more_than_half_of_the_rows_are_at_the_last_timestep(
+def test_three_rows_of_ten_are_at_the_last_timestep(
     sd_folder: Path, data: CaptionedPictures, steps: int
 ) -> None:
     losses = distillation_of(networks_of(sd_folder), data, student_steps=steps)
     drawn = losses._student_timesteps(torch.Generator().manual_seed(0), 4000).tolist()
     shares = [drawn.count(each) / 4000 for each in losses.student_timesteps.tolist()]
-    assert shares == pytest.approx([1.0] if steps == 1 else [0.55, 0.15, 0.15, 0.15], abs=0.03)
+    assert shares == pytest.approx(
+        [1.0] if steps == 1 else [0.3, 0.7 / 3, 0.7 / 3, 0.7 / 3], abs=0.03
+    )
+
+
+def timesteps_asked(losses: Distillation, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Fills up with the timesteps that the student is asked at from now on."""
+    student, seen = losses.networks.student, list[int]()
+    plain = student.denoised
+
+    def denoised(noisy: torch.Tensor, timesteps: torch.Tensor, text: Any) -> torch.Tensor:
+        seen.extend(timesteps.tolist())
+        return plain(noisy, timesteps, text)
+
+    monkeypatch.setattr(student, "denoised", denoised)
+    return seen
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(4, {749, 499, 249}), (1, {999})])
 def test_pairs_of_frames_are_at_timesteps_that_show_them(
-    sd_folder: Path, data: CaptionedPictures, steps: int, expected: set[int]
-) -> None:
+    sd_folder: Path, data: CaptionedPictures, monkeypatch: pytest.MonkeyPatch,
+    steps: int, expected: set[int],
+) -> None:  # fmt: skip
     losses = distillation_of(networks_of(sd_folder), data, student_steps=steps, temporal=1.0)
     batch = losses._draw(torch.Generator().manual_seed(0))
-    student, seen = losses.networks.student, set[int]()
-    plain = student.denoised
-
-    def denoised(noisy: torch.Tensor, timesteps: torch.Tensor, text: Any) -> torch.Tensor:
-        seen.update(timesteps.tolist())
-        return plain(noisy, timesteps, text)
-
-    student.denoised = denoised  # type: ignore[method-assign]
+    seen = timesteps_asked(losses, monkeypatch)
     for seed in range(12):
         losses._steady(batch, torch.Generator().manual_seed(seed))
-    assert seen == expected
+    assert set(seen) == expected
+
+
+def test_a_picture_is_to_be_kept_as_far_as_the_student_sees_it(
+    sd_folder: Path, data: CaptionedPictures
+) -> None:
+    losses = distillation_of(networks_of(sd_folder), data, student_steps=4)
+    timesteps = losses.student_timesteps
+    signal = losses.networks.student.alphas_cumprod(timesteps).sqrt()
+    kept = losses._kept(timesteps)
+    assert kept[0] == 0
+    assert torch.equal(kept[1:], signal[1:])
+    assert signal[0] > 0
+    alone = distillation_of(losses.networks, data, student_steps=1)
+    assert torch.equal(alone._kept(timesteps[:1]), signal[:1])
+
+
+def test_other_noise_is_tried_where_pictures_are_seen(
+    sd_folder: Path, data: CaptionedPictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = distillation_of(networks_of(sd_folder), data, batch=16)
+    generator = torch.Generator().manual_seed(0)
+    batch = losses._draw(generator)
+    denoised = torch.zeros_like(batch.clean)
+    seen = timesteps_asked(losses, monkeypatch)
+    losses._insensitive(denoised, batch, generator)
+    sighted = [each for each in batch.timesteps.tolist() if each != 999]
+    assert 1 < len(sighted) < 16
+    assert seen[: len(sighted)] == sighted[:8]
+    assert len(seen) == 8
 
 
 def test_half_of_the_rows_at_the_last_timestep_are_shown_noise_alone(
     sd_folder: Path, data: CaptionedPictures
 ) -> None:
-    losses = distillation_of(networks_of(sd_folder), data, batch=400)
+    losses = distillation_of(networks_of(sd_folder), data, batch=1200)
     batch = losses._draw(torch.Generator().manual_seed(0))
     hidden = (batch.shown == 0).all((1, 2, 3))
     last = batch.timesteps == 999
@@ -467,6 +505,23 @@ def test_a_teachers_samples_begin_at_noise_alone_or_at_pictures_under_noise(
     assert torch.equal(alike, found[0].timesteps == 999)
     assert set(found[0].timesteps.tolist()) == {999, 499}
     assert set(found[0].captions) == {"ink", "oil"}
+
+
+def test_samples_of_one_timestep_are_those_that_begin_there(
+    sd_folder: Path, data: CaptionedPictures, tmp_path: Path
+) -> None:
+    list(sampling_of(networks_of(sd_folder), data).make(tmp_path, 16))
+    samples = open_samples(tmp_path)
+    last, rest = samples.at(999), samples.at(499)
+    assert last is not None
+    assert rest is not None
+    assert set(last.timesteps.tolist()) == {999}
+    assert sorted(last.captions + rest.captions) == sorted(samples.captions)
+    first = samples.timesteps.tolist().index(999)
+    assert torch.equal(last.noisy[0], samples.noisy[first])
+    assert torch.equal(last.clean[0], samples.clean[first])
+    assert last.captions[0] == samples.captions[first]
+    assert samples.at(749) is None
 
 
 def test_a_student_learns_where_the_teacher_leads(

@@ -1,6 +1,7 @@
 """Evidence on tiny models: distances, samplers against diffusers, and a whole small table."""
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from turbolens.filter.training.evidence.command import _names, evidence
 from turbolens.filter.training.evidence.distances import kernel_distance, sharpness
 from turbolens.filter.training.evidence.image_to_image import (
     ImageToImage,
-    filter_timestep,
     restyler,
 )
 from turbolens.filter.training.evidence.report import Evidence, Row
@@ -164,8 +164,11 @@ def test_the_command_writes_a_table_and_a_sheet(
     assert all(row["seconds"] > 0 for row in made[2:])
     # One step without guidance would be the same picture; the teacher's has guidance.
     assert made[3]["by_teacher"] != made[4]["by_teacher"]
-    assert [row["name"] for row in restyled] == ["the pictures themselves", "teacher", name]
-    assert restyled[0]["noise"] == 0 < restyled[1]["noise"]
+    assert [row["name"] for row in restyled] == [
+        "the pictures themselves", "the autoencoder alone",
+        *(f"{way}, strength {at}" for at in (0.75, 0.5, 0.25) for way in ("teacher", name)),
+    ]  # fmt: skip
+    assert restyled[1]["noise"] == 0 < restyled[2]["noise"]
     assert all((out / f"{sheet}.png").is_file() for sheet in ("evidence", "restyled"))
 
 
@@ -228,6 +231,7 @@ def test_doing_nothing_keeps_all_and_a_grid_of_noise_is_unsteady(networks: Netwo
     assert all(asked in ("flat", "noise") for asked in compared.captions)
     themselves = compared.pictures_themselves()
     assert (themselves.agreement, themselves.structure, themselves.noise) == (None, 1.0, 0.0)
+    assert themselves.sharpness == 1.0
 
     def nothing(clean: torch.Tensor, _noise: torch.Tensor, _captions: Any) -> torch.Tensor:
         return clean
@@ -238,16 +242,13 @@ def test_doing_nothing_keeps_all_and_a_grid_of_noise_is_unsteady(networks: Netwo
     kept, lost = (compared.restyled("", way) for way in (nothing, noise_alone))
     assert kept.structure == pytest.approx(1.0, abs=1e-4)
     assert kept.noise == 0.0 < lost.noise
+    assert replace(compared.through_the_autoencoder(), name="") == kept
     assert abs(lost.structure) < 0.5
     sheet = compared.sheet([nothing, noise_alone], 2)
     assert [len(row) for row in sheet] == [3, 3]
 
 
-def test_pictures_are_restyled_in_one_step_from_the_timestep_nearest_to_the_usual_strength(
-    networks: Networks,
-) -> None:
-    assert filter_timestep(4, 1000) == 749
-    assert filter_timestep(1, 1000) == 999
+def test_pictures_are_restyled_in_one_step(networks: Networks) -> None:
     clean, noise = (torch.randn(2, 4, 8, 8, generator=torch.manual_seed(k)) for k in (1, 2))
     with torch.inference_mode():
         found = restyler(networks, networks.student, 749)(clean, noise, ["oil", "ink"])

@@ -26,7 +26,7 @@ from .losses import Weighting
 from .networks import Networks, new_networks
 from .stage import Distillation, Recipe
 from .temporal import warped_photographs
-from .trajectory import Samples, Sampling, WarmUp, open_samples
+from .trajectory import LAST_SHARE, Samples, Sampling, WarmUp, open_samples, timestep_shares
 
 FEWEST_PICTURES = 8
 WARM_UP_RATE = 3.0  # times the student's, for a plain regression
@@ -106,8 +106,9 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
         networks = new_networks(components, resolve_device(device), seed=seed)
         losses = Distillation(networks, captioned, warped_photographs(captioned.images), recipe)
         if trajectory:
-            losses.samples = _samples(progress, losses, out, samples, seed)
-            warmed = WarmUp(networks, losses.samples, WARM_UP_BATCH * batch)
+            made = _samples(progress, losses, out, samples, seed)
+            losses.samples = made.at(int(losses.student_timesteps[0]))
+            warmed = WarmUp(networks, made, WARM_UP_BATCH * batch)
             first = Stage("warm-up", networks.student.unet, warmed, out, warm_up,
                           WARM_UP_RATE * rate, seed)  # fmt: skip
             list(follow(progress, first))
@@ -123,8 +124,9 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
 def _samples(progress: Progress, losses: Distillation, out: Path, count: int, seed: int) -> Samples:
     """The teacher's own, made where they are not there yet."""
     recipe = losses.recipe
-    sampling = Sampling(losses.networks, losses.data, losses.student_timesteps, losses.shares,
-                        recipe.guidance, recipe.batch, seed)  # fmt: skip
+    sampling = Sampling(losses.networks, losses.data, losses.student_timesteps,
+                        timestep_shares(recipe.student_steps, LAST_SHARE), recipe.guidance,
+                        recipe.batch, seed)  # fmt: skip
     task = progress.add_task("the teacher makes samples", total=count)
     for done in sampling.make(out, count):
         progress.update(task, completed=min(done, count))

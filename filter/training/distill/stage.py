@@ -21,13 +21,13 @@ from .losses import (
     r1_penalty,
 )
 from .networks import Networks, rows_of
-from .structure import identity_loss, noise_loss, structure_loss
+from .structure import identity_loss, noise_loss, sighted_timesteps, structure_loss
 from .temporal import FramePairs, random_window, temporal_loss
-from .trajectory import Samples
+from .trajectory import Samples, timestep_shares
 
 RESTYLED_SHARE = 0.5  # of the rows are asked for another picture's caption
 WINDOW = 32  # latents a side that are decoded with gradients
-LAST_SHARE = 0.55  # of the rows are at the last timestep, the others evenly at the rest
+LAST_SHARE = 0.3  # of the rows are at the last timestep, the others evenly at the rest
 NOISE_ALONE = 0.5  # of the rows at the last timestep are shown no picture, as when one is drawn
 FEATURE_NOISE = 0.0, 1.0  # mean and spread of the logit of the discriminator's timesteps
 
@@ -52,8 +52,8 @@ class Recipe:
     r1: float = 1e-5
     identity: float = 1.0
     structure: float = 0.25
-    noise: float = 1.0
-    temporal: float = 1.0
+    noise: float = 2.0
+    temporal: float = 4.0
     trajectory: float = 1.0
     heads_first: int = 60
 
@@ -65,7 +65,7 @@ class Batch:
     clean: x₀ (B, C, h, w). shown: the same, or zeros where the student is to draw from noise alone.
     like: (B,) which row's picture has the caption that is asked for: the row itself, or another.
     own: (B,) 1 where it is the caption of the picture that is shown, else 0. text: the prompts.
-    timesteps: s (B,).
+    timesteps: s (B,). kept: (B, 1, 1, 1), what the losses of image to image are weighted by.
     """
 
     clean: Tensor
@@ -75,13 +75,14 @@ class Batch:
     text: PromptEmbeds
     empty: PromptEmbeds
     timesteps: Tensor
+    kept: Tensor
 
 
 class Distillation:
     """The losses of a step, as a training stage takes them; they are weighted here.
 
-    pairs: frames related by a known motion. samples: of the teacher; without them their loss is
-    left out. Every random number comes from the stage's generator,
+    pairs: frames related by a known motion. samples: of the teacher, from noise alone; without them
+    their loss is left out. Every random number comes from the stage's generator,
     on the CPU, so that a run that was stopped goes on bit for bit.
     """
 
@@ -97,14 +98,12 @@ class Distillation:
         self.samples = samples
         count = len(networks.teacher)
         self.student_timesteps = torch.tensor(trailing_timesteps(recipe.student_steps, count))
-        others = max(recipe.student_steps - 1, 1)
-        self.shares = torch.full((recipe.student_steps,), (1 - LAST_SHARE) / others)
-        self.shares[0] = LAST_SHARE
+        self._shares = timestep_shares(recipe.student_steps, LAST_SHARE)
+        self.sighted = torch.tensor(sighted_timesteps(recipe.student_steps, count))
 
     def __call__(self, generator: torch.Generator, step: int) -> Losses:
         """All losses, by name; gradients reach the student and the heads, each by its own."""
         recipe, batch = self.recipe, self._draw(generator)
-        alphas = self.networks.student.alphas_cumprod(batch.timesteps)
         noise = self._noise(batch.clean, generator)
         if recipe.adversarial and step < recipe.heads_first:
             with torch.no_grad():
@@ -120,10 +119,12 @@ class Distillation:
                 denoised, batch, generator
             )
         if recipe.identity:
-            kept = identity_loss(denoised, batch.clean, alphas, batch.own)
-            losses["identity"] = recipe.identity * kept
+            same = identity_loss(denoised, batch.clean, batch.kept, batch.own)
+            losses["identity"] = recipe.identity * same
         if recipe.structure:
-            losses["structure"] = recipe.structure * structure_loss(denoised, batch.clean, alphas)
+            losses["structure"] = recipe.structure * structure_loss(
+                denoised, batch.clean, batch.kept
+            )
         if recipe.noise:
             losses["noise"] = recipe.noise * self._insensitive(denoised, batch, generator)
         if recipe.temporal:
@@ -152,10 +153,16 @@ class Distillation:
             text=rows_of(self.networks.texts(captions), like),
             empty=self.networks.texts([""] * size),
             timesteps=timesteps,
+            kept=self._kept(timesteps),
         )
 
+    def _kept(self, timesteps: Tensor) -> Tensor:
+        """α_s as (B, 1, 1, 1), but 0 at the last timestep, where the student sees no picture."""
+        signal = self.networks.student.alphas_cumprod(timesteps).sqrt()
+        return signal * torch.isin(timesteps, self.sighted.to(timesteps)).view(-1, 1, 1, 1)
+
     def _student_timesteps(self, generator: torch.Generator, count: int) -> Tensor:
-        which = torch.multinomial(self.shares, count, replacement=True, generator=generator)
+        which = torch.multinomial(self._shares, count, replacement=True, generator=generator)
         return self.student_timesteps[which].to(self.networks.student.device)
 
     def _noise(self, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -229,11 +236,11 @@ class Distillation:
         return Condition(words, seen, time_feature(teacher, timesteps))
 
     def _insensitive(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
-        rows = slice((len(denoised) + 1) // 2)
+        blind = batch.kept.flatten() == 0
+        rows = torch.argsort(blind.int(), stable=True)[: (len(denoised) + 1) // 2]
         shown = batch.shown[rows]
         other = self._student(shown, self._noise(shown, generator), batch, rows)
-        alphas = self.networks.student.alphas_cumprod(batch.timesteps[rows])
-        return noise_loss(denoised[rows], other, alphas)
+        return noise_loss(denoised[rows], other, batch.kept[rows])
 
     def _steady(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """Two frames, the same noise, timestep and prompt; compared as images, in a window.
@@ -244,11 +251,8 @@ class Distillation:
         first, second, flow = self.pairs(generator, max(1, self.recipe.batch // 4))
         clean = self.networks.encode(torch.cat([first, second]))
         noise = self._noise(clean[:1], generator)
-        known = (
-            self.student_timesteps[1:] if self.recipe.student_steps > 1 else self.student_timesteps
-        )
-        which = torch.randint(len(known), (len(first),), generator=generator)
-        timesteps = known[which].to(clean.device).repeat(2)
+        which = torch.randint(len(self.sighted), (len(first),), generator=generator)
+        timesteps = self.sighted[which].to(clean.device).repeat(2)
         rows = torch.arange(len(first), device=clean.device).repeat(2)
         denoised = self._denoised(clean, noise, timesteps, rows_of(batch.text, rows))
         window = random_window(generator, (clean.shape[-2], clean.shape[-1]), WINDOW)
@@ -256,5 +260,4 @@ class Distillation:
         factor = self.networks.student.vae_scale_factor
         pixels = [slice(factor * side.start, factor * side.stop) for side in window]
         flow = flow[..., pixels[0], pixels[1]].to(images[0])
-        alphas = self.networks.student.alphas_cumprod(timesteps[: len(first)])
-        return temporal_loss(images[0], images[1], flow, alphas)
+        return temporal_loss(images[0], images[1], flow, self._kept(timesteps[: len(first)]))

@@ -55,15 +55,15 @@ def inside(flow: Tensor) -> Tensor:
     return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).float()
 
 
-def temporal_loss(first: Tensor, second: Tensor, flow: Tensor, alphas_cumprod: Tensor) -> Tensor:
-    """E_p[ᾱ_s·‖y₂(p) − y₁(p + f(p))‖²] over all p whose origin was in the picture.
+def temporal_loss(first: Tensor, second: Tensor, flow: Tensor, kept: Tensor) -> Tensor:
+    """E_p[α_s·‖y₂(p) − y₁(p + f(p))‖²] over all p whose origin was in the picture.
 
     first, second: what the student made of both frames, images (B, C, H, W), with the same noise,
     timestep and prompt, as a filter does. This is the warp error that `bench coherence` measures
     (after Lai et al., 2018), made a loss: the weights themselves learn to be steady.
     """
     seen = inside(flow)
-    apart = alphas_cumprod * (second - warped(first, flow)).square() * seen
+    apart = kept * (second - warped(first, flow)).square() * seen
     return apart.sum() / (seen.sum() * first.shape[1]).clamp_min(1)
 
 

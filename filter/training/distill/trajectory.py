@@ -29,6 +29,7 @@ from .diffusion import Diffusion
 from .networks import Networks
 
 SAMPLING_STEPS = 25  # of DDIM from the schedule's last timestep; from others as many fewer
+LAST_SHARE = 0.55  # of the samples begin at the last timestep, at noise alone
 FILE = "samples.safetensors"
 _SAVE_EVERY = 16  # batches
 
@@ -53,6 +54,16 @@ class Samples:
         return Samples(
             torch.cat([self.noisy, more.noisy]), torch.cat([self.timesteps, more.timesteps]),
             torch.cat([self.clean, more.clean]), self.captions + more.captions,
+        )  # fmt: skip
+
+    def at(self, timestep: int) -> "Samples | None":
+        """Those that begin there, if any do."""
+        rows = torch.nonzero(self.timesteps == timestep).flatten()
+        if not len(rows):
+            return None
+        return Samples(
+            self.noisy[rows], self.timesteps[rows], self.clean[rows],
+            [self.captions[row] for row in rows.tolist()],
         )  # fmt: skip
 
     def loss(self, networks: Networks, generator: torch.Generator, count: int) -> Tensor:
@@ -134,6 +145,13 @@ class Sampling:
         text, empty = networks.texts(captions), networks.texts([""] * self.batch)
         answers = finished(teacher, noisy, timestep, text, empty, self.guidance)
         return Samples(noisy.half().cpu(), rows.cpu(), answers.half().cpu(), captions)
+
+
+def timestep_shares(count: int, last: float) -> Tensor:
+    """(count,) that sum to 1: `last` for the last timestep, which is first; the others evenly."""
+    shares = torch.full((count,), (1 - last) / max(count - 1, 1))
+    shares[0] = last if count > 1 else 1.0
+    return shares
 
 
 def open_samples(folder: Path) -> Samples:

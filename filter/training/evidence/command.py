@@ -26,9 +26,10 @@ from turbolens.filter.training.distill.command import (
     side_of,
 )
 from turbolens.filter.training.distill.networks import Networks, new_networks
+from turbolens.filter.training.distill.structure import sighted_timesteps
 
 from .classifier import LookClassifier, learn, new_classifier
-from .image_to_image import ImageToImage, Restyle, Restyled, filter_timestep, restyler
+from .image_to_image import ImageToImage, Restyle, Restyled, restyler
 from .report import Evidence, Row
 from .sampling import Sampler, student_sampler, teacher_sampler
 from .tables import looks_markdown, markdown, restyled_markdown
@@ -63,8 +64,8 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
     Every way makes COUNT pictures of the captions of real ones, from the same noise. The table says
     how far they are from the real ones in two spaces of features, whether they show the look that
     was asked for, how sharp they are, and how long one takes. Then each gives real pictures another
-    look in one step: whether it shows, what stays of structure and noise, how steady it is when
-    they move.
+    look in one step, at several strengths: whether it shows, what stays of structure and noise, how
+    steady it is when they move.
     """
     console = Console(stderr=True)
     components = load_parts(find_model(teacher, "full"))
@@ -91,11 +92,7 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
         filtered = ImageToImage(
             networks, held, classifier, count=min(count, RESTYLED), batch=batch, seed=seed
         )
-        at = filter_timestep(student_steps, len(networks.teacher))
-        restylers = {
-            "teacher": restyler(networks, networks.teacher, at, guidance),
-            **{name: restyler(each, each.student, at) for name, each in own.items()},
-        }
+        restylers = _restylers(networks, own, student_steps, guidance)
         figures = _restyled(progress, filtered, restylers)
     write_sheet(out / "restyled.png", filtered.sheet(list(restylers.values()), SHOWN))
     _write(out, rows, figures)
@@ -173,6 +170,20 @@ def _few_steps(students: dict[str, Networks], student_steps: int) -> dict[str, S
     }
 
 
+def _restylers(
+    teacher: Networks, students: dict[str, Networks], student_steps: int, guidance: float
+) -> dict[str, Restyle]:
+    """Each from every student timestep that shows a picture; their names tell the strength."""
+    count = len(teacher.teacher)
+    ways: dict[str, Restyle] = {}
+    for timestep in sighted_timesteps(student_steps, count):
+        at = f"strength {(timestep + 1) / count:.2g}"
+        ways[f"teacher, {at}"] = restyler(teacher, teacher.teacher, timestep, guidance)
+        for name, own in students.items():
+            ways[f"{name}, {at}"] = restyler(own, own.student, timestep)
+    return ways
+
+
 def _row(progress: Progress, compared: Evidence, name: str, sampler: Sampler) -> Row:
     task, made = progress.add_task(name, total=len(compared.captions)), []
     for images in compared.made(sampler):
@@ -188,7 +199,7 @@ def _restyled(
     for name, way in ways.items():
         figures.append(filtered.restyled(name, way))
         progress.advance(task)
-    return [filtered.pictures_themselves(), *figures]
+    return [filtered.pictures_themselves(), filtered.through_the_autoencoder(), *figures]
 
 
 def _write(out: Path, rows: Sequence[Row], restyled: Sequence[Restyled]) -> None:

@@ -7,7 +7,6 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from turbolens.filter.timesteps import timestep_from_strength, trailing_timesteps
 from turbolens.filter.training.distill.captions import CaptionedPictures
 from turbolens.filter.training.distill.diffusion import Diffusion
 from turbolens.filter.training.distill.networks import Networks
@@ -16,11 +15,10 @@ from turbolens.filter.training.distill.temporal import inside, random_flow
 from turbolens.filter.warping import warped
 
 from .classifier import LookClassifier
+from .distances import sharpness
 
 Restyle: TypeAlias = Callable[[Tensor, Tensor, Sequence[str]], Tensor]
 """Clean latents of pictures, noise (B, C, h, w) and captions → clean latents of the results."""
-
-STRENGTH = 0.7
 
 
 @dataclass(frozen=True)
@@ -28,15 +26,17 @@ class Restyled:
     """Figures of one way.
 
     agreement: the share that a classifier takes for what was asked for; none without one.
-    structure: the correlation of edges of the results' latents with the pictures'. noise: the mean
-    standard deviation between results of two draws of noise, warp_error: the mean distance between
-    a result and that of the picture before it moved, moved as it did, under the same noise; both in
-    levels of 255.
+    structure: the correlation of edges of the results' latents with the pictures'. sharpness: of
+    edges, over that of the pictures. noise: the mean standard deviation between results of two
+    draws of noise, warp_error: the mean distance between a result and that of the picture before
+    it moved, moved as it did, under the same noise; both in levels of 255, and less where less is
+    sharp.
     """
 
     name: str
     agreement: float | None
     structure: float
+    sharpness: float
     noise: float
     warp_error: float
 
@@ -63,6 +63,7 @@ class ImageToImage:
         self.captions = _others(own, generator)
         self._flow = random_flow(generator, count, *self._first.shape[-2:])
         self._second = warped(self._first, self._flow, "bicubic").clamp(-1, 1)
+        self._edges = sharpness(self._first)
         shape = networks.encode(self._first[:1]).shape[1:]
         self._noise = torch.randn(2, 1, *shape, generator=generator)
 
@@ -71,6 +72,10 @@ class ImageToImage:
         return self._figures(
             "the pictures themselves", self._first, self._first, self._second, structure=1.0
         )
+
+    def through_the_autoencoder(self) -> Restyled:
+        """What encoding and decoding alone gives: no way through these latents is steadier."""
+        return self.restyled("the autoencoder alone", lambda clean, _noise, _captions: clean)
 
     @torch.inference_mode()
     def restyled(self, name: str, restyle: Restyle) -> Restyled:
@@ -112,6 +117,7 @@ class ImageToImage:
             name=name,
             agreement=None if looks is None else looks.agreement(first, self.captions),
             structure=structure,
+            sharpness=sharpness(first) / max(self._edges, 1e-9),
             noise=127.5 * float(torch.stack([first, other]).std(0).mean()),
             warp_error=127.5 * float(apart.sum() / (seen.sum() * first.shape[1])),
         )
@@ -141,11 +147,3 @@ def restyler(
         return network.guided(noisy, rows, text, empty, guidance)
 
     return restyle
-
-
-def filter_timestep(student_steps: int, count: int) -> int:
-    """Of the timesteps that students learn at, the nearest to a filter's usual strength."""
-    return min(
-        trailing_timesteps(student_steps, count),
-        key=lambda timestep: abs(timestep - timestep_from_strength(STRENGTH, count)),
-    )

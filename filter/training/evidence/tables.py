@@ -33,11 +33,11 @@ def looks_markdown(rows: Sequence[Row]) -> str:
 
 def restyled_markdown(figures: Sequence[Restyled]) -> str:
     """Pictures that were asked to have another look."""
-    head = ("image to image", "agreement", "structure", "noise left", "warp error")
+    head = ("image to image", "agreement", "structure", "sharpness", "noise left", "warp error")
     return _table(head, [
         (
-            each.name, _share(each.agreement), _number(each.structure, 2), _number(each.noise, 2),
-            _number(each.warp_error, 2),
+            each.name, _share(each.agreement), _number(each.structure, 2),
+            _number(each.sharpness, 2), _number(each.noise, 2), _number(each.warp_error, 2),
         )
         for each in figures
     ])  # fmt: skip

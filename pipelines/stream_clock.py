@@ -16,34 +16,39 @@ SOUND_TOLERANCE = Fraction(1, 50)  # sound further from its time is moved back t
 class SourceClock:
     """Time stamps of one source → times that rise from 0 without jumps, over reconnections too.
 
-    elapsed: seconds since the beginning by the machine's clock. After a jump (a server that has
-    restarted, a source that has paused for long) times go on from there, where the pictures that
-    were shown meanwhile are, or else each later one would come too late. Stragglers from before a
+    now: seconds by the machine's clock. After a jump (a server that has restarted, a source that
+    has paused for long) times have gone on by what that clock says, as those of the pictures that
+    were shown meanwhile have, or else each later one would come too late. Stragglers from before a
     jump, which other streams of the source still send, keep their place.
     """
 
-    def __init__(self, elapsed: Callable[[], Fraction]) -> None:
-        self._elapsed = elapsed
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._offsets: list[Fraction] = []
         self._last: Fraction | None = None
+        self._heard = 0.0
         self._resumes = True
 
     def reconnected(self) -> None:
-        """The next time stamp belongs to now."""
+        """The next time stamp belongs to now, whatever it is."""
         self._resumes = True
 
     def __call__(self, time: Fraction) -> Fraction:
         """The place of a time stamp. Never below 0."""
         place = None if self._resumes else self._known_place(time)
         if place is None:
-            place = self._now()
+            place = self._resumed()
             self._resumes = False
             self._offsets = [place - time, *self._offsets[:1]]
-        self._last = place if self._last is None else max(self._last, place)
+        if self._last is None or place >= self._last:
+            self._last, self._heard = place, self._now()
         return max(place, Fraction(0))
 
-    def _now(self) -> Fraction:
-        return Fraction(0) if self._last is None else max(self._elapsed(), self._last + STEP)
+    def _resumed(self) -> Fraction:
+        if self._last is None:
+            return Fraction(0)
+        passed = Fraction(self._now() - self._heard).limit_denominator(1_000_000)
+        return self._last + max(passed, STEP)
 
     def _known_place(self, time: Fraction) -> Fraction | None:
         for offset in self._offsets:

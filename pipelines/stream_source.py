@@ -43,7 +43,7 @@ class StreamSource:
         self.on_sound = on_sound
         self._ends = until_end or (place.paced and not loop) or place.name == "pipe:0"
         self._loops = loop and place.paced
-        self._clock = SourceClock(self._elapsed)
+        self._clock = SourceClock(time.monotonic)
         self._preparation = FramePreparation(notify)
         self._container: InputContainer | None = None
         self._video: Any = None
@@ -92,10 +92,6 @@ class StreamSource:
         """Connect anew; the times go on where the wall clock is."""
         self._clock.reconnected()
         self.open()
-
-    def _elapsed(self) -> Fraction:
-        elapsed = 0.0 if self._began is None else time.monotonic() - self._began
-        return Fraction(elapsed).limit_denominator(TICKS)
 
     def close(self) -> None:
         """Disconnect."""

@@ -94,7 +94,8 @@ class Stage:
         state["generator"] = self.generator.get_state()
         state["step"] = torch.tensor(step)  # with the weights: the other file may be a save ahead
         temporary = self.folder / f"{self.name}.tmp"
-        save_file({k: v.contiguous().clone() for k, v in state.items()}, temporary)
+        # Copies in the machine's memory: a GPU may have no room for all of it twice.
+        save_file({k: v.to("cpu", copy=True).contiguous() for k, v in state.items()}, temporary)
         progress = {"step": step, "steps": self.steps, "history": self.history}
         (self.folder / f"{self.name}.json").write_text(json.dumps(progress))
         temporary.replace(self.folder / f"{self.name}.safetensors")
@@ -106,7 +107,8 @@ class Stage:
             return 0
         state = load_file(path)
         self.module.load_state_dict(_under(state, "module."))
-        self.average = _under(state, "average.")
+        for name, value in _under(state, "average.").items():
+            self.average[name].copy_(value)
         self._resume_optimizer(_under(state, "optimizer."))
         self.generator.set_state(state["generator"])
         progress = json.loads((self.folder / f"{self.name}.json").read_text())

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.acceleration.float8 import Float8, Float8Linear
 from turbolens.filter.acceleration.trial import agreement_db
 from turbolens.filter.framefilter import STAGES
+from turbolens.filter.training.loop import Stage
 from turbolens.pipelines.bench_stages import StageClock
 
 from .test_float8 import ANY, inputs_for, rounded_layers, sd_like
@@ -129,3 +131,22 @@ def test_a_cpu_and_a_gpu_give_the_same_picture(plain: TurboModel) -> None:
     on_cpu = TurboModel.load("embedded", device="cpu", dtype="float32")
     expected, got = (FrameFilter(m, SETTINGS)(pictures(1)[0]) for m in (on_cpu, plain))
     assert agreement_db(torch.from_numpy(expected), torch.from_numpy(got)) > 35.0
+
+
+def test_a_training_that_was_stopped_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turbolens.filter.training.loop.SAVE_EVERY", 2)
+
+    def stage(steps: int) -> Stage:
+        network = torch.nn.Linear(4, 4, device="cuda")
+
+        def losses(generator: torch.Generator, _step: int) -> dict[str, torch.Tensor]:
+            return {"apart": network(torch.randn(8, 4, generator=generator).cuda()).square().mean()}
+
+        return Stage("toy", network, losses, tmp_path, steps, 1e-2)
+
+    list(stage(2).run())
+    resumed = stage(4)
+    assert list(resumed.run()) == [3, 4]
+    assert all(value.is_cuda for value in resumed.average.values())

@@ -108,10 +108,10 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
         if trajectory:
             made = _samples(progress, losses, out, samples, seed)
             losses.samples = made.at(int(losses.student_timesteps[0]))
-            warmed = WarmUp(networks, made, WARM_UP_BATCH * batch)
-            first = Stage("warm-up", networks.student.unet, warmed, out, warm_up,
-                          WARM_UP_RATE * rate, seed)  # fmt: skip
-            list(follow(progress, first))
+            _warm_up(progress, Stage(
+                "warm-up", networks.student.unet, WarmUp(networks, made, WARM_UP_BATCH * batch),
+                out, warm_up, WARM_UP_RATE * rate, seed,
+            ))  # fmt: skip
         stage = Stage("distillation", networks.trained, losses, out, steps, rate, seed,
                       rates={"heads": HEADS_RATE}, beta1=0.0)  # fmt: skip
         shown = torch.stack([read_square(path, side) for path in _shown(data)]).float() / 127.5 - 1
@@ -119,6 +119,11 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
             write_sheet(out / f"samples-{step:05d}.png", sheet(losses, shown))
     save_student(out / "model", components, networks.student.unet, look_names(pictures))
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
+
+
+def _warm_up(progress: Progress, stage: Stage) -> None:
+    """Run it and let go of it: its average and its optimiser are large."""
+    list(follow(progress, stage))
 
 
 def _samples(progress: Progress, losses: Distillation, out: Path, count: int, seed: int) -> Samples:

@@ -153,7 +153,7 @@ class Distillation:
             text=rows_of(self.networks.texts(captions), like),
             empty=self.networks.texts([""] * size),
             timesteps=timesteps,
-            kept=self._kept(timesteps),
+            kept=self._kept(timesteps) * seen.view(-1, 1, 1, 1),
         )
 
     def _kept(self, timesteps: Tensor) -> Tensor:

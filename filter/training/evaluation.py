@@ -224,16 +224,9 @@ def main(arguments: Sequence[str] | None = None, show: Callable[..., None] | Non
         seen = pictures + (frames_of_clips(options.clips, SIZE) if options.clips else [])
         learnt = [path for path in pictures_in(options.data) if not is_held_out(path)]
         classifier = look_classifier(
-            [read_square(path, SIZE) for path in _spread(learnt, LEARNT_FROM)],
-            options.classifier_steps,
+            [read_square(path, SIZE) for path in learnt[:LEARNT_FROM]], options.classifier_steps
         )
         show(_agreement(Evaluation(evaluation.model, seen), classifier))
-
-
-def _spread(paths: Sequence[Path], count: int) -> list[Path]:
-    """At most `count`, evenly from all: folders hold pictures of one kind."""
-    count = min(count, len(paths))
-    return [paths[index * len(paths) // count] for index in range(count)]
 
 
 def _halved(images: Sequence[Tensor]) -> list[Tensor]:

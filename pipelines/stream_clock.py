@@ -25,36 +25,34 @@ class SourceClock:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._offsets: list[Fraction] = []
-        self._last: Fraction | None = None
-        self._heard = 0.0
-        self._resumes = True
+        self._last = Fraction(0)
+        self._heard: float | None = None
 
     def reconnected(self) -> None:
         """The next time stamp belongs to now, whatever it is."""
-        self._resumes = True
+        self._offsets = []
 
     def __call__(self, time: Fraction) -> Fraction:
         """The place of a time stamp. Never below 0."""
-        place = None if self._resumes else self._known_place(time)
+        place = self._known_place(time)
         if place is None:
             place = self._resumed()
-            self._resumes = False
             self._offsets = [place - time, *self._offsets[:1]]
-        if self._last is None or place >= self._last:
+        if place >= self._last:
             self._last, self._heard = place, self._now()
         return max(place, Fraction(0))
 
+    def _known_place(self, time: Fraction) -> Fraction | None:
+        for offset in self._offsets:
+            if abs(time + offset - self._last) <= JUMP:
+                return time + offset
+        return None
+
     def _resumed(self) -> Fraction:
-        if self._last is None:
+        if self._heard is None:
             return Fraction(0)
         passed = Fraction(self._now() - self._heard).limit_denominator(1_000_000)
         return self._last + max(passed, STEP)
-
-    def _known_place(self, time: Fraction) -> Fraction | None:
-        for offset in self._offsets:
-            if abs(time + offset - (self._last or 0)) <= JUMP:
-                return time + offset
-        return None
 
 
 @dataclass

@@ -424,8 +424,8 @@ def test_without_a_weight_for_them_no_samples_are_made(
 
 
 def sampling_of(networks: Networks, data: CaptionedPictures, **changes: Any) -> Sampling:
-    timesteps, shares = torch.tensor([999, 499]), torch.tensor([0.5, 0.5])
-    return replace(Sampling(networks, data, timesteps, shares, 2.0, batch=2), **changes)
+    timesteps = torch.tensor([999, 499])
+    return replace(Sampling(networks, data, timesteps, 2.0, batch=2), **changes)
 
 
 def same(first: Samples, second: Samples) -> bool:

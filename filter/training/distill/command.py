@@ -26,7 +26,7 @@ from .losses import Weighting
 from .networks import Networks, new_networks
 from .stage import Distillation, Recipe
 from .temporal import warped_photographs
-from .trajectory import LAST_SHARE, Samples, Sampling, WarmUp, open_samples, timestep_shares
+from .trajectory import Samples, Sampling, WarmUp, open_samples
 
 FEWEST_PICTURES = 8
 WARM_UP_RATE = 3.0  # times the student's, for a plain regression
@@ -130,8 +130,7 @@ def _samples(progress: Progress, losses: Distillation, out: Path, count: int, se
     """The teacher's own, made where they are not there yet."""
     recipe = losses.recipe
     sampling = Sampling(losses.networks, losses.data, losses.student_timesteps,
-                        timestep_shares(recipe.student_steps, LAST_SHARE), recipe.guidance,
-                        recipe.batch, seed)  # fmt: skip
+                        recipe.guidance, recipe.batch, seed)  # fmt: skip
     task = progress.add_task("the teacher makes samples", total=count)
     for done in sampling.make(out, count):
         progress.update(task, completed=min(done, count))

@@ -92,15 +92,14 @@ class WarmUp:
 class Sampling:
     """How the teacher's samples are made.
 
-    timesteps: those at which the student learns, the last of the schedule first, and the shares of
-    each. At the last the teacher is given noise alone, at the others pictures under noise, every
-    second time with another one's caption.
+    timesteps: those at which the student learns, the last of the schedule first. At that one the
+    teacher is given noise alone, at the others pictures under noise, every second time with another
+    one's caption.
     """
 
     networks: Networks
     data: CaptionedPictures
     timesteps: Tensor
-    shares: Tensor
     guidance: float
     batch: int
     seed: int = 0
@@ -133,7 +132,8 @@ class Sampling:
         """A batch, the same whenever it is made, all from one timestep."""
         networks, teacher = self.networks, self.networks.teacher
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
-        timestep = int(self.timesteps[torch.multinomial(self.shares, 1, generator=generator)])
+        shares = timestep_shares(len(self.timesteps), LAST_SHARE)
+        timestep = int(self.timesteps[torch.multinomial(shares, 1, generator=generator)])
         images, captions = self.data.draw(generator, self.batch)
         if number % 2:
             captions = [*captions[1:], captions[0]]

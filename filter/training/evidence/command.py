@@ -171,14 +171,14 @@ def _few_steps(students: dict[str, Networks], student_steps: int) -> dict[str, S
 
 
 def _restylers(
-    teacher: Networks, students: dict[str, Networks], student_steps: int, guidance: float
+    networks: Networks, students: dict[str, Networks], student_steps: int, guidance: float
 ) -> dict[str, Restyle]:
     """Each from every student timestep that shows a picture; their names tell the strength."""
-    count = len(teacher.teacher)
+    count = len(networks.teacher)
     ways: dict[str, Restyle] = {}
     for timestep in sighted_timesteps(student_steps, count):
         at = f"strength {(timestep + 1) / count:.2g}"
-        ways[f"teacher, {at}"] = restyler(teacher, teacher.teacher, timestep, guidance)
+        ways[f"teacher, {at}"] = restyler(networks, networks.teacher, timestep, guidance)
         for name, own in students.items():
             ways[f"{name}, {at}"] = restyler(own, own.student, timestep)
     return ways

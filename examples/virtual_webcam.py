@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from turbolens.filter import FrameFilter, TurboModel
 from turbolens.pipelines import Camera, Stats, VirtualCamera, run
-from turbolens.pipelines.scene_camera import SceneCamera
+from turbolens.pipelines.scene.camera import SceneCamera
 
 
 def show(stats: Stats) -> None:

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from .adapters.control_pictures import Control, ControlPictures
+from .batch import Job, filtered
 from .errors import SettingsError
-from .frames import Geometry, frame_size, working_geometry
+from .frames.conversion import Geometry, frame_size, working_geometry
 from .model import TurboModel
 from .settings import FilterSettings
 from .stream import OnStage, Stream, passes
-from .together import Job, filtered
 
 Array: TypeAlias = NDArray[np.uint8]
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])

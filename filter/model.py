@@ -14,17 +14,17 @@ from .acceleration.coherence import AcceleratedCoherence
 from .acceleration.running import Running
 from .adapters.adapters import Adapters, check_adapters
 from .adapters.lora import LoraSource, as_sources
-from .autoencoder import vae_scale_factor
 from .choices import Acceleration, VaeChoice
-from .cross_frame import is_remembering
+from .coherence.cross_frame import is_remembering
 from .device import resolve_device, resolve_dtype, unused_card
-from .frames import stacked_on
+from .diffusion.autoencoder import vae_scale_factor
+from .diffusion.prompts import PromptEmbeds, PromptEncoder
+from .diffusion.schedule import Step, add_noise, denoised, next_noisy
+from .frames.conversion import stacked_on
 from .loading.assembly import load_parts
 from .loading.device_memory import check_memory
 from .loading.folders import Autoencoder, Components, UNet
 from .loading.locating import find_model
-from .prompts import PromptEmbeds, PromptEncoder
-from .schedule import Step, add_noise, denoised, next_noisy
 
 log = logging.getLogger(__name__)
 

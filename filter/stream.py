@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from .adapters.control_pictures import ControlPictures
-from .change import Change
-from .coherence import Coherence
-from .conversions import Conversions, conversion_threads
-from .cross_frame import CrossFrameMemory, install_cross_frame_attention
+from .coherence.change import Change
+from .coherence.cross_frame import CrossFrameMemory, install_cross_frame_attention
+from .coherence.noise import AdvectedNoise
+from .coherence.reprojection import Reprojection
+from .coherence.temporal_blend import Coherence
+from .coherence.transition import PromptTransition
+from .coherence.unchanged import RepeatDetector
+from .frames.parallel import Conversions, conversion_threads
 from .model import TurboModel
-from .noise import AdvectedNoise
-from .repeats import RepeatDetector
-from .reprojection import Reprojection
 from .settings import FilterSettings, WeightedPrompt
-from .transition import PromptTransition
 
 Array: TypeAlias = NDArray[np.uint8]
 OnStage: TypeAlias = Callable[[str], None]

@@ -4,19 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .camera import Camera
-    from .running import RunOptions, run
+    from .camera.camera import Camera
+    from .camera.virtual_camera import VirtualCamera
+    from .live.running import RunOptions, run
     from .statistics import Stats
-    from .virtual_camera import VirtualCamera
 
 __all__ = ["Camera", "RunOptions", "Stats", "VirtualCamera", "run"]
 
 _PLACES = {
-    "Camera": "camera",
-    "RunOptions": "running",
+    "Camera": "camera.camera",
+    "RunOptions": "live.running",
     "Stats": "statistics",
-    "VirtualCamera": "virtual_camera",
-    "run": "running",
+    "VirtualCamera": "camera.virtual_camera",
+    "run": "live.running",
 }
 """Each is imported on use: the command must not wait for them. No module may be named `run`, since
 importing it would put the module in the place of the function."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from turbolens.filter import MediaError
 
 from .base import Reader
-from .media import MediaOptions, open_reader
+from .video.media import MediaOptions, open_reader
 
 Array: TypeAlias = NDArray[np.uint8]
 

@@ -5,9 +5,9 @@ from threading import Lock
 
 import torch
 
-from turbolens.filter.change import Seeing
-from turbolens.filter.coherence import Holding
-from turbolens.filter.reprojection import Moving
+from turbolens.filter.coherence.change import Seeing
+from turbolens.filter.coherence.reprojection import Moving
+from turbolens.filter.coherence.temporal_blend import Holding
 
 from .accelerated import Accelerated
 from .trial import Backend

@@ -165,7 +165,9 @@ def _forget_old(folder: Path) -> None:
 def _code() -> bytes:
     """A digest of the code that parts are made of: a converted part is what it once was."""
     digest = hashlib.blake2b(digest_size=16)
-    for source in (*sorted(_CODE.glob("*.py")), Path(__file__).with_name("parts.py")):
+    sources = [path for room in (".", "coherence", "diffusion", "frames")
+               for path in sorted((_CODE / room).glob("*.py"))]  # fmt: skip
+    for source in (*sources, Path(__file__).with_name("parts.py")):
         digest.update(source.read_bytes())
     return digest.digest()
 

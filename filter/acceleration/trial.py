@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import torch
 from torch import nn
 
-from turbolens.filter.priority import step_back
+from turbolens.filter.acceleration.thread_priority import step_back
 
 Result: TypeAlias = torch.Tensor | tuple[torch.Tensor, ...]
 Run: TypeAlias = Callable[..., Any]

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from turbolens.filter.conditions import Conditions
+from turbolens.filter.diffusion.conditions import Conditions
+from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.folders import UNet
-from turbolens.filter.prompts import PromptEmbeds, PromptEncoder
 
 from .control import ControlNet
 from .image_prompt import ImagePrompts

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from turbolens.filter.errors import FrameError, SettingsError
-from turbolens.filter.frames import FrameConverter, Geometry, frame_size
+from turbolens.filter.frames.conversion import FrameConverter, Geometry, frame_size
 
 from .canny import Canny
 

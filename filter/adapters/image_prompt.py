@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import CLIPVisionModelWithProjection
 
 from turbolens.filter.acceleration import prepared
+from turbolens.filter.diffusion.recent import Recent
 from turbolens.filter.errors import (
     FrameError,
     ModelError,
@@ -25,7 +26,6 @@ from turbolens.filter.errors import (
     UnsupportedModelError,
 )
 from turbolens.filter.loading.folders import UNet
-from turbolens.filter.recent import Recent
 
 from .files import load_network, locate_file
 

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 import torch
 
+from turbolens.filter.diffusion.prompts import PromptEncoder
 from turbolens.filter.errors import ModelError, SettingsError
-from turbolens.filter.prompts import PromptEncoder
 
 from .lora_files import DAMAGE, LoraFile, first_line, quiet, read_lora
 

@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 from transformers.utils import logging as transformers_logging
 
-from turbolens.filter.autoencoder import PatchedAutoencoderTiny
+from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
+from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
-from turbolens.filter.schedule import Schedule
 
 from .needed_files import PICKLES
 

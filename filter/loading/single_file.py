@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from turbolens.filter.diffusion.schedule import PredictionType, Schedule
 from turbolens.filter.errors import ModelError, UnsupportedModelError
-from turbolens.filter.schedule import PredictionType, Schedule
 
 from .families import CLIP_LENGTH, Architecture, architecture
 from .folders import Autoencoder, Components, TextEncoder, check_together

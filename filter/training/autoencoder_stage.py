@@ -7,7 +7,7 @@ from diffusers.models.autoencoders.vae import (  # type: ignore[attr-defined]
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from turbolens.filter.autoencoder import PatchedAutoencoderTiny
+from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.loading.folders import Autoencoder
 
 from .data import RENDERED, Renders

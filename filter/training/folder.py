@@ -10,8 +10,8 @@ from diffusers import EulerDiscreteScheduler
 from torch import Tensor
 from transformers import CLIPTokenizer
 
+from turbolens.filter.diffusion.schedule import PredictionType
 from turbolens.filter.loading.folders import Autoencoder, Components, UNet
-from turbolens.filter.schedule import PredictionType
 
 from .denoiser_stage import Denoiser, new_betas
 from .phrases import PHRASES

@@ -4,15 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .limits import Limits
-from .options import ServerOptions
+from .server.options import ServerOptions
 
 if TYPE_CHECKING:
-    from .batching import FrameBatcher
-    from .relay import Relay
-    from .remote_control import RemoteControl, create_control_app
-    from .server import create_app
-    from .sound import DelayedTrack
-    from .tracks import FilteredTrack
+    from .media.audio import DelayedTrack
+    from .media.batching import FrameBatcher
+    from .media.relay import Relay
+    from .media.tracks import FilteredTrack
+    from .server.remote_control import RemoteControl, create_control_app
+    from .server.server import create_app
 
 __all__ = [
     "DelayedTrack",
@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 _LOADED_ON_USE = {
-    "DelayedTrack": "sound",
-    "FilteredTrack": "tracks",
-    "FrameBatcher": "batching",
-    "Relay": "relay",
-    "RemoteControl": "remote_control",
-    "create_app": "server",
-    "create_control_app": "remote_control",
+    "DelayedTrack": "media.audio",
+    "FilteredTrack": "media.tracks",
+    "FrameBatcher": "media.batching",
+    "Relay": "media.relay",
+    "RemoteControl": "server.remote_control",
+    "create_app": "server.server",
+    "create_control_app": "server.remote_control",
 }
 """These import aiortc or aiohttp, which a command that does not serve need not wait for."""
 

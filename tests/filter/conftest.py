@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from transformers import CLIPTokenizer
 
 from turbolens.filter import TurboModel
-from turbolens.filter.autoencoder import PatchedAutoencoderTiny
+from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
+from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.loading.folders import Components
-from turbolens.filter.schedule import Schedule
 
 # Through these names a type checker lets their untyped classes pass.
 diffusers: Any = import_module("diffusers")

@@ -13,9 +13,9 @@ from turbolens.filter.acceleration.float8 import Float8, Float8Linear
 from turbolens.filter.acceleration.trial import agreement_db
 from turbolens.filter.framefilter import STAGES
 from turbolens.filter.training.loop import Stage
-from turbolens.pipelines.bench_stages import StageClock
+from turbolens.pipelines.bench.stages import StageClock
 
-from .test_float8 import ANY, inputs_for, rounded_layers, sd_like
+from .acceleration.test_float8 import ANY, inputs_for, rounded_layers, sd_like
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available() and not os.environ.get("TURBOLENS_CUDA"),

@@ -12,8 +12,8 @@ import torch
 
 from turbolens.filter import ModelError, ModelNotFoundError, SettingsError, TurboModel
 from turbolens.filter import UnsupportedModelError as Unsupported
-from turbolens.filter.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.device import resolve_device, resolve_dtype
+from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.loading.catalogue import KNOWN, known_models
 from turbolens.filter.loading.folders import Components, load_components
 from turbolens.filter.loading.locating import locate

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from turbolens.filter import SettingsError, TurboModel
+from turbolens.filter.coherence.noise import FixedNoise
+from turbolens.filter.diffusion.schedule import Schedule
+from turbolens.filter.diffusion.timesteps import lcm_timesteps, trailing_timesteps
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER
-from turbolens.filter.noise import FixedNoise
-from turbolens.filter.schedule import Schedule
 from turbolens.filter.settings import WeightedPrompt
-from turbolens.filter.timesteps import lcm_timesteps, trailing_timesteps
 
-from .adapter_fixtures import psnr
+from .adapters.adapter_fixtures import psnr
 
 diffusers: Any = import_module("diffusers")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .virtual_backend import keeping_backend
+from .camera.virtual_backend import keeping_backend
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "virtual_webcam.py"
 

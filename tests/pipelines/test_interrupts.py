@@ -6,8 +6,8 @@ from threading import Thread
 
 import pytest
 
-from turbolens.pipelines.conveyor import Conveyor
 from turbolens.pipelines.interrupts import DeferredInterrupts
+from turbolens.pipelines.video.bounded_queue import Conveyor
 
 
 @pytest.fixture(autouse=True)

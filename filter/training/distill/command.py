@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
-from turbolens.filter.autoencoder import vae_scale_factor
 from turbolens.filter.device import resolve_device
+from turbolens.filter.diffusion.autoencoder import vae_scale_factor
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.folders import Components

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from turbolens.filter.acceleration.parts import Predictor
+from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
+from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.loading.folders import UNet
-from turbolens.filter.prompts import PromptEmbeds, PromptEncoder
-from turbolens.filter.schedule import Schedule
 
 
 class Diffusion:

@@ -10,7 +10,7 @@ chooses what is judged: composition where there is much, texture where there is 
 import torch
 from torch import Tensor
 
-from turbolens.filter.prompts import PromptEmbeds
+from turbolens.filter.diffusion.prompts import PromptEmbeds
 
 from .diffusion import Diffusion
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from turbolens.filter.acceleration.parts import Decoder, Encoder
-from turbolens.filter.autoencoder import vae_scale_factor
+from turbolens.filter.diffusion.autoencoder import vae_scale_factor
+from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.loading.folders import Components
-from turbolens.filter.prompts import PromptEmbeds, PromptEncoder
 
 from .diffusion import Diffusion, Texts
 from .features import feature_channels

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from turbolens.filter.prompts import PromptEmbeds
-from turbolens.filter.timesteps import trailing_timesteps
+from turbolens.filter.diffusion.prompts import PromptEmbeds
+from turbolens.filter.diffusion.timesteps import trailing_timesteps
 from turbolens.filter.training.loop import Losses
 
 from .captions import CaptionedPictures

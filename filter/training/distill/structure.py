@@ -7,7 +7,7 @@ there, and 0 at the last one, where the student sees next to nothing, and nothin
 from torch import Tensor
 from torch.nn import functional as F
 
-from turbolens.filter.timesteps import trailing_timesteps
+from turbolens.filter.diffusion.timesteps import trailing_timesteps
 
 _STILL = 1e-6
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from turbolens.filter.warping import warped
+from turbolens.filter.coherence.warping import warped
 
 FramePairs: TypeAlias = Callable[[torch.Generator, int], tuple[Tensor, Tensor, Tensor]]
 """(generator, count) → two frames each, images (B, 3, H, W) in −1…1, and the flow (B, 2, H, W) in

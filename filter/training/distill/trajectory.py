@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from turbolens.filter.prompts import PromptEmbeds
+from turbolens.filter.diffusion.prompts import PromptEmbeds
 from turbolens.filter.training.folder import betas_of
 from turbolens.filter.training.loop import Losses
 

@@ -7,12 +7,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from turbolens.filter.coherence.warping import warped
 from turbolens.filter.training.distill.captions import CaptionedPictures
 from turbolens.filter.training.distill.diffusion import Diffusion
 from turbolens.filter.training.distill.networks import Networks
 from turbolens.filter.training.distill.structure import edges_alike
 from turbolens.filter.training.distill.temporal import inside, random_flow
-from turbolens.filter.warping import warped
 
 from .classifier import LookClassifier
 from .distances import sharpness

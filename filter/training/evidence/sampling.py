@@ -6,7 +6,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from turbolens.filter.timesteps import trailing_timesteps
+from turbolens.filter.diffusion.timesteps import trailing_timesteps
 from turbolens.filter.training.distill.networks import Networks
 from turbolens.filter.training.distill.trajectory import finished
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from turbolens.filter.acceleration.parts import Encoder
+from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.loading.folders import Autoencoder, Components, UNet
-from turbolens.filter.schedule import Schedule
 from turbolens.filter.training.data import LatentRenders, channel_importance
 from turbolens.filter.training.distill.captions import CaptionedPictures
 from turbolens.filter.training.loop import Losses

@@ -17,7 +17,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.webrtc import Limits, ServerOptions, create_app
-from turbolens.pipelines.webrtc.serving import SERVER, Server
+from turbolens.pipelines.webrtc.server.serving import SERVER, Server
 
 T = TypeVar("T")
 Client = TestClient[web.Request, web.Application]

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from turbolens.filter import FilterSettings, TurboModel
-from turbolens.pipelines.webrtc.model_slot import frame_filter
+from turbolens.pipelines.webrtc.server.model_slot import frame_filter
 
 from .browsers import (
     CONNECT,

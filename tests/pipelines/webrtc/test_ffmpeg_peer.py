@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Peer, asynchronous, serving, until
 from .programs import needs, running
-from .test_streams import exchange
+from .server.test_streams import exchange
 
 SENT = 16 + 200 * 219 / 255  # the luma of its grey
 

@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import Peer, asynchronous, serving, until
 from .programs import SCRIPTS, needs, running
-from .test_streams import exchange
+from .server.test_streams import exchange
 
 PYTHON = Path("/usr/bin/python3")  # whose GStreamer bindings Debian packages
 PARTS = (

@@ -14,8 +14,8 @@ import pytest
 
 from .browsers import chromium, needs_chromium
 from .conftest import asynchronous_for
-from .counting import COUNT, MEASURE
-from .test_serve_command import ready, server
+from .control.counting import COUNT, MEASURE
+from .server.test_serve_command import ready, server
 
 SECONDS = float(os.environ.get("LIVE_SECONDS", "2"))
 SIZE = os.environ.get("LIVE_SIZE", "128")

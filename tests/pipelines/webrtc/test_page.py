@@ -6,12 +6,12 @@ import av
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.filter.adapter_fixtures import lora_tensors, save_lora
+from tests.filter.adapters.adapter_fixtures import lora_tensors, save_lora
 from tests.pipelines.conftest import write_clip
 from turbolens.filter import FilterSettings, TurboModel
-from turbolens.pipelines.webrtc.model_slot import frame_filter
-from turbolens.pipelines.webrtc.remote_control import RemoteControl, create_control_app
-from turbolens.pipelines.webrtc.serving import Server
+from turbolens.pipelines.webrtc.server.model_slot import frame_filter
+from turbolens.pipelines.webrtc.server.remote_control import RemoteControl, create_control_app
+from turbolens.pipelines.webrtc.server.serving import Server
 
 from .browsers import chromium, look, needs_chromium, sees
 from .conftest import Shade, asynchronous_for, serving, until

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from turbolens.filter import FilterSettings, TurboModel
-from turbolens.pipelines.webrtc.model_slot import frame_filter
+from turbolens.pipelines.webrtc.server.model_slot import frame_filter
 
 from .browsers import chromium, draw_person, needs_chromium
 from .conftest import Client, asynchronous, asynchronous_for, serving

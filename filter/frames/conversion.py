@@ -1,0 +1,267 @@
+"""`av.VideoFrame` or RGB array ↔ picture ↔ image tensor: colour, size and aspect.
+
+A picture is a uint8 tensor (height, width, 3) of RGB; an image is a float tensor (B, 3, H, W) in
+−1…1. Colour matrix and range follow the frame's own tags. Where it has none: BT.709 from 720 lines
+or 1280 columns on, BT.601 below; limited range, except for yuvj and grey formats, which are full.
+"""
+
+from collections.abc import Sequence
+from typing import overload
+
+import av
+import numpy as np
+import torch
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from turbolens.filter.errors import FrameError
+
+from .geometry import Geometry, working_geometry
+from .pixel_formats import (
+    compress_range,
+    copy_alpha,
+    expand_range,
+    format_name,
+    is_limited_grey,
+    matrix_of,
+    range_of,
+    rgb_view,
+)
+
+__all__ = [
+    "FrameConverter",
+    "Geometry",
+    "frame_size",
+    "image_from_pictures",
+    "pictures_from_image",
+    "stacked_on",
+    "working_geometry",
+]
+
+Array = NDArray[np.uint8]
+
+# Without full chroma interpolation swscale repeats chroma samples, and coloured edges move.
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_SMOOTH = Interpolation.BILINEAR | _EXACT
+_SHARP = Interpolation.BICUBIC | _EXACT
+
+
+def frame_size(frame: av.VideoFrame | Array) -> tuple[int, int]:
+    """Width and height in pixels. Raises `FrameError` for what is neither frame nor RGB array."""
+    if isinstance(frame, av.VideoFrame):
+        return frame.width, frame.height
+    if not isinstance(frame, np.ndarray):
+        raise FrameError(
+            f"expected an av.VideoFrame or a uint8 array (H, W, 3), got {type(frame).__name__}"
+        )
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+        raise FrameError(
+            f"an array must be uint8 (H, W, 3) in RGB order, got {frame.dtype} {frame.shape}"
+        )
+    return frame.shape[1], frame.shape[0]
+
+
+def image_from_pictures(
+    pictures: Sequence[torch.Tensor], device: torch.device | str, dtype: torch.dtype
+) -> torch.Tensor:
+    """Pictures of one size → image (B, 3, H, W) in −1…1, channels last, on `device`."""
+    stacked = stacked_on(pictures, torch.device(device)).permute(0, 3, 1, 2)
+    return stacked.to(dtype).div_(127.5).sub_(1.0)
+
+
+def stacked_on(pictures: Sequence[torch.Tensor], device: torch.device) -> torch.Tensor:
+    """Pictures of one size → (B, H, W, 3) uint8 on `device`; CUDA's host is not waited for."""
+    stacked = torch.stack(tuple(pictures))
+    if device.type != "cuda":
+        return stacked.to(device)
+    return stacked.pin_memory().to(device, non_blocking=True)
+
+
+def pictures_from_image(image: torch.Tensor) -> list[torch.Tensor]:
+    """Image (B, 3, H, W) in −1…1 → pictures on the CPU, each with its own memory.
+
+    Rounded in float32: bfloat16 cannot tell neighbouring levels above 128 apart.
+    """
+    levels = image.permute(0, 2, 3, 1).float().add(1.0).mul_(127.5).round_().clamp_(0, 255)
+    pictures = _on_host(levels.to(torch.uint8))
+    return [picture.clone(memory_format=torch.contiguous_format) for picture in pictures]
+
+
+def _on_host(pictures: torch.Tensor) -> torch.Tensor:
+    """The pictures in main memory; from CUDA through pinned memory, which is faster."""
+    if pictures.device.type != "cuda":
+        return pictures.cpu()
+    on_host = pictures.to("cpu", non_blocking=True)  # what is not waited for is pinned by PyTorch
+    torch.cuda.current_stream(pictures.device).synchronize()
+    return on_host
+
+
+class FrameConverter:
+    """Converts the frames of one stream. Not thread-safe: it keeps swscale's contexts.
+
+    swscale rebuilds a context (0.5 ms at 720p) when sizes or formats change, so each way has its
+    own. Memory of frames and pictures is never shared between what comes in and what goes out.
+    """
+
+    def __init__(self) -> None:
+        self._to_picture = VideoReformatter()
+        self._to_carrier = VideoReformatter()
+        self._to_other = VideoReformatter()
+        self._to_original = VideoReformatter()
+        self._to_full_size = VideoReformatter()
+        self._to_format = VideoReformatter()
+
+    def to_image(self, frame: av.VideoFrame | Array, geometry: Geometry) -> torch.Tensor:
+        """Frame → picture: uint8 (geometry.height, geometry.width, 3), contiguous, on the CPU."""
+        _check_size(frame, geometry)
+        size = geometry.scaled_width, geometry.scaled_height
+        scaled = rgb_view(_to_rgb(self._to_picture, _as_frame(frame), size))
+        corner = geometry.left, geometry.top
+        return torch.from_numpy(_window(scaled, corner, (geometry.width, geometry.height)))
+
+    @overload
+    def to_frame(
+        self, picture: torch.Tensor, like: av.VideoFrame, geometry: Geometry, mix: float = 1.0
+    ) -> av.VideoFrame: ...
+    @overload
+    def to_frame(
+        self, picture: torch.Tensor, like: Array, geometry: Geometry, mix: float = 1.0
+    ) -> Array: ...
+    def to_frame(
+        self,
+        picture: torch.Tensor,
+        like: av.VideoFrame | Array,
+        geometry: Geometry,
+        mix: float = 1.0,
+    ) -> av.VideoFrame | Array:
+        """Picture → what `like` is, with its size, format, time, colour tags, side data and alpha.
+
+        `mix` is the share of the picture, 0…1; the rest, and the border that fit="cover" cut away,
+        is `like` itself. Raises `FrameError` for formats that swscale cannot write (palettes).
+        """
+        _check_size(like, geometry)
+        _check_picture(picture, geometry)
+        corner = -geometry.left, -geometry.top
+        size = geometry.scaled_width, geometry.scaled_height
+        original = _as_frame(like)
+        styled = self._carrier(original, size)
+        rgb_view(styled)[:] = _window(picture.numpy(), corner, size)
+        if mix < 1.0 or not geometry.covers_frame or isinstance(like, np.ndarray):
+            frame_pixels = geometry.frame_width, geometry.frame_height
+            styled = _to_rgb(self._to_full_size, styled, frame_pixels)
+            self._blend_into(styled, original, geometry, mix)
+        if isinstance(like, np.ndarray):
+            return np.array(rgb_view(styled))
+        return self._in_format_of(like, styled)
+
+    def _carrier(self, like: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
+        """An rgb24 frame with the time, side data and metadata of `like`; its pixels do not matter.
+
+        Only swscale copies side data (rotation, HDR) to a new frame through PyAV.
+        """
+        carrier = _to_rgb(self._to_carrier, like, size, Interpolation.POINT)
+        if carrier is like:  # nothing to convert, and `like` must not be written
+            # Not by the frame's own context: another thread may have the frame, too, and the two
+            # would wait for each other for ever.
+            other = self._to_other.reformat(like, format="bgr24", threads=1)
+            carrier = _to_rgb(self._to_carrier, other, size)
+        return carrier
+
+    def _blend_into(
+        self, styled: av.VideoFrame, original: av.VideoFrame, geometry: Geometry, mix: float
+    ) -> None:
+        """Put `original` around the covered part of `styled`, and under it by 1 − mix.
+
+        Its chroma samples are repeated, not interpolated: 16 × faster, and undone in its format.
+        """
+        if mix >= 1.0 and geometry.covers_frame:
+            return
+        size = geometry.frame_width, geometry.frame_height
+        before = rgb_view(_to_rgb(self._to_original, original, size, Interpolation.BILINEAR))
+        target = rgb_view(styled)
+        left, top, right, bottom = geometry.covered
+        inside = np.s_[top:bottom, left:right]
+        blended = _mixed(before[inside], target[inside], mix)
+        if not geometry.covers_frame:
+            target[:] = before
+        target[inside] = blended
+
+    def _in_format_of(self, like: av.VideoFrame, styled: av.VideoFrame) -> av.VideoFrame:
+        """RGB of any size → the size, format, tags and alpha of `like`."""
+        if is_limited_grey(like):
+            compress_range(rgb_view(styled))
+        try:
+            frame = self._to_format.reformat(
+                styled, width=like.width, height=like.height, format=format_name(like),
+                src_colorspace=matrix_of(like), dst_colorspace=matrix_of(like),
+                src_color_range=ColorRange.JPEG, dst_color_range=range_of(like),
+                interpolation=_SHARP, threads=1,
+            )  # fmt: skip
+        except av.FFmpegError as error:
+            name = format_name(like)
+            raise FrameError(f"{name} frames cannot be written; convert to rgb24 first") from error
+        frame.colorspace, frame.color_range = like.colorspace, like.color_range
+        frame.pict_type = 0  # an encoder must not be told the input's key frames
+        copy_alpha(like, frame)
+        return frame
+
+
+def _to_rgb(
+    reformatter: VideoReformatter,
+    frame: av.VideoFrame,
+    size: tuple[int, int],
+    interpolation: Interpolation = _SMOOTH,
+) -> av.VideoFrame:
+    """The frame as rgb24 of this size in one swscale call; itself if it is that already."""
+    matrix = matrix_of(frame)
+    try:
+        rgb = reformatter.reformat(
+            frame, width=size[0], height=size[1], format="rgb24",
+            src_colorspace=matrix, dst_colorspace=matrix,
+            src_color_range=range_of(frame), dst_color_range=ColorRange.JPEG,
+            interpolation=interpolation, threads=1,
+        )  # fmt: skip
+    except av.FFmpegError as error:
+        raise FrameError(f"{format_name(frame)} frames cannot be read: {error}") from error
+    if is_limited_grey(frame):
+        expand_range(rgb_view(rgb))
+    return rgb
+
+
+def _as_frame(frame: av.VideoFrame | Array) -> av.VideoFrame:
+    if isinstance(frame, np.ndarray):
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+    return frame
+
+
+def _window(pixels: Array, corner: tuple[int, int], size: tuple[int, int]) -> Array:
+    """A copy of the window of `size` (width, height) at `corner`; beyond the edge, the edge."""
+    height, width = pixels.shape[:2]
+    columns = np.clip(np.arange(corner[0], corner[0] + size[0]), 0, width - 1)
+    rows = np.clip(np.arange(corner[1], corner[1] + size[1]), 0, height - 1)
+    if corner == (0, 0) and size == (width, height):
+        return np.array(pixels)
+    return np.ascontiguousarray(pixels[rows][:, columns])
+
+
+def _mixed(before: Array, after: Array, mix: float) -> Array:
+    """before · (1 − mix) + after · mix, rounded, in 1/256 steps of mix (integers: 4 × faster)."""
+    share = round(mix * 256)
+    weighted = before.astype(np.uint16) * np.uint16(256 - share)
+    weighted += after.astype(np.uint16) * np.uint16(share) + np.uint16(128)  # 65408 at most
+    return (weighted >> 8).astype(np.uint8)
+
+
+def _check_size(frame: av.VideoFrame | Array, geometry: Geometry) -> None:
+    width, height = frame_size(frame)
+    if (width, height) != (geometry.frame_width, geometry.frame_height):
+        expected = f"{geometry.frame_width}×{geometry.frame_height}"
+        raise FrameError(f"this geometry is for frames of {expected}, got {width}×{height}")
+
+
+def _check_picture(picture: torch.Tensor, geometry: Geometry) -> None:
+    expected = (geometry.height, geometry.width, 3)
+    if tuple(picture.shape) != expected or picture.dtype != torch.uint8:
+        raise FrameError(
+            f"a picture must be uint8 {expected}, got {picture.dtype} {tuple(picture.shape)}"
+        )

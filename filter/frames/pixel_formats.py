@@ -1,0 +1,115 @@
+"""What a frame's format and tags say: colour matrix, range, alpha, and its bytes as arrays."""
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
+from numpy.typing import NDArray
+
+from turbolens.filter.errors import FrameError
+
+# AVColorSpace, the frame's tag, to swscale's numbers for the matrices that it knows.
+_MATRICES = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+}
+_UNTAGGED = (0, 2)  # RGB's identity matrix says nothing of a YUV frame
+
+# Offset and size of alpha within a packed pixel, and the size of the pixel, in bytes.
+_PACKED_ALPHA = {
+    "rgba": (3, 1, 4), "bgra": (3, 1, 4), "argb": (0, 1, 4), "abgr": (0, 1, 4),
+    "rgba64le": (6, 2, 8), "rgba64be": (6, 2, 8), "bgra64le": (6, 2, 8), "bgra64be": (6, 2, 8),
+    "ya8": (1, 1, 2), "ya16le": (2, 2, 4), "ya16be": (2, 2, 4),
+    "vuya": (3, 1, 4), "ayuv": (0, 1, 4), "uyva": (3, 1, 4), "ayuv64le": (0, 2, 8),
+}  # fmt: skip
+
+
+def format_name(frame: av.VideoFrame) -> str:
+    """The pixel format in main memory, also of a frame that lies in a GPU's."""
+    return (frame.sw_format or frame.format).name
+
+
+def matrix_of(frame: av.VideoFrame) -> Colorspace:
+    """The frame's colour matrix: its tag, or BT.709 from 720 lines or 1280 columns on, else BT.601.
+
+    Raises `FrameError` for matrices that swscale cannot convert (YCgCo, ICtCp, constant luminance).
+    """
+    tag = int(frame.colorspace)
+    if tag in _MATRICES:
+        return _MATRICES[tag]
+    if tag in _UNTAGGED or frame.format.is_rgb:
+        large = frame.height >= 720 or frame.width >= 1280
+        return Colorspace.ITU709 if large else Colorspace.ITU601
+    raise FrameError(
+        "the colour matrix must be BT.601, BT.709, BT.2020, FCC or SMPTE 240M, "
+        f"got AVColorSpace {tag}; convert the video to BT.709 first"
+    )
+
+
+def range_of(frame: av.VideoFrame) -> ColorRange:
+    """The frame's range: full for RGB and yuvj; else its tag; else full if grey, limited if YUV."""
+    name = format_name(frame)
+    if frame.format.is_rgb or name.startswith("yuvj"):
+        return ColorRange.JPEG
+    tag = int(frame.color_range)
+    if tag in (ColorRange.MPEG, ColorRange.JPEG):
+        return ColorRange(tag)
+    return ColorRange.JPEG if _is_grey(name) else ColorRange.MPEG
+
+
+def _is_grey(name: str) -> bool:
+    return name.startswith(("gray", "ya"))
+
+
+def is_limited_grey(frame: av.VideoFrame) -> bool:
+    """Whether swscale, to which every grey is full range, would get the levels wrong."""
+    return _is_grey(format_name(frame)) and range_of(frame) == ColorRange.MPEG
+
+
+def expand_range(pixels: NDArray[np.uint8]) -> None:
+    """Limited levels 16…235 to full ones 0…255, in place."""
+    levels = (np.arange(256) - 16) * (255 / 219)
+    pixels[:] = np.rint(levels).clip(0, 255).astype(np.uint8)[pixels]
+
+
+def compress_range(pixels: NDArray[np.uint8]) -> None:
+    """Full levels 0…255 to limited ones 16…235, in place."""
+    levels = np.arange(256) * (219 / 255) + 16
+    pixels[:] = np.rint(levels).astype(np.uint8)[pixels]
+
+
+def rgb_view(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """The pixels of an rgb24 frame, (H, W, 3), as a view of its memory."""
+    return _plane_rows(frame, 0)[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
+
+
+def copy_alpha(source: av.VideoFrame, target: av.VideoFrame) -> None:
+    """Give `target` the alpha of `source`, bit by bit; both have one size and one format.
+
+    Raises `FrameError` for a packed format whose alpha is not known here.
+    """
+    alpha_planes = [part.plane for part in source.format.components if part.is_alpha]
+    if not alpha_planes:
+        return
+    plane = alpha_planes[0]
+    rows, target_rows = _plane_rows(source, plane), _plane_rows(target, plane)
+    if sum(part.plane == plane for part in source.format.components) == 1:
+        width = min(rows.shape[1], target_rows.shape[1])
+        target_rows[:, :width] = rows[:, :width]
+        return
+    if source.format.name not in _PACKED_ALPHA:
+        raise FrameError(f"alpha of {source.format.name} frames is not supported; use rgba")
+    offset, size, step = _PACKED_ALPHA[source.format.name]
+    for part in range(offset, offset + size):
+        columns = slice(part, step * source.width, step)
+        target_rows[:, columns] = rows[:, columns]
+
+
+def _plane_rows(frame: av.VideoFrame, index: int) -> NDArray[np.uint8]:
+    """The bytes of a plane, one row a line, with the padding at their ends."""
+    plane = frame.planes[index]
+    flat: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
+    return flat.reshape(plane.height, plane.line_size)

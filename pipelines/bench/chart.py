@@ -1,0 +1,79 @@
+"""Where the time of a frame goes, as a picture: one bar a case, one colour a stage."""
+
+from collections.abc import Mapping
+
+import av
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from turbolens.pipelines.video.destination import Destination
+from turbolens.pipelines.video.images import save_picture
+
+from .speed import BenchReport, CaseResult
+
+WIDTH, ROW, TOP, LEFT, RIGHT = 960, 64, 112, 150, 110  # pixels
+COLOURS = {
+    "to_image": "#8d99ae", "encode": "#457b9d", "before": "#e9c46a", "denoise": "#e76f51",
+    "decode": "#2a9d8f", "after": "#f4a261", "to_frame": "#adb5bd",
+}  # fmt: skip
+BASELINE = "#343a40"
+
+
+def save_chart(report: BenchReport, destination: Destination) -> None:
+    """Write the chart as PNG."""
+    pixels = np.asarray(chart(report))
+    save_picture(av.VideoFrame.from_ndarray(pixels, format="rgb24"), destination)
+
+
+def chart(report: BenchReport) -> Image.Image:
+    """The chart in RGB. Medians; baselines stand as bars of their own under ours."""
+    rows = [row for result in report.results for row in _rows(result)]
+    longest = max((sum(parts.values()) for _, parts in rows), default=1.0)
+    picture = Image.new("RGB", (WIDTH, TOP + ROW * len(rows) + 24), "white")
+    draw = ImageDraw.Draw(picture)
+    title = f"{report.model} in {report.dtype}, ms a frame"
+    draw.text((24, 20), title, fill="black", font=_font(24))
+    draw.text((24, 54), report.device, fill="#666", font=_font(16))
+    _legend(draw)
+    for index, (name, parts) in enumerate(rows):
+        _bar(draw, TOP + ROW * index, name, parts, longest)
+    return picture
+
+
+def _rows(result: CaseResult) -> list[tuple[str, Mapping[str, float]]]:
+    name = f"{result.case.width}x{result.case.height}"  # Pillow's own font has no ×
+    stages = {stage: timing.median_ms for stage, timing in result.stages.items()}
+    others = [(f"{name}, {kind}", {kind: timing.median_ms})
+              for kind, timing in result.baselines.items()]  # fmt: skip
+    return [(name, stages), *others]
+
+
+def _legend(draw: ImageDraw.ImageDraw) -> None:
+    left = 24.0
+    for stage, colour in COLOURS.items():
+        draw.rectangle((left, 84, left + 14, 98), fill=colour)
+        draw.text((left + 20, 80), stage, fill="#333", font=_font(15))
+        left += 36 + draw.textlength(stage, font=_font(15))
+
+
+def _bar(
+    draw: ImageDraw.ImageDraw, top: int, name: str, parts: Mapping[str, float], longest: float
+) -> None:
+    words = _wrapped(name)
+    draw.multiline_text((24, top + 8), words, fill="black", font=_font(15))
+    scale = (WIDTH - LEFT - RIGHT) / longest
+    left = float(LEFT)
+    for stage, milliseconds in parts.items():
+        right = left + milliseconds * scale
+        draw.rectangle((left, top + 8, right, top + 42), fill=COLOURS.get(stage, BASELINE))
+        left = right
+    total = f"{sum(parts.values()):.1f} ms"
+    draw.text((left + 8, top + 15), total, fill="black", font=_font(15))
+
+
+def _wrapped(name: str) -> str:
+    return "\n".join(name.split(", "))
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

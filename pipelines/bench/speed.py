@@ -1,0 +1,266 @@
+"""Measure what the filter costs: stages, model only, end to end, and the stock pipeline beside it.
+
+Everything of one case runs interleaved in one process, frame by frame, so that a machine that gets
+slower or faster meanwhile does so for all. Nothing here prints.
+"""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from time import perf_counter
+
+import av
+import numpy as np
+import torch
+
+from turbolens.filter import FilterSettings, FrameFilter, TurboModel
+from turbolens.filter.coherence.noise import FixedNoise
+from turbolens.filter.framefilter import STAGES
+from turbolens.filter.frames.conversion import FrameConverter, working_geometry
+from turbolens.pipelines.scene.test_scene import TestScene
+
+from .baseline import Baseline, MakeRun, Run, baseline
+from .floor import Floor, floor_of
+from .machine import (
+    device_name,
+    forget_gpu_peak,
+    peak_gpu_memory_mb,
+    peak_memory_mb,
+    wait_for,
+)
+from .stages import StageClock
+
+WARM_UP = 3  # frames; the first ones allocate, and choose convolution algorithms
+DIFFERENT_FRAMES = 8  # of the test scene, over and over
+
+
+@dataclass(frozen=True)
+class Case:
+    """Frames of `width` × `height` pixels, filtered as a picture with `size` as its longer side."""
+
+    name: str
+    width: int
+    height: int
+    size: int
+
+
+CASES = (
+    Case("256", 256, 256, 256),
+    Case("384", 384, 384, 384),
+    Case("512", 512, 512, 512),
+    Case("720p", 1280, 720, 512),
+)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long something took, in milliseconds, over `frames` frames."""
+
+    median_ms: float
+    p95_ms: float
+    p99_ms: float
+    frames: int
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> "Timing":
+        """Median, 95th and 99th percentile of these times."""
+        median, p95, p99 = np.percentile(np.asarray(seconds) * 1000, (50, 95, 99))
+        return cls(float(median), float(p95), float(p99), len(seconds))
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What one case cost.
+
+    model: encode, denoise and decode of an image that lies on the device. end_to_end: a yuv420p
+    frame in, a yuv420p frame out. stages: the same, part by part. baselines: other ways to the same
+    picture by their names, end to end. batches: a frame's share of a batch of so many, end to end.
+    floor: what the model's work takes at the least.
+    """
+
+    case: Case
+    working_width: int
+    working_height: int
+    model: Timing
+    end_to_end: Timing
+    stages: dict[str, Timing]
+    baselines: dict[str, Timing] = field(default_factory=dict)
+    batches: dict[int, Timing] = field(default_factory=dict)
+    floor: Floor | None = None
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, end to end, one at a time."""
+        return 1000 / self.end_to_end.median_ms
+
+    @property
+    def ratios(self) -> dict[str, float]:
+        """How many times as long each baseline takes, end to end."""
+        ours = self.end_to_end.median_ms
+        return {name: timing.median_ms / ours for name, timing in self.baselines.items()}
+
+    @property
+    def share_of_floor(self) -> float | None:
+        """How much of the model's time its work would take at the device's best rate: 0…1."""
+        return None if self.floor is None else self.floor.ms / self.model.median_ms
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """All cases on one machine. accelerations: what ran each part of the model.
+
+    Memory in MB: the process's peak, and the GPU's, before a baseline was loaded; none where the
+    system does not tell.
+    """
+
+    model: str
+    device: str
+    dtype: str
+    threads: int
+    system: str
+    torch_version: str
+    results: tuple[CaseResult, ...]
+    peak_memory_mb: float | None
+    peak_gpu_memory_mb: float | None
+    accelerations: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured: frames a case, baselines by name, and batches by their size."""
+
+    frames: int = 30
+    baselines: tuple[Baseline, ...] = ()
+    batches: tuple[int, ...] = ()
+
+
+def measure(
+    model: TurboModel,
+    settings: FilterSettings,
+    *,
+    cases: Sequence[Case] = CASES,
+    extent: Extent = Extent(),
+    on_case: Callable[[Case], None] | None = None,
+) -> BenchReport:
+    """Measure the cases one after the other; `on_case` is told which one begins."""
+    benches = [CaseBench(model, case, settings) for case in cases]
+    forget_gpu_peak(model.device)
+    for bench in benches:
+        bench.run(bench.own_runs(), 1)
+    memory, gpu_memory = peak_memory_mb(), peak_gpu_memory_mb(model.device)
+    makers: dict[str, MakeRun] = {
+        name: baseline(name, model, settings) for name in extent.baselines
+    }
+    results = []
+    for bench in benches:
+        if on_case is not None:
+            on_case(bench.case)
+        results.append(bench.result(extent, makers))
+    return BenchReport(
+        model=model.name, device=device_name(model.device),
+        dtype=str(model.dtype).removeprefix("torch."), threads=torch.get_num_threads(),
+        system=f"{platform.system()} {platform.machine()}", torch_version=torch.__version__,
+        results=tuple(results), peak_memory_mb=memory, peak_gpu_memory_mb=gpu_memory,
+        accelerations=model.accelerations,
+    )  # fmt: skip
+
+
+class CaseBench:
+    """One case: its frames, and what is to be timed on them."""
+
+    def __init__(self, model: TurboModel, case: Case, settings: FilterSettings) -> None:
+        self.model, self.case = model, case
+        self.settings = settings.replace(size=case.size, side="longer")
+        self.geometry = working_geometry(
+            case.width, case.height, self.settings,
+            native_size=model.native_size, multiple=model.multiple,
+        )  # fmt: skip
+        self.frames = scene_frames(case.width, case.height)
+        self.clock = StageClock(model.device)
+
+    def own_runs(self) -> dict[str, Run]:
+        """Ours: the model alone, the filter, and the filter with a clock in it."""
+        staged = FrameFilter(self.model, self.settings, on_stage=self.clock)
+
+        def stages(frame: av.VideoFrame) -> object:
+            self.clock.start()
+            styled = staged(frame)
+            self.clock.read()
+            return styled
+
+        whole = FrameFilter(self.model, self.settings)
+        return {"model": self._model_only(), "end_to_end": whole, "stages": stages}
+
+    def result(self, extent: Extent, baselines: Mapping[str, MakeRun]) -> CaseResult:
+        """Time everything over as many frames."""
+        runs = self.own_runs()
+        size = self.geometry.width, self.geometry.height
+        runs |= {name: make(size) for name, make in baselines.items()}
+        self.run(runs, WARM_UP)
+        self.clock.clear()
+        seconds = self.run(runs, extent.frames)
+        return CaseResult(
+            case=self.case,
+            working_width=self.geometry.width,
+            working_height=self.geometry.height,
+            model=Timing.of(seconds["model"]),
+            end_to_end=Timing.of(seconds["end_to_end"]),
+            stages={name: Timing.of(self.clock.seconds[name]) for name in STAGES},
+            baselines={name: Timing.of(seconds[name]) for name in baselines},
+            batches={count: self._batch(count, extent.frames) for count in extent.batches},
+            floor=self._floor(),
+        )
+
+    def _batch(self, count: int, frames: int) -> Timing:
+        """A frame's share of batches of so many, over at least as many frames."""
+        together = FrameFilter(self.model, self.settings)
+        frames_of_batch = list(islice(cycle(self.frames), count))
+        seconds = []
+        for number in range(WARM_UP + max(1, frames // count)):
+            start = perf_counter()
+            together.batch(frames_of_batch)
+            wait_for(self.model.device)
+            if number >= WARM_UP:
+                seconds.append((perf_counter() - start) / count)
+        return Timing.of(seconds)
+
+    def _floor(self) -> Floor:
+        run = self._model_only(plain=True)
+        return floor_of(lambda: run(self.frames[0]), self.model.device, self.model.dtype)
+
+    def run(self, runs: dict[str, Run], frames: int) -> dict[str, list[float]]:
+        """Seconds of each run on each frame, the runs taking turns."""
+        seconds: dict[str, list[float]] = {name: [] for name in runs}
+        for frame in islice(cycle(self.frames), frames):
+            for name, run in runs.items():
+                start = perf_counter()
+                run(frame)
+                wait_for(self.model.device)
+                seconds[name].append(perf_counter() - start)
+        return seconds
+
+    def _model_only(self, *, plain: bool = False) -> Run:
+        """The networks on a picture that lies on the device; plain: in PyTorch whatever runs."""
+        model, settings = self.model, self.settings
+        picture = FrameConverter().to_image(self.frames[0], self.geometry).to(model.device)
+        steps = model.schedule.direct_steps(settings.strength, settings.steps)
+        latents = model.encode_pictures([picture])
+        shape = tuple(latents.shape[1:])
+        noise = FixedNoise()(settings.seed, shape, len(steps), model.device)
+        embeds = model.prompts(settings.weighted_prompts)
+
+        def run(_: av.VideoFrame) -> object:
+            with model.plainly() if plain else nullcontext():
+                latents = model.encode_pictures([picture])
+                clean = model.denoise(latents, steps=steps, noise=noise, embeds=embeds)
+                return model.decode(clean)
+
+        return run
+
+
+def scene_frames(width: int, height: int) -> list[av.VideoFrame]:
+    """A few frames of the test scene, in yuv420p as a decoder gives them."""
+    scene = TestScene(width, height, frames=DIFFERENT_FRAMES)
+    return [scene[index].frame.reformat(format="yuv420p") for index in range(DIFFERENT_FRAMES)]

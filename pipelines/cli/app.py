@@ -1,0 +1,148 @@
+"""The command `turbolens`. It parses first; torch is imported only where a command needs it."""
+
+import os
+import signal
+import sys
+import threading
+from importlib.util import find_spec
+from typing import Annotated, NoReturn
+
+import typer
+
+import turbolens
+from turbolens.filter import ModelNotFoundError, SettingsError, TurbolensError
+
+from .devices import devices
+from .doctor import doctor
+from .models import app as models_app
+from .stream import stream
+from .video import video
+
+FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+HELP = ["-h", "--help"]
+BUSY = {"acceleration", "filter", "load model"}  # threads that may be in the middle of torch
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, wherever typer keeps it
+
+app = typer.Typer(
+    name="turbolens",
+    help="A live AI video filter.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": HELP},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"turbolens {turbolens.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say it, end.")
+    ] = False,
+) -> None:
+    """A live AI video filter: one step of a Turbo diffusion model for every frame."""
+
+
+app.command(no_args_is_help=True)(video)
+app.command(no_args_is_help=True)(stream)
+app.add_typer(models_app, name="models")
+app.command()(doctor)
+app.command()(devices)
+
+
+def _register_if_present(name: str, module: str, help_text: str) -> None:
+    """A command of another module, which is imported only when it is called."""
+    if find_spec(module) is None:
+        return
+
+    @app.command(
+        name,
+        help=help_text,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def call(context: typer.Context) -> None:
+        from importlib import import_module  # noqa: PLC0415
+
+        loaded = import_module(module)
+        single = getattr(loaded, "app", None)  # a command with others below it
+        if single is None:
+            single = typer.Typer(add_completion=False, rich_markup_mode=None)
+            single.command()(getattr(loaded, name))
+        code = single(
+            args=context.args, prog_name=f"turbolens {name}", standalone_mode=False,
+            help_option_names=HELP,
+        )  # fmt: skip
+        raise typer.Exit(code if isinstance(code, int) else 0)
+
+
+_register_if_present(
+    "serve", "turbolens.pipelines.cli.serve", "Serve the filter to browsers, OBS and players."
+)
+_register_if_present("bench", "turbolens.pipelines.cli.bench", "Measure the speed here.")
+_register_if_present(
+    "webcam",
+    "turbolens.pipelines.cli.webcam",
+    "Filter the camera, and show it as a camera that a video call can choose.",
+)
+_register_if_present(
+    "train",
+    "turbolens.filter.training.command",
+    "Make the embedded model's weights anew, or a Turbo model of your own.",
+)
+
+
+def main() -> None:
+    """The console entry: one line on stderr and an exit code for whatever goes wrong.
+
+    0 done, 1 a file or device failed, 2 the command line is wrong, 130 interrupted.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        _leave("interrupted; nothing half-written is left", INTERRUPTED)
+    except UsageError as error:
+        _leave(f"{_message(error)} (turbolens --help)", USAGE)
+    except (SettingsError, ModelNotFoundError) as error:
+        _leave(str(error), USAGE)
+    except (TurbolensError, OSError, MemoryError) as error:
+        _leave(str(error) or type(error).__name__, FAILURE)
+    except typer.Abort:
+        _leave("interrupted", INTERRUPTED)
+    _exit(code if isinstance(code, int) else 0)
+
+
+def _exit(code: int) -> NoReturn:
+    """A thread that loads or filters cannot be stopped, and torch aborts if it outlives Python."""
+    if any(thread.daemon and thread.name in BUSY for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """SIGTERM ends as cleanly as Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def _message(error: Exception) -> str:
+    formatted = getattr(error, "format_message", None)
+    return str(formatted() if formatted else error)
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    text = " ".join(message.split())
+    print(f"turbolens: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the command's own voice
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        os._exit(code)  # a thread may hang in a pipe that sends nothing more
+    _exit(code)

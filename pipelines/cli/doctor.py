@@ -1,0 +1,135 @@
+"""`turbolens doctor`: versions, devices, codecs, cameras, and what to do next."""
+
+import json
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+
+import turbolens
+from turbolens.pipelines import gstreamer
+
+PACKAGES = (
+    "torch",
+    "diffusers",
+    "transformers",
+    "av",
+    "numpy",
+    "pydantic",
+    "aiortc",
+    "pyvirtualcam",
+    "openvino",
+)
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Look at this machine: versions, devices, codecs, cameras, and what to do next."""
+    found = examine()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for name in ("versions", "devices", "codecs"):
+        typer.echo(f"{name}:")
+        for key, value in found[name].items():
+            typer.echo(f"  {key:<14} {value}")
+    typer.echo("cameras:")
+    typer.echo("\n".join(f"  {camera}" for camera in found["cameras"]) or "  none")
+    typer.echo("what to do:")
+    typer.echo("\n".join(f"  {line}" for line in found["advice"]))
+
+
+def examine() -> dict[str, Any]:
+    """Everything the doctor says, as plain data."""
+    found: dict[str, Any] = {
+        "versions": _versions(),
+        "devices": _devices(),
+        "codecs": _codecs(),
+        "cameras": _cameras(),
+        "unused_card": _unused_card(),
+    }
+    return {**found, "advice": _advice(found)}
+
+
+def _versions() -> dict[str, str]:
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    own = {"turbolens": turbolens.__version__, "python": platform.python_version()}
+    return {**own, "system": system, **{name: _version(name) for name in PACKAGES}}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _devices() -> dict[str, str]:
+    import torch  # noqa: PLC0415 - seconds
+
+    from turbolens.filter.device import resolve_device, resolve_dtype  # noqa: PLC0415
+
+    device = resolve_device("auto")
+    dtype = str(resolve_dtype("auto", device)).removeprefix("torch.")
+    instructions = torch.backends.cpu.get_cpu_capability()
+    found = {
+        "chosen": f"{device}, {dtype}",
+        "cpu": f"{torch.get_num_threads()} threads, {instructions}",
+    }
+    for kind in ("cuda", "xpu"):
+        for index in range(getattr(torch, kind).device_count()):
+            properties: Any = getattr(torch, kind).get_device_properties(index)
+            memory = properties.total_memory / 2**30
+            found[f"{kind}:{index}"] = f"{properties.name}, {memory:.0f} GiB"
+    if torch.backends.mps.is_available():
+        found["mps"] = platform.processor() or platform.machine()
+    return found
+
+
+def _unused_card() -> str | None:
+    from turbolens.filter.device import unused_card  # noqa: PLC0415 - torch
+
+    return unused_card()
+
+
+def _codecs() -> dict[str, str]:
+    from turbolens.pipelines.video.encoders import (  # noqa: PLC0415
+        CODEC_NAMES,
+        FAMILIES,
+        hardware_encoders,
+        has_encoder,
+    )
+
+    found: dict[str, str] = {}
+    for codec in CODEC_NAMES:
+        encoder = FAMILIES[codec].encoder
+        names = [encoder] if has_encoder(encoder) else []
+        names += hardware_encoders(codec)
+        found[codec] = ", ".join(names) or "none"
+    return found
+
+
+def _cameras() -> list[str]:
+    from turbolens.pipelines.camera.camera import cameras  # noqa: PLC0415
+
+    return [f"{camera.device}: {camera.name}" for camera in cameras()]
+
+
+def _advice(found: dict[str, Any]) -> list[str]:
+    lines = []
+    if found["devices"]["chosen"].startswith("cpu"):
+        lines.append("no GPU is used: the embedded model runs on the CPU, SD-Turbo wants a GPU")
+        if found["versions"]["openvino"] == "not installed":
+            lines.append("often faster on a CPU: pip install 'turbolens[openvino]'")
+        card = "with a GPU: install torch for it, https://pytorch.org/get-started"
+        lines.append(found["unused_card"] or card)
+    if "none" in found["codecs"].values():
+        lines.append("some encoders are missing: pip install -U av")
+    if not found["cameras"] and sys.platform == "linux":
+        lines.append("no camera: plug one in; in a container pass --device /dev/video0")
+    lines += gstreamer.advice()
+    lines.append('try it: turbolens video test-scene demo.mp4 --prompt "oil painting" --compare')
+    return lines

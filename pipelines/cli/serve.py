@@ -1,0 +1,227 @@
+"""`turbolens serve`: the page, WHIP and WHEP."""
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from turbolens.filter import FilterSettings, MediaError, SettingsError
+from turbolens.pipelines.model_choice import load_model
+from turbolens.pipelines.webrtc.limits import Limits
+from turbolens.pipelines.webrtc.server.options import Codec, ServerOptions
+
+from .adapter_options import AdapterChoices
+from .filter_options import with_filter_options
+from .model_options import ModelChoice, with_model_options
+from .serve_options import (
+    is_address,
+    is_loopback,
+    origin,
+    port_range,
+    public_address,
+    stun_server,
+    tls_for,
+    token_for,
+    turn_server,
+)
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+SERVER, MEDIA = "The server", "The media"
+
+
+@with_filter_options
+@with_model_options
+def serve(  # noqa: PLR0913 - each one is an option of the command
+    *,
+    settings: dict[str, Any],
+    choice: ModelChoice,
+    host: Annotated[str, typer.Option(
+        help="Address to listen at; 0.0.0.0 is all of this machine's.", rich_help_panel=SERVER)]
+    = "127.0.0.1",
+    port: Annotated[int, typer.Option(
+        min=0, max=65535, help="0 takes a free one.", rich_help_panel=SERVER)] = 8080,
+    token: Annotated[str | None, typer.Option(
+        envvar="TURBOLENS_TOKEN", rich_help_panel=SERVER,
+        help="What every request must bring [default: none on loopback, else a new one].")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(
+        help="PEM certificate for HTTPS.", rich_help_panel=SERVER)] = None,
+    tls_key: Annotated[Path | None, typer.Option(
+        help="Its key, if that is another file.", rich_help_panel=SERVER)] = None,
+    tls_self_signed: Annotated[bool, typer.Option(
+        "--tls-self-signed", rich_help_panel=SERVER,
+        help="HTTPS by a certificate made now; browsers warn of it once.")] = False,
+    allow_origin: Annotated[list[str] | None, typer.Option(
+        metavar="URL", rich_help_panel=SERVER,
+        help="Another server's pages that may use this one, as https://example.org.")] = None,
+    allow_host: Annotated[list[str] | None, typer.Option(
+        metavar="NAME", help="A name that this server is called by.", rich_help_panel=SERVER)]
+    = None,
+    max_sessions: Annotated[int, typer.Option(
+        min=1, max=1000, help="At the same time.", rich_help_panel=SERVER)] = 8,
+    max_minutes: Annotated[float | None, typer.Option(
+        min=0.1, help="Of one session [default: 720].", rich_help_panel=SERVER)] = None,
+    stun: Annotated[list[str] | None, typer.Option(
+        metavar="HOST[:PORT]", help="A STUN server. None is asked otherwise.",
+        rich_help_panel=MEDIA)] = None,
+    turn: Annotated[list[str] | None, typer.Option(
+        metavar="USER:PASSWORD@HOST[:PORT]", help="A TURN server, for peers behind firewalls.",
+        rich_help_panel=MEDIA)] = None,
+    bit_rate: Annotated[int, typer.Option(
+        min=100, max=50_000, help="Kilobits a second of one video, at most.",
+        rich_help_panel=MEDIA)] = 2500,
+    codec: Annotated[Codec, typer.Option(
+        help="Preferred; auto: as the peer wishes.", rich_help_panel=MEDIA)] = "auto",
+    udp_ports: Annotated[str | None, typer.Option(
+        metavar="FIRST-LAST", help="For media [default: any].", rich_help_panel=MEDIA)] = None,
+    public_ip: Annotated[str | None, typer.Option(
+        help="Where a router passes media on to this machine.", rich_help_panel=MEDIA)] = None,
+) -> None:  # fmt: skip
+    """Serve the filter to browsers, WHIP publishers (OBS) and WHEP players.
+
+    Where the model's own size is too slow to be live on this machine, the working picture is made
+    smaller; --size decides otherwise.
+
+    Examples:  turbolens serve  ·  turbolens serve --host 0.0.0.0 --tls-self-signed  ·
+    turbolens serve -p watercolour --stun stun.example.org
+    """
+    choice.adapters.check()
+    limits = Limits(sessions=max_sessions)
+    if max_minutes is not None:
+        limits = Limits(sessions=max_sessions, total_seconds=max_minutes * 60)
+    local = is_loopback(host)
+    options = ServerOptions(
+        settings=FilterSettings(**choice.with_look(settings)), limits=limits,
+        token=token_for(token, local=local),
+        allow_origins=tuple(map(origin, allow_origin or ())),
+        allow_hosts=(*(allow_host or ()), *(() if is_address(host) else (host,))),
+        ice_servers=(*map(stun_server, stun or ()), *map(turn_server, turn or ())),
+        bit_rate=bit_rate, codec=codec, udp_ports=port_range(udp_ports),
+        public_ip=None if public_ip is None else public_address(public_ip),
+        adapters=choice.adapters.kinds,
+    )  # fmt: skip
+    tls = tls_for(host, tls_cert, tls_key, self_signed=tls_self_signed)
+    _log_to_stderr()
+    from turbolens.pipelines.webrtc.server.server import create_app  # noqa: PLC0415 - aiohttp: after parsing
+
+    app = create_app(_loader(choice), options, make_filter=_filters(choice.adapters))
+    asyncio.run(_serve(app, host, port, tls, options))
+
+
+def _filters(adapters: AdapterChoices) -> Callable[[Any, FilterSettings], Any]:
+    """What makes the filter of a session: each with the same control and picture as prompt."""
+    given = adapters.for_filter()
+
+    def make(model: Any, settings: FilterSettings) -> Any:
+        from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch takes seconds
+
+        return FrameFilter(model, settings, **given)
+
+    return make
+
+
+def _loader(choice: ModelChoice) -> Callable[[], Any]:
+    def load() -> Any:
+        try:
+            return load_model(choice, live=True, spare_processor=True)
+        except typer.BadParameter as error:  # a look that it does not have
+            raise SettingsError(str(error)) from error
+
+    return load
+
+
+async def _serve(
+    app: "web.Application",
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    options: ServerOptions,
+) -> None:
+    """Until Ctrl-C or SIGTERM; then every peer is told, and closed."""
+    from aiohttp import web  # noqa: PLC0415
+
+    sock = _listening(host, port)  # before the model begins to load
+    runner = new_runner(app, options.limits)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, sock, ssl_context=tls).start()
+        _announce(runner.addresses[0][1], host, options, secure=tls is not None)
+        await _stopped(app)
+        typer.echo("turbolens: closing the sessions …", err=True)
+    finally:
+        await runner.cleanup()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
+    try:
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise MediaError(f"cannot listen at {host} port {port}: {words}") from error
+
+
+def new_runner(app: "web.Application", limits: Limits) -> "web.AppRunner":
+    """What runs the application: without a log of addresses, and patient for so long only.
+
+    aiohttp counts the head of a first request as the wait between two.
+    """
+    from aiohttp import web  # noqa: PLC0415
+
+    return web.AppRunner(
+        app, access_log=None, keepalive_timeout=limits.header_seconds,
+        lingering_time=1.0, shutdown_timeout=3.0,
+    )  # fmt: skip
+
+
+async def _stopped(app: "web.Application") -> None:
+    """Until Ctrl-C; the second one strikes at once. Raises what keeps the model from loading."""
+    from turbolens.pipelines.webrtc.server.serving import SERVER as RUNNING  # noqa: PLC0415
+
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop_once(number: signal.Signals) -> None:
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)
+        stop.set()
+
+    if sys.platform != "win32":  # there KeyboardInterrupt cancels us
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop_once, number)
+    slot = app[RUNNING].slot
+    while not stop.is_set():
+        if slot.error is not None:
+            raise slot.error
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stop.wait(), 0.2)
+
+
+def _announce(port: int, host: str, options: ServerOptions, *, secure: bool) -> None:
+    """The link, with the token behind #, where no server and no log ever sees it."""
+    shown = "localhost" if is_loopback(host) or host in ("0.0.0.0", "::") else host  # noqa: S104
+    shown = f"[{shown}]" if ":" in shown else shown
+    secret = f"#token={options.token}" if options.token else ""
+    typer.echo(f"turbolens: open http{'s' if secure else ''}://{shown}:{port}/{secret}")
+    if not is_loopback(host):
+        typer.echo("turbolens: from elsewhere, put this machine's name or address in the link")
+    if not secure and not is_loopback(host):
+        typer.echo("turbolens: browsers give cameras to HTTPS pages only: --tls-self-signed, or "
+                   "--tls-cert FILE", err=True)  # fmt: skip
+
+
+def _log_to_stderr() -> None:
+    """Sessions come and go at INFO. aiortc's DEBUG would log whole offers, with their secrets."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("turbolens").setLevel(logging.INFO)
+    for name in ("aiortc", "aioice"):
+        logging.getLogger(name).setLevel(logging.WARNING)

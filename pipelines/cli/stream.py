@@ -1,0 +1,133 @@
+"""`turbolens stream`: any stream, file or screen to any stream or file, with its sound."""
+
+import sys
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+import typer
+
+from turbolens.filter import FilterSettings
+from turbolens.pipelines.model_choice import load_filter
+from turbolens.pipelines.streams.endpoints import input_place, output_place
+from turbolens.pipelines.video.media import is_piped
+
+from .filter_options import with_filter_options
+from .live_status import LiveReporter
+from .model_options import ModelChoice, with_model_options
+
+CAMERA, VIRTUAL = "camera", "virtual-camera"
+SENDING, READING = "Sending", "Receiving"
+
+
+@with_filter_options
+@with_model_options
+def stream(  # noqa: PLR0913 - each one is an option of the command
+    source: Annotated[str, typer.Argument(
+        metavar="INPUT", show_default=False,
+        help="rtsp://, rtmp://, udp://, rtp://, http(s):// (HLS too), tcp://, a file (played as if "
+             "live), screen, screen:DISPLAY, camera, camera:NAME, or - for a pipe.")],
+    target: Annotated[str, typer.Argument(
+        metavar="OUTPUT", show_default=False,
+        help="rtmp://, rtsp:// (push), udp://, tcp://, https://…/whip, a file, virtual-camera, "
+             "virtual-camera:DEVICE, or - for a pipe.")],
+    *,
+    settings: dict[str, Any],
+    choice: ModelChoice,
+    listen: Annotated[bool, typer.Option(
+        "--listen", help="Wait for the input to connect (RTMP, RTSP, TCP, HTTP).",
+        rich_help_panel=READING)] = False,
+    until_end: Annotated[bool, typer.Option(
+        "--until-end", help="End when the input ends, rather than wait for it to come back.",
+        rich_help_panel=READING)] = False,
+    loop: Annotated[bool, typer.Option(
+        "--loop", help="Begin a file again at its end.", rich_help_panel=READING)] = False,
+    input_format: Annotated[str | None, typer.Option(
+        help="Container of the input, if it cannot be told (FFmpeg's name).",
+        rich_help_panel=READING)] = None,
+    bit_rate: Annotated[int | None, typer.Option(
+        min=50, help="Of the picture, in kbit/s [default: by size and rate, 2800 for 720p30].",
+        rich_help_panel=SENDING)] = None,
+    keyframe_interval: Annotated[float, typer.Option(
+        min=0.1, max=60, help="Seconds; those who join wait for so long.",
+        rich_help_panel=SENDING)] = 2,
+    rate: Annotated[float | None, typer.Option(
+        min=1, max=240, help="Frames a second to send [default: the input's].",
+        rich_help_panel=SENDING)] = None,
+    codec: Annotated[Literal["h264", "hevc"], typer.Option(rich_help_panel=SENDING)] = "h264",
+    hardware: Annotated[bool, typer.Option(
+        "--hardware", help="Encode on the graphics card.", rich_help_panel=SENDING)] = False,
+    preset: Annotated[str | None, typer.Option(
+        help="The encoder's speed [default: veryfast].", rich_help_panel=SENDING)] = None,
+    sound: Annotated[bool, typer.Option(
+        "--sound/--no-sound", help="Send the input's sound too.", rich_help_panel=SENDING)] = True,
+    on_stall: Annotated[Literal["slate", "last", "passthrough"], typer.Option(
+        help="What to send while the filter gives nothing; passthrough is the unfiltered input.",
+        rich_help_panel=SENDING)] = "slate",
+    output_format: Annotated[str | None, typer.Option(
+        "--format", help="Container of the output (FFmpeg's name) [default: by its name].",
+        rich_help_panel=SENDING)] = None,
+    token: Annotated[str | None, typer.Option(
+        help="Bearer token for WHIP.", envvar="TURBOLENS_WHIP_TOKEN", rich_help_panel=SENDING)]
+    = None,
+    overwrite: Annotated[bool, typer.Option(
+        "--overwrite", help="Replace an output file that exists.", rich_help_panel=SENDING)]
+    = False,
+    json_lines: Annotated[bool, typer.Option(
+        "--json", help="Figures as JSON lines (on stderr if the output is a pipe).")] = False,
+) -> None:  # fmt: skip
+    """Filter a live stream: newest frame first, sound in step, both ends connected again when lost.
+
+    Examples:  turbolens stream rtsp://camera/1 rtmp://server/live/key -p watercolour  ·
+    turbolens stream rtmp://0.0.0.0/live/in udp://239.0.0.1:5000 --listen  ·
+    ffmpeg -i srt://host:9000 -c copy -f mpegts - | turbolens stream - out.mkv
+    """
+    incoming = outgoing = None
+    if not _is_device(source, CAMERA):
+        incoming = input_place(source, listen=listen, input_format=input_format)
+    if not _is_device(target, VIRTUAL):
+        outgoing = output_place(
+            target, output_format=output_format, overwrite=overwrite, token=token
+        )  # fmt: skip
+    from turbolens.pipelines.streams.filter_stream import StreamOptions, filter_stream  # noqa: PLC0415 - after parsing
+    from turbolens.pipelines.streams.sink import StreamEncoding  # noqa: PLC0415
+
+    encoding = StreamEncoding(
+        codec=codec, bit_rate=None if bit_rate is None else bit_rate * 1000, preset=preset,
+        keyframe_interval=Fraction(str(keyframe_interval)), hardware=hardware,
+    )  # fmt: skip
+    options = StreamOptions(
+        encoding=encoding, rate=None if rate is None else Fraction(str(rate)), sound=sound,
+        until_end=until_end, loop=loop, on_stall=on_stall,
+    )  # fmt: skip
+    wanted = FilterSettings(**choice.with_look(settings))
+    choice.adapters.check()
+    frame_filter = load_filter(choice, wanted, live=True)
+    said_to = sys.stderr if is_piped(target) else sys.stdout
+    with LiveReporter(as_json=json_lines, stream=said_to) as reporter:
+        try:
+            stats = filter_stream(
+                incoming or _camera(source), outgoing or _virtual_camera(target), frame_filter,
+                options, on_stats=reporter.stats, on_notice=reporter.notice,
+                reload=lambda: load_filter(
+                    choice, frame_filter.settings, live=True
+                ),
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            stats = reporter.last  # the usual way to end a stream
+    reporter.done(stats)
+
+
+def _is_device(name: str, kind: str) -> bool:
+    return name.partition(":")[0] == kind
+
+
+def _camera(name: str) -> Any:
+    from turbolens.pipelines.camera.camera import Camera  # noqa: PLC0415 - opened after the model is loaded
+
+    return Camera(name.partition(":")[2] or None)
+
+
+def _virtual_camera(name: str) -> Any:
+    from turbolens.pipelines.camera.virtual_camera import VirtualCamera  # noqa: PLC0415
+
+    return VirtualCamera(name.partition(":")[2] or None)

@@ -1,0 +1,227 @@
+"""`turbolens video`: files, pipes, pictures and sequences from the command line."""
+
+import sys
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from turbolens.filter import FilterSettings, MediaError, TurbolensError
+from turbolens.pipelines.adapter_pictures import ControlVideo
+from turbolens.pipelines.model_choice import load_filter
+from turbolens.pipelines.video.destination import is_special
+from turbolens.pipelines.video.encoders import CodecName, HardwareName
+from turbolens.pipelines.video.images import PICTURE_CODECS, is_picture
+from turbolens.pipelines.video.job import VideoOptions, check_sheet, filter_video
+from turbolens.pipelines.video.media import (
+    CONTAINERS,
+    MediaOptions,
+    check_output,
+    is_piped,
+    is_scene,
+    is_sequence,
+    open_reader,
+)
+from turbolens.pipelines.video.writer import Encoding
+
+from .adapter_options import PANEL
+from .filter_options import with_filter_options
+from .model_options import PANEL as MODEL_PANEL
+from .model_options import ModelChoice, with_model_options
+from .reporting import Reporter
+
+READING, WRITING = "Reading", "Writing"
+LONG = 18_000  # frames, ten minutes: from then on it pays to prepare for minutes
+Codec = Literal[CodecName, HardwareName]
+
+
+@with_filter_options
+@with_model_options
+def video(  # noqa: PLR0913 - each one is an option of the command
+    paths: Annotated[list[str], typer.Argument(
+        metavar="INPUT... OUTPUT", show_default=False,
+        help="Videos, pictures, a folder or pattern of pictures (frame_%04d.png, '*.png'), "
+             "- for a pipe, or test-scene. Without OUTPUT: INPUT.turbolens.mp4 beside it.")],
+    *,
+    settings: dict[str, Any],
+    choice: ModelChoice,
+    control_video: Annotated[str | None, typer.Option(
+        metavar="FILE", rich_help_panel=PANEL,
+        help="What the ControlNet sees, frame by frame: a video of depth, poses, …")] = None,
+    output_dir: Annotated[Path | None, typer.Option(
+        help="Folder for the results of several inputs.", rich_help_panel=WRITING)] = None,
+    overwrite: Annotated[bool, typer.Option(
+        "--overwrite", help="Replace an output that exists.", rich_help_panel=WRITING)] = False,
+    keep_partial: Annotated[bool, typer.Option(
+        "--keep-partial", help="After Ctrl-C keep what was done, as a shorter file that plays.",
+        rich_help_panel=WRITING)] = False,
+    start: Annotated[float, typer.Option(
+        min=0, help="Begin so many seconds into the input.", rich_help_panel=READING)] = 0,
+    duration: Annotated[float | None, typer.Option(
+        min=0.001, help="Filter so many seconds only.", rich_help_panel=READING)] = None,
+    rate: Annotated[float | None, typer.Option(
+        min=0.01, max=1000, help="Pictures a second of a sequence of pictures [default: 25].",
+        rich_help_panel=READING)] = None,
+    input_format: Annotated[str | None, typer.Option(
+        help="Container of the input, if it cannot be told (FFmpeg's name).",
+        rich_help_panel=READING)] = None,
+    compare: Annotated[bool, typer.Option(
+        "--compare", help="Before and after side by side.", rich_help_panel=WRITING)] = False,
+    preview: Annotated[int, typer.Option(
+        min=0, max=60, metavar="N", rich_help_panel=WRITING,
+        help="Also write N frames, before above after, as OUTPUT.png.")] = 0,
+    codec: Annotated[Codec | None, typer.Option(
+        help="[default: h264; vp9 for .webm]", rich_help_panel=WRITING)] = None,
+    hardware: Annotated[bool, typer.Option(
+        "--hardware", help="Encode on the graphics card.", rich_help_panel=WRITING)] = False,
+    crf: Annotated[int | None, typer.Option(
+        min=0, max=63, help="Quality, lower is better [default: the codec's own, 20 for h264].",
+        rich_help_panel=WRITING)] = None,
+    preset: Annotated[str | None, typer.Option(
+        help="The encoder's speed, as ultrafast … veryslow [default: medium].",
+        rich_help_panel=WRITING)] = None,
+    pixel_format: Annotated[str | None, typer.Option(
+        help="As yuv444p or yuv420p10le [default: what the codec and players like].",
+        rich_help_panel=WRITING)] = None,
+    output_format: Annotated[str | None, typer.Option(
+        "--format", help="Container of the output [default: by its name; nut on a pipe].",
+        rich_help_panel=WRITING)] = None,
+    batch: Annotated[str, typer.Option(
+        metavar="auto|N", help="Frames filtered at a time.", rich_help_panel=MODEL_PANEL)] = "auto",
+    json_lines: Annotated[bool, typer.Option(
+        "--json", help="Progress and result as JSON lines (on stderr if the output is a pipe).")]
+    = False,
+) -> None:  # fmt: skip
+    """Filter a video: same frames, times, sound and subtitles, another look.
+
+    Examples:  turbolens video in.mp4 out.mp4 -p "oil painting"  ·
+    turbolens video *.mov --output-dir styled -p neon:0.3 -p "ink and wash:0.7"  ·
+    ffmpeg -i in.mkv -c:v rawvideo -f nut - | turbolens video - - | ffmpeg -i - out.mp4
+    """
+    encoding = Encoding(codec=codec, crf=crf, preset=preset, pixel_format=pixel_format,
+                        hardware=hardware, format_name=output_format)  # fmt: skip
+    options = VideoOptions(
+        encoding=encoding, start=_seconds(start), input_format=input_format,
+        duration=None if duration is None else _seconds(duration),
+        rate=None if rate is None else _seconds(rate), overwrite=overwrite, compare=compare,
+        sheet=preview, batch=_batch(batch), keep_partial=keep_partial,
+    )  # fmt: skip
+    jobs = _jobs(paths, output_dir)
+    _check(jobs, options)
+    choice.adapters.check(control_beside=control_video is not None)
+    if control_video is not None and (len(jobs) > 1 or choice.adapters.control is not None):
+        raise typer.BadParameter("--control-video is for one input, and takes --control's place")
+    wanted = FilterSettings(**choice.with_look(settings))
+    beside = None
+    if control_video is not None:
+        beside = ControlVideo(
+            control_video, MediaOptions(start=options.start, duration=options.duration)
+        )
+    quick = frames_of(jobs, options) < LONG
+    frame_filter = load_filter(choice, wanted, control=beside, quick=quick)
+    if len(jobs) == 1:
+        _run(*jobs[0], frame_filter, options, as_json=json_lines)
+        return
+    failed = [job for job in jobs if not _runs(*job, frame_filter, options, as_json=json_lines)]
+    if failed:
+        raise typer.Exit(1)
+
+
+def _runs(source: str, destination: str, *rest: Any, as_json: bool) -> bool:
+    """Whether it went well; if not, a line says why and the other inputs go on."""
+    try:
+        _run(source, destination, *rest, as_json=as_json)
+    except (TurbolensError, OSError) as error:
+        typer.echo(f"turbolens: {error}", err=True)
+        return False
+    return True
+
+
+def _run(
+    source: str, destination: str, frame_filter: Any, options: VideoOptions, *, as_json: bool
+) -> None:
+    stream = sys.stderr if is_piped(destination) else sys.stdout
+    frame_filter.reset()
+    with Reporter(source, as_json=as_json, stream=stream) as reporter:
+        report = filter_video(
+            source, destination, frame_filter, options,
+            on_progress=reporter.progress, on_notice=reporter.notice,
+        )  # fmt: skip
+    reporter.done(report)
+    if not report.complete:
+        raise typer.Exit(130)
+
+
+def _seconds(value: float) -> Fraction:
+    return Fraction(str(value))
+
+
+def _batch(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= 256:
+        raise typer.BadParameter(f"--batch must be auto or a number from 1 to 256, got {text!r}")
+    return int(text)
+
+
+def _jobs(paths: list[str], output_dir: Path | None) -> list[tuple[str, str]]:
+    """Every input with its output."""
+    if output_dir is None:
+        if len(paths) > 2:
+            raise typer.BadParameter("several inputs need --output-dir FOLDER")
+        return [(paths[0], paths[1] if len(paths) > 1 else _beside(paths[0]))]
+    jobs = [(source, str(output_dir / _name_of_result(source))) for source in paths]
+    if len({target for _, target in jobs}) < len(jobs):
+        raise typer.BadParameter("two inputs have the same name; filter them one by one")
+    if output_dir.exists() and not output_dir.is_dir():
+        raise typer.BadParameter(f"--output-dir {output_dir} is not a folder")
+    output_dir.mkdir(parents=True, exist_ok=True)
+    return jobs
+
+
+def _name_of_result(source: str) -> str:
+    if is_piped(source):
+        return "pipe.mkv"
+    path = Path(source)
+    if is_picture(source):
+        return path.name if path.suffix.lower() in PICTURE_CODECS else (
+            f"{path.stem}.png")  # fmt: skip
+    if path.suffix.lower() in CONTAINERS:
+        return path.name
+    stem = path.stem.partition("%")[0].rstrip("_-.") or "pictures"
+    return f"{stem if '*' not in stem else 'pictures'}.mp4"
+
+
+def _beside(source: str) -> str:
+    if is_piped(source):
+        return "-"
+    path = Path(_name_of_result(source))
+    return str(Path(source).parent / f"{path.stem}.turbolens{path.suffix}")
+
+
+def frames_of(jobs: list[tuple[str, str]], options: VideoOptions) -> int:
+    """How many frames the inputs have, as far as they tell beforehand; those of a pipe do not."""
+    frames = 0
+    for source, _ in jobs:
+        if is_piped(source) or "://" in source or is_special(Path(source)):
+            continue
+        with suppress(TurbolensError):  # said when its turn comes
+            reader = open_reader(source, options, lambda _: None)
+            frames += reader.info.total_frames or 0
+            reader.close()
+    return frames
+
+
+def _check(jobs: list[tuple[str, str]], options: VideoOptions) -> None:
+    """Refuse what cannot work before the model is loaded: outputs as usage, inputs as failure."""
+    for source, destination in jobs:
+        try:
+            check_output(destination, source, options)
+            check_sheet(destination, options)
+        except MediaError as error:
+            raise typer.BadParameter(str(error)) from error
+        named = not (is_piped(source) or is_scene(source) or "://" in source)
+        if named and not is_sequence(source) and not Path(source).exists():
+            raise MediaError(f"cannot read {source}: there is no such file")

@@ -1,0 +1,102 @@
+"""Any frame → a frame of one size and format, whole, with bars where its shape differs."""
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from numpy.typing import NDArray
+
+from turbolens.filter.frames.pixel_formats import matrix_of, range_of
+
+BLACK = (16, 128, 128)  # Y, U, V in limited range
+ROW_BYTES = {"nv12": (1, 1), "yuyv422": (2,), "uyvy422": (2,), "rgb24": (3,), "rgba": (4,)}
+"""Bytes for each pixel of the frame's width in a row of each plane; others: a byte a sample."""
+
+
+class Fitter:
+    """Fits the frames of one stream: BT.601 in limited range, which is what cameras give.
+
+    Not thread-safe: it keeps swscale's contexts and the canvas. What comes out is new memory each
+    time unless the frame fitted already, and then it is that frame.
+    """
+
+    def __init__(self, width: int, height: int, pixel_format: str = "yuv420p") -> None:
+        self.width, self.height, self.pixel_format = width, height, pixel_format
+        self._to_size, self._to_format = VideoReformatter(), VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The whole frame in the middle of the new one; `pts` and `time_base` are kept."""
+        width, height = self._inner_size(frame)
+        if (width, height) == (self.width, self.height):
+            return self._converted(self._to_size, frame, self.pixel_format, (width, height))
+        inner = self._converted(self._to_size, frame, "yuv420p", (width, height))
+        canvas = av.VideoFrame(self.width, self.height, "yuv420p")
+        if frame.time_base is not None:
+            canvas.pts, canvas.time_base = frame.pts, frame.time_base
+        canvas.colorspace, canvas.color_range = Colorspace.ITU601, ColorRange.MPEG
+        left, top = (self.width - width) // 4 * 2, (self.height - height) // 4 * 2
+        for index, black in enumerate(BLACK):
+            target, pixels = _rows(canvas, index), _rows(inner, index)
+            scale = 1 if index == 0 else 2
+            plane = inner.planes[index]
+            target[:] = black
+            rows, columns = top // scale, left // scale
+            target[rows : rows + plane.height, columns : columns + plane.width] = pixels[
+                :, : plane.width
+            ]
+        return self._converted(
+            self._to_format, canvas, self.pixel_format, (self.width, self.height)
+        )
+
+    def _inner_size(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """As large as fits with the frame's shape. A difference of a pixel or two is stretched."""
+        scale = min(self.width / frame.width, self.height / frame.height)
+        width, height = (round(side * scale / 2) * 2 for side in (frame.width, frame.height))
+        width = self.width if self.width - width < 4 else width
+        height = self.height if self.height - height < 4 else height
+        return max(2, width), max(2, height)
+
+    @staticmethod
+    def _converted(
+        reformatter: VideoReformatter,
+        frame: av.VideoFrame,
+        pixel_format: str,
+        size: tuple[int, int],
+    ) -> av.VideoFrame:
+        rgb = pixel_format.startswith("rgb")
+        return reformatter.reformat(
+            frame, width=size[0], height=size[1], format=pixel_format,
+            src_colorspace=matrix_of(frame), src_color_range=range_of(frame),
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.JPEG if rgb else ColorRange.MPEG,
+        )  # fmt: skip
+
+
+def own_copy(frame: av.VideoFrame) -> av.VideoFrame:
+    """The same picture, time and colour tags in memory of its own."""
+    copy = av.VideoFrame(frame.width, frame.height, frame.format.name)
+    for index, plane in enumerate(frame.planes):
+        source, target = _rows(frame, index), _rows(copy, index)
+        used = min(plane.line_size, copy.planes[index].line_size)
+        target[:, :used] = source[:, :used]
+    copy.pts = frame.pts
+    if frame.time_base is not None:
+        copy.time_base = frame.time_base
+    copy.colorspace, copy.color_range = frame.colorspace, frame.color_range
+    return copy
+
+
+def packed_bytes(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """The pixels without padding, plane after plane, as one row of bytes."""
+    per_pixel = ROW_BYTES.get(frame.format.name)
+    parts = []
+    for index, plane in enumerate(frame.planes):
+        used = plane.width if per_pixel is None else frame.width * per_pixel[index]
+        parts.append(_rows(frame, index)[:, :used].reshape(-1))
+    return np.concatenate(parts)
+
+
+def _rows(frame: av.VideoFrame, index: int) -> NDArray[np.uint8]:
+    """The bytes of a plane, one row a line, with the padding at their ends."""
+    plane = frame.planes[index]
+    flat: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
+    return flat[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)

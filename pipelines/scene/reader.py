@@ -1,0 +1,32 @@
+"""The synthetic test scene as a source of the file pipeline."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from turbolens.pipelines.base import Item, SourceInfo
+
+from .test_scene import TestScene
+
+WIDTH, HEIGHT = 640, 360
+RATE = Fraction(30)
+SECONDS = Fraction(5)
+
+
+class SceneReader:
+    """`seconds` of the test scene; frame `n` has the time n / rate."""
+
+    def __init__(self, seconds: Fraction | None = None, *, rate: Fraction | None = None) -> None:
+        self._rate = rate or RATE
+        frames = max(1, round((seconds or SECONDS) * self._rate))
+        self._scene = TestScene(WIDTH, HEIGHT, rate=self._rate, frames=frames)
+        self.info = SourceInfo(name="test-scene", rate=self._rate, total_frames=frames)
+        self.damaged = 0
+
+    def __iter__(self) -> Iterator[Item]:
+        for scene in self._scene:
+            frame = scene.frame
+            frame.duration = 1
+            yield frame
+
+    def close(self) -> None:
+        """Nothing is held open."""

@@ -1,0 +1,85 @@
+"""The page of dials for a running webcam (`turbolens webcam --control`)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import av
+
+from turbolens.filter import FilterSettings
+from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.statistics import Stats
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What the page shows of a model that loads with the first frame."""
+
+    name: str
+    looks: tuple[str, ...]
+
+
+class CurrentFilter:
+    """Whichever filter the call has now: a failing one is replaced while the page stays open."""
+
+    def __init__(self, current: Callable[[], AdjustableFilter], looks: Sequence[str]) -> None:
+        self._current = current
+        self.model = _Described("webcam", tuple(looks))
+
+    @property
+    def settings(self) -> FilterSettings:
+        """The settings of the next frame."""
+        return self._current().settings
+
+    def __call__(self, frame: av.VideoFrame, /) -> av.VideoFrame:
+        """One filtered frame."""
+        return self._current()(frame)
+
+    def update(self, **changes: Any) -> FilterSettings:
+        """Change settings from the next frame on."""
+        return self._current().update(**changes)
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._current().reset()
+
+
+class ControlPage:
+    """Serves the page on 127.0.0.1 from `with` to its end; `url` is where, `update` its figures."""
+
+    def __init__(
+        self,
+        current: Callable[[], AdjustableFilter],
+        looks: Sequence[str],
+        port: int,
+        *,
+        adapters: tuple[str, ...] = (),
+    ) -> None:
+        from turbolens.pipelines.webrtc import (  # noqa: PLC0415 - aiohttp, if asked
+            RemoteControl,
+            ServerOptions,
+            create_control_app,
+        )
+
+        self._statistics: dict[str, Any] = {}
+        app = create_control_app(
+            CurrentFilter(current, looks), ServerOptions(adapters=adapters),
+            statistics=lambda: self._statistics,
+        )  # fmt: skip
+        self._remote = RemoteControl(app, port=port)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return self._remote.url
+
+    def update(self, stats: Stats) -> None:
+        """What the page shows from now on."""
+        self._statistics = stats.as_dict()
+
+    def __enter__(self) -> "ControlPage":
+        self._remote.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._remote.__exit__(*error)

@@ -1,0 +1,129 @@
+"""The filter of a call: loaded by its first frame, sized by measuring, changed by keys."""
+
+from collections.abc import Callable
+from threading import Lock
+from time import perf_counter
+from typing import Any, TypeAlias
+
+import av
+
+from turbolens.filter import FilterSettings
+from turbolens.pipelines.base import AdjustableFilter, Notify, Reprojecting
+from turbolens.pipelines.live.working_size import SizeSearch
+
+Load: TypeAlias = Callable[[FilterSettings], AdjustableFilter]
+
+
+class WebcamFilter:
+    """A frame filter that loads another one when the first frame needs it.
+
+    So the camera and what shows it are there at once, and with `enabled` off the model is never
+    loaded. With a `search` the working size is found in the first seconds. All methods may be
+    called from any thread.
+    """
+
+    def __init__(
+        self,
+        load: Load,
+        settings: FilterSettings,
+        *,
+        search: SizeSearch | None = None,
+        notify: Notify = lambda _: None,
+    ) -> None:
+        self._load, self._notify = load, notify
+        self._search = search
+        self._settings = settings
+        self._lock = Lock()
+        self._inner: AdjustableFilter | None = None
+        self._last: av.VideoFrame | None = None
+        self.frozen = False
+
+    @property
+    def settings(self) -> FilterSettings:
+        """As they were asked for: without the size that was found."""
+        return self._settings
+
+    @property
+    def size(self) -> int | None:
+        """The longer side of the working picture, where it is not the model's own."""
+        return self._found_size if self._settings.size is None else self._settings.size
+
+    @property
+    def _found_size(self) -> int | None:
+        return None if self._search is None else self._search.size
+
+    def update(self, **changes: Any) -> FilterSettings:
+        """Change settings from the next frame on. Those that are refused change nothing.
+
+        A size goes before the one that measuring finds; none goes back to that.
+        """
+        with self._lock:
+            settings = self._settings.replace(**changes)
+            if self._inner is not None:
+                self._inner.update(**self._with_size(changes))
+            self._settings = settings
+            return settings
+
+    def _with_size(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """The changes, with the size that was found in the place of none."""
+        asked = "size" in changes and changes["size"] is None
+        return {**changes, "size": self._found_size} if asked else changes
+
+    def reset(self) -> None:
+        """Forget the past."""
+        if self._inner is not None:
+            self._inner.reset()
+
+    def renewed(self) -> "WebcamFilter":
+        """One like this, with these settings and this size, whose model is loaded anew."""
+        settings = self._settings
+        fresh = WebcamFilter(self._load, settings, search=self._search, notify=self._notify)
+        fresh.frozen = False
+        return fresh
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The filtered frame; the last one again while frozen."""
+        if self.frozen and self._last is not None:
+            return self._last
+        if not self._settings.enabled:
+            self.reset()
+            self._last = frame
+            return frame
+        inner = self._loaded()
+        began, reused = perf_counter(), getattr(inner, "reused", 0)
+        styled = inner(frame)
+        if getattr(inner, "reused", 0) == reused:  # else it repeated its last picture for nothing
+            self._measure(inner, perf_counter() - began)
+        self._last = styled
+        return styled
+
+    def reproject(self, frame: av.VideoFrame) -> av.VideoFrame | None:
+        """The last picture as it would look in this frame, where the model's filter can do that."""
+        if self.frozen or not self._settings.enabled or not isinstance(self._inner, Reprojecting):
+            return None
+        return self._inner.reproject(frame)
+
+    def _loaded(self) -> AdjustableFilter:
+        """The filter itself. Loading takes seconds, in which settings may change."""
+        if self._inner is not None:
+            return self._inner
+        inner = self._load(self._settings)
+        with self._lock:
+            # What nobody has set may be the model's own by now, as its steps.
+            changed = self._settings.model_dump(exclude_unset=True)
+            inner.update(**self._with_size({"size": None, **changed}))
+            self._inner = inner
+        return inner
+
+    def _measure(self, inner: AdjustableFilter, seconds: float) -> None:
+        search = self._search
+        if search is None or search.found or self._settings.size is not None:
+            return
+        before = search.size
+        search.note(seconds, settling=getattr(inner, "settling", False))
+        with self._lock:
+            if search.size != before and self._settings.size is None:
+                inner.update(size=search.size)
+        if search.found:
+            taken = "" if search.seconds is None else f": {1 / search.seconds:.0f} frames a second"
+            self._notify(f"working size {search.size} px{taken}")

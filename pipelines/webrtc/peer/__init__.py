@@ -1,0 +1,4 @@
+"""Peer connections: ICE, DTLS, SDP and repair of lost packets.
+
+Start with `peers.py`.
+"""

@@ -1,0 +1,83 @@
+"""`create_app`: the server as an aiohttp application, to run or to mount into another one."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import web
+
+from turbolens.pipelines.webrtc.control.controls import within_limits
+from turbolens.pipelines.webrtc.media.batching import FrameBatcher
+from turbolens.pipelines.webrtc.peer.peers import limit_bit_rates
+
+from . import api, pages, whep, whip
+from .answers import answer_errors
+from .metrics import add_metrics
+from .model_slot import MakeFilter, ModelSlot, frame_filter
+from .options import ServerOptions
+from .security import guard
+from .serving import SERVER, Server
+from .sessions import Sessions
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.2
+
+
+def create_app(
+    model: Any, options: ServerOptions | None = None, *, make_filter: MakeFilter = frame_filter
+) -> web.Application:
+    """The page, WHIP, WHEP, the control channel and the HTTP API for one model.
+
+    model: a `TurboModel`, or a function that loads one; it is called on a thread, and the server
+    answers meanwhile. make_filter: model and settings → `AdjustableFilter`, for models of your own.
+    The bit-rate of the options holds for all videos that this process sends. Raises
+    `SettingsError` for first settings beyond the limits.
+    """
+    options = options or ServerOptions()
+    within_limits(options.settings, options.limits)
+    app = web.Application(  # errors of the handlers are answers that the gate dresses too
+        middlewares=[answer_errors, guard(options), answer_errors],
+        client_max_size=options.limits.body_bytes,
+    )
+    app[SERVER] = Server(
+        options=options,
+        slot=ModelSlot(model, options.settings, make_filter),
+        sessions=Sessions(options.limits),
+        batcher=FrameBatcher(),
+    )
+    for part in (pages, api, whip, whep):
+        part.add_routes(app)
+    add_metrics(app)
+    app.cleanup_ctx.append(_running)
+    app.on_shutdown.append(_end_sessions)
+    return app
+
+
+async def _running(app: web.Application) -> AsyncIterator[None]:
+    """What runs as long as the application does."""
+    server = app[SERVER]
+    limit_bit_rates(server.options.bit_rate)
+    server.slot.start()
+    ticking = asyncio.create_task(_tick(server))
+    yield
+    ticking.cancel()
+    with suppress(asyncio.CancelledError):
+        await ticking
+    await server.sessions.close("the server shuts down")
+    await asyncio.to_thread(server.batcher.close, 5.0)
+
+
+async def _end_sessions(app: web.Application) -> None:
+    await app[SERVER].sessions.close("the server shuts down")
+
+
+async def _tick(server: Server) -> None:
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        try:
+            await server.sessions.tick()
+        except Exception:
+            logger.exception("looking after the sessions failed")

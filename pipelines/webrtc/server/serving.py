@@ -1,0 +1,153 @@
+"""`Server`: what the handlers of a server share, and how an offer becomes a session."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpTransceiver
+
+from turbolens.filter import FilterSettings, OfferError
+from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.webrtc.control.controls import Data, within_limits
+from turbolens.pipelines.webrtc.media.audio import DelayedTrack
+from turbolens.pipelines.webrtc.media.batching import FrameBatcher
+from turbolens.pipelines.webrtc.media.relay import Relay
+from turbolens.pipelines.webrtc.media.tracks import FilteredTrack
+from turbolens.pipelines.webrtc.peer.peers import answered, new_peer, set_offer
+from turbolens.pipelines.webrtc.peer.sdp import checked_offer
+
+from .model_slot import ModelSlot
+from .options import ServerOptions
+from .session import Kind, Session
+from .sessions import Sessions
+from .thumbnails import Thumbnails
+
+
+@dataclass
+class Server:
+    """The parts of a running server."""
+
+    options: ServerOptions
+    slot: ModelSlot
+    sessions: Sessions
+    batcher: FrameBatcher
+    thumbnails: Thumbnails = field(default_factory=Thumbnails)
+
+    @property
+    def first_settings(self) -> FilterSettings:
+        """What a session begins with: where no size was asked for, one that is live here."""
+        settings = self.options.settings.with_steps_of(self.slot.steps)
+        return settings if settings.size is not None else settings.replace(size=self.slot.live_size)
+
+    def new_settings(self, changes: Data) -> FilterSettings:
+        """The first settings of a session. Raises `SettingsError`."""
+        return within_limits(self.first_settings.replace(**changes), self.options.limits)
+
+    async def open_filtering(
+        self, kind: Kind, name: str, offer: str, *, changes: Data, sends_back: bool
+    ) -> tuple[Session, str]:
+        """A session that filters what the peer sends, and its answer; `sends_back`: to it too.
+
+        Raises `PeerError` of every kind, and `SettingsError`.
+        """
+        offer = checked_offer(offer, candidates=self.options.limits.candidates)
+        frame_filter = self.slot.new_filter(self.new_settings(changes))
+
+        async def answer(session: Session) -> str:
+            await set_offer(session.peer, offer)
+            session.attach(frame_filter, self.slot.describe)
+            self._connect(session, frame_filter)
+            if sends_back:
+                _send_back(session)
+            return await answered(session.peer, self.options)
+
+        return await self.sessions.open(kind, name, self.new_peer, answer)
+
+    async def open_playing(self, name: str, offer: str) -> tuple[Session, str]:
+        """A session that plays what somebody publishes under this name. Raises `PeerError`."""
+        offer = checked_offer(offer, candidates=self.options.limits.candidates)
+        publisher = self.sessions.playable(name)
+
+        async def answer(session: Session) -> str:
+            await set_offer(session.peer, offer)
+            for kind, relay in (("video", publisher.video), ("audio", publisher.audio)):
+                transceiver = _first(session.peer, kind, "sendonly", "sendrecv")
+                if relay is not None and transceiver is not None:
+                    _send(transceiver, relay.subscribe())
+            if _first(session.peer, "video", "sendonly", "sendrecv") is None:
+                raise OfferError("a player's offer must receive video (recvonly)")
+            return await answered(session.peer, self.options)
+
+        session, text = await self.sessions.open("whep", name, self.new_peer, answer)
+        publisher.players.add(session.id)
+        return session, text
+
+    def new_peer(self) -> RTCPeerConnection:
+        """A peer connection with the server's options."""
+        return new_peer(self.options)
+
+    def _connect(self, session: Session, frame_filter: AdjustableFilter) -> None:
+        """From what the peer sends to what others can have of it."""
+        sending = _first(session.peer, "video", "recvonly", "sendrecv")
+        if sending is None:
+            raise OfferError("the offer must send video (sendonly or sendrecv)")
+        session.track = FilteredTrack(
+            sending.receiver.track, frame_filter, batcher=self.batcher,
+            max_pixels=self.options.limits.frame_pixels,
+        )  # fmt: skip
+        session.video = Relay(session.track)
+        speaking = _first(session.peer, "audio", "recvonly", "sendrecv")
+        if speaking is not None:
+            delayed = DelayedTrack(speaking.receiver.track, lambda: _delay(session))
+            session.audio = Relay(delayed)
+        for transceiver in session.peer.getTransceivers():
+            if transceiver not in (sending, speaking):
+                transceiver.direction = "inactive"  # nobody would drain it
+
+
+def _delay(session: Session) -> float:
+    return session.track.delay if session.track is not None else 0.0
+
+
+def _send_back(session: Session) -> None:
+    for kind, relay in (("video", session.video), ("audio", session.audio)):
+        transceiver = _first(session.peer, kind, "sendrecv")
+        if relay is not None and transceiver is not None:
+            _send(transceiver, relay.subscribe())
+    if _first(session.peer, "video", "sendrecv") is None:
+        raise OfferError("the offer must send and receive video (sendrecv)")
+
+
+def _send(transceiver: RTCRtpTransceiver, track: MediaStreamTrack) -> None:
+    transceiver.sender.replaceTrack(track)
+    receives = transceiver.direction in ("recvonly", "sendrecv") and transceiver.receiver.track
+    transceiver.direction = "sendrecv" if receives else "sendonly"
+
+
+def _first(peer: RTCPeerConnection, kind: str, *directions: str) -> RTCRtpTransceiver | None:
+    """The first media of a kind for which the offer leaves us one of these directions."""
+    for transceiver in peer.getTransceivers():
+        if transceiver.kind == kind and transceiver._offerDirection in directions:
+            return transceiver
+    return None
+
+
+SERVER: web.AppKey[Server] = web.AppKey("server", Server)
+
+
+def server_of(request: web.Request) -> Server:
+    """The server that a request came to."""
+    return request.app[SERVER]
+
+
+def link_headers(server: Server) -> list[str]:
+    """The ICE servers as Link headers (RFC 9725)."""
+    return [_link(each) for each in server.options.ice_servers]
+
+
+def _link(server: Any) -> str:
+    link = f'<{server.url}>; rel="ice-server"'
+    if server.username is not None:
+        link += f'; username="{server.username}"; credential="{server.credential}"'
+        link += '; credential-type="password"'
+    return link

@@ -1,0 +1,198 @@
+"""Every kind of video file comes out with the same frames at the same exact times."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from tests.pipelines.conftest import MakeClip, invert, packets_of, times_of
+from turbolens.pipelines.video.encoders import FAMILIES, EncoderChoice, has_encoder, pixel_format
+from turbolens.pipelines.video.job import VideoOptions, filter_video
+from turbolens.pipelines.video.reader import VideoReader
+from turbolens.pipelines.video.writer import Encoding
+
+VFR = (0, 100, 130, 400, 405, 900)
+MILLISECONDS = Fraction(1, 1000)
+HEVC_10: dict[str, Any] = {
+    "codec": "libx265",
+    "pixel_format": "yuv420p10le",
+    "options": {"x265-params": "log-level=none"},
+}
+CHAPTER = {"id": 1, "start": 0, "end": 200, "time_base": MILLISECONDS, "metadata": {"title": "one"}}
+
+
+@pytest.mark.parametrize("name", [name for each in FAMILIES.values() for name in each.hardware])
+def test_hardware_encoders_are_asked_for_a_format_that_they_take(name: str) -> None:
+    """Told by FFmpeg's own lists, wherever this build knows the encoder; Intel's take no planes."""
+    frame = av.VideoFrame(64, 64, "yuv420p")
+    codec: Any = name.partition("_")[0]
+    chosen = pixel_format(EncoderChoice(codec, name, {}), frame)
+    assert chosen == ("nv12" if name.endswith("_qsv") else "yuv420p")
+    if has_encoder(name) and (formats := av.Codec(name, "w").video_formats):
+        assert chosen in [each.name for each in formats]
+
+
+def test_an_encoder_that_this_build_lacks_is_not_there() -> None:
+    assert has_encoder("libx264")
+    assert not has_encoder("no_such_encoder")
+
+
+def picture_stream(path: Path) -> Any:
+    return av.open(str(path)).streams.video[0]
+
+
+def first_picture(path: Path) -> Any:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0))
+
+
+@pytest.mark.parametrize(
+    ("name", "properties"),
+    [
+        ("constant.mp4", {}),
+        ("variable.mp4", {"pts": VFR, "time_base": MILLISECONDS}),
+        ("variable.mkv", {"pts": VFR, "time_base": MILLISECONDS}),
+        ("ntsc.mp4", {"pts": [i * 1001 for i in range(8)], "time_base": Fraction(1, 30000)}),
+        ("starts-late.mp4", {"pts": [50, 51, 52, 53]}),
+        ("starts-late.ts", {"pts": [50, 51, 52, 53]}),
+        ("full-colour.mp4", {"pixel_format": "yuv444p"}),
+        ("odd.mp4", {"pixel_format": "yuv444p", "size": (65, 47)}),
+        ("ten-bit.mkv", HEVC_10),
+        ("interlaced.mp4", {"options": {"x264-params": "tff=1"}}),
+        ("turned.mp4", {"rotation": 90}),
+        ("transparent.webm", {"codec": "libvpx-vp9", "pixel_format": "yuva420p"}),
+        ("without-b-frames.mp4", {"options": {"bf": "0"}}),
+    ],
+)
+def test_every_frame_keeps_its_exact_time(
+    clip: MakeClip, tmp_path: Path, name: str, properties: dict[str, Any]
+) -> None:
+    source, target = clip(name, **properties), tmp_path / f"out-{name}"
+    report = filter_video(str(source), str(target), invert)
+    assert times_of(target) == times_of(source)
+    assert report.frames == len(times_of(source))
+    assert report.damaged == 0
+
+
+def test_a_frame_lasts_until_the_next(clip: MakeClip) -> None:
+    source = clip("a.mkv", pts=VFR, time_base=MILLISECONDS)
+    frames = [
+        item for item in VideoReader(str(source), notify=print) if isinstance(item, av.VideoFrame)
+    ]
+    assert [frame.duration for frame in frames[:-1]] == [100, 30, 270, 5, 495]
+
+
+def test_a_turned_picture_comes_out_upright(clip: MakeClip, tmp_path: Path) -> None:
+    source, target = clip(rotation=90, size=(64, 48)), tmp_path / "out.mp4"
+    filter_video(str(source), str(target), lambda frame: frame)
+    before, after = first_picture(source), first_picture(target)
+    assert (after.width, after.height, after.rotation) == (48, 64, 0)
+    # The matrix of PyAV turns anticlockwise; so must the pixels.
+    expected = np.rot90(before.to_ndarray(format="rgb24"), 1).astype(int)
+    assert abs(after.to_ndarray(format="rgb24").astype(int) - expected).mean() < 4
+
+
+def test_a_turned_picture_turns_its_pixel_shape_too(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip(rotation=90, tags={"sample_aspect_ratio": Fraction(4, 3)})
+    filter_video(str(source), str(tmp_path / "out.mp4"), invert)
+    assert picture_stream(tmp_path / "out.mp4").sample_aspect_ratio == Fraction(3, 4)
+
+
+def test_interlaced_frames_come_out_progressive(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip(options={"x264-params": "tff=1"})
+    assert first_picture(source).interlaced_frame
+    filter_video(str(source), str(tmp_path / "out.mp4"), invert)
+    assert not first_picture(tmp_path / "out.mp4").interlaced_frame
+
+
+def test_high_dynamic_range_is_mapped_to_standard(clip: MakeClip, tmp_path: Path) -> None:
+    tags = {"color_trc": 16, "color_primaries": 9, "colorspace": 9}
+    source = clip("hdr.mkv", **HEVC_10, tags=tags, pts=range(3))
+    report = filter_video(str(source), str(tmp_path / "out.mp4"), invert)
+    frame = first_picture(tmp_path / "out.mp4")
+    assert (frame.color_trc, frame.color_primaries, frame.colorspace) == (1, 1, 1)
+    assert "tone-mapped" in report.notices[0]
+
+
+def test_pixel_shape_and_colour_tags_stay(clip: MakeClip, tmp_path: Path) -> None:
+    tags = {"sample_aspect_ratio": Fraction(4, 3), "colorspace": 6, "color_range": 1,
+            "color_primaries": 6, "color_trc": 6}  # fmt: skip
+    filter_video(str(clip(tags=tags)), str(tmp_path / "out.mp4"), invert)
+    assert picture_stream(tmp_path / "out.mp4").sample_aspect_ratio == Fraction(4, 3)
+    frame = first_picture(tmp_path / "out.mp4")
+    assert (frame.colorspace, frame.color_range, frame.color_trc) == (6, 1, 6)
+
+
+def test_ten_bits_stay_where_the_codec_has_them(clip: MakeClip, tmp_path: Path) -> None:
+    options = VideoOptions(encoding=Encoding(codec="hevc"))
+    filter_video(str(clip(**HEVC_10)), str(tmp_path / "out.mp4"), invert, options)
+    assert first_picture(tmp_path / "out.mp4").format.name == "yuv420p10le"
+
+
+def test_transparency_stays_in_webm(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip("a.webm", codec="libvpx-vp9", pixel_format="yuva420p")
+    filter_video(str(source), str(tmp_path / "out.webm"), invert)
+    formats = {item.format.name for item in VideoReader(str(tmp_path / "out.webm"), notify=print)
+               if isinstance(item, av.VideoFrame)}  # fmt: skip
+    assert formats == {"yuva420p"}
+
+
+def test_transparency_that_is_lost_is_said(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip("a.webm", codec="libvpx-vp9", pixel_format="yuva420p")
+    report = filter_video(str(source), str(tmp_path / "out.mp4"), invert)
+    assert "transparency is left out" in report.notices[0]
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9", "prores", "ffv1"])
+def test_every_codec_writes_all_frames(clip: MakeClip, tmp_path: Path, codec: Any) -> None:
+    target = tmp_path / "out.mov" if codec == "prores" else tmp_path / "out.mkv"
+    options = VideoOptions(encoding=Encoding(codec=codec))
+    filter_video(str(clip("a.mkv", pts=range(5))), str(target), invert, options)
+    assert len(times_of(target)) == 5
+
+
+def test_sounds_and_subtitles_are_copied_byte_for_byte(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip(
+        "many.mkv", sounds=["aac", "libopus"], subtitles=[(100, 200, "Hello")],
+        chapters=[CHAPTER], metadata={"title": "A title"},
+    )  # fmt: skip
+    target = tmp_path / "out.mkv"
+    report = filter_video(str(source), str(target), invert)
+    for kind in ("audio", "subtitle"):
+        assert packets_of(source, kind) == packets_of(target, kind) != []
+    with av.open(str(target)) as container:
+        assert container.metadata["title"] == "A title"
+        assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["one"]
+    assert report.notices == ()
+
+
+def test_sound_is_copied_into_another_container(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip("a.mp4", sounds=["aac"])
+    filter_video(str(source), str(tmp_path / "out.mov"), invert)
+    before, after = packets_of(source, "audio"), packets_of(tmp_path / "out.mov", "audio")
+    assert before == after != []
+
+
+def test_what_the_container_cannot_hold_is_converted_and_said(
+    clip: MakeClip, tmp_path: Path
+) -> None:
+    source = clip("a.mkv", sounds=["aac"], subtitles=[(100, 200, "Hello")])
+    report = filter_video(str(source), str(tmp_path / "out.webm"), invert)
+    with av.open(str(tmp_path / "out.webm")) as container:
+        names = [stream.codec_context.name for stream in container.streams]
+    assert names == ["vp9", "opus", "webvtt"]
+    assert [text.split()[4:7] for text in report.notices] == [["is", "converted", "to"]] * 2
+
+
+def test_converted_sound_lasts_as_long(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip("a.mkv", sounds=["aac"])
+    filter_video(str(source), str(tmp_path / "out.webm"), invert)
+
+    def samples(path: Path) -> int:
+        with av.open(str(path)) as container:
+            return sum(frame.samples for frame in container.decode(audio=0))
+
+    assert abs(samples(source) - samples(tmp_path / "out.webm")) < 2048

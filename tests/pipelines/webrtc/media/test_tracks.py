@@ -1,0 +1,386 @@
+"""Tracks: the newest frame wins, times are kept, sound waits, ends are passed on."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import av
+import pytest
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+
+from tests.pipelines.webrtc.conftest import CLOCK, Shade, asynchronous, flat, luma_of, until
+from turbolens.pipelines.webrtc import DelayedTrack, FilteredTrack, Relay
+from turbolens.pipelines.webrtc.media.mailbox import Closed, Mailbox
+from turbolens.pipelines.webrtc.media.moving import PictureMover
+
+
+class Script(MediaStreamTrack):
+    """A source that gives what it is told to, as a remote track does."""
+
+    def __init__(self, kind: str = "video") -> None:
+        super().__init__()
+        self.kind = kind
+        self.queue: asyncio.Queue[av.VideoFrame | None] = asyncio.Queue()
+
+    def give(self, *lumas: int) -> None:
+        for luma in lumas:
+            self.queue.put_nowait(flat(luma, pts=luma * 3000))
+
+    def end(self) -> None:
+        self.queue.put_nowait(None)
+
+    async def recv(self) -> av.VideoFrame:
+        frame = await self.queue.get()
+        if frame is None:
+            self.stop()
+            raise MediaStreamError
+        return frame
+
+
+class Gate:
+    """A filter that lets frames through one by one, when it is told to."""
+
+    def __init__(self) -> None:
+        self.entered, self.allowed = threading.Semaphore(0), threading.Semaphore(0)
+        self.threads: set[str] = set()
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self.threads.add(threading.current_thread().name)
+        self.entered.release()
+        assert self.allowed.acquire(timeout=30)
+        return frame
+
+
+async def entered(gate: Gate) -> None:
+    assert await asyncio.to_thread(gate.entered.acquire, timeout=30)
+
+
+@asynchronous
+async def test_every_frame_keeps_its_time_and_the_track_ends_with_its_source() -> None:
+    source = Script()
+    track = FilteredTrack(source, Shade())
+    seen = []
+    for luma in (10, 20, 30):
+        source.give(luma)
+        seen.append(await track.recv())
+    source.end()
+    with pytest.raises(MediaStreamError):
+        await track.recv()
+    assert [(frame.pts, frame.time_base) for frame in seen] == [
+        (luma * 3000, CLOCK) for luma in (10, 20, 30)
+    ]
+    assert track.readyState == "ended"
+    assert track.statistics.delivered == 3
+
+
+@asynchronous
+async def test_a_slow_filter_gets_the_newest_frame_and_the_rest_are_counted() -> None:
+    source, gate = Script(), Gate()
+    track = FilteredTrack(source, gate)
+    source.give(1)
+    await entered(gate)
+    source.give(*range(2, 100))  # while the first is in the filter
+    await until(source.queue.empty, "the draining of the source")
+    gate.allowed.release(2)
+    first, second = await track.recv(), await track.recv()
+    assert [round(luma_of(first)), round(luma_of(second))] == [1, 99]
+    assert track.statistics.dropped == 97
+    assert track.statistics.received == 99
+    track.stop()
+
+
+@asynchronous
+async def test_the_filter_runs_off_the_event_loop() -> None:
+    source, gate = Script(), Gate()
+    track = FilteredTrack(source, gate)
+    source.give(1)
+    await entered(gate)  # the filter stands still, and this loop does not
+    gate.allowed.release()
+    await track.recv()
+    assert gate.threads == {"filter"}
+    track.stop()
+
+
+@asynchronous
+async def test_a_track_that_nobody_reads_filters_one_frame_ahead_and_drains_on() -> None:
+    source, gate = Script(), Gate()
+    gate.allowed.release(100)
+    track = FilteredTrack(source, gate)
+    source.give(*range(1, 50))
+    await until(source.queue.empty)
+    await until(lambda: track.statistics.received == 49)
+    assert gate.entered.acquire(timeout=30)
+    assert not gate.entered.acquire(blocking=False)
+    track.stop()
+
+
+@asynchronous
+async def test_a_stopped_track_still_drains_its_source() -> None:
+    source = Script()
+    track = FilteredTrack(source, Shade())
+    track.stop()
+    source.give(1, 2, 3)
+    await until(source.queue.empty)
+    with pytest.raises(MediaStreamError):
+        await track.recv()
+
+
+@asynchronous
+async def test_a_filter_that_fails_ends_the_track_and_says_why() -> None:
+    def fail(frame: av.VideoFrame) -> av.VideoFrame:
+        raise ZeroDivisionError("in the filter")
+
+    source = Script()
+    track = FilteredTrack(source, fail)
+    source.give(1)
+    with pytest.raises(MediaStreamError):
+        await track.recv()
+    assert isinstance(track.error, ZeroDivisionError)
+
+
+@asynchronous
+async def test_a_frame_above_the_limit_ends_the_track_in_words() -> None:
+    source = Script()
+    track = FilteredTrack(source, Shade(), max_pixels=64 * 63)
+    source.give(1)
+    with pytest.raises(MediaStreamError):
+        await track.recv()
+    assert str(track.error) == (
+        "a frame must have at most 4,032 pixels here, got 64×64; send a smaller picture"
+    )
+
+
+@asynchronous
+async def test_no_thread_or_task_stays_when_a_track_has_ended() -> None:
+    before = threading.active_count(), len(asyncio.all_tasks())
+    source = Script()
+    track = FilteredTrack(source, Shade())
+    source.give(1)
+    await track.recv()
+    source.end()
+    with pytest.raises(MediaStreamError):
+        await track.recv()
+    await until(lambda: (threading.active_count(), len(asyncio.all_tasks())) <= before)
+
+
+@asynchronous
+async def test_latency_and_delay_are_measured_from_arrival_to_delivery() -> None:
+    now = [100.0]
+    source, gate = Script(), Gate()
+    track = FilteredTrack(source, gate, clock=lambda: now[0])
+    source.give(1)
+    await entered(gate)
+    now[0] += 0.25
+    gate.allowed.release()
+    await track.recv()
+    assert track.statistics.latency_ms == pytest.approx(250)
+    assert track.delay == pytest.approx(0.25)
+    track.stop()
+
+
+class Moving(Gate):
+    """A gate that moves along: a picture of the frame's time, 100 levels lighter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved: list[int] = []
+
+    def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
+        luma = round(luma_of(frame))
+        self.moved.append(luma)
+        return flat(luma + 100, pts=luma * 3000)
+
+
+@asynchronous
+async def test_between_results_of_a_slow_filter_the_last_one_is_moved_along() -> None:
+    now = [100.0]
+    source, moving = Script(), Moving()
+    track = FilteredTrack(source, moving, clock=lambda: now[0])
+
+    async def shown() -> tuple[int, int | None]:
+        frame = await track.recv()
+        return round(luma_of(frame)), frame.pts
+
+    source.give(1)
+    await entered(moving)
+    now[0] += 0.25  # 4 results a second
+    moving.allowed.release()
+    assert await shown() == (1, 3000)
+    source.give(2)
+    await entered(moving)
+    assert await shown() == (102, 6000)
+    source.give(3)
+    assert await shown() == (103, 9000)
+    moving.allowed.release()  # the result for 2, which would turn 3 back, is not shown itself
+    await entered(moving)
+    source.give(4)
+    assert await shown() == (104, 12000)
+    figures = track.statistics
+    assert (figures.received, figures.delivered, figures.reprojected) == (4, 4, 3)
+    assert figures.dropped == 0
+    now[0] += 0.25
+    assert track.statistics.filtered_fps == 8.0  # two in the quarter of a second since the first
+    track.stop()
+    moving.allowed.release()
+
+
+@asynchronous
+async def test_a_filter_that_hangs_has_nothing_moved() -> None:
+    """What comes into view is the camera's own picture: it is not shown when things go wrong."""
+    now = [100.0]
+    source, moving = Script(), Moving()
+    track = FilteredTrack(source, moving, clock=lambda: now[0])
+    source.give(1)
+    await entered(moving)
+    now[0] += 0.25
+    moving.allowed.release()
+    await track.recv()
+    source.give(2)
+    await entered(moving)
+    await track.recv()
+    now[0] += 10.0
+    source.give(3)
+    await until(lambda: track.statistics.received == 3)
+    moving.allowed.release(2)
+    assert round(luma_of(await track.recv())) == 3  # by the filter
+    assert moving.moved == [2]
+    track.stop()
+
+
+@asynchronous
+async def test_nothing_is_moved_for_a_filter_that_is_quick_enough() -> None:
+    now = [100.0]
+    source, moving = Script(), Moving()
+    track = FilteredTrack(source, moving, clock=lambda: now[0])
+    for luma in range(1, 20):
+        source.give(luma)
+        await entered(moving)
+        now[0] += 0.03
+        moving.allowed.release()
+        assert round(luma_of(await track.recv())) == luma
+    assert moving.moved == []
+    track.stop()
+
+
+class Costly:
+    """Moving a picture takes so many seconds of a clock that only it moves."""
+
+    def __init__(self, seconds: float) -> None:
+        self.now, self._seconds = 100.0, seconds
+
+    def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self.now += self._seconds
+        return frame
+
+
+@asynchronous
+async def test_moving_leaves_most_of_the_time_to_the_filter() -> None:
+    loop, costly = asyncio.get_running_loop(), Costly(0.03)
+    mover = PictureMover(lambda: costly.now, lambda: costly.now)
+    async with mover.turn():
+        assert await mover.move(costly, flat(1)) is not None
+    began = loop.time()
+    async with mover.turn():
+        assert loop.time() - began >= 0.05  # the cost over its share of 0.35, less the cost
+    mover.close()
+
+
+@asynchronous
+async def test_what_costs_more_than_it_brings_is_not_moved_for_a_while() -> None:
+    costly = Costly(0.05)
+    mover = PictureMover(lambda: costly.now, lambda: costly.now)
+    assert mover.worthwhile(0.1)  # nothing is known yet
+    async with mover.turn():
+        await mover.move(costly, flat(1))
+    assert not mover.worthwhile(0.1)  # one in 0.14 s would come
+    assert mover.worthwhile(0.2)
+    costly.now += 5.0
+    assert mover.worthwhile(0.1)
+    mover.close()
+
+
+@asynchronous
+async def test_a_picture_that_cannot_be_moved_is_left_out() -> None:
+    class Broken:
+        def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
+            raise ZeroDivisionError
+
+    mover = PictureMover()
+    async with mover.turn():
+        assert await mover.move(Broken(), flat(1)) is None
+    mover.close()
+    assert await mover.move(Costly(0.0), flat(1)) is None
+
+
+@asynchronous
+async def test_sound_waits_as_long_as_the_picture_takes() -> None:
+    waited: list[float] = []
+
+    async def measured(delay: Callable[[], float]) -> float:
+        source = Script("audio")
+        track = DelayedTrack(source, delay)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        source.give(1)
+        await track.recv()
+        waited.append(loop.time() - began)
+        track.stop()
+        source.end()
+        return waited[-1]
+
+    assert await measured(lambda: 0.3) >= 0.28  # a clock tick early is not
+    assert await measured(lambda: 99.0) >= 1.4  # never longer than sound may wait
+
+
+@asynchronous
+async def test_sound_that_nobody_hears_does_not_pile_up() -> None:
+    source = Script("audio")
+    track = DelayedTrack(source, lambda: 0.0)
+    source.give(*[1] * 1000)
+    await until(source.queue.empty)
+    assert len(track._arrived) == 150
+    track.stop()
+
+
+@asynchronous
+async def test_a_relay_gives_every_viewer_the_frames_and_waits_for_none() -> None:
+    source = Script()
+    relay = Relay(source)
+    eager, lazy = relay.subscribe(), relay.subscribe()
+    source.give(1, 2, 3)
+    assert [luma_of(await eager.recv()) for _ in range(3)] == [1, 2, 3]
+    assert luma_of(await lazy.recv()) == 3
+    eager.stop()
+    source.give(4)
+    assert luma_of(await lazy.recv()) == 4
+    relay.stop()
+    with pytest.raises(MediaStreamError):
+        await lazy.recv()
+    assert relay.viewers == 0
+    assert relay.subscribe().readyState == "ended"
+
+
+@asynchronous
+async def test_a_relay_without_viewers_leaves_its_source_alone() -> None:
+    source = Script()
+    relay = Relay(source)
+    source.give(1)
+    await asyncio.sleep(0)
+    assert source.queue.qsize() == 1
+    relay.stop()
+
+
+@asynchronous
+async def test_a_mailbox_gives_what_is_in_it_after_its_end_and_takes_nothing_more() -> None:
+    box: Mailbox[int] = Mailbox(2)
+    for number in (1, 2, 3):
+        box.put(number)
+    box.close()
+    box.put(4)
+    assert [await box.take(), await box.take()] == [2, 3]
+    assert box.dropped == 1
+    with pytest.raises(Closed):
+        await box.take()
+    with pytest.raises(Closed):
+        await box.room()

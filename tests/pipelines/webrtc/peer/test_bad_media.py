@@ -1,0 +1,64 @@
+"""Peers that are well connected and then send nonsense: as media, and past the connection."""
+
+import asyncio
+import os
+import socket
+from typing import Any
+
+import av
+from aiortc.mediastreams import MediaStreamError
+
+from tests.pipelines.webrtc.conftest import (
+    CLOCK,
+    Camera,
+    Peer,
+    asynchronous,
+    browser,
+    serving,
+    until,
+)
+
+
+class Nonsense(Camera):
+    """Noise where encoded pictures should be."""
+
+    async def recv(self) -> Any:
+        if self.readyState != "live":
+            raise MediaStreamError
+        await asyncio.sleep(1 / 60)
+        self._count += 1
+        packet = av.Packet(os.urandom(400 + self._count % 900))
+        packet.pts, packet.time_base = self._count * 1500, CLOCK
+        return packet
+
+
+@asynchronous
+async def test_noise_in_place_of_pictures_harms_nobody_else() -> None:
+    noisy = Peer()
+    noisy.pc.getSenders()[0].replaceTrack(Nonsense())
+    async with serving() as (client, server):
+        async with browser(client) as peer, browser(client, peer=noisy):
+            _, other = server.sessions
+            await until(lambda: other.traffic.packets > 60, "noise to arrive")
+            peer.frames.clear()
+            await peer.sees(200 * 0.3)
+            assert other.track is not None
+            assert other.track.statistics.received == 0
+        await until(lambda: len(server.sessions) == 0, "the end of both")
+        assert (await client.get("/healthz")).status == 200
+
+
+@asynchronous
+async def test_datagrams_of_strangers_change_nothing() -> None:
+    async with serving() as (client, server), browser(client) as peer:
+        (session,) = server.sessions
+        lines = session.peer.localDescription.sdp.splitlines()
+        host, port = next(line.split()[4:6] for line in lines if line.startswith("a=candidate:"))
+        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(kind, socket.SOCK_DGRAM) as stranger:
+            for first in range(256):  # STUN, DTLS, RTP, RTCP and what is none of them
+                stranger.sendto(bytes([first]) + os.urandom(first * 4), (host, int(port)))
+        peer.frames.clear()
+        await peer.sees(200 * 0.3)
+        assert (await peer.ask("ping"))["ok"]
+        assert session.state == "connected"

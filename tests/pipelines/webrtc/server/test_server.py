@@ -1,0 +1,233 @@
+"""The server over HTTP: the page, the API, and the list of what it refuses."""
+
+import io
+import json
+import re
+import threading
+import time
+
+import av
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from tests.pipelines.webrtc.conftest import (
+    Peer,
+    Shade,
+    ShadeModel,
+    asynchronous,
+    detail,
+    new_shade,
+    serving,
+    until,
+)
+from turbolens.filter import FilterSettings, ModelNotFoundError, SettingsError
+from turbolens.pipelines.webrtc import ServerOptions, create_app
+from turbolens.pipelines.webrtc.server.answers import as_json
+from turbolens.pipelines.webrtc.server.serving import SERVER
+
+TOKEN = "a-token-of-this-test"  # noqa: S105
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+SDP = {"Content-Type": "application/sdp"}
+POST = b"POST /whip/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n"
+
+
+@asynchronous
+async def test_the_page_is_served_with_a_strict_policy() -> None:
+    async with serving() as (client, _), client.get("/") as response:
+        assert response.status == 200
+        assert response.content_type == "text/html"
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path", ["/../pyproject.toml", "/%2e%2e/%2e%2e/pyproject.toml", "/..%2fbase.py", "/__init__.py",
+             "/nothing", "/whip/", "/whip/a/b/c", "/whip/a%2fb", "/whip/..", "/whip/" + "a" * 65]
+)  # fmt: skip
+@asynchronous
+async def test_what_is_not_listed_is_not_there(path: str) -> None:
+    async with serving() as (client, _):
+        url = client.make_url("/").join(client.make_url("/")).with_path(path, encoded=True)
+        async with client.session.get(url) as response:
+            assert response.status == 404
+            await detail(response)
+
+
+@asynchronous
+async def test_the_status_tells_of_a_model_that_is_loading_and_then_ready() -> None:
+    loading = threading.Event()
+
+    def load() -> ShadeModel:
+        assert loading.wait(30)
+        return ShadeModel()
+
+    app = create_app(load, make_filter=new_shade)
+    async with TestClient(TestServer(app)) as client:
+        status = await (await client.get("/api/status")).json()
+        assert (status["model"]["state"], status["sessions"]) == ("loading", 0)
+        peer = Peer()
+        async with client.post("/api/sessions", json={"sdp": await peer.offer()}) as response:
+            assert response.status == 503
+            assert response.headers["Retry-After"]
+            assert "loading" in await detail(response)
+        await peer.close()
+        loading.set()
+        await until(lambda: app[SERVER].slot.state == "ready")
+        status = await (await client.get("/api/status")).json()
+        assert status["model"]["looks"] == ["dark", "bright"]
+
+
+@asynchronous
+async def test_a_model_that_cannot_be_loaded_is_told_in_words() -> None:
+    def load() -> ShadeModel:
+        raise ModelNotFoundError("there is no model of that name")
+
+    async with serving(model=load) as (client, _):
+        status = await (await client.get("/api/status")).json()
+        assert status["model"]["state"] == "failed"
+        assert "there is no model of that name" in status["model"]["message"]
+
+
+@asynchronous
+async def test_a_failure_of_the_inside_is_not_told_outside() -> None:
+    def load() -> ShadeModel:
+        raise OSError("/home/somebody/secret: permission denied")
+
+    async with serving(model=load) as (client, _):
+        assert "secret" not in await (await client.get("/api/status")).text()
+
+
+@asynchronous
+async def test_the_schema_looks_and_openapi_document_are_there() -> None:
+    async with serving() as (client, _):
+        schema = await (await client.get("/api/schema")).json()
+        assert list(schema["properties"]) == list(FilterSettings.model_fields)
+        looks = await (await client.get("/api/looks")).json()
+        assert looks["looks"] == ["dark", "bright"]
+        document = await (await client.get("/api/openapi.json")).json()
+        assert document["openapi"].startswith("3.1")
+
+
+@asynchronous
+async def test_every_path_of_the_openapi_document_exists_and_no_other_does() -> None:
+    async with serving() as (client, _):
+        document = await (await client.get("/api/openapi.json")).json()
+        app = client.app
+        assert app is not None
+        found = {
+            (resource.canonical.split(":")[0], route.method.lower())
+            for resource in app.router.resources() for route in resource
+            if route.method != "HEAD" and re.match("/(api/|wh|he|metrics)", resource.canonical)
+        }  # fmt: skip
+        told = {(path, method) for path, methods in document["paths"].items()
+                for method in methods if method != "parameters"}  # fmt: skip
+        assert told | {("/api/openapi.json", "get"), ("/metrics", "get")} >= found
+        assert {(path.split(":")[0], method) for path, method in told} <= found
+
+
+@asynchronous
+async def test_first_settings_can_be_read_and_changed_within_their_ranges() -> None:
+    async with serving() as (client, server):
+        async with client.patch("/api/settings", json={"strength": 0.2}) as response:
+            assert (await response.json())["settings"]["strength"] == 0.2
+        async with client.patch("/api/settings", json={"strength": 7}) as response:
+            assert response.status == 400
+            assert "strength" in await detail(response)
+        assert server.options.settings.strength == 0.2
+
+
+def test_first_settings_beyond_the_limits_are_refused_at_once() -> None:
+    options = ServerOptions(settings=FilterSettings(size=2048))
+    with pytest.raises(SettingsError, match="at most 1024"):
+        create_app(ShadeModel(), options)
+
+
+@asynchronous
+async def test_metrics_are_prometheus_text() -> None:
+    async with serving() as (client, _), client.get("/metrics") as response:
+        text = await response.text()
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert 'turbolens_sessions{kind="browser"} 0' in text
+        for line in text.splitlines():
+            assert line.startswith("# ") or len(line.split(" ")) == 2
+
+
+@asynchronous
+async def test_it_can_be_mounted_into_another_application() -> None:
+    outer = web.Application()
+    outer.add_subapp("/filter/", create_app(ShadeModel(), make_filter=new_shade))
+    async with TestClient(TestServer(outer)) as client:
+        assert (await client.get("/filter/")).status == 200
+        assert (await client.get("/filter/api/status")).status == 200
+        assert (await client.get("/api/status")).status == 404
+
+
+@asynchronous
+async def test_every_look_has_a_thumbnail_and_no_other_number_does() -> None:
+    async with serving() as (client, server):
+        looks = await (await client.get("/api/looks")).json()
+        assert len(looks["thumbnails"]) == len(looks["looks"]) == 2
+        for place in looks["thumbnails"] * 2:
+            async with client.get(f"/{place}") as response:
+                assert response.content_type == "image/jpeg"
+                with av.open(io.BytesIO(await response.read()), "r") as picture:
+                    frame = next(picture.decode(video=0))
+                assert (frame.width, frame.height) == (256, 192)
+        assert server.batcher.sizes == {1: 2}  # made once
+        for number in ("2", "9999", "99999", "-1", "x"):
+            assert (await client.get(f"/api/looks/{number}.jpg")).status == 404
+
+
+def test_json_answers_are_kept_by_nobody() -> None:
+    assert as_json({}).headers["Cache-Control"] == "no-store"
+    assert json.loads(as_json({"a": 1}).text or "") == {"a": 1}
+
+
+class Slow(Shade):
+    """A filter for which every size but the smallest is too slow to be live."""
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        if self.settings.size != 256:
+            time.sleep(0.2)
+        return super().__call__(frame)
+
+
+class LargeModel(ShadeModel):
+    native_size = 512
+
+
+@pytest.mark.parametrize(("asked", "size"), [(None, 256), (512, None)])
+@asynchronous
+async def test_a_slow_machine_gets_a_smaller_working_picture(
+    asked: int | None, size: int | None
+) -> None:
+    settings = FilterSettings(size=asked)
+    async with serving(
+        model=LargeModel(), make_filter=lambda model, settings: Slow(settings), settings=settings
+    ) as (_, server):
+        assert server.slot.live_size == size
+
+
+@asynchronous
+async def test_sessions_of_a_model_that_needs_two_steps_begin_with_two() -> None:
+    model = ShadeModel()
+    model.steps = (2, 4)
+    async with serving(model=model) as (client, _):
+        await client.patch("/api/settings", json={"strength": 0.2})
+        assert (await (await client.get("/api/settings")).json())["settings"]["steps"] == 2
+        await client.patch("/api/settings", json={"steps": 1})
+        assert (await (await client.get("/api/settings")).json())["settings"]["steps"] == 1
+
+
+@asynchronous
+async def test_the_live_size_is_for_those_who_asked_for_none() -> None:
+    async with serving() as (client, server):
+        server.slot.live_size = 320
+        assert (await (await client.get("/api/settings")).json())["settings"]["size"] == 320
+        assert server.new_settings({}).size == 320
+        assert server.new_settings({"size": 512}).size == 512
+        await client.patch("/api/settings", json={"size": 448})
+        assert server.new_settings({}).size == 448

@@ -1,0 +1,302 @@
+"""Browser sessions with real peers: pictures, dials, sound, limits, ends, and no leaks."""
+
+import asyncio
+
+import av
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from tests.pipelines.webrtc.conftest import (
+    Peer,
+    Shade,
+    ShadeModel,
+    asynchronous,
+    browser,
+    detail,
+    new_shade,
+    post_offer,
+    serving,
+    until,
+)
+from turbolens.filter import FilterSettings, TurboModel
+from turbolens.pipelines.webrtc import Limits, ServerOptions, create_app
+from turbolens.pipelines.webrtc.server.serving import SERVER
+
+CAMERA = 200  # the luma that peers send
+
+
+@asynchronous
+async def test_a_browser_gets_its_picture_back_filtered_and_a_dial_moves_it() -> None:
+    async with serving() as (client, _), browser(client, settings={"strength": 0.5}) as peer:
+        await peer.sees(CAMERA * 0.5)
+        assert (peer.frames[-1].width, peer.frames[-1].height) == (64, 64)
+        answer = await peer.ask("set", strength=0.2)
+        assert answer["result"]["settings"]["strength"] == 0.2
+        await peer.sees(CAMERA * 0.8)
+
+
+@asynchronous
+async def test_the_state_tells_who_one_is_what_the_model_knows_and_what_is_allowed() -> None:
+    async with serving() as (client, server), browser(client, name="mine") as peer:
+        event = peer.event("state")
+        assert event is not None
+        state = event["data"]
+        (session,) = server.sessions
+        assert state["session"]["id"] == session.id
+        assert (state["session"]["kind"], state["session"]["name"]) == ("browser", "mine")
+        assert state["model"]["looks"] == ["dark", "bright"]
+        assert state["limits"]["message_bytes"] == 16384
+        assert state["settings"] == FilterSettings().model_dump(mode="json")
+
+
+@asynchronous
+async def test_statistics_tell_frames_latency_and_bits() -> None:
+    async with serving() as (client, _), browser(client) as peer:
+        await peer.ask("subscribe", interval_ms=200)
+        await until(
+            lambda: (
+                (event := peer.event("statistics"))
+                and event["data"]["delivered_fps"] > 1
+                and event["data"]["received_kbits"] > 0
+                and event["data"]["sent_kbits"] > 0
+            ),
+            "statistics of a running session",
+        )
+        event = peer.event("statistics")
+        assert event is not None
+        assert event["data"]["latency_ms"] > 0
+        assert (event["data"]["width"], event["data"]["height"]) == (64, 64)
+
+
+@asynchronous
+async def test_a_script_can_do_by_http_what_the_page_does_by_channel() -> None:
+    async with serving() as (client, _), browser(client) as peer:
+        listed = await (await client.get("/api/sessions")).json()
+        place = f"/api/sessions/{listed['sessions'][0]['session']['id']}"
+        async with client.patch(f"{place}/settings", json={"strength": 0.9}) as response:
+            assert (await response.json())["settings"]["strength"] == 0.9
+        await until(lambda: peer.event("settings"), "word of the change")
+        await peer.sees(CAMERA * 0.1)
+        async with client.patch(f"{place}/settings", json={"strength": 2}) as response:
+            assert response.status == 400
+        assert (await client.post(f"{place}/reset")).status == 200
+        assert (await (await client.get(f"{place}/settings")).json())["settings"]["strength"] == 0.9
+        assert (await (await client.get(place)).json())["session"]["state"] == "connected"
+        assert (await client.delete(place)).status == 200
+        await until(lambda: peer.event("closing"), "word of the end")
+        assert (await client.get(place)).status == 404
+
+
+@asynchronous
+async def test_sound_comes_back_beside_the_picture() -> None:
+    async with serving() as (client, _), browser(client, peer=Peer(sound=True)) as peer:
+        await until(lambda: peer.sounds > 20 and peer.frames, "sound and picture")
+
+
+@asynchronous
+async def test_two_sessions_have_their_own_settings() -> None:
+    async with serving() as (client, server):
+        async with (
+            browser(client, settings={"strength": 0.2}) as one,
+            browser(client, settings={"strength": 0.7}) as two,
+        ):
+            await asyncio.gather(one.sees(CAMERA * 0.8), two.sees(CAMERA * 0.3))
+            await one.ask("set", strength=0.5)
+            await one.sees(CAMERA * 0.5)
+            await two.sees(CAMERA * 0.3)
+            assert len(server.sessions) == 2
+        await until(lambda: len(server.sessions) == 0, "the end of both")
+
+
+@asynchronous
+async def test_a_picture_may_change_its_size_while_it_runs() -> None:
+    async with serving() as (client, _), browser(client) as peer:
+        await until(lambda: peer.frames)
+        peer.camera.size = (96, 48)
+        await until(lambda: (peer.frames[-1].width, peer.frames[-1].height) == (96, 48))
+
+
+@asynchronous
+async def test_a_frame_that_is_too_large_ends_the_session_in_words() -> None:
+    limits = Limits(frame_pixels=100 * 100)
+    async with serving(limits=limits) as (client, server), browser(client) as peer:
+        await until(lambda: peer.frames)
+        peer.camera.size = (128, 96)
+        event = await until(lambda: peer.event("closing"), "the end")
+        assert "at most 10,000 pixels" in event["data"]["reason"]
+        assert len(server.sessions) == 0
+
+
+@asynchronous
+async def test_a_filter_that_fails_ends_its_session_and_no_other() -> None:
+    class Broken(Shade):
+        def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+            if self.settings.strength == 1:
+                raise ZeroDivisionError("a secret of the inside")
+            return super().__call__(frame)
+
+    async with (
+        serving(make_filter=lambda model, settings: Broken(settings)) as (client, _),
+        browser(client) as one,
+        browser(client) as two,
+    ):
+        await one.ask("set", strength=1)
+        event = await until(lambda: one.event("closing"), "the end")
+        assert "secret" not in event["data"]["reason"]
+        await two.ask("set", strength=0.5)
+        await two.sees(CAMERA * 0.5)
+
+
+@asynchronous
+async def test_a_full_server_says_so_and_has_room_again_later() -> None:
+    async with serving(limits=Limits(sessions=1)) as (client, server):
+        extra = Peer()
+        offer = await extra.offer()
+        async with browser(client):
+            response = await client.post("/api/sessions", json={"sdp": offer})
+            assert response.status == 503
+            assert "full" in await detail(response)
+            assert response.headers["Retry-After"]
+        await until(lambda: len(server.sessions) == 0)
+        assert await post_offer(client, offer)
+        await extra.close()
+
+
+@asynchronous
+async def test_a_name_that_is_taken_is_409() -> None:
+    async with serving() as (client, _), browser(client, name="mine"):
+        extra = Peer()
+        body = {"sdp": await extra.offer(), "name": "mine"}
+        async with client.post("/api/sessions", json=body) as response:
+            assert response.status == 409
+            assert "another name" in await detail(response)
+        await extra.close()
+
+
+@asynchronous
+async def test_who_never_connects_is_forgotten() -> None:
+    async with serving(limits=Limits(connect_seconds=0.3)) as (client, server):
+        peer = Peer()
+        await post_offer(client, await peer.offer())
+        assert len(server.sessions) == 1
+        await until(lambda: len(server.sessions) == 0, "the end")
+        await peer.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(idle_seconds=0.5), "no picture for 0.5 s"),
+        (Limits(total_seconds=0.5), "the time of a session is over (0.5 s)"),
+    ],
+)
+@asynchronous
+async def test_idle_and_total_time_have_an_end(limits: Limits, reason: str) -> None:
+    peer = Peer()
+    if "picture" in reason:
+        peer.camera.stop()
+    async with serving(limits=limits) as (client, _), browser(client, peer=peer):
+        event = await until(lambda: peer.event("closing"), "the end")
+        assert event["data"]["reason"] == reason
+
+
+@asynchronous
+async def test_a_flood_of_messages_ends_the_session() -> None:
+    limits = Limits(messages_per_second=1, message_burst=5, refused_messages=50)
+    async with serving(limits=limits) as (client, server), browser(client) as peer:
+        for _ in range(100):
+            peer.channel.send('{"v": 1, "id": 1, "op": "ping"}')
+        await until(lambda: len(server.sessions) == 0, "the end")
+        answers = [each for each in peer.messages if "ok" in each]
+        assert len(answers) <= 7
+
+
+@asynchronous
+async def test_only_one_control_channel_and_no_other_label_is_taken() -> None:
+    async with serving() as (client, _), browser(client) as peer:
+        second, other = peer.pc.createDataChannel("control"), peer.pc.createDataChannel("chat")
+        await until(lambda: second.readyState == other.readyState == "closed", "refusal")
+        assert (await peer.ask("ping"))["ok"]
+
+
+@asynchronous
+async def test_shutdown_tells_every_peer_and_closes_it() -> None:
+    app = create_app(ShadeModel(), make_filter=new_shade)
+    client = TestClient(TestServer(app))
+    await client.start_server()
+    await until(lambda: app[SERVER].slot.state == "ready")
+    async with browser(client) as one, browser(client) as two:
+        await client.close()
+        for peer in (one, two):
+            event = peer.event("closing")
+            assert event is not None
+            assert event["data"]["reason"] == "the server shuts down"
+            await until(lambda peer=peer: peer.pc.connectionState == "closed")  # type: ignore[misc]
+
+
+@asynchronous
+async def test_a_range_of_ports_that_is_used_up_is_told() -> None:
+    one, two = Peer(), Peer()
+    async with serving(udp_ports=(46110, 46110)) as (client, server):
+        await post_offer(client, await one.offer())
+        async with client.post("/api/sessions", json={"sdp": await two.offer()}) as response:
+            assert response.status == 503
+            assert "no UDP port is free" in await detail(response)
+        assert len(server.sessions) == 1
+    await one.close()
+    await two.close()
+
+
+@asynchronous
+async def test_udp_ports_come_from_the_range() -> None:
+    async with serving(udp_ports=(46100, 46103)) as (client, _):
+        peer = Peer()
+        answer = await post_offer(client, await peer.offer())
+        lines = [line for line in answer["sdp"].splitlines() if line.startswith("a=candidate")]
+        ports = {int(line.split()[5]) for line in lines}
+        assert ports
+        assert ports <= set(range(46100, 46104))
+        await peer.close()
+
+
+@asynchronous
+async def test_the_preferred_codec_is_the_first_of_the_answer() -> None:
+    for codec, name in (("vp8", "VP8"), ("h264", "H264")):
+        async with serving(codec=codec) as (client, _), browser(client) as peer:
+            answer = peer.pc.remoteDescription.sdp
+            first = next(line for line in answer.splitlines() if line.startswith("a=rtpmap"))
+            assert name in first
+            assert "x-google-start-bitrate=2500" in answer
+            await until(lambda peer=peer: peer.frames)  # type: ignore[misc]
+
+
+@asynchronous
+async def test_only_given_servers_are_asked_for_candidates() -> None:
+    async with serving() as (client, _), browser(client) as peer:
+        answer = peer.pc.remoteDescription.sdp
+        assert "typ host" in answer
+        assert "srflx" not in answer
+
+
+def bluest(peer: Peer) -> float:
+    """How much more blue than red the last picture is, in levels."""
+    blue, _, red = peer.frames[-1].to_ndarray(format="bgr24").mean(axis=(0, 1))
+    return float(blue - red)
+
+
+def test_the_embedded_model_gives_two_sessions_two_looks() -> None:
+    model = TurboModel.load("embedded")
+    settings = FilterSettings(prompt="blueprint", strength=1.0, size=64)
+
+    @asynchronous
+    async def sessions() -> None:
+        app = create_app(lambda: model, ServerOptions(settings=settings))
+        async with TestClient(TestServer(app)) as client:
+            await until(lambda: app[SERVER].slot.state == "ready", "the model")
+            async with browser(client) as one, browser(client) as two:
+                await until(lambda: one.frames and two.frames, "pictures of both")
+                assert (await one.ask("set", prompt="thermal"))["ok"]
+                await until(lambda: bluest(one) < bluest(two) - 20, "another look in one of them")
+                assert bluest(two) > 20  # white on blue paper
+
+    sessions()

@@ -11,10 +11,10 @@ import av
 
 from turbolens.filter.errors import ModelError, SettingsError
 from turbolens.pipelines.base import Notify, PictureFilter
+from turbolens.pipelines.latest_slot import LatestSlot
 from turbolens.pipelines.statistics import Tally
 
 from .capture import Captured
-from .latest import Latest
 from .pacing import back_off, is_due
 
 Reload: TypeAlias = Callable[[], PictureFilter]
@@ -46,8 +46,8 @@ class LiveFilter:
     def __init__(
         self,
         frame_filter: PictureFilter,
-        captured: Latest[Captured],
-        filtered: Latest[Picture],
+        captured: LatestSlot[Captured],
+        filtered: LatestSlot[Picture],
         *,
         tally: Tally,
         stop: Event,

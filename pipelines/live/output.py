@@ -7,11 +7,11 @@ from time import monotonic
 import av
 
 from turbolens.pipelines.base import Notify
+from turbolens.pipelines.latest_slot import LatestSlot
 from turbolens.pipelines.statistics import Tally
 
 from .capture import Captured, LiveCapture
 from .filtering import POLL, LiveFilter, Picture
-from .latest import Latest
 from .pacing import Choice, OnStall, Window, instead
 from .reprojection import LATE, LiveReprojection, moving_seconds
 from .sinks import LiveSinks
@@ -29,7 +29,7 @@ class LiveOutput:
 
     def __init__(  # noqa: PLR0913
         self,
-        filtered: Latest[Picture],
+        filtered: LatestSlot[Picture],
         sinks: LiveSinks,
         *,
         capture: LiveCapture,

@@ -20,12 +20,12 @@ from turbolens.pipelines.base import (
     rate_of,
 )
 from turbolens.pipelines.interrupts import DeferredInterrupts
+from turbolens.pipelines.latest_slot import LatestSlot
 from turbolens.pipelines.statistics import Stats, Tally
 from turbolens.pipelines.video.job import FilterJob, Progress, VideoOptions
 
 from .capture import Captured, LiveCapture
 from .filtering import POLL, LiveFilter, Picture, Reload
-from .latest import Latest
 from .output import LiveOutput
 from .pacing import OnStall
 from .sinks import LiveSinks
@@ -96,8 +96,8 @@ class LiveRun:
         stop: Event,
     ) -> None:
         self._source, self._stop, self._options = source, stop, options
-        self._captured: Latest[Captured] = Latest()
-        self._filtered: Latest[Picture] = Latest()
+        self._captured: LatestSlot[Captured] = LatestSlot()
+        self._filtered: LatestSlot[Picture] = LatestSlot()
         self._tally = tally = Tally(monotonic())
         self._sinks = LiveSinks(sinks, tally=tally, notify=notify)
         self._capture = LiveCapture(source, self._captured, tally=tally, stop=stop, notify=notify)

@@ -8,8 +8,8 @@ from threading import Thread
 import av
 
 from turbolens.filter.errors import MediaError
+from turbolens.pipelines.latest_slot import LatestSlot
 from turbolens.pipelines.letterbox import Fitter, packed_bytes
-from turbolens.pipelines.live.latest import Latest
 
 PATIENCE = 3.0  # seconds for the window to close
 
@@ -31,7 +31,7 @@ class Preview:
                 " (sudo apt install ffmpeg · brew install ffmpeg · winget install ffmpeg)"
             )
         self._program, self._title = program, title
-        self._slot: Latest[av.VideoFrame] = Latest()
+        self._slot: LatestSlot[av.VideoFrame] = LatestSlot()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = Thread(target=self._show, name="preview", daemon=True)
 

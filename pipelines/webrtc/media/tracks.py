@@ -13,11 +13,11 @@ from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FrameError, UnavailableError
 from turbolens.pipelines.base import PictureFilter, Reprojecting
+from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
 from turbolens.pipelines.live.reprojection import moving_seconds
 from turbolens.pipelines.webrtc.meter import Clock, Rate, Smoothed
 
 from .batching import FrameBatcher
-from .mailbox import Closed, Mailbox
 
 FLUENT_FPS = 20.0  # a filter that gives as many needs no reprojected pictures between its own
 logger = logging.getLogger(__name__)
@@ -83,9 +83,9 @@ class FilteredTrack(MediaStreamTrack):
         self._own_batcher = batcher is None
         self._batcher = batcher or FrameBatcher()
         self._max_pixels = max_pixels
-        self._arrived: Mailbox[Arrival] = Mailbox()
-        self._between: Mailbox[Arrival] = Mailbox()
-        self._outgoing: Mailbox[tuple[Arrival, av.VideoFrame]] = Mailbox()
+        self._arrived: AsyncLatestSlot[Arrival] = AsyncLatestSlot()
+        self._between: AsyncLatestSlot[Arrival] = AsyncLatestSlot()
+        self._outgoing: AsyncLatestSlot[tuple[Arrival, av.VideoFrame]] = AsyncLatestSlot()
         self._received, self._delivered = Rate(clock), Rate(clock)
         self._filtered = Rate(clock)
         self._latency, self._filter_time = Smoothed(), Smoothed()
@@ -138,9 +138,9 @@ class FilteredTrack(MediaStreamTrack):
     def stop(self) -> None:
         """Filter nothing more. The source is drained on, until it ends."""
         super().stop()
-        for mailbox in (self._arrived, self._between, self._outgoing):
-            mailbox.close()
-            mailbox.clear()
+        for slot in (self._arrived, self._between, self._outgoing):
+            slot.close()
+            slot.clear()
 
     async def _drain(self) -> None:
         with suppress(MediaStreamError):
@@ -160,7 +160,7 @@ class FilteredTrack(MediaStreamTrack):
         try:
             with self._batcher.stream():
                 while True:
-                    await self._outgoing.room()
+                    await self._outgoing.wait_empty()
                     arrival = await self._arrived.take()
                     filtered = await self._filter_one(arrival.frame)
                     self._filtered.count()

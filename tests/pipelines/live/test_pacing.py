@@ -1,44 +1,13 @@
-"""When frames are shown: the one-slot hand-over and the pure functions of times."""
+"""When frames are shown: pure functions of times."""
 
 from itertools import pairwise
-from threading import Thread
 
 import pytest
 
-from turbolens.pipelines.live.latest import Latest
 from turbolens.pipelines.live.pacing import OnStall, Window, back_off, instead, is_due
 from turbolens.pipelines.live.slate import slate
 
 PERIOD = 1 / 30
-
-
-def test_the_newest_item_wins_and_the_overwritten_are_counted() -> None:
-    slot: Latest[int] = Latest()
-    for item in range(5):
-        slot.put(item)
-    assert (slot.take(), slot.dropped) == (4, 4)
-    assert slot.take(timeout=0) is None
-
-
-def test_a_closed_slot_gives_what_is_left_then_its_error() -> None:
-    slot: Latest[int] = Latest()
-    slot.put(1)
-    slot.close(ValueError("of the sender"))
-    slot.close()
-    slot.put(2)
-    assert (slot.ended, slot.take()) == (False, 1)
-    with pytest.raises(ValueError, match="of the sender"):
-        slot.take()
-
-
-def test_closing_wakes_a_receiver_that_waits() -> None:
-    slot: Latest[int] = Latest()
-    got: list[int | None] = []
-    receiver = Thread(target=lambda: got.append(slot.take()))
-    receiver.start()
-    slot.close()
-    receiver.join(20)
-    assert (got, slot.ended) == ([None], True)
 
 
 def sent_times(arrivals: list[float], seconds: float) -> list[tuple[float, bool]]:

@@ -11,7 +11,6 @@ from aiortc.mediastreams import MediaStreamError
 
 from tests.pipelines.webrtc.conftest import CLOCK, Shade, asynchronous, flat, luma_of, until
 from turbolens.pipelines.webrtc import DelayedTrack, FilteredTrack, Relay
-from turbolens.pipelines.webrtc.media.mailbox import Closed, Mailbox
 from turbolens.pipelines.webrtc.media.moving import PictureMover
 
 
@@ -369,18 +368,3 @@ async def test_a_relay_without_viewers_leaves_its_source_alone() -> None:
     await asyncio.sleep(0)
     assert source.queue.qsize() == 1
     relay.stop()
-
-
-@asynchronous
-async def test_a_mailbox_gives_what_is_in_it_after_its_end_and_takes_nothing_more() -> None:
-    box: Mailbox[int] = Mailbox(2)
-    for number in (1, 2, 3):
-        box.put(number)
-    box.close()
-    box.put(4)
-    assert [await box.take(), await box.take()] == [2, 3]
-    assert box.dropped == 1
-    with pytest.raises(Closed):
-        await box.take()
-    with pytest.raises(Closed):
-        await box.room()

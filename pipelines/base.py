@@ -94,7 +94,7 @@ class Reopenable(Protocol):
 
 
 @runtime_checkable
-class Reprojecting(Protocol):
+class SupportsReproject(Protocol):
     """A frame filter that can move its last picture along with the camera, without filtering."""
 
     def reproject(self, frame: av.VideoFrame) -> av.VideoFrame | None:

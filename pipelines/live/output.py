@@ -8,12 +8,13 @@ import av
 
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.latest_slot import LatestSlot
+from turbolens.pipelines.reprojection import LATE, reprojection_seconds
 from turbolens.pipelines.statistics import Tally
 
 from .capture import Captured, LiveCapture
 from .filtering import POLL, LiveFilter, Picture
 from .pacing import Choice, OnStall, Window, instead
-from .reprojection import LATE, LiveReprojection, moving_seconds
+from .reprojection import LiveReprojection
 from .sinks import LiveSinks
 from .slate import slate
 
@@ -86,11 +87,11 @@ class LiveOutput:
 
     def _send_fresh(self, picture: Picture) -> None:
         began, captured_at = monotonic(), picture.captured_at
-        frame, turns_back = picture.frame, self._reprojection.shows_later_than(captured_at)
-        self._reprojection.forget()
+        frame, turns_back = picture.frame, self._reprojection.is_newer_than(captured_at)
+        self._reprojection.clear()
         newest = self._capture.newest
-        if turns_back and newest is not None and self._reprojection.move(newest):
-            frame, captured_at = self._reprojection.moved or frame, newest.at
+        if turns_back and newest is not None and self._reprojection.update(newest):
+            frame, captured_at = self._reprojection.frame or frame, newest.at
             self._tally.count("reprojected")
         self._sinks.write(frame)
         now = monotonic()
@@ -109,10 +110,10 @@ class LiveOutput:
         choice = instead(
             shown_age=None if self._shown is None else now - self._shown_at,
             camera_age=None if newest is None else now - newest.at,
-            moving=0.0 if self._filtering.failing else moving_seconds(self._filtering.usual),
+            moving=0.0 if self._filtering.failing else reprojection_seconds(self._filtering.usual),
             deadline=max(self._deadline, usual), on_stall=self._on_stall,
         )  # fmt: skip
-        if choice == "moved" and not self._reprojection.move(newest):
+        if choice == "moved" and not self._reprojection.update(newest):
             choice = "again"
         self._note_stall(choice)
         self._sinks.write(self._picture_for(choice, newest))
@@ -123,7 +124,7 @@ class LiveOutput:
         if choice == "camera" and newest is not None:
             return newest.frame
         if choice in ("moved", "again") and self._shown is not None:
-            return self._reprojection.moved or self._shown.frame
+            return self._reprojection.frame or self._shown.frame
         return self._slate_like(newest)
 
     def _slate_like(self, newest: Captured | None) -> av.VideoFrame:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import av
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.base import AdjustableFilter, Notify, Reprojecting
+from turbolens.pipelines.base import AdjustableFilter, Notify, SupportsReproject
 from turbolens.pipelines.live.working_size import SizeSearch
 
 Load: TypeAlias = Callable[[FilterSettings], AdjustableFilter]
@@ -98,10 +98,11 @@ class WebcamFilter:
         return styled
 
     def reproject(self, frame: av.VideoFrame) -> av.VideoFrame | None:
-        """The last picture as it would look in this frame, where the model's filter can do that."""
-        if self.frozen or not self._settings.enabled or not isinstance(self._inner, Reprojecting):
+        """The last result as it would look in this frame. `None` if the filter cannot do that."""
+        inner = self._inner
+        if self.frozen or not self._settings.enabled or not isinstance(inner, SupportsReproject):
             return None
-        return self._inner.reproject(frame)
+        return inner.reproject(frame)
 
     def _loaded(self) -> AdjustableFilter:
         """The filter itself. Loading takes seconds, in which settings may change."""

@@ -12,9 +12,9 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FrameError, UnavailableError
-from turbolens.pipelines.base import PictureFilter, Reprojecting
+from turbolens.pipelines.base import PictureFilter, SupportsReproject
 from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
-from turbolens.pipelines.live.reprojection import moving_seconds
+from turbolens.pipelines.reprojection import reprojection_seconds
 from turbolens.pipelines.webrtc.meter import Clock, Rate, Smoothed
 
 from .batching import FrameBatcher
@@ -97,7 +97,7 @@ class FilteredTrack(MediaStreamTrack):
         self._tasks: list[Task[None]] = [
             loop.create_task(self._drain()), loop.create_task(self._filter_frames())
         ]  # fmt: skip
-        if isinstance(frame_filter, Reprojecting):
+        if isinstance(frame_filter, SupportsReproject):
             self._tasks.append(loop.create_task(self._move_along(frame_filter)))
 
     @property
@@ -191,26 +191,26 @@ class FilteredTrack(MediaStreamTrack):
         self._filter_time.add(self._clock() - began)
         return filtered
 
-    async def _move_along(self, frame_filter: Reprojecting) -> None:
+    async def _move_along(self, frame_filter: SupportsReproject) -> None:
         """The last result, where newer frames are."""
-        mover = self._batcher.mover
+        worker = self._batcher.reprojection
         with suppress(Closed):
             while True:
                 arrival = await self._between.take()
                 usual = float(self._filter_time)
-                if not (self._needs_more(usual) and mover.worthwhile(usual)):
+                if not (self._needs_more(usual) and worker.worthwhile(usual)):
                     continue
-                async with mover.turn():
+                async with worker.turn():
                     if len(self._between):
                         arrival = await self._between.take()  # has come meanwhile
-                    moved = await mover.move(frame_filter, arrival.frame)
+                    moved = await worker.reproject(frame_filter, arrival.frame)
                 if moved is not None and self._show(arrival, moved):
                     self._reprojected += 1
 
     def _needs_more(self, usual: float) -> bool:
         """Whether a filter of `usual` seconds gives pictures, but too few of them."""
         wanted = min(FLUENT_FPS, float(self._received))
-        late = self._clock() - self._fresh_at > moving_seconds(usual)
+        late = self._clock() - self._fresh_at > reprojection_seconds(usual)
         return usual * wanted > 1.0 and not late and not len(self._outgoing)
 
     def _show(self, arrival: Arrival, picture: av.VideoFrame) -> bool:

@@ -170,7 +170,7 @@ def test_what_is_shown_never_goes_back_in_time() -> None:
 def test_moving_that_would_slow_the_output_down_is_left_after_one_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("turbolens.pipelines.live.reprojection.TRY_AGAIN", 1000.0)
+    monkeypatch.setattr("turbolens.pipelines.reprojection.RETRY_AFTER", 1000.0)
     pause, stop, moved, screen = Event(), Event(), list[int](), Awaited(rate=100)
 
     class Costly:

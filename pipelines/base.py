@@ -10,9 +10,8 @@ from av.stream import Stream
 
 from turbolens.filter import FilterSettings
 
-Frame: TypeAlias = av.VideoFrame
-Item: TypeAlias = "av.VideoFrame | av.Packet[Any]"
-PictureFilter: TypeAlias = Callable[[av.VideoFrame], av.VideoFrame]
+FrameOrPacket: TypeAlias = "av.VideoFrame | av.Packet[Any]"
+FilterCallable: TypeAlias = Callable[[av.VideoFrame], av.VideoFrame]
 Notify: TypeAlias = Callable[[str], None]
 
 
@@ -147,7 +146,7 @@ class Reader(Protocol):
         """How many pieces could not be decoded so far."""
         ...
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[FrameOrPacket]:
         """Frames with pts, and packets of the other streams."""
         ...
 
@@ -159,7 +158,7 @@ class Reader(Protocol):
 class Writer(Protocol):
     """Takes frames and packets and makes a file, which exists only once it is whole."""
 
-    def write(self, item: Item) -> None:
+    def write(self, item: FrameOrPacket) -> None:
         """Encode a frame, or store a packet of another stream."""
         ...
 

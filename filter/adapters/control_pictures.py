@@ -38,11 +38,6 @@ class ControlPictures:
         self.changed = False
         """Whether the picture beside the last frame was another than the one before it."""
 
-    @property
-    def is_on(self) -> bool:
-        """Whether there is a control."""
-        return self._canny is not None or self._beside is not None
-
     def beside(self, frame: Any, geometry: Geometry) -> torch.Tensor | None:
         """The picture that came with this frame, (height, width, 3) uint8 of the working picture.
 

@@ -10,14 +10,14 @@ from typing import TypeAlias
 import av
 
 from turbolens.filter.errors import ModelError, SettingsError
-from turbolens.pipelines.base import Notify, PictureFilter
+from turbolens.pipelines.base import FilterCallable, Notify
 from turbolens.pipelines.latest_slot import LatestSlot
 from turbolens.pipelines.statistics import Tally
 
 from .capture import Captured
 from .pacing import back_off, is_due
 
-Reload: TypeAlias = Callable[[], PictureFilter]
+Reload: TypeAlias = Callable[[], FilterCallable]
 
 USUAL = 0.1  # weight of the last call in the estimate of its usual time
 POLL = 0.1  # seconds: how soon a thread notices that it is to end
@@ -45,7 +45,7 @@ class LiveFilter:
 
     def __init__(
         self,
-        frame_filter: PictureFilter,
+        frame_filter: FilterCallable,
         captured: LatestSlot[Captured],
         filtered: LatestSlot[Picture],
         *,

@@ -6,7 +6,7 @@ from time import monotonic
 
 import av
 
-from turbolens.pipelines.base import PictureFilter, SupportsReproject
+from turbolens.pipelines.base import FilterCallable, SupportsReproject
 from turbolens.pipelines.reprojection import ReprojectionBudget
 
 from .capture import Captured
@@ -24,7 +24,7 @@ class LiveReprojection:
     since the last fresh one.
     """
 
-    def __init__(self, frame_filter: Callable[[], PictureFilter], period: float) -> None:
+    def __init__(self, frame_filter: Callable[[], FilterCallable], period: float) -> None:
         self._frame_filter, self._period = frame_filter, period
         self._budget = ReprojectionBudget(SHARE, weight=WEIGHT, first_weight=WEIGHT)
         self._source: Captured | None = None

@@ -9,9 +9,9 @@ from time import monotonic
 import av
 
 from turbolens.pipelines.base import (
-    Item,
+    FilterCallable,
+    FrameOrPacket,
     Notify,
-    PictureFilter,
     Reader,
     Sink,
     Source,
@@ -55,7 +55,7 @@ class RunOptions:
 
 def run(
     source: Source,
-    frame_filter: PictureFilter,
+    frame_filter: FilterCallable,
     *sinks: Sink,
     options: RunOptions | None = None,
     on_stats: OnStats | None = None,
@@ -88,7 +88,7 @@ class LiveRun:
     def __init__(
         self,
         source: Source,
-        frame_filter: PictureFilter,
+        frame_filter: FilterCallable,
         sinks: Sequence[Sink],
         options: RunOptions,
         notify: Notify,
@@ -175,7 +175,7 @@ class _SourceReader:
         self._frames = iter(self._source)
         return self
 
-    def __next__(self) -> Item:
+    def __next__(self) -> FrameOrPacket:
         if self._stop.is_set():
             raise StopIteration
         return next(self._frames)
@@ -191,7 +191,7 @@ class _SinksWriter:
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks
 
-    def write(self, item: Item) -> None:
+    def write(self, item: FrameOrPacket) -> None:
         """The frame to every sink."""
         assert isinstance(item, av.VideoFrame)  # noqa: S101 - a source gives nothing else
         for sink in self._sinks:
@@ -208,7 +208,7 @@ class _SinksWriter:
 
 
 def _run_every_frame(
-    source: Source, frame_filter: PictureFilter, sinks: Sequence[Sink], on_stats: OnStats | None,
+    source: Source, frame_filter: FilterCallable, sinks: Sequence[Sink], on_stats: OnStats | None,
     stop: Event,
 ) -> Stats:  # fmt: skip
     def tell(progress: Progress) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
-from turbolens.pipelines.base import Item, SourceInfo
+from turbolens.pipelines.base import FrameOrPacket, SourceInfo
 
 from .test_scene import TestScene
 
@@ -22,7 +22,7 @@ class SceneReader:
         self.info = SourceInfo(name="test-scene", rate=self._rate, total_frames=frames)
         self.damaged = 0
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[FrameOrPacket]:
         for scene in self._scene:
             frame = scene.frame
             frame.duration = 1

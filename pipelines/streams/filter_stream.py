@@ -7,7 +7,7 @@ from threading import Event, Thread
 
 import av
 
-from turbolens.pipelines.base import Notify, PictureFilter, Sink, Source, rate_of
+from turbolens.pipelines.base import FilterCallable, Notify, Sink, Source, rate_of
 from turbolens.pipelines.live.filtering import Reload
 from turbolens.pipelines.live.pacing import OnStall
 from turbolens.pipelines.live.running import RunOptions, run
@@ -39,7 +39,7 @@ class StreamOptions:
 def filter_stream(
     source: Place | Source,
     target: Place | Sink,
-    frame_filter: PictureFilter,
+    frame_filter: FilterCallable,
     options: StreamOptions | None = None,
     *,
     on_stats: Callable[[Stats], None] | None = None,
@@ -112,7 +112,7 @@ def _opened(source: StreamSource, stop: Event) -> bool:
     return not stop.is_set()
 
 
-def _unmoved(frame_filter: PictureFilter) -> PictureFilter:
+def _unmoved(frame_filter: FilterCallable) -> FilterCallable:
     """The filter without `reproject`: a moved picture would come before the sound of its time."""
 
     def filtered(frame: av.VideoFrame) -> av.VideoFrame:

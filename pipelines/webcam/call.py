@@ -12,7 +12,7 @@ from turbolens.filter import MediaError, TurbolensError
 from turbolens.pipelines.base import Notify, Sink, Source
 from turbolens.pipelines.live.running import OnStats, RunOptions, run
 from turbolens.pipelines.statistics import Stats
-from turbolens.pipelines.video.recorder import Recorder, Shown
+from turbolens.pipelines.video.recorder import Recorder, RecordingSink
 
 from .control_page import ControlPage
 from .filter import WebcamFilter
@@ -58,7 +58,7 @@ class Webcam:
         self._source, self._sinks = source, list(sinks)
         self.filter = frame_filter
         self._looks, self._options, self._notify = list(looks), options, notify
-        self._shown = Shown(notify)
+        self._shown = RecordingSink(notify)
         self._stop = Event()
         self._actions = self._keys()
         if options.record is not None:

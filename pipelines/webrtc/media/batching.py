@@ -14,7 +14,7 @@ import av
 
 from turbolens.filter import UnavailableError
 from turbolens.filter.acceleration.thread_priority import step_back
-from turbolens.pipelines.base import PictureFilter
+from turbolens.pipelines.base import FilterCallable
 
 from .reprojection import ReprojectionWorker
 
@@ -40,7 +40,7 @@ class SharesModel(Protocol):
 class Job:
     """A frame to filter, and where the result goes."""
 
-    frame_filter: PictureFilter
+    frame_filter: FilterCallable
     frame: av.VideoFrame
     future: "Future[av.VideoFrame]"
     loop: AbstractEventLoop
@@ -89,7 +89,7 @@ class FrameBatcher:
             with self._changed:
                 self._streams -= 1
 
-    def submit(self, frame_filter: PictureFilter, frame: av.VideoFrame) -> "Future[av.VideoFrame]":
+    def submit(self, frame_filter: FilterCallable, frame: av.VideoFrame) -> "Future[av.VideoFrame]":
         """The filtered frame, to be awaited. Raises `UnavailableError` once closed."""
         loop = get_running_loop()
         job = Job(frame_filter, frame, loop.create_future(), loop)

@@ -12,7 +12,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FrameError, UnavailableError
-from turbolens.pipelines.base import PictureFilter, SupportsReproject
+from turbolens.pipelines.base import FilterCallable, SupportsReproject
 from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
 from turbolens.pipelines.reprojection import reprojection_seconds
 from turbolens.pipelines.webrtc.meter import Clock, Rate, Smoothed
@@ -72,7 +72,7 @@ class FilteredTrack(MediaStreamTrack):
     def __init__(
         self,
         track: MediaStreamTrack,
-        frame_filter: PictureFilter,
+        frame_filter: FilterCallable,
         *,
         batcher: FrameBatcher | None = None,
         max_pixels: int | None = None,

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .camera.camera import Camera
     from .camera.virtual_camera import VirtualCamera
-    from .live.running import RunOptions, run
+    from .live.options import RunOptions
+    from .live.running import run
     from .statistics import Stats
 
 __all__ = ["Camera", "RunOptions", "Stats", "VirtualCamera", "run"]
 
 _PLACES = {
     "Camera": "camera.camera",
-    "RunOptions": "live.running",
+    "RunOptions": "live.options",
     "Stats": "statistics",
     "VirtualCamera": "camera.virtual_camera",
     "run": "live.running",

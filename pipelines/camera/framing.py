@@ -9,7 +9,7 @@ import av.filter
 from turbolens.pipelines.base import Reopenable, Source, is_live, rate_of
 
 
-class Framed:
+class FramedSource:
     """A source whose frames are mirrored, cropped in the middle, or both.
 
     aspect: width to height of what is kept, as large as it fits; none keeps all.

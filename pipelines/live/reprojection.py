@@ -9,7 +9,7 @@ import av
 from turbolens.pipelines.base import FilterCallable, SupportsReproject
 from turbolens.pipelines.reprojection import ReprojectionBudget
 
-from .capture import Captured
+from .context import CapturedFrame
 
 SHARE = 0.5  # of a frame period; a slower reprojection would slow down the output, or the filter
 WEIGHT = 0.5  # of the latest measurement in the estimate of the cost
@@ -27,7 +27,7 @@ class LiveReprojection:
     def __init__(self, frame_filter: Callable[[], FilterCallable], period: float) -> None:
         self._frame_filter, self._period = frame_filter, period
         self._budget = ReprojectionBudget(SHARE, weight=WEIGHT, first_weight=WEIGHT)
-        self._source: Captured | None = None
+        self._source: CapturedFrame | None = None
         self.frame: av.VideoFrame | None = None
 
     @property
@@ -43,7 +43,7 @@ class LiveReprojection:
         """Forget the reprojected frame, because a fresh one was shown."""
         self._source = self.frame = None
 
-    def update(self, newest: Captured | None) -> bool:
+    def update(self, newest: CapturedFrame | None) -> bool:
         """Reproject to this camera frame. True if that gave a new `frame`."""
         frame_filter = self._frame_filter()
         if newest is None or newest is self._source:

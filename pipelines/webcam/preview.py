@@ -1,4 +1,4 @@
-"""A window that shows what is sent, by FFmpeg's player `ffplay`."""
+"""`Preview`: a window that shows the result, made by FFmpeg's player `ffplay`."""
 
 import shutil
 import subprocess
@@ -11,14 +11,14 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.latest_slot import LatestSlot
 from turbolens.pipelines.letterbox import Fitter, packed_bytes
 
-PATIENCE = 3.0  # seconds for the window to close
+CLOSE_TIMEOUT = 3.0  # seconds that the window gets to close
 
 
 class Preview:
-    """A sink that shows frames in a window; closing the window ends only the preview.
+    """A sink that shows frames in a window. Closing the window ends only the preview.
 
-    Raises `MediaError` if ffplay is not installed. The newest frame wins: a slow window holds up
-    nothing.
+    The newest frame wins, so that a slow window delays nothing. Raises `MediaError` if ffplay is
+    not installed.
     """
 
     name = "the preview"
@@ -71,11 +71,11 @@ class Preview:
             return
         process.terminate()
         try:
-            process.wait(PATIENCE)
+            process.wait(CLOSE_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        self._thread.join(PATIENCE)
+        self._thread.join(CLOSE_TIMEOUT)
         if process.stdin is not None:
-            with suppress(OSError):  # what was not shown
+            with suppress(OSError):  # flushes frames that the window no longer takes
                 process.stdin.close()

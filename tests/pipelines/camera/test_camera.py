@@ -17,7 +17,7 @@ from turbolens.filter import MediaError
 from turbolens.pipelines.camera import camera as camera_module
 from turbolens.pipelines.camera import v4l2
 from turbolens.pipelines.camera.camera import Camera, cameras, find_camera
-from turbolens.pipelines.camera.framing import Framed, cropped_size
+from turbolens.pipelines.camera.framing import FramedSource, cropped_size
 from turbolens.pipelines.camera.modes import Chosen, Wanted, choose_mode
 from turbolens.pipelines.camera.systems import CameraInfo, device_reason
 from turbolens.pipelines.camera.v4l2 import Mode
@@ -354,14 +354,14 @@ def test_a_mirror_turns_each_row_around_and_keeps_the_time() -> None:
     pixels[:, :4] = 200
     source = av.VideoFrame.from_ndarray(pixels, format="gray")
     source.pts, source.time_base = 3, Fraction(1, 30)
-    [mirrored] = Framed(_Few([source]), mirror=True)
+    [mirrored] = FramedSource(_Few([source]), mirror=True)
     assert (mirrored.to_ndarray()[:, ::-1] == pixels).all()
     assert (mirrored.pts, mirrored.time_base) == (3, Fraction(1, 30))
 
 
 def test_a_crop_keeps_the_middle_and_follows_a_change_of_size() -> None:
     frames = [numbered(0, (64, 36)), numbered(1, (32, 64))]
-    cropped = list(Framed(_Few(frames), aspect=Fraction(1)))
+    cropped = list(FramedSource(_Few(frames), aspect=Fraction(1)))
     assert [(frame.width, frame.height) for frame in cropped] == [(36, 36), (32, 32)]
     assert cropped_size(1280, 720, Fraction(4, 3)) == (960, 720)
 

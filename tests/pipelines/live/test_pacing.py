@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from turbolens.pipelines.live.pacing import OnStall, Window, back_off, instead, is_due
+from turbolens.pipelines.live.options import OnStall
+from turbolens.pipelines.live.pacing import Window, back_off, choose_stand_in, is_due
 from turbolens.pipelines.live.slate import slate
 
 PERIOD = 1 / 30
@@ -68,14 +69,14 @@ def test_after_a_pause_of_the_machine_nothing_is_made_up_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown_age", "camera_age", "on_stall", "expected"),
+    ("fresh_age", "camera_age", "on_stall", "expected"),
     [
-        (0.1, 0.01, "slate", "moved"),
-        (0.1, 0.2, "slate", "again"),
-        (0.1, None, "slate", "again"),
-        (0.7, 0.01, "slate", "again"),
+        (0.1, 0.01, "slate", "reprojected"),
+        (0.1, 0.2, "slate", "repeated"),
+        (0.1, None, "slate", "repeated"),
+        (0.7, 0.01, "slate", "repeated"),
         (3.0, 0.01, "slate", "slate"),
-        (3.0, 0.01, "last", "again"),
+        (3.0, 0.01, "last", "repeated"),
         (3.0, 0.01, "passthrough", "camera"),
         (3.0, 3.0, "passthrough", "slate"),
         (None, 0.01, "slate", "slate"),
@@ -84,10 +85,11 @@ def test_after_a_pause_of_the_machine_nothing_is_made_up_for() -> None:
     ],
 )
 def test_what_is_shown_in_place_of_a_late_frame(
-    shown_age: float | None, camera_age: float | None, on_stall: OnStall, expected: str
+    fresh_age: float | None, camera_age: float | None, on_stall: OnStall, expected: str
 ) -> None:
-    choice = instead(
-        shown_age=shown_age, camera_age=camera_age, moving=0.5, deadline=2.0, on_stall=on_stall
+    choice = choose_stand_in(
+        fresh_age=fresh_age, camera_age=camera_age, reproject_for=0.5, deadline=2.0,
+        on_stall=on_stall,
     )  # fmt: skip
     assert choice == expected
 

@@ -12,7 +12,8 @@ import av
 import pytest
 
 from turbolens.filter import FrameError, MediaError
-from turbolens.pipelines.live.running import RunOptions, run
+from turbolens.pipelines.live.options import RunOptions
+from turbolens.pipelines.live.running import run
 from turbolens.pipelines.statistics import Stats, Tally
 
 from .live_parts import WAIT, Camera, FragileScreen, Screen, Unreliable, lighter, numbered

@@ -22,25 +22,21 @@ from tests.pipelines.conftest import started, times_of
 from tests.pipelines.live.live_parts import WAIT, Camera, Screen, lighter, numbered
 from turbolens.filter import FilterSettings, MediaError, SettingsError
 from turbolens.pipelines.cli.live_status import LiveReporter, status_line
-from turbolens.pipelines.live.running import RunOptions
+from turbolens.pipelines.live.devices import Devices
+from turbolens.pipelines.live.options import RunOptions
 from turbolens.pipelines.live.slate import slate
 from turbolens.pipelines.live.working_size import HEADROOM, LEAST_FPS, MEASURED, SIZES, SizeSearch
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.video.recorder import Recorder, RecordingSink
-from turbolens.pipelines.webcam.call import CallOptions, Webcam
+from turbolens.pipelines.webcam.call import Webcam
 from turbolens.pipelines.webcam.control_page import ControlPage
 from turbolens.pipelines.webcam.filter import WebcamFilter
 from turbolens.pipelines.webcam.keys import Keys
 from turbolens.pipelines.webcam.metrics import MetricsServer
+from turbolens.pipelines.webcam.options import CallOptions, WebcamOptions
 from turbolens.pipelines.webcam.presets import free_name, load_preset, presets_file, save_preset
 from turbolens.pipelines.webcam.preview import Preview
-from turbolens.pipelines.webcam.setup import (
-    Choices,
-    looks_of,
-    open_sinks,
-    open_source,
-    prepared_call,
-)
+from turbolens.pipelines.webcam.setup import load_looks, open_devices, prepare_call
 
 __all__ = ["turbolens"]  # the fixture that calls the command
 
@@ -83,10 +79,9 @@ def test_the_test_scene_is_shown_on_the_virtual_camera(
 def test_the_slate_is_shown_until_the_embedded_model_filters(
     backend: type[KeepingBackend],
 ) -> None:
-    choices = Choices(camera="test-scene", size=(64, 36))
-    source = open_source(choices)
-    sinks = open_sinks(choices, source, lambda _: None)
-    call = prepared_call(choices, FilterSettings(prompt="noir"), source, sinks, lambda _: None)
+    options = WebcamOptions(camera="test-scene", size=(64, 36))
+    devices = open_devices(options, lambda _: None)
+    call = prepare_call(options, FilterSettings(prompt="noir"), devices, notify=lambda _: None)
     done = call.run(lambda stats: call.press("q") if stats.filtered > 3 else None)
     assert done.failures == 0
     assert done.stalled > 0  # the slate, while the model was loading
@@ -203,8 +198,8 @@ def call_with(
 ) -> tuple[Webcam, list[str]]:
     notices: list[str] = []
     webcam = Webcam(
-        source or Camera(5), WebcamFilter(Look, FilterSettings()), [sink or Screen()],
-        looks=LOOKS, options=CallOptions(RunOptions(), folder=tmp_path), notify=notices.append,
+        Devices(source or Camera(5), [sink or Screen()]), WebcamFilter(Look, FilterSettings()),
+        CallOptions(RunOptions(), folder=tmp_path), looks=LOOKS, notify=notices.append,
     )  # fmt: skip
     return webcam, notices
 
@@ -430,7 +425,7 @@ def test_the_size_reaches_the_filter_but_not_the_settings() -> None:
     assert looks[0].sizes[0] == 512
     assert looks[0].sizes[-1] == frame_filter.size == 256
     assert frame_filter.settings.size is None
-    frame_filter.renewed()(numbered(11))
+    frame_filter.reloaded()(numbered(11))
     assert looks[1].sizes == [256]
 
 
@@ -505,7 +500,7 @@ def test_a_change_that_the_filter_refuses_is_not_kept() -> None:
     with pytest.raises(SettingsError, match="no such LoRA"):
         frame_filter.update(strength=0.9, lora_weights={"nobody": 1.0})
     assert frame_filter.settings == FilterSettings()
-    frame_filter.renewed()(numbered(2))
+    frame_filter.reloaded()(numbered(2))
 
 
 def test_a_filter_that_is_off_loads_no_model() -> None:
@@ -643,6 +638,6 @@ def test_words_go_to_stderr_and_the_end_is_told(capsys: pytest.CaptureFixture[st
 
 
 def test_a_model_for_any_prompt_is_offered_the_embedded_looks(tmp_path: Path) -> None:
-    assert "noir" in looks_of(tmp_path)
+    assert "noir" in load_looks(tmp_path)
     (tmp_path / "looks.json").write_text('{"mine": {}}')
-    assert looks_of(tmp_path) == ["mine"]
+    assert load_looks(tmp_path) == ["mine"]

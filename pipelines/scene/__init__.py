@@ -1,4 +1,4 @@
 """A synthetic scene with known motion, for tests, benchmarks and the demo.
 
-Start with `test_scene.py`. `camera.py` plays the scene as a camera.
+Start with `frames.py`. `camera.py` plays the scene as a camera.
 """

@@ -11,7 +11,7 @@ import av
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Reader
 
-from .test_scene import TestScene
+from .frames import TestScene
 
 SECONDS = 1.5  # of the scene, shown forth and back: painting it takes a few seconds
 MAX_WAIT = 1.0  # seconds for one frame; a file with a hole in it goes on after that

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from turbolens.pipelines.base import FrameOrPacket, SourceInfo
 
-from .test_scene import TestScene
+from .frames import TestScene
 
 WIDTH, HEIGHT = 640, 360
 RATE = Fraction(30)

@@ -24,7 +24,7 @@ from turbolens.filter.coherence.change import Seeing
 from turbolens.filter.coherence.reprojection import Moving
 from turbolens.filter.coherence.temporal_blend import Holding
 from turbolens.filter.frames.luma import luma_of
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines.scene.frames import TestScene
 
 pytestmark = pytest.mark.slow
 

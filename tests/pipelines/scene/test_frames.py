@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from turbolens.pipelines.scene.test_scene import SceneFrame, TestScene
+from turbolens.pipelines.scene.frames import SceneFrame, TestScene
 
 SMALL = (192, 108)
 

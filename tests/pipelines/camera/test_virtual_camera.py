@@ -88,15 +88,19 @@ def test_other_formats_have_their_size_in_bytes(backend_name: str) -> None:
 
 
 def test_a_device_that_goes_away_in_a_call_is_opened_again(backend: type[KeepingBackend]) -> None:
-    camera, pause = VirtualCamera(width=32, height=18, rate=100), Event()
+    camera, gone = VirtualCamera(width=32, height=18, rate=100), Event()
 
-    def go_away(index: int) -> None:
-        pause.wait(0.01)
-        if index == 20:
+    def go_away_and_come_back(index: int) -> None:
+        first, *rest = backend.opened
+        if first.sent and not gone.is_set():
+            gone.set()
             backend.fails_to_send = 1
+        if rest and rest[0].sent:
+            source.frames = index + 1
 
     notices: list[str] = []
-    run(Camera(150, go_away), lighter, camera, on_notice=notices.append)
+    source = Camera(10**7, go_away_and_come_back)
+    run(source, lighter, camera, on_notice=notices.append)
     first, second = backend.opened
     assert (first.closed, second.closed) == (1, 1)
     assert len(second.sent) > 0

@@ -6,7 +6,8 @@ import sys
 import textwrap
 from itertools import dropwhile
 from pathlib import Path
-from threading import Event, current_thread, main_thread
+from threading import Event, Semaphore, current_thread, main_thread
+from time import monotonic
 
 import av
 import pytest
@@ -16,7 +17,16 @@ from turbolens.pipelines.live.options import RunOptions
 from turbolens.pipelines.live.running import run
 from turbolens.pipelines.statistics import Stats, Tally
 
-from .live_parts import WAIT, Camera, FragileScreen, Screen, Unreliable, lighter, numbered
+from .live_parts import (
+    WAIT,
+    Camera,
+    CountedFilter,
+    FragileScreen,
+    Screen,
+    Unreliable,
+    lighter,
+    numbered,
+)
 
 QUICK = RunOptions(deadline=0.05, stats_interval=0.01)
 
@@ -46,18 +56,24 @@ def test_of_a_live_source_each_frame_is_shown_or_counted_as_dropped() -> None:
 
 def test_a_slow_filter_never_falls_behind() -> None:
     """Counted, not timed: at each call nothing newer than the frame in hand has been waiting."""
-    turn = Event()
-    behind: list[int] = []
+    allowed, given, behind = Semaphore(1), Semaphore(0), list[int]()
 
     def slow(frame: av.VideoFrame) -> av.VideoFrame:
         behind.append(source.given - 1 - (frame.pts or 0))
-        turn.wait(0.02)
+        for _ in range(min(10, 400 - source.given)):  # while it is busy, ten more frames come
+            allowed.release()
+            assert given.acquire(timeout=WAIT)
         return frame
 
-    source = Camera(400, lambda index: turn.wait(0.002))
+    def one_by_one(index: int) -> None:
+        if index:
+            given.release()  # the one before
+        assert allowed.acquire(timeout=WAIT)
+
+    source = Camera(400, one_by_one)
     stats = run(source, slow, Screen())
     assert stats.dropped > stats.filtered
-    assert sorted(behind)[len(behind) // 2] <= 1  # one may come while it is handed over
+    assert max(behind) <= 1  # one may come while it is handed over
     assert behind[-1] == 0
 
 
@@ -81,26 +97,8 @@ def test_a_paced_sink_gets_the_slate_until_the_first_picture_is_there() -> None:
     assert stats.stalled >= 5
 
 
-class Awaited(Screen):
-    """A screen on which something can wait for so many more pictures."""
-
-    def __init__(self, rate: int) -> None:
-        super().__init__(rate)
-        self._wake = Event()
-
-    def write(self, frame: av.VideoFrame) -> None:
-        super().write(frame)
-        self._wake.set()
-
-    def wait_for(self, more: int) -> None:
-        wanted = len(self.shown) + more
-        while len(self.shown) < wanted:
-            self._wake.clear()
-            assert self._wake.wait(WAIT)
-
-
 def test_a_filter_that_is_slower_than_the_sink_is_made_up_for_by_repeats() -> None:
-    screen = Awaited(rate=100)
+    screen = Screen(rate=100)
 
     def slow(frame: av.VideoFrame) -> av.VideoFrame:
         screen.wait_for(4)
@@ -138,8 +136,7 @@ class Moving:
 
 def test_while_the_filter_is_busy_its_last_picture_is_moved_along() -> None:
     moving, screen = Moving(), Screen(rate=100)
-    pause = Event()
-    camera = Camera(100, lambda index: pause.wait(0.02))
+    camera = Camera(100, lambda _: screen.wait_for(2))
     stats = run(camera, moving, screen, options=RunOptions(deadline=WAIT))
     assert stats.reprojected >= 5
     assert len(set(moving.moved)) == len(moving.moved)  # each camera frame once
@@ -148,7 +145,7 @@ def test_while_the_filter_is_busy_its_last_picture_is_moved_along() -> None:
 
 def test_what_is_shown_never_goes_back_in_time() -> None:
     """The result of a frame that is older than what was shown is moved on before it is shown."""
-    screen, turn = Awaited(rate=100), Event()
+    screen = Screen(rate=100)
 
     class Numbering(Moving):
         def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
@@ -160,7 +157,7 @@ def test_what_is_shown_never_goes_back_in_time() -> None:
             return frame
 
     numbering = Numbering()
-    stats = run(Camera(200, lambda _: turn.wait(0.005)), numbering, screen,
+    stats = run(Camera(200, lambda _: screen.wait_for()), numbering, screen,
                 options=RunOptions(deadline=WAIT))  # fmt: skip
     times = [pts for pts in screen.shown if pts is not None]
     assert times == sorted(times)
@@ -172,21 +169,27 @@ def test_moving_that_would_slow_the_output_down_is_left_after_one_attempt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("turbolens.pipelines.reprojection.RETRY_AFTER", 1000.0)
-    pause, stop, moved, screen = Event(), Event(), list[int](), Awaited(rate=100)
+    now, stop, moved = [monotonic()], Event(), list[int]()
+    monkeypatch.setattr("turbolens.pipelines.live.reprojection.monotonic", lambda: now[0])
+
+    class Ending(Screen):
+        def write(self, frame: av.VideoFrame) -> None:
+            if moved and len(self.shown) > 40:
+                stop.set()
+            super().write(frame)
 
     class Costly:
         def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
             screen.wait_for(4)
-            if moved and len(screen.shown) > 40:
-                stop.set()
             return frame
 
         def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
             moved.append(frame.pts or 0)
-            pause.wait(0.1)
+            now[0] += 0.1
             return frame
 
-    camera = Camera(10**7, lambda _: pause.wait(0.001))
+    screen = Ending(rate=100, stop=stop)
+    camera = Camera(10**7, lambda _: screen.wait_for())
     stats = run(camera, Costly(), screen, stop=stop, options=RunOptions(deadline=WAIT))
     assert len(moved) == stats.reprojected == 1
     assert stats.repeated > 1
@@ -194,7 +197,7 @@ def test_moving_that_would_slow_the_output_down_is_left_after_one_attempt(
 
 def test_after_a_failure_of_the_filter_nothing_is_moved() -> None:
     """What comes into view is the camera's own picture: it is not shown when things go wrong."""
-    pause, screen = Event(), Screen(rate=100)
+    screen = Screen(rate=100)
 
     class Failing(Moving):
         def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
@@ -203,7 +206,7 @@ def test_after_a_failure_of_the_filter_nothing_is_moved() -> None:
             return numbered(0)
 
     failing = Failing()
-    run(Camera(40, lambda _: pause.wait(0.02)), failing, screen)
+    run(Camera(40, lambda _: screen.wait_for(2)), failing, screen)
     assert len(failing.moved) <= 2  # before the failure
     assert set(screen.shown) <= {None, 0, *(1000 + pts for pts in failing.moved)}
 
@@ -219,9 +222,8 @@ def test_what_is_shown_when_the_filter_hangs_is_what_was_chosen(on_stall: str) -
         first.append(frame.pts)
         return lighter(frame)
 
-    pause = Event()
     screen = Screen(rate=100, until=60, stop=stop)
-    camera = Camera(10**6, lambda index: pause.wait(0.01))
+    camera = Camera(10**6, lambda _: screen.wait_for())
     options = RunOptions(deadline=0.05, on_stall=on_stall)  # type: ignore[arg-type]
     notices: list[str] = []
     run(camera, hangs, screen, options=options, on_notice=notices.append, stop=stop)
@@ -245,9 +247,9 @@ def test_one_failure_of_the_filter_costs_one_frame() -> None:
             raise FrameError("a strange frame")
         return frame
 
-    pause, notices, screen = Event(), list[str](), Screen()
-    camera = Camera(40, lambda _: pause.wait(0.02))
-    stats = run(camera, fails_once, screen, on_notice=notices.append)
+    notices, screen, counted = list[str](), Screen(), CountedFilter(fails_once)
+    camera = Camera(40, counted.wait_for)
+    stats = run(camera, counted, screen, on_notice=notices.append)
     assert stats.failures == 1
     assert refused[0] not in screen.shown
     assert screen.shown[-1] == 39
@@ -318,7 +320,7 @@ def test_a_camera_that_is_unplugged_twice_is_opened_again() -> None:
 
 
 def test_while_the_camera_is_away_the_virtual_camera_shows_the_slate() -> None:
-    screen, wait = Screen(rate=100), Event()
+    screen = Screen(rate=100)
 
     class Busy(Unreliable):
         def reopen(self) -> None:
@@ -327,7 +329,7 @@ def test_while_the_camera_is_away_the_virtual_camera_shows_the_slate() -> None:
                 raise MediaError(16, "Device or resource busy")
 
     def pull(index: int) -> None:
-        wait.wait(0.02)
+        screen.wait_for(2)
         if index == 10 and not camera.reopened:
             raise MediaError("the camera was unplugged")
 
@@ -338,7 +340,7 @@ def test_while_the_camera_is_away_the_virtual_camera_shows_the_slate() -> None:
 
 
 def test_while_a_camera_gives_nothing_and_no_error_the_slate_is_shown() -> None:
-    screen = Awaited(rate=100)
+    screen = Screen(rate=100)
 
     def stalled() -> bool:
         """Whether the slate came after a picture."""
@@ -391,11 +393,17 @@ def test_a_source_that_cannot_be_opened_again_ends_the_run_with_its_error() -> N
 
 
 def test_a_sink_that_fails_is_opened_again_while_the_other_goes_on() -> None:
-    fragile, steady, wait = FragileScreen(lambda n: n in (3, 4)), Screen(), Event()
-    camera = Camera(40, lambda _: wait.wait(0.03))
-    stats = run(camera, lighter, fragile, steady)
+    fragile, steady, counted = FragileScreen(lambda n: n in (3, 4)), Screen(), CountedFilter()
+
+    def end_when_it_is_back(index: int) -> None:
+        counted.wait_for(index)
+        if len(fragile.shown) > 2:
+            camera.frames = index + 1
+
+    camera = Camera(10**7, end_when_it_is_back)
+    stats = run(camera, counted, fragile, steady)
     assert (fragile.reopened, stats.reopened) == (2, 2)
-    assert fragile.shown[-1] == steady.shown[-1] == 39
+    assert fragile.shown[-1] == steady.shown[-1] == camera.frames - 1
     assert len(steady.shown) > len(fragile.shown) > 2
 
 
@@ -406,12 +414,12 @@ def test_a_sink_that_cannot_be_opened_again_is_left_out() -> None:
                 raise OSError(28, "No space left on device")
             super().write(frame)
 
-    steady, full, wait = Screen(), Full(), Event()
-    run(Camera(30, lambda _: wait.wait(0.01)), lighter, steady, full)
+    steady, full, counted = Screen(), Full(), CountedFilter()
+    run(Camera(30, counted.wait_for), counted, steady, full)
     assert steady.shown[-1] == 29
     assert len(full.shown) == 3
     with pytest.raises(OSError, match="No space"):
-        run(Camera(10**7, lambda _: wait.wait(0.001)), lighter, Full())
+        run(Camera(10**7), lighter, Full())
 
 
 def test_the_source_is_closed_and_the_end_told_where_a_sink_cannot_be_closed() -> None:
@@ -435,13 +443,19 @@ def test_a_sink_that_fails_at_its_first_frame_ends_the_run_with_its_error() -> N
 
 def test_statistics_come_while_it_runs_on_the_calling_thread() -> None:
     seen: list[tuple[bool, Stats]] = []
-    wait = Event()
+    enough, counted = Event(), CountedFilter()
 
     def note(stats: Stats) -> None:
         seen.append((current_thread() is main_thread(), stats))
+        if len(seen) > 1:
+            enough.set()
 
-    camera = Camera(30, lambda _: wait.wait(0.02))
-    run(camera, lighter, Screen(), on_stats=note, options=QUICK)
+    def until_enough(index: int) -> None:
+        counted.wait_for(index)
+        if index == 29:
+            assert enough.wait(WAIT)
+
+    run(Camera(30, until_enough), counted, Screen(), on_stats=note, options=QUICK)
     assert len(seen) > 1
     assert all(on_main for on_main, _ in seen)
     last = seen[-1][1]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import stat
 import sys
@@ -252,8 +251,7 @@ def test_a_snapshot_and_a_recording_are_made_by_keys(tmp_path: Path) -> None:
             for key in {10: "r", 20: "s", 40: "r", 50: "q"}.get(len(self.shown), ""):
                 webcam.press(key)
 
-    pause = Event()
-    camera = Camera(10**6, lambda _: pause.wait(0.005))
+    camera = Camera(10**6)
     camera.size = (64, 48)
     webcam, notices = call_with(tmp_path, source=camera, sink=Pressing())
     webcam.run(lambda _: None)
@@ -314,8 +312,7 @@ def test_key_q_ends_a_call(tmp_path: Path) -> None:
     import pty  # noqa: PLC0415
 
     ours, theirs = pty.openpty()
-    pause = Event()
-    webcam, notices = call_with(tmp_path, source=Camera(10**7, lambda _: pause.wait(0.01)))
+    webcam, notices = call_with(tmp_path, source=Camera(10**7))
     os.write(ours, b"nq")
     stats = webcam.run(lambda _: None, keyboard=theirs)
     assert any(notice.startswith("keys:") for notice in notices)
@@ -553,27 +550,26 @@ def test_a_recording_that_fails_ends_alone() -> None:
 
 @pytest.fixture
 def player(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program named ffplay, which keeps what it should show."""
+    """A program named ffplay, which writes what it should show into a named pipe."""
     folder = tmp_path / "programs"
     folder.mkdir()
     program, film = folder / "ffplay", tmp_path / "film"
+    os.mkfifo(film)
     program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nexec cat > {film}\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return film
 
 
-@pytest.mark.skipif(shutil.which("sh") is None, reason="a shell stands in for the player")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe and a shell")
 def test_the_preview_gets_pictures_of_one_size(player: Path) -> None:
-    preview, wait = Preview(), Event()
+    preview, size = Preview(), 64 * 36 * 3 // 2
     preview.write(slate(64, 36))
-    for _ in range(200):
-        if player.exists() and player.stat().st_size:
-            break
-        wait.wait(0.1)
-    preview.close()
-    preview.close()
-    assert player.stat().st_size == 64 * 36 * 3 // 2
+    with player.open("rb") as film:
+        assert len(film.read(size)) == size
+        preview.close()
+        preview.close()
+        assert film.read() == b""
     assert "64x36" in (player.parent / "arguments").read_text()
 
 

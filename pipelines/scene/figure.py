@@ -1,4 +1,4 @@
-"""The figure of the test scene: body, head and a waving arm, each a layer of its own."""
+"""The person in the test scene: body, head and a waving arm, each a layer."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ Colour = tuple[float, float, float]
 
 
 class Figure:
-    """Paints in its own measures: the head is 0.13 wide at size 1, its centre at (0, −0.18)."""
+    """Paints in its own units: at size 1 the head has its centre at (0, −0.18) and is 0.13 wide."""
 
     def __init__(
         self, unit: float, place: tuple[float, float], size: float, generator: np.random.Generator
@@ -25,7 +25,7 @@ class Figure:
         self.shirt: Colour = SHIRT[choice[2]]
 
     def canvas(self, left: float, top: float, right: float, bottom: float) -> Canvas:
-        """A canvas whose coordinates are the figure's own."""
+        """A canvas with the coordinates of the figure."""
         canvas = Canvas(
             left * self.size + self.place[0], top * self.size + self.place[1],
             right * self.size + self.place[0], bottom * self.size + self.place[1], self.unit,
@@ -40,7 +40,7 @@ class Figure:
         return x * self.size + self.place[0], y * self.size + self.place[1]
 
     def cloth(self, canvas: Canvas) -> None:
-        """Folds and weave."""
+        """Paint the folds and the weave of the clothes."""
         unit = canvas.unit
         folds = fractal(self.generator, canvas.width, canvas.height, 0.12 * unit, 3)
         weave = fractal(self.generator, canvas.width, canvas.height, 0.012 * unit, 2)
@@ -150,7 +150,7 @@ def figure_layers(
     generator: np.random.Generator,
     phase: float,
 ) -> list[Layer]:
-    """A cheerful figure with its shoulders at `place`, `size` frame heights; it sways and waves."""
+    """The layers of a person with the shoulders at `place`, `size` in frame heights."""
     figure = Figure(unit, place, size, generator)
 
     def sway(t: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The synthetic test scene as a source of the file pipeline."""
+"""`SceneReader`: the test scene as an input of the video pipeline."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,7 +13,7 @@ SECONDS = Fraction(5)
 
 
 class SceneReader:
-    """`seconds` of the test scene; frame `n` has the time n / rate."""
+    """`seconds` of the test scene (5 by default) at `rate` frames per second (30)."""
 
     def __init__(self, seconds: Fraction | None = None, *, rate: Fraction | None = None) -> None:
         self._rate = rate or RATE
@@ -29,4 +29,4 @@ class SceneReader:
             yield frame
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to close."""

@@ -1,4 +1,4 @@
-"""The shots of the test scene: a landscape by the lake, and what lives in front of it."""
+"""The shots of the test scene: a landscape at a lake with a person, a ball, birds and trees."""
 
 from dataclasses import dataclass
 
@@ -37,17 +37,17 @@ SHOTS = (
 
 
 class ShotPainter:
-    """Paints one shot for frames of one size: `layers()`, back to front."""
+    """Paints the layers of one shot for frames of one size."""
 
     def __init__(self, width: int, height: int, number: int, seed: int) -> None:
         self.unit = float(height)
-        self.reach = width / height / 2 + 0.2  # half the frame's width and what the camera may move
+        self.reach = width / height / 2 + 0.2  # half the width, and a margin for camera motion
         self.generator = np.random.default_rng((seed, number))
         self.palette, self.sun, self.figure = SHOTS[number % len(SHOTS)]
         self.phase = float(self.generator.uniform(0, 6.28))
 
     def layers(self) -> list[Layer]:
-        """All layers, the farthest first; together they leave no place of the frame empty."""
+        """All layers, from back to front. Together they cover the whole frame."""
         x, y, size = self.figure
         side = -1.0 if x > 0 else 1.0
         return [
@@ -68,7 +68,7 @@ class ShotPainter:
         return Canvas(left, top, right, bottom, self.unit)
 
     def _texture(self, canvas: Canvas, cell: float, octaves: int = 4) -> Floats:
-        """Noise for a canvas; `cell` in frame heights, so that the size does not matter."""
+        """Noise for a canvas. cell: scale in frame heights, independent of the frame size."""
         return fractal(self.generator, canvas.width, canvas.height, cell * self.unit, octaves)
 
     def _sky(self) -> Layer:
@@ -229,7 +229,7 @@ class ShotPainter:
 
 
 def paste(canvas: Canvas, part: Canvas) -> None:
-    """Lay a small canvas over a large one, where they meet."""
+    """Blend a small canvas over a large one, if it lies within."""
     left, top = part.left - canvas.left, part.top - canvas.top
     right, bottom = min(left + part.width, canvas.width), min(top + part.height, canvas.height)
     if left < 0 or top < 0 or right <= left or bottom <= top:

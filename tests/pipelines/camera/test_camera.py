@@ -18,12 +18,12 @@ from turbolens.pipelines.camera import camera as camera_module
 from turbolens.pipelines.camera import v4l2
 from turbolens.pipelines.camera.camera import Camera, cameras, find_camera
 from turbolens.pipelines.camera.framing import FramedSource, cropped_size
-from turbolens.pipelines.camera.modes import Chosen, Wanted, choose_mode
+from turbolens.pipelines.camera.modes import ChosenMode, WantedMode, choose_mode
 from turbolens.pipelines.camera.systems import CameraInfo, device_reason
 from turbolens.pipelines.camera.v4l2 import Mode
 from turbolens.pipelines.cli.devices import advice, examine, mode_lines
 from turbolens.pipelines.letterbox import own_copy, packed_bytes
-from turbolens.pipelines.scene.camera import Beat, FileCamera, SceneCamera
+from turbolens.pipelines.scene.camera import FileCamera, FrameTimer, SceneCamera
 from turbolens.pipelines.video.media import MediaOptions, open_reader
 
 GRAPH = "testsrc2=size=64x36:rate=30"
@@ -45,32 +45,32 @@ LAPTOP = [
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (Wanted(1280, 720), ("mjpeg", 1280, 720, 30)),
-        (Wanted(640, 480), ("yuyv422", 640, 480, 30)),
-        (Wanted(1280, 720, Fraction(10)), ("yuyv422", 1280, 720, 10)),
-        (Wanted(640, 360), ("yuyv422", 640, 480, 30)),
-        (Wanted(3840, 2160), ("mjpeg", 1920, 1080, 30)),
-        (Wanted(1280, 720, Fraction(60)), ("mjpeg", 1280, 720, 30)),
-        (Wanted(1280, 720, Fraction(30), "yuyv422"), ("yuyv422", 640, 480, 30)),
-        (Wanted(640, 480, Fraction(12)), ("yuyv422", 640, 480, 15)),
+        (WantedMode(1280, 720), ("mjpeg", 1280, 720, 30)),
+        (WantedMode(640, 480), ("yuyv422", 640, 480, 30)),
+        (WantedMode(1280, 720, Fraction(10)), ("yuyv422", 1280, 720, 10)),
+        (WantedMode(640, 360), ("yuyv422", 640, 480, 30)),
+        (WantedMode(3840, 2160), ("mjpeg", 1920, 1080, 30)),
+        (WantedMode(1280, 720, Fraction(60)), ("mjpeg", 1280, 720, 30)),
+        (WantedMode(1280, 720, Fraction(30), "yuyv422"), ("yuyv422", 640, 480, 30)),
+        (WantedMode(640, 480, Fraction(12)), ("yuyv422", 640, 480, 15)),
     ],
 )
 def test_the_mode_reaches_the_rate_then_the_size_then_is_cheap(
-    wanted: Wanted, expected: tuple[str, int, int, int]
+    wanted: WantedMode, expected: tuple[str, int, int, int]
 ) -> None:
     chosen = choose_mode(LAPTOP, wanted)
-    assert chosen == Chosen(*expected[1:3], Fraction(expected[3]), expected[0])
+    assert chosen == ChosenMode(*expected[1:3], Fraction(expected[3]), expected[0])
 
 
 def test_without_a_list_of_modes_what_is_wanted_is_asked_for() -> None:
-    assert choose_mode([], Wanted(800, 600)) == Chosen(800, 600, Fraction(30))
-    odd = Wanted(800, 600, Fraction(30), "nv12")
-    assert choose_mode(LAPTOP, odd) == Chosen(800, 600, Fraction(30), "nv12")
+    assert choose_mode([], WantedMode(800, 600)) == ChosenMode(800, 600, Fraction(30))
+    odd = WantedMode(800, 600, Fraction(30), "nv12")
+    assert choose_mode(LAPTOP, odd) == ChosenMode(800, 600, Fraction(30), "nv12")
 
 
 def test_a_rate_of_29_97_is_enough_for_30() -> None:
     ntsc = Mode("mjpeg", 1280, 720, (Fraction(30000, 1001),))
-    assert choose_mode([*LAPTOP[:1], ntsc], Wanted()).pixel_format == "mjpeg"
+    assert choose_mode([*LAPTOP[:1], ntsc], WantedMode()).pixel_format == "mjpeg"
 
 
 class Kernel:
@@ -337,15 +337,15 @@ def test_a_file_is_a_camera_that_begins_anew_at_its_end(tmp_path: Path) -> None:
     once.close()
 
 
-def test_a_beat_does_not_make_up_for_what_came_late() -> None:
-    beat = Beat()
-    beat.wait(0.0)
-    beat._began = (beat._began or 0.0) - 100.0  # the machine slept for that long
-    beat.wait(0.1)
-    assert beat._began is not None
-    beat.end()
-    beat.wait(1e9)  # returns at once
-    assert beat.ended
+def test_a_timer_does_not_catch_up_after_a_delay() -> None:
+    timer = FrameTimer()
+    timer.wait(0.0)
+    timer._began = (timer._began or 0.0) - 100.0  # the machine slept for that long
+    timer.wait(0.1)
+    assert timer._began is not None
+    timer.close()
+    timer.wait(1e9)  # returns at once
+    assert timer.closed
 
 
 def test_a_mirror_turns_each_row_around_and_keeps_the_time() -> None:

@@ -27,25 +27,30 @@ class Fitter:
         """The whole frame, centred in the new one, with the same `pts` and `time_base`."""
         width, height = self._inner_size(frame)
         if (width, height) == (self.width, self.height):
-            return self._converted(self._to_size, frame, self.pixel_format, (width, height))
-        inner = self._converted(self._to_size, frame, "yuv420p", (width, height))
-        canvas = av.VideoFrame(self.width, self.height, "yuv420p")
+            return self._converted(
+                self._to_size, frame, pixel_format=self.pixel_format, size=(width, height)
+            )
+        inner = self._converted(self._to_size, frame, pixel_format="yuv420p", size=(width, height))
+        canvas = self._centred(inner)
         if frame.time_base is not None:
             canvas.pts, canvas.time_base = frame.pts, frame.time_base
-        canvas.colorspace, canvas.color_range = Colorspace.ITU601, ColorRange.MPEG
-        left, top = (self.width - width) // 4 * 2, (self.height - height) // 4 * 2
-        for index, black in enumerate(BLACK):
-            target, pixels = _rows(canvas, index), _rows(inner, index)
-            scale = 1 if index == 0 else 2
-            plane = inner.planes[index]
-            target[:] = black
-            rows, columns = top // scale, left // scale
-            target[rows : rows + plane.height, columns : columns + plane.width] = pixels[
-                :, : plane.width
-            ]
         return self._converted(
-            self._to_format, canvas, self.pixel_format, (self.width, self.height)
+            self._to_format, canvas, pixel_format=self.pixel_format, size=(self.width, self.height)
         )
+
+    def _centred(self, inner: av.VideoFrame) -> av.VideoFrame:
+        """A yuv420p frame in the middle of a black one of the final size."""
+        canvas = av.VideoFrame(self.width, self.height, "yuv420p")
+        canvas.colorspace, canvas.color_range = Colorspace.ITU601, ColorRange.MPEG
+        left, top = (self.width - inner.width) // 4 * 2, (self.height - inner.height) // 4 * 2
+        for index, black in enumerate(BLACK):
+            target, pixels, plane = _rows(canvas, index), _rows(inner, index), inner.planes[index]
+            scale = 1 if index == 0 else 2
+            rows = slice(top // scale, top // scale + plane.height)
+            columns = slice(left // scale, left // scale + plane.width)
+            target[:] = black
+            target[rows, columns] = pixels[:, : plane.width]
+        return canvas
 
     def _inner_size(self, frame: av.VideoFrame) -> tuple[int, int]:
         """The largest size with the frame's shape. One or two missing pixels are stretched."""
@@ -59,6 +64,7 @@ class Fitter:
     def _converted(
         reformatter: VideoReformatter,
         frame: av.VideoFrame,
+        *,
         pixel_format: str,
         size: tuple[int, int],
     ) -> av.VideoFrame:

@@ -102,7 +102,7 @@ def modes(path: Path, ioctl: Ioctl = system_ioctl) -> list[Mode]:
             if name is None:
                 continue
             for width, height in _sizes(descriptor.number, fourcc, ioctl):
-                rates = tuple(_rates(descriptor.number, fourcc, (width, height), ioctl))
+                rates = tuple(_rates(descriptor.number, fourcc, (width, height), ioctl=ioctl))
                 found.append(Mode(name, width, height, rates))
     return found
 
@@ -144,7 +144,7 @@ def _formats(descriptor: int, ioctl: Ioctl) -> Iterator[int]:
     for index in count():
         data = bytearray(64)
         struct.pack_into("II", data, 0, index, CAPTURE_BUFFER)
-        if not _answered(descriptor, ENUMERATE_FORMATS, data, ioctl):
+        if not _answered(descriptor, ENUMERATE_FORMATS, data, ioctl=ioctl):
             return
         yield struct.unpack_from("I", data, 44)[0]
 
@@ -154,7 +154,7 @@ def _sizes(descriptor: int, fourcc: int, ioctl: Ioctl) -> Iterator[tuple[int, in
     for index in count():
         data = bytearray(44)
         struct.pack_into("II", data, 0, index, fourcc)
-        if not _answered(descriptor, ENUMERATE_SIZES, data, ioctl):
+        if not _answered(descriptor, ENUMERATE_SIZES, data, ioctl=ioctl):
             return
         kind, *numbers = struct.unpack_from("I6I", data, 8)
         if kind == DISCRETE:
@@ -168,12 +168,14 @@ def _sizes(descriptor: int, fourcc: int, ioctl: Ioctl) -> Iterator[tuple[int, in
         return
 
 
-def _rates(descriptor: int, fourcc: int, size: tuple[int, int], ioctl: Ioctl) -> Iterator[Fraction]:
+def _rates(
+    descriptor: int, fourcc: int, size: tuple[int, int], *, ioctl: Ioctl
+) -> Iterator[Fraction]:
     """The rates of a format and size. If it takes any rate, the common ones."""
     for index in count():
         data = bytearray(52)
         struct.pack_into("4I", data, 0, index, fourcc, *size)
-        if not _answered(descriptor, ENUMERATE_INTERVALS, data, ioctl):
+        if not _answered(descriptor, ENUMERATE_INTERVALS, data, ioctl=ioctl):
             return
         kind, *numbers = struct.unpack_from("I6I", data, 16)
         if kind == DISCRETE:
@@ -185,7 +187,7 @@ def _rates(descriptor: int, fourcc: int, size: tuple[int, int], ioctl: Ioctl) ->
         return
 
 
-def _answered(descriptor: int, code: int, data: bytearray, ioctl: Ioctl) -> bool:
+def _answered(descriptor: int, code: int, data: bytearray, *, ioctl: Ioctl) -> bool:
     """True if there is an entry with this index. Other failures raise `OSError`."""
     try:
         ioctl(descriptor, code, data)

@@ -12,7 +12,7 @@ Colour = Sequence[float] | Field  # RGB in 0…1, one or one for each pixel (H, 
 
 
 def fractal(
-    generator: np.random.Generator, width: int, height: int, cell: float, octaves: int = 4
+    generator: np.random.Generator, width: int, height: int, *, cell: float, octaves: int = 4
 ) -> Floats:
     """Fractal value noise (height, width) in about −1…1. cell: the coarsest scale in pixels."""
     total = np.zeros((height, width), np.float32)

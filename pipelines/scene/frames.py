@@ -86,7 +86,7 @@ class TestScene(Sequence[SceneFrame]):
     ) -> None:
         if width < 1 or height < 1 or rate <= 0:
             raise ValueError(f"size and rate must be positive, got {width}×{height} at {rate}")
-        self.width, self.height = width, height
+        self.width, self.height = self._size = width, height
         self.rate, self.frames, self.seed = Fraction(rate), frames, seed
         self.noise, self.cuts, self.shake, self.lighting = noise, cuts, shake, lighting
         self.shot_frames = max(2, round(SHOT_SECONDS * self.rate))
@@ -170,7 +170,7 @@ class TestScene(Sequence[SceneFrame]):
         rgb = np.zeros((3, self.height, self.width), np.float32)
         owner = np.zeros((self.height, self.width), np.uint8)
         for number, layer in enumerate(self._layers(index)):
-            patch = patch_of(layer.texture, self._matrix(layer, index), self.width, self.height)
+            patch = patch_of(layer.texture, self._matrix(layer, index), self._size)
             if patch is None:
                 continue
             alpha = patch.pixels[3]
@@ -197,7 +197,7 @@ class TestScene(Sequence[SceneFrame]):
     def _layers(self, index: int) -> list[Layer]:
         shot = index // self.shot_frames if self.cuts else 0
         if shot not in self._shots:
-            painter = ShotPainter(self.width, self.height, shot, self.seed)
+            painter = ShotPainter(self.width, self.height, number=shot, seed=self.seed)
             self._shots[shot] = painter.layers()
             if len(self._shots) > 2:  # a 4K shot takes 0.5 GB
                 self._shots.popitem(last=False)

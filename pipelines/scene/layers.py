@@ -81,22 +81,25 @@ class Patch(NamedTuple):
     pixels: Floats
 
 
-def patch_of(texture: Floats, matrix: Matrix, width: int, height: int) -> Patch | None:
-    """Sample a texture bilinearly on a frame. `None` if outside. matrix: to frame pixels."""
+def patch_of(texture: Floats, matrix: Matrix, size: tuple[int, int]) -> Patch | None:
+    """Sample a texture bilinearly on a frame of this size (width, height). `None` if outside.
+
+    matrix: texture pixels to frame pixels.
+    """
     tall, wide = texture.shape[1:]
     corners = matrix @ np.array([[0, wide - 1, 0, wide - 1], [0, 0, tall - 1, tall - 1], [1] * 4])
     left, top = np.maximum(np.ceil(corners.min(1) - 1e-9), 0).astype(int)
-    right, bottom = np.minimum(np.floor(corners.max(1) + 1e-9) + 1, (width, height)).astype(int)
+    right, bottom = np.minimum(np.floor(corners.max(1) + 1e-9) + 1, size).astype(int)
     if left >= right or top >= bottom:
         return None
     rows, columns = slice(top, bottom), slice(left, right)
     if np.array_equal(matrix[:, :2], np.eye(2)):
-        return Patch(rows, columns, _translated(texture, matrix[:, 2], rows, columns))
-    return Patch(rows, columns, _transformed(texture, matrix, rows, columns))
+        return Patch(rows, columns, _translated(texture, matrix[:, 2], rows=rows, columns=columns))
+    return Patch(rows, columns, _transformed(texture, matrix, rows=rows, columns=columns))
 
 
 def _translated(
-    texture: Floats, offset: NDArray[np.float64], rows: slice, columns: slice
+    texture: Floats, offset: NDArray[np.float64], *, rows: slice, columns: slice
 ) -> Floats:
     """Sample a translated texture: by slices, 10 × faster than by indices."""
     x, y = columns.start - offset[0], rows.start - offset[1]
@@ -114,7 +117,7 @@ def _translated(
     return np.asarray(result, np.float32)
 
 
-def _transformed(texture: Floats, matrix: Matrix, rows: slice, columns: slice) -> Floats:
+def _transformed(texture: Floats, matrix: Matrix, *, rows: slice, columns: slice) -> Floats:
     inverse = np.linalg.inv(matrix[:, :2])
     x = np.arange(columns.start, columns.stop)[None, :] - matrix[0, 2]
     y = np.arange(rows.start, rows.stop)[:, None] - matrix[1, 2]

@@ -1,4 +1,4 @@
-"""macOS and Windows as far as they are words: names, options and advice, from what they list."""
+"""Device names, options and errors of macOS and Windows, from recorded device lists."""
 
 import errno
 
@@ -83,7 +83,7 @@ def test_a_refused_mode_is_given_up_step_by_step() -> None:
     ]  # fmt: skip
 
 
-def test_directshow_has_room_for_a_raw_picture_whatever_is_tried() -> None:
+def test_directshow_has_a_buffer_for_a_raw_frame_in_every_attempt() -> None:
     frame_of_4k = 3840 * 2160 * 2
     ways = ways_to_open(choose_mode((), WantedMode(3840, 2160)), "dshow")
     assert all(int(way["rtbufsize"]) > frame_of_4k for way in ways)

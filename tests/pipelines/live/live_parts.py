@@ -54,7 +54,7 @@ class Unreliable(Camera):
 
 
 class Screen:
-    """A sink that keeps the `pts` of what it was shown, none for a slate.
+    """A sink that keeps the `pts` of the frames it was given, `None` for a slate.
 
     It sets `stop` once `until` frames were shown.
     """
@@ -88,7 +88,7 @@ class Screen:
 
 
 class FragileScreen(Screen):
-    """A screen whose writes fail as told, and which can be opened again."""
+    """A screen whose writes fail when `fails` says so, and which can be opened again."""
 
     def __init__(self, fails: Callable[[int], bool], rate: int | None = None) -> None:
         super().__init__(rate)
@@ -106,7 +106,7 @@ class FragileScreen(Screen):
 
 
 def lighter(frame: av.VideoFrame) -> av.VideoFrame:
-    """A cheap real filter: every level turned around."""
+    """A cheap real filter that inverts the frame."""
     changed = av.VideoFrame.from_ndarray(np.invert(frame.to_ndarray()), format=frame.format.name)
     changed.pts, changed.time_base = frame.pts, frame.time_base
     return changed

@@ -12,7 +12,7 @@ PERIOD = 1 / 30
 
 
 def sent_times(arrivals: list[float], seconds: float) -> list[tuple[float, bool]]:
-    """What the output does, on a virtual clock: (when, fresh) of everything it shows."""
+    """(time, fresh) of every frame that the output shows, on a virtual clock."""
     window, shown, waiting = Window(PERIOD / 2, PERIOD), [], list(arrivals)
     while window.closes < seconds:
         newest = None
@@ -30,7 +30,7 @@ def sent_times(arrivals: list[float], seconds: float) -> list[tuple[float, bool]
 
 
 @pytest.mark.parametrize("camera_rate", [29.6, 30.0, 30.4])
-def test_frames_of_a_camera_whose_clock_differs_are_shown_once_each_at_once(
+def test_each_frame_of_a_camera_with_another_clock_is_shown_once_and_without_delay(
     camera_rate: float,
 ) -> None:
     arrivals = [0.005 + n / camera_rate for n in range(3000)]
@@ -40,7 +40,7 @@ def test_frames_of_a_camera_whose_clock_differs_are_shown_once_each_at_once(
     assert max(late[60:]) < 1e-9  # once the windows have settled around the frames
 
 
-def test_jitter_of_a_third_of_a_period_is_taken_without_a_repeat() -> None:
+def test_jitter_of_a_third_of_a_period_causes_no_repeat() -> None:
     jitter = [0.0, 0.3, -0.3, 0.1, -0.2, 0.3, 0.0, -0.3]
     arrivals = [(1 + n + jitter[n % len(jitter)]) * PERIOD for n in range(900)]
     shown = sent_times(arrivals, 29.0)
@@ -63,7 +63,7 @@ def test_nothing_waits_longer_than_a_period() -> None:
         assert max(window.opens, came) - came <= PERIOD
 
 
-def test_after_a_pause_of_the_machine_nothing_is_made_up_for() -> None:
+def test_after_the_machine_was_suspended_the_output_does_not_catch_up() -> None:
     window = Window(0.0, PERIOD).following(5.0, fresh=False)
     assert window.opens == pytest.approx(5.0)
 
@@ -94,11 +94,11 @@ def test_what_is_shown_in_place_of_a_late_frame(
     assert choice == expected
 
 
-def test_pauses_between_attempts_double_up_to_a_bound() -> None:
+def test_pauses_between_attempts_double_up_to_a_limit() -> None:
     assert [back_off(n, first=1, longest=5) for n in (1, 2, 3, 4, 5000)] == [1, 2, 4, 5, 5]
 
 
-def test_what_never_began_is_never_due() -> None:
+def test_without_a_start_nothing_is_due() -> None:
     assert not is_due(None, 100.0, 1.0)
     assert is_due(99.0, 100.0, 1.0)
 

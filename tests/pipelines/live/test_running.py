@@ -1,4 +1,4 @@
-"""The runner: newest frame wins, nothing freezes the output, devices come back, memory is flat."""
+"""`run`: the newest frame wins, the output never freezes, devices come back, memory is flat."""
 
 import os
 import subprocess
@@ -55,7 +55,7 @@ def test_of_a_live_source_each_frame_is_shown_or_counted_as_dropped() -> None:
 
 
 def test_a_slow_filter_never_falls_behind() -> None:
-    """Counted, not timed: at each call nothing newer than the frame in hand has been waiting."""
+    """Counted, not timed: at each call there is no newer frame than the one in the filter."""
     allowed, given, behind = Semaphore(1), Semaphore(0), list[int]()
 
     def slow(frame: av.VideoFrame) -> av.VideoFrame:
@@ -97,7 +97,7 @@ def test_a_paced_sink_gets_the_slate_until_the_first_picture_is_there() -> None:
     assert stats.stalled >= 5
 
 
-def test_a_filter_that_is_slower_than_the_sink_is_made_up_for_by_repeats() -> None:
+def test_a_filter_that_is_slower_than_the_sink_is_compensated_by_repeats() -> None:
     screen = Screen(rate=100)
 
     def slow(frame: av.VideoFrame) -> av.VideoFrame:
@@ -113,13 +113,13 @@ def test_a_filter_that_is_slower_than_the_sink_is_made_up_for_by_repeats() -> No
     assert stats.sent == len(screen.shown)
 
 
-class Moving:
-    """A filter that hangs at its second frame and moves its first picture along meanwhile."""
+class ReprojectingFilter:
+    """A filter that hangs at its second frame, and reprojects its first result meanwhile."""
 
     def __init__(self) -> None:
         self.enough = Event()
         self.calls = 0
-        self.moved: list[int] = []
+        self.reprojected: list[int] = []
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         self.calls += 1
@@ -128,32 +128,34 @@ class Moving:
         return frame
 
     def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
-        self.moved.append(frame.pts or 0)
-        if len(self.moved) == 5:
+        self.reprojected.append(frame.pts or 0)
+        if len(self.reprojected) == 5:
             self.enough.set()
         return numbered(1000 + (frame.pts or 0))
 
 
-def test_while_the_filter_is_busy_its_last_picture_is_moved_along() -> None:
-    moving, screen = Moving(), Screen(rate=100)
+def test_while_the_filter_is_busy_its_last_result_is_reprojected() -> None:
+    reprojecting, screen = ReprojectingFilter(), Screen(rate=100)
     camera = Camera(100, lambda _: screen.wait_for(2))
-    stats = run(camera, moving, screen, options=RunOptions(deadline=WAIT))
+    stats = run(camera, reprojecting, screen, options=RunOptions(deadline=WAIT))
     assert stats.reprojected >= 5
-    assert len(set(moving.moved)) == len(moving.moved)  # each camera frame once
-    assert {1000 + pts for pts in moving.moved} <= set(screen.shown)
+    assert len(set(reprojecting.reprojected)) == len(
+        reprojecting.reprojected
+    )  # each camera frame once
+    assert {1000 + pts for pts in reprojecting.reprojected} <= set(screen.shown)
 
 
-def test_what_is_shown_never_goes_back_in_time() -> None:
-    """The result of a frame that is older than what was shown is moved on before it is shown."""
+def test_the_output_never_steps_back_in_time() -> None:
+    """A result that is older than the last frame shown is reprojected before it is shown."""
     screen = Screen(rate=100)
 
-    class Numbering(Moving):
+    class Numbering(ReprojectingFilter):
         def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
             screen.wait_for(5)
             return frame
 
         def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
-            self.moved.append(frame.pts or 0)
+            self.reprojected.append(frame.pts or 0)
             return frame
 
     numbering = Numbering()
@@ -165,16 +167,16 @@ def test_what_is_shown_never_goes_back_in_time() -> None:
     assert stats.reprojected > stats.filtered
 
 
-def test_moving_that_would_slow_the_output_down_is_left_after_one_attempt(
+def test_a_reprojection_that_would_slow_down_the_output_is_tried_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("turbolens.pipelines.reprojection.RETRY_AFTER", 1000.0)
-    now, stop, moved = [monotonic()], Event(), list[int]()
+    now, stop, reprojected = [monotonic()], Event(), list[int]()
     monkeypatch.setattr("turbolens.pipelines.live.reprojection.monotonic", lambda: now[0])
 
     class Ending(Screen):
         def write(self, frame: av.VideoFrame) -> None:
-            if moved and len(self.shown) > 40:
+            if reprojected and len(self.shown) > 40:
                 stop.set()
             super().write(frame)
 
@@ -184,22 +186,22 @@ def test_moving_that_would_slow_the_output_down_is_left_after_one_attempt(
             return frame
 
         def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
-            moved.append(frame.pts or 0)
+            reprojected.append(frame.pts or 0)
             now[0] += 0.1
             return frame
 
     screen = Ending(rate=100, stop=stop)
     camera = Camera(10**7, lambda _: screen.wait_for())
     stats = run(camera, Costly(), screen, stop=stop, options=RunOptions(deadline=WAIT))
-    assert len(moved) == stats.reprojected == 1
+    assert len(reprojected) == stats.reprojected == 1
     assert stats.repeated > 1
 
 
-def test_after_a_failure_of_the_filter_nothing_is_moved() -> None:
-    """What comes into view is the camera's own picture: it is not shown when things go wrong."""
+def test_after_a_failure_of_the_filter_nothing_is_reprojected() -> None:
+    """Reprojection shows parts of the unfiltered frame, which must not happen after a failure."""
     screen = Screen(rate=100)
 
-    class Failing(Moving):
+    class Failing(ReprojectingFilter):
         def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
             if screen.shown.count(0):
                 raise FrameError("it broke")
@@ -207,12 +209,12 @@ def test_after_a_failure_of_the_filter_nothing_is_moved() -> None:
 
     failing = Failing()
     run(Camera(40, lambda _: screen.wait_for(2)), failing, screen)
-    assert len(failing.moved) <= 2  # before the failure
-    assert set(screen.shown) <= {None, 0, *(1000 + pts for pts in failing.moved)}
+    assert len(failing.reprojected) <= 2  # before the failure
+    assert set(screen.shown) <= {None, 0, *(1000 + pts for pts in failing.reprojected)}
 
 
 @pytest.mark.parametrize("on_stall", ["slate", "last", "passthrough"])
-def test_what_is_shown_when_the_filter_hangs_is_what_was_chosen(on_stall: str) -> None:
+def test_when_the_filter_hangs_on_stall_says_what_is_shown(on_stall: str) -> None:
     stop, hung, first = Event(), Event(), list[int | None]()
 
     def hangs(frame: av.VideoFrame) -> av.VideoFrame:
@@ -258,7 +260,7 @@ def test_one_failure_of_the_filter_costs_one_frame() -> None:
     ]  # fmt: skip
 
 
-def test_after_repeated_failures_the_filter_is_loaded_anew_and_that_is_said_once() -> None:
+def test_after_repeated_failures_the_filter_is_loaded_anew_with_one_notice() -> None:
     stop, notices = Event(), list[str]()
     screen = Screen(until=50, stop=stop)
 
@@ -343,7 +345,7 @@ def test_while_a_camera_gives_nothing_and_no_error_the_slate_is_shown() -> None:
     screen = Screen(rate=100)
 
     def stalled() -> bool:
-        """Whether the slate came after a picture."""
+        """True if the slate was shown after a picture."""
         shown = list(dropwhile(lambda pts: pts is None, screen.shown))
         return None in shown
 
@@ -357,7 +359,7 @@ def test_while_a_camera_gives_nothing_and_no_error_the_slate_is_shown() -> None:
     assert [notice.partition(" pictures")[0] for notice in notices[-1:]] == ["filtered"]
 
 
-def test_a_camera_that_comes_back_with_another_size_goes_on() -> None:
+def test_a_camera_may_come_back_with_another_size() -> None:
     def pull(index: int) -> None:
         if index == 5 and not camera.reopened:
             camera.size = (64, 36)
@@ -392,7 +394,7 @@ def test_a_source_that_cannot_be_opened_again_ends_the_run_with_its_error() -> N
         run(Camera(10, pull), lighter, Screen())
 
 
-def test_a_sink_that_fails_is_opened_again_while_the_other_goes_on() -> None:
+def test_a_sink_that_fails_is_reopened_while_the_other_continues() -> None:
     fragile, steady, counted = FragileScreen(lambda n: n in (3, 4)), Screen(), CountedFilter()
 
     def end_when_it_is_back(index: int) -> None:
@@ -422,16 +424,16 @@ def test_a_sink_that_cannot_be_opened_again_is_left_out() -> None:
         run(Camera(10**7), lighter, Full())
 
 
-def test_the_source_is_closed_and_the_end_told_where_a_sink_cannot_be_closed() -> None:
+def test_the_source_is_closed_and_the_last_statistics_come_if_a_sink_cannot_be_closed() -> None:
     class Stuck(Screen):
         def close(self) -> None:
             raise OSError(28, "No space left on device")
 
-    camera, told = Camera(5), list[Stats]()
+    camera, reported = Camera(5), list[Stats]()
     with pytest.raises(OSError, match="No space"):
-        run(camera, lighter, Stuck(), on_stats=told.append)
+        run(camera, lighter, Stuck(), on_stats=reported.append)
     assert camera.closed == 1
-    assert told[-1].captured == 5
+    assert reported[-1].captured == 5
 
 
 def test_a_sink_that_fails_at_its_first_frame_ends_the_run_with_its_error() -> None:
@@ -465,7 +467,7 @@ def test_statistics_come_while_it_runs_on_the_calling_thread() -> None:
 
 
 def test_ctrl_c_ends_it_and_closes_everything() -> None:
-    """In a program of its own: a signal is for all of one."""
+    """In another process, because a signal is for a whole process."""
     body = """
         import os, signal
         from tests.pipelines.live.live_parts import Camera, Screen, lighter
@@ -538,7 +540,7 @@ def test_stats_as_data_and_as_prometheus_text() -> None:
     assert sum(line.startswith("# TYPE") for line in lines) == 13
 
 
-def test_rates_forget_what_is_long_ago() -> None:
+def test_rates_forget_old_frames() -> None:
     tally = Tally(0.0)
     tally.count("sent", 0.1)
     tally.count("sent", 0.2)

@@ -1,4 +1,4 @@
-"""A frame that two threads have at once, which PyAV converts in a context of the frame's own."""
+"""Two threads use one frame, although PyAV converts it in a context that belongs to it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The test scene: its ground truth holds, and it is the same whenever it is asked."""
+"""The test scene: its flow is exact, and the same arguments give the same frames."""
 
 from fractions import Fraction
 from itertools import islice

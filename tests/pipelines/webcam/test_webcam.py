@@ -1,4 +1,4 @@
-"""`turbolens webcam`: the whole command without a camera, its keys, presets, recording, sizes."""
+"""`turbolens webcam`: the command without a camera, keys, presets, recording, working size."""
 
 import json
 import os
@@ -156,7 +156,7 @@ def test_devices_are_listed(turbolens: Call) -> None:
     }  # fmt: skip
 
 
-def test_ctrl_c_is_a_good_end(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_command_normally(tmp_path: Path) -> None:
     obey = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     program = obey + "from turbolens.pipelines.cli import main; main()"
     options = [*SMALL, "--no-enabled", "--json", "--virtual-camera", "none", "--record", "a.mkv"]
@@ -189,7 +189,7 @@ class Look:
         return self.settings
 
     def reset(self) -> None:
-        """It keeps nothing."""
+        """Nothing to forget."""
 
 
 def call_with(
@@ -203,7 +203,7 @@ def call_with(
     return webcam, notices
 
 
-def test_keys_change_look_and_strength_and_go_around(tmp_path: Path) -> None:
+def test_keys_change_look_and_strength_and_wrap_around(tmp_path: Path) -> None:
     webcam, _ = call_with(tmp_path)
     seen = []
     for key in "nnnpp":
@@ -219,7 +219,7 @@ def test_keys_change_look_and_strength_and_go_around(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("key", "expected"), [("n", LOOKS[0]), ("p", LOOKS[-1])])
-def test_from_a_prompt_of_ones_own_the_looks_begin_at_an_end(
+def test_from_another_prompt_the_keys_go_to_the_first_or_last_look(
     tmp_path: Path, key: str, expected: str
 ) -> None:
     webcam, _ = call_with(tmp_path)
@@ -350,7 +350,7 @@ def test_a_preset_that_is_wrong_is_explained(tmp_path: Path, text: str, expected
         load_preset("soft", file)
 
 
-def test_presets_lie_in_the_configuration_folder(tmp_path: Path) -> None:
+def test_presets_are_stored_in_the_configuration_folder(tmp_path: Path) -> None:
     if sys.platform == "linux":
         assert presets_file() == tmp_path / "configuration" / "turbolens" / "presets.toml"
     with pytest.raises(SettingsError, match="letters"):
@@ -370,14 +370,14 @@ def test_the_largest_size_that_holds_the_rate_is_taken(expected: int) -> None:
     assert (search.size, search.found) == (expected, True)
 
 
-def test_a_size_is_kept_whatever_comes_later() -> None:
+def test_a_size_that_was_found_is_final() -> None:
     search = searched(lambda _: BUDGET / 2)
     for _ in range(100):
         search.note(10.0)
     assert search.size == SIZES[0]
 
 
-def test_a_hopeless_machine_comes_to_the_smallest_size_soon() -> None:
+def test_a_slow_machine_soon_gets_the_smallest_size() -> None:
     search, calls = SizeSearch(), 0
     while not search.found:
         search.note(1.0)
@@ -394,7 +394,7 @@ def test_a_few_slow_calls_do_not_count() -> None:
     assert (search.size, search.found) == (SIZES[0], True)
 
 
-def test_while_something_faster_is_prepared_only_what_is_out_of_reach_is_left() -> None:
+def test_while_a_faster_model_is_prepared_only_hopeless_sizes_are_given_up() -> None:
     limit, search = HEADROOM / LEAST_FPS, SizeSearch()
     for _ in range(50):
         search.note(3 * limit, settling=True)
@@ -426,7 +426,7 @@ def test_the_size_reaches_the_filter_but_not_the_settings() -> None:
     assert looks[1].sizes == [256]
 
 
-def test_pictures_that_cost_nothing_say_nothing_about_the_size() -> None:
+def test_reused_results_are_not_measured() -> None:
     class Still(Look):
         reused = 0
 
@@ -447,7 +447,7 @@ def test_a_size_that_was_given_is_not_searched() -> None:
     assert fixed.size == 320
 
 
-def test_steps_that_the_model_needs_are_left_to_it() -> None:
+def test_the_number_of_steps_that_a_model_needs_is_kept() -> None:
     looks: list[Look] = []
 
     def load(settings: FilterSettings) -> Look:
@@ -463,7 +463,7 @@ def test_steps_that_the_model_needs_are_left_to_it() -> None:
     assert looks[1].settings.steps == 2
 
 
-def test_a_size_chosen_in_the_call_goes_before_the_one_found_and_none_goes_back_to_it() -> None:
+def test_a_size_set_in_the_call_overrides_the_one_found_until_it_is_none() -> None:
     looks: list[Look] = []
 
     def load(settings: FilterSettings) -> Look:
@@ -509,7 +509,7 @@ def test_a_filter_that_is_off_loads_no_model() -> None:
     assert off(frame) is frame
 
 
-def test_a_recording_has_the_times_when_frames_came_and_one_size(tmp_path: Path) -> None:
+def test_a_recording_has_arrival_times_and_one_size(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "a.mkv")
     for size in ((64, 48), (64, 48), (128, 48)):
         recorder.write(slate(*size))
@@ -579,7 +579,7 @@ def test_without_a_player_the_preview_says_how_to_get_it(monkeypatch: pytest.Mon
         Preview()
 
 
-def test_the_page_of_dials_turns_whichever_filter_runs() -> None:
+def test_the_control_page_changes_the_current_filter() -> None:
     filters = [Look(FilterSettings(prompt="comic"))]
     with ControlPage(lambda: filters[-1], ["comic", "noir"], 0) as page:
 
@@ -622,7 +622,7 @@ def test_the_status_line_tells_rates_delay_and_drops() -> None:
     )  # fmt: skip
 
 
-def test_words_go_to_stderr_and_the_end_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_notices_and_the_summary_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     with LiveReporter(as_json=False) as reporter:
         reporter.stats(Stats())
         reporter.notice("[b]the camera[/b] is back")

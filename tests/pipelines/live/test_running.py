@@ -136,7 +136,7 @@ class ReprojectingFilter:
 
 def test_while_the_filter_is_busy_its_last_result_is_reprojected() -> None:
     reprojecting, screen = ReprojectingFilter(), Screen(rate=100)
-    camera = Camera(100, lambda _: screen.wait_for(2))
+    camera = Camera(40, lambda _: screen.wait_for(2))
     stats = run(camera, reprojecting, screen, options=RunOptions(deadline=WAIT))
     assert stats.reprojected >= 5
     assert len(set(reprojecting.reprojected)) == len(
@@ -159,7 +159,7 @@ def test_the_output_never_steps_back_in_time() -> None:
             return frame
 
     numbering = Numbering()
-    stats = run(Camera(200, lambda _: screen.wait_for()), numbering, screen,
+    stats = run(Camera(80, lambda _: screen.wait_for()), numbering, screen,
                 options=RunOptions(deadline=WAIT))  # fmt: skip
     times = [pts for pts in screen.shown if pts is not None]
     assert times == sorted(times)

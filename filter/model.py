@@ -14,7 +14,6 @@ from .acceleration.coherence import AcceleratedCoherence
 from .acceleration.running import Running
 from .adapters.adapters import Adapters, check_adapters
 from .adapters.lora import LoraSource, as_sources
-from .choices import Acceleration, VaeChoice
 from .coherence.cross_frame import is_remembering
 from .device import resolve_device, resolve_dtype, unused_card
 from .diffusion.autoencoder import vae_scale_factor
@@ -25,6 +24,7 @@ from .loading.assembly import load_parts
 from .loading.device_memory import check_memory
 from .loading.folders import Autoencoder, Components, UNet
 from .loading.locating import find_model
+from .settings import Acceleration, VaeChoice
 
 log = logging.getLogger(__name__)
 

@@ -1,12 +1,19 @@
 """`FilterSettings`: every live control of a frame filter, with its range, unit and default."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import SettingsError
 
+# Choices at loading, by name.
+Acceleration = Literal["auto", "none", "openvino", "compile", "cuda-graphs", "fp8"]
+VaeChoice = Literal["auto", "tiny", "full"]
+Dtype = Literal["auto", "float32", "float16", "bfloat16"]
+ACCELERATIONS: tuple[str, ...] = get_args(Acceleration)
+
+# Choices of a running filter.
 Side = Literal["longer", "shorter"]
 Shape = Literal["frame", "square"]
 Fit = Literal["stretch", "contain", "cover"]

@@ -4,8 +4,8 @@ from importlib.util import find_spec
 
 import torch
 
-from turbolens.filter.choices import ACCELERATIONS
 from turbolens.filter.errors import SettingsError
+from turbolens.filter.settings import ACCELERATIONS
 
 from .compiled import Compiled
 from .float8 import Float8

@@ -11,8 +11,8 @@ from transformers import BatchEncoding, CLIPTextModel, CLIPTextModelWithProjecti
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.settings import WeightedPrompt
 
+from .lru_cache import LruCache
 from .prompt_weights import Span, spans, weighted
-from .recent import Recent
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +47,8 @@ class PromptEncoder:
         self.text_encoders = tuple(text_encoders)
         self.dtype = dtype
         self.weights_key: Hashable = None
-        self._texts: Recent[PromptEmbeds] = Recent(64)
-        self._mixtures: Recent[PromptEmbeds] = Recent(64)
+        self._texts: LruCache[PromptEmbeds] = LruCache(64)
+        self._mixtures: LruCache[PromptEmbeds] = LruCache(64)
         self._lock = RLock()
 
     def __call__(self, prompts: Sequence[WeightedPrompt]) -> PromptEmbeds:

@@ -9,7 +9,7 @@ from threading import RLock
 
 import torch
 
-from .acceleration import Parts, backends_for, keep_freed_memory, prepared
+from .acceleration import Parts, backends_for, keep_freed_memory
 from .acceleration.coherence import AcceleratedCoherence
 from .acceleration.running import Running
 from .adapters.adapters import Adapters, check_adapters
@@ -22,8 +22,9 @@ from .diffusion.schedule import Step, add_noise, denoised, next_noisy
 from .frames.conversion import stacked_on
 from .loading.assembly import load_parts
 from .loading.device_memory import check_memory
-from .loading.folders import Autoencoder, Components, UNet
+from .loading.folders import Components
 from .loading.locating import find_model
+from .networks import Autoencoder, UNet, prepared
 from .settings import Acceleration, VaeChoice
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ machine and for these weights, it gave the same result as plain PyTorch and gave
 from .accelerated import Accelerated
 from .choice import backends_for
 from .fitting import Fitting
-from .memory import keep_freed_memory, physical_cores, prepared
+from .memory import keep_freed_memory
 from .parts import Decoder, Encoder, Parts, Predictor
 from .trial import Backend
 
@@ -21,6 +21,4 @@ __all__ = [
     "Predictor",
     "backends_for",
     "keep_freed_memory",
-    "physical_cores",
-    "prepared",
 ]

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import nn
 
-from .trial import Backend, Result, Run, Trial
+from turbolens.filter.networks import Result, Run
+
+from .trial import Backend, Trial
 
 Signature: TypeAlias = tuple[tuple[tuple[int, ...], torch.dtype], ...]
 

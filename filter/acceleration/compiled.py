@@ -9,8 +9,9 @@ import platformdirs
 import torch
 from torch import nn
 
+from turbolens.filter.networks import Run
+
 from .graphs import captured
-from .trial import Run
 
 # What diffusers' guide to fast inference sets, after measurements on an A100.
 _OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {

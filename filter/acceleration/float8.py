@@ -9,8 +9,10 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from turbolens.filter.networks import Run
+
 from .compiled import Compiled
-from .trial import Run, Unsuited
+from .trial import Unsuited
 
 FORMAT = torch.float8_e4m3fn
 _LARGEST = torch.finfo(FORMAT).max  # 448

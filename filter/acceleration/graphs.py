@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from .trial import Result, Run
+from turbolens.filter.networks import Result, Run
 
 _WARM_UP = 3  # runs before the capture: cuDNN chooses algorithms, cuBLAS takes its workspaces
 

@@ -16,8 +16,9 @@ import platformdirs
 import torch
 from torch import nn
 
+from turbolens.filter.networks import Result, Run
+
 from .openvino_probe import PROPERTIES, is_sound, openvino_module, shapes_of
-from .trial import Result, Run
 
 _MODEL = "model.xml"
 _CODE = Path(__file__).parents[1]

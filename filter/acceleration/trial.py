@@ -6,16 +6,14 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from threading import Lock, Thread
 from time import perf_counter
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol
 
 import torch
 from torch import nn
 
-from turbolens.filter.acceleration.thread_priority import step_back
+from turbolens.filter.networks import Result, Run
 
-Result: TypeAlias = torch.Tensor | tuple[torch.Tensor, ...]
-Run: TypeAlias = Callable[..., Any]
-"""Tensors → a tensor, or several: a `Result`."""
+from .thread_priority import step_back
 
 LEAST_PSNR = 40.0  # dB, of the range of the plain result: what another way must reach
 LEAST_PSNR_HALF = 35.0  # the same where the plain result itself comes from half precision

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from transformers import CLIPVisionModelWithProjection
 
-from turbolens.filter.acceleration import prepared
 from turbolens.filter.diffusion.lru_cache import LruCache
 from turbolens.filter.errors import (
     FrameError,
@@ -25,7 +24,7 @@ from turbolens.filter.errors import (
     ModelNotFoundError,
     UnsupportedModelError,
 )
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet, prepared
 
 from .files import load_network, locate_file
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from turbolens.filter.acceleration.trial import Run
 from turbolens.filter.frames.luma import halved, resized
+from turbolens.filter.networks import Run
 
 from .motion import Motion, MotionFeatures
 from .warping import warped_sharply

@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from turbolens.filter.errors import UnsupportedModelError
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet
 
 Layers: TypeAlias = Literal["mid", "up", "all"]
 KeysAndValues: TypeAlias = tuple[torch.Tensor, torch.Tensor]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from turbolens.filter.acceleration.trial import Run
 from turbolens.filter.frames.conversion import FrameConverter, Geometry, image_from_pictures
 from turbolens.filter.frames.luma import luma_of, resized
+from turbolens.filter.networks import Run
 from turbolens.filter.settings import FilterSettings
 
 from .change import (

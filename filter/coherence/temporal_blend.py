@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from turbolens.filter.acceleration.trial import Run
+from turbolens.filter.networks import Run
 from turbolens.filter.settings import FilterSettings
 
 from .change import Change, InputView, moved_along, number, tolerance

@@ -17,9 +17,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from turbolens.filter.diffusion.schedule import PredictionType, Schedule
 from turbolens.filter.errors import ModelError, UnsupportedModelError
+from turbolens.filter.networks import Autoencoder
 
 from .families import CLIP_LENGTH, Architecture, architecture
-from .folders import Autoencoder, Components, TextEncoder, check_together
+from .folders import Components, TextEncoder, check_together
 from .hub import Hub
 from .locating import words_folder
 from .weights_header import CheckpointFamily, Header, family_of, read_header

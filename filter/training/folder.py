@@ -11,7 +11,8 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from turbolens.filter.diffusion.schedule import PredictionType
-from turbolens.filter.loading.folders import Autoencoder, Components, UNet
+from turbolens.filter.loading.folders import Components
+from turbolens.filter.networks import Autoencoder, UNet
 
 from .denoiser_stage import Denoiser, new_betas
 from .phrases import PHRASES

@@ -15,7 +15,8 @@ from turbolens.filter.acceleration import Accelerated, Backend, backends_for
 from turbolens.filter.acceleration.coherence import AcceleratedCoherence
 from turbolens.filter.acceleration.compiled import Compiled
 from turbolens.filter.acceleration.graphs import CudaGraphs
-from turbolens.filter.acceleration.trial import Result, Run, agreement_db
+from turbolens.filter.acceleration.trial import agreement_db
+from turbolens.filter.networks import Result, Run
 
 CPU = torch.device("cpu")
 

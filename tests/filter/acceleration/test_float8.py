@@ -12,11 +12,12 @@ from torch import nn
 
 from tests.filter.adapters.adapter_fixtures import lora_tensors, save_lora
 from turbolens.filter import SettingsError, TurboModel
-from turbolens.filter.acceleration import Accelerated, Fitting, Predictor, backends_for, prepared
+from turbolens.filter.acceleration import Accelerated, Fitting, Predictor, backends_for
 from turbolens.filter.acceleration.float8 import Bounds, Float8, Float8Linear, in_float8
-from turbolens.filter.acceleration.trial import LEAST_PSNR_HALF, Run, Unsuited, agreement_db
+from turbolens.filter.acceleration.trial import LEAST_PSNR_HALF, Unsuited, agreement_db
 from turbolens.filter.diffusion.prompts import PromptEmbeds
 from turbolens.filter.loading.families import architecture
+from turbolens.filter.networks import Run, prepared
 
 diffusers: Any = import_module("diffusers")
 

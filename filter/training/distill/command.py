@@ -110,7 +110,8 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
             made = _samples(progress, losses, out, samples, seed)
             losses.samples = made.at(int(losses.student_timesteps[0]))
             _warm_up(progress, Stage(
-                "warm-up", module_of(networks.student.unet), WarmUp(networks, made, WARM_UP_BATCH * batch),
+                "warm-up", module_of(networks.student.unet),
+                WarmUp(networks, made, WARM_UP_BATCH * batch),
                 out, warm_up, WARM_UP_RATE * rate, seed,
             ))  # fmt: skip
         stage = Stage("distillation", networks.trained, losses, out, steps, rate, seed,

@@ -11,11 +11,13 @@ import torch
 
 from .acceleration import Parts, backends_for, keep_freed_memory
 from .acceleration.coherence import AcceleratedCoherence
+from .acceleration.dtype import resolve_dtype
 from .acceleration.running import Running
+from .acceleration.unused_gpu import unused_gpu_advice
 from .adapters.adapters import Adapters, check_adapters
 from .adapters.lora import LoraSource, as_sources
 from .coherence.cross_frame import is_remembering
-from .device import resolve_device, resolve_dtype, unused_card
+from .device import resolve_device
 from .diffusion.autoencoder import vae_scale_factor
 from .diffusion.prompts import PromptEmbeds, PromptEncoder
 from .diffusion.schedule import Step, add_noise, denoised, next_noisy
@@ -96,7 +98,7 @@ class TurboModel:
         """
         on = resolve_device(device)
         in_dtype = resolve_dtype(dtype, on)
-        if device == "auto" and on.type == "cpu" and (advice := unused_card()) is not None:
+        if device == "auto" and on.type == "cpu" and (advice := unused_gpu_advice()) is not None:
             log.warning("the processor runs the model: %s", advice)
         keep_freed_memory()
         parts, sources = find_model(name_or_path, vae), as_sources(loras)

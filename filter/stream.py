@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .acceleration.parallel_conversion import ParallelConversion, conversion_threads
 from .adapters.control_pictures import ControlPictures
 from .coherence.change import Change
 from .coherence.cross_frame import CrossFrameMemory, install_cross_frame_attention
@@ -19,7 +20,6 @@ from .coherence.reprojection import Reprojection
 from .coherence.temporal_blend import Coherence
 from .coherence.transition import PromptTransition
 from .coherence.unchanged import RepeatDetector
-from .frames.parallel import Conversions, conversion_threads
 from .model import TurboModel
 from .settings import FilterSettings, WeightedPrompt
 
@@ -47,7 +47,7 @@ class Stream:
         self.must_reset = False
         self.reprojection = Reprojection(model.move)
         self._on_stage = on_stage
-        self.convert = Conversions(conversion_threads(model.device.type))
+        self.convert = ParallelConversion(conversion_threads(model.device.type))
         self.noise = AdvectedNoise()
         self.coherence = Coherence(model.hold)
         self.repeats = RepeatDetector()

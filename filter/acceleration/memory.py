@@ -1,4 +1,4 @@
-"""How glibc treats freed memory."""
+"""glibc's thresholds for returning freed memory."""
 
 import ctypes
 import platform
@@ -10,7 +10,7 @@ _GIBIBYTE = 1 << 30
 
 @lru_cache(maxsize=1)
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep freed memory for the next frame. True where that was possible.
+    """Let glibc keep freed memory for the next frame. True if that is possible.
 
     Otherwise the kernel clears the same pages for every frame: the full-size autoencoders at
     512×512 took 1.5 to 1.75 times as long. It holds for the whole process.

@@ -13,7 +13,7 @@ from torch import nn
 
 from turbolens.filter.networks import Result, Run
 
-from .thread_priority import step_back
+from .thread_priority import lower_thread_priority
 
 LEAST_PSNR = 40.0  # dB, of the range of the plain result: what another way must reach
 LEAST_PSNR_HALF = 35.0  # the same where the plain result itself comes from half precision
@@ -154,7 +154,7 @@ class Trial:
     _warm = False  # the first call allocates and is not timed
 
     def _prepare_beside(self, inputs: Sequence[torch.Tensor]) -> None:
-        step_back(_NICE)
+        lower_thread_priority(_NICE)
         if self.backend.takes == "minutes":
             self._prepare(inputs)
             return

@@ -12,7 +12,8 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 from typer.core import TyperGroup
 
-from turbolens.filter.device import fastest_cpu_dtype, resolve_device
+from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
+from turbolens.filter.device import resolve_device
 from turbolens.filter.networks import Autoencoder, module_of
 
 from .autoencoder_stage import autoencoder_losses, new_autoencoder

@@ -7,7 +7,8 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 
 from turbolens.filter import SettingsError, TurboModel
-from turbolens.filter.device import resolve_device, resolve_dtype
+from turbolens.filter.acceleration.dtype import resolve_dtype
+from turbolens.filter.device import resolve_device
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.loading.catalogue import known_models

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from turbolens.filter.device import fastest_cpu_dtype, resolve_device
+from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
+from turbolens.filter.device import resolve_device
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.locating import find_model

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from turbolens.filter.acceleration.parts import Predictor
+from turbolens.filter.acceleration.modules import Predictor
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.networks import UNet

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from turbolens.filter.acceleration.parts import Decoder, Encoder
+from turbolens.filter.acceleration.modules import Decoder, Encoder
 from turbolens.filter.diffusion.autoencoder import vae_scale_factor
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.loading.folders import Components

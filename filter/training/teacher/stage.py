@@ -7,7 +7,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from turbolens.filter.acceleration.parts import Encoder
+from turbolens.filter.acceleration.modules import Encoder
 from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.loading.folders import Components
 from turbolens.filter.networks import Autoencoder, UNet

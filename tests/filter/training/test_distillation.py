@@ -91,7 +91,7 @@ def stage_of(losses: Distillation, folder: Path, steps: int, rate: float = 1e-3)
 
 def frozen_parts(networks: Networks) -> nn.ModuleList:
     texts = nn.ModuleList(networks.texts._encoder.text_encoders)
-    return nn.ModuleList([module_of(networks.teacher.unet), networks.encoder.vae, texts])
+    return nn.ModuleList([module_of(networks.teacher.unet), module_of(networks.encoder.vae), texts])
 
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])

@@ -41,11 +41,6 @@ class AcceleratedCoherence:
         """The modules that run for every frame."""
         return self._estimator, self._blend
 
-    @property
-    def reprojected_by(self) -> str:
-        """The backend that runs `Reprojector` now, or "none"."""
-        return self._reprojector.latest
-
     def estimate_motion(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
         """As `MotionEstimator`. `None` if no backend is faster.
 

@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from turbolens.filter.diffusion.schedule import PredictionType, Schedule
+from turbolens.filter.diffusion.schedule import Schedule
+from turbolens.filter.diffusion.scheduler_config import PredictionType
 from turbolens.filter.errors import ModelError, UnsupportedModelError
 from turbolens.filter.networks import Autoencoder
 

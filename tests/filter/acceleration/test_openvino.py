@@ -129,7 +129,7 @@ def test_pictures_are_moved_beside_the_model_as_plainly(model: TurboModel) -> No
     model.accelerate("openvino", wait=True)
     try:
         fast = moved()
-        assert model.accelerated.coherence.reprojected_by == "openvino", "not faster"
+        assert model.accelerated.coherence._reprojector.latest == "openvino", "not faster"
     finally:
         model.accelerate("none")
     assert len(plain) == len(fast) == 5

@@ -44,7 +44,7 @@ def accept(model: KnownModel, file: Path | None = None) -> None:
         raise LicenceError(f"the acceptance cannot be kept in {file}: {error}") from error
 
 
-def told(model: KnownModel) -> str:
+def licence_notice(model: KnownModel) -> str:
     """The licence in three lines, to be shown before a download."""
     licence: Licence = model.licence
     return (

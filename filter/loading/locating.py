@@ -107,7 +107,7 @@ def tiny_vae_folder(family: str, hub: Hub) -> Path:
     return folder
 
 
-def words_folder(hub: Hub) -> Path:
+def tokenizer_folder(hub: Hub) -> Path:
     """A folder with CLIP's vocab.json and merges.txt: any model that was pulled has them.
 
     Raises `ModelNotFoundError`, which says what to pull.

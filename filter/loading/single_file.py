@@ -21,7 +21,7 @@ from turbolens.filter.errors import ModelError, UnsupportedModelError
 from .families import CLIP_LENGTH, Architecture, architecture
 from .folders import Autoencoder, Components, TextEncoder, check_together
 from .hub import Hub
-from .locating import words_folder
+from .locating import tokenizer_folder
 from .weights_header import CheckpointFamily, Header, family_of, read_header
 
 _CONVERSIONS: Any = import_module("diffusers.loaders.single_file_utils")
@@ -161,7 +161,7 @@ def _prediction_type(header: Header) -> PredictionType:
 
 
 def _tokenizers(hub: Hub, made: Architecture) -> tuple[CLIPTokenizer, ...]:
-    folder = words_folder(hub)
+    folder = tokenizer_folder(hub)
     return tuple(
         CLIPTokenizer(
             str(folder / "vocab.json"), str(folder / "merges.txt"), pad_token=pad,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .evidence.classifier import LookClassifier, learn, new_classifier
+from .classifier import LookClassifier, learn, new_classifier
 from .looks import LOOKS
 
 CROP = 128

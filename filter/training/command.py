@@ -16,6 +16,7 @@ from turbolens.filter.device import fastest_cpu_dtype, resolve_device
 from turbolens.filter.loading.folders import Autoencoder
 
 from .autoencoder_stage import autoencoder_losses, new_autoencoder
+from .captions import FEWEST_PICTURES
 from .charts import write_sheet
 from .data import (
     RENDERED,
@@ -45,7 +46,6 @@ from .text import new_tokenizer
 SIZE = 256
 LATENT_RATE, PICTURE_RATE, DECODER_RATE = 1.5e-3, 5e-4, 2.5e-4
 PICTURE_RATES = {"critic": 0.5}
-FEWEST_PICTURES = 8
 
 
 def train(  # noqa: PLR0913 - each one is an option of the command

@@ -23,9 +23,9 @@ from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 
 from .agreement import RenderedCrops, look_classifier
 from .charts import write_sheet
+from .classifier import LookClassifier
 from .data import frames_of_clips, is_held_out, pictures_in, read_square
 from .denoiser_stage import FULL_LOOK_AT
-from .evidence.classifier import LookClassifier
 from .looks import LOOKS
 from .phrases import PHRASES
 from .rendering import edges
@@ -36,6 +36,7 @@ LEARNT_FROM = 96  # pictures that the classifier sees
 AGREED_AT = 0.7  # the strength at which a classifier is asked
 STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 PER_LOOK_PHRASES = 6
+SHEET_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -205,28 +206,40 @@ def main(arguments: Sequence[str] | None = None, show: Callable[..., None] | Non
     pictures = held_out_pictures(options.data, options.pictures)
     evaluation = Evaluation(TurboModel.load(options.model), pictures)
     if options.sheet:
-        rows = evaluation.sheet(4)
-        if options.beside:
-            beside = Evaluation(TurboModel.load(options.beside), pictures).sheet(4)
-            rows = [_halved(row) for pair in zip(rows, beside, strict=True) for row in pair]
-        write_sheet(options.sheet, rows)
+        write_sheet(options.sheet, _sheet(evaluation, options.beside))
     figures = [evaluation.look(name) for name in LOOKS]
     show(table_of(figures))
-    show(
-        f"{len(pictures)} pictures held out of training. Autoencoder: "
+    show(_summary(evaluation, figures))
+    if options.classifier_steps:
+        seen = pictures + (frames_of_clips(options.clips, SIZE) if options.clips else [])
+        classifier = _look_classifier(options.data, options.classifier_steps)
+        show(_agreement(Evaluation(evaluation.model, seen), classifier))
+
+
+def _sheet(evaluation: Evaluation, beside: str | None) -> list[list[Tensor]]:
+    """The rows of the model, each above that of the model `beside`, if there is one."""
+    rows = evaluation.sheet(SHEET_ROWS)
+    if beside is None:
+        return rows
+    other = Evaluation(TurboModel.load(beside), evaluation.pictures).sheet(SHEET_ROWS)
+    return [_halved(row) for pair in zip(rows, other, strict=True) for row in pair]
+
+
+def _summary(evaluation: Evaluation, figures: Sequence[LookFigures]) -> str:
+    return (
+        f"{len(evaluation.pictures)} pictures held out of training. Autoencoder: "
         f"{evaluation.autoencoder_psnr():.1f} dB. Nearest reference is the right one: "
         f"{_mean([each.nearest for each in figures]):.1%}, by other words "
         f"{_mean([each.phrases for each in figures]):.1%}. Structure: "
         f"{_mean([each.structure for each in figures]):.2f}. Monotone in strength: "
         f"{sum(each.is_monotone for each in figures)} of {len(figures)}."
     )
-    if options.classifier_steps:
-        seen = pictures + (frames_of_clips(options.clips, SIZE) if options.clips else [])
-        learnt = [path for path in pictures_in(options.data) if not is_held_out(path)]
-        classifier = look_classifier(
-            [read_square(path, SIZE) for path in learnt[:LEARNT_FROM]], options.classifier_steps
-        )
-        show(_agreement(Evaluation(evaluation.model, seen), classifier))
+
+
+def _look_classifier(data: Path, steps: int) -> LookClassifier:
+    """A classifier trained on renderings of the pictures that are not held out."""
+    paths = [path for path in pictures_in(data) if not is_held_out(path)]
+    return look_classifier([read_square(path, SIZE) for path in paths[:LEARNT_FROM]], steps)
 
 
 def _halved(images: Sequence[Tensor]) -> list[Tensor]:

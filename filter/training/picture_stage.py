@@ -14,8 +14,7 @@ from turbolens.filter.loading.folders import Autoencoder
 from .autoencoder_stage import PATCH, edge_loss, pixel_loss
 from .data import Renders
 from .denoiser_stage import Denoiser, Request, latent_loss, look_share
-from .distill.heads import held
-from .distill.losses import discriminator_loss, generator_loss
+from .discriminator import discriminator_loss, frozen, generator_loss
 from .loop import Losses
 from .text import WIDTH as TEXT_WIDTH
 
@@ -60,9 +59,11 @@ class Critic(nn.Module):
         scores: Tensor = self.score(hidden)[:, 0] + fits
         return scores
 
-    def held(self, image: Tensor, photograph: Tensor, words: Tensor, share: Tensor) -> Tensor:
-        """As `forward`, with weights that get no gradient: what the pictures are judged by."""
-        scores: Tensor = held(self, image, photograph, words, share)
+    def frozen_scores(
+        self, image: Tensor, photograph: Tensor, words: Tensor, share: Tensor
+    ) -> Tensor:
+        """As `forward`, without gradients of the weights: the scores that train the denoiser."""
+        scores: Tensor = frozen(self, image, photograph, words, share)
         return scores
 
 
@@ -122,7 +123,7 @@ class PictureLosses:
         if step >= CRITIC_FROM * self.steps:
             losses |= self._critic(image, target, about, step)
         if step >= JUDGED_FROM * self.steps:
-            judged = generator_loss([model.critic.held(image, *about)])
+            judged = generator_loss([model.critic.frozen_scores(image, *about)])
             losses["adversarial"] = judged * balance(losses, judged, image)
         return losses
 

@@ -10,30 +10,25 @@ from rich.progress import Progress
 from torch import Tensor
 
 from turbolens.filter.device import resolve_device
-from turbolens.filter.diffusion.autoencoder import vae_scale_factor
-from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
-from turbolens.filter.loading.folders import Components
 from turbolens.filter.loading.locating import find_model
+from turbolens.filter.training.captions import look_names, read_captioned, training_pictures
 from turbolens.filter.training.charts import write_sheet
 from turbolens.filter.training.data import is_held_out, pictures_in, read_square
 from turbolens.filter.training.folder import save_student
 from turbolens.filter.training.loop import Stage
+from turbolens.filter.training.networks import Networks, new_networks, working_size
 from turbolens.filter.training.progress import follow
+from turbolens.filter.training.temporal import warped_photographs
 
-from .captions import CaptionedPictures, captions_of, folder_caption, open_pictures, read_pictures
 from .losses import Weighting
-from .networks import Networks, new_networks
 from .stage import Distillation, Recipe
-from .temporal import warped_photographs
 from .trajectory import Samples, Sampling, WarmUp, open_samples
 
-FEWEST_PICTURES = 8
 WARM_UP_RATE = 3.0  # times the student's, for a plain regression
 WARM_UP_BATCH = 2  # times the pictures of a step
 HEADS_RATE = 10.0  # times the student's: the heads begin at random, the student at the teacher
 SHEET_EVERY = 500
-MOST_LOOKS = 64  # names for a gallery; more are captions of single pictures
 
 _STUDENT_STEPS = "At how many timesteps the student learns, the last of the schedule among them."
 _GUIDANCE = "Classifier-free guidance of the teacher's answers; 1: none, and a faster step."
@@ -96,9 +91,9 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
         adversarial=adversarial, distillation=distillation, r1=r1, identity=identity,
         structure=structure, noise=noise, temporal=temporal, trajectory=trajectory,
     )  # fmt: skip
-    pictures = learnt_pictures(data)
+    pictures = training_pictures(data)
     components = load_parts(find_model(teacher, "full"))
-    side = side_of(components, size)
+    side = working_size(components, size)
     console = Console(stderr=True)
     out.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as progress:
@@ -138,50 +133,10 @@ def _samples(progress: Progress, losses: Distillation, out: Path, count: int, se
     return open_samples(out)
 
 
-def learnt_pictures(data: Path) -> list[Path]:
-    """Those of a folder that are trained on. Raises `SettingsError` where they are too few."""
-    found = pictures_in(data) if data.is_dir() else []
-    learnt = [path for path in found if not is_held_out(path)]
-    if len(learnt) < FEWEST_PICTURES:
-        raise SettingsError(
-            f"--data must hold at least {FEWEST_PICTURES} pictures (JPEG, PNG, WebP) to train on, "
-            f"found {len(learnt)} in {data}"
-        )
-    return learnt
-
-
 def _shown(data: Path) -> list[Path]:
     """Up to four pictures that are never trained on."""
     found = pictures_in(data)
     return [path for path in found if is_held_out(path)][:4] or found[:1]
-
-
-def side_of(components: Components, size: int) -> int:
-    """The working size in pixels. Raises `SettingsError` for one that the networks cannot take."""
-    factor, config = vae_scale_factor(components.vae), components.unet.config
-    native = config.sample_size if isinstance(config.sample_size, int) else 64
-    multiple = factor * 2 ** (len(config.block_out_channels) - 1)
-    if size % multiple:
-        raise SettingsError(f"--size must be a multiple of {multiple} for this model, got {size}")
-    return size or native * factor
-
-
-def read_captioned(
-    progress: Progress, pictures: list[Path], out: Path, side: int
-) -> CaptionedPictures:
-    task = progress.add_task("reading the pictures", total=len(pictures))
-    for done in read_pictures(pictures, out, side):
-        progress.update(task, completed=done)
-    progress.update(task, completed=len(pictures))
-    return open_pictures(pictures, out, side)
-
-
-def look_names(pictures: list[Path]) -> list[str]:
-    """The folders' names, where they are what the captions are."""
-    names = {
-        folder_caption(path) for path in pictures if captions_of(path) == (folder_caption(path),)
-    }
-    return sorted(names) if len(names) <= MOST_LOOKS else []
 
 
 @torch.inference_mode()

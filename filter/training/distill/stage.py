@@ -1,5 +1,6 @@
 """One step of distillation: every loss of the student and of the heads, on one batch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,22 +8,25 @@ from torch import Tensor
 
 from turbolens.filter.diffusion.prompts import PromptEmbeds
 from turbolens.filter.diffusion.timesteps import trailing_timesteps
-from turbolens.filter.training.loop import Losses
-
-from .captions import CaptionedPictures
-from .features import encoder_features, image_feature, time_feature
-from .heads import Condition
-from .losses import (
-    Weighting,
+from turbolens.filter.training.captions import CaptionedPictures
+from turbolens.filter.training.discriminator import (
+    Condition,
     discriminator_loss,
-    distillation_loss,
-    distillation_weight,
     generator_loss,
     r1_penalty,
 )
-from .networks import Networks, rows_of
-from .structure import identity_loss, noise_loss, sighted_timesteps, structure_loss
-from .temporal import FramePairs, random_window, temporal_loss
+from turbolens.filter.training.features import encoder_features, image_feature, time_feature
+from turbolens.filter.training.loop import Losses
+from turbolens.filter.training.networks import Networks, rows_of
+from turbolens.filter.training.structure import (
+    identity_loss,
+    noise_loss,
+    sighted_timesteps,
+    structure_loss,
+)
+from turbolens.filter.training.temporal import FramePairs, random_window, temporal_loss
+
+from .losses import Weighting, distillation_loss, distillation_weight
 from .trajectory import Samples, timestep_shares
 
 RESTYLED_SHARE = 0.5  # of the rows are asked for another picture's caption
@@ -106,35 +110,44 @@ class Distillation:
         recipe, batch = self.recipe, self._draw(generator)
         noise = self._noise(batch.clean, generator)
         if recipe.adversarial and step < recipe.heads_first:
-            with torch.no_grad():
-                denoised = self._student(batch.shown, noise, batch)
-            found = self._adversarial(denoised, batch, generator)
-            return {name: found[name] for name in ("discriminator", "r1")}
+            return self._heads_alone(noise, batch, generator)
         denoised = self._student(batch.shown, noise, batch)
         losses: Losses = {}
         if recipe.adversarial:
             losses |= self._adversarial(denoised, batch, generator)
-        if recipe.distillation:
-            losses["distillation"] = recipe.distillation * self._distilled(
-                denoised, batch, generator
-            )
-        if recipe.identity:
-            same = identity_loss(denoised, batch.clean, batch.kept, batch.own)
-            losses["identity"] = recipe.identity * same
-        if recipe.structure:
-            losses["structure"] = recipe.structure * structure_loss(
-                denoised, batch.clean, batch.kept
-            )
-        if recipe.noise:
-            losses["noise"] = recipe.noise * self._insensitive(denoised, batch, generator)
-        if recipe.temporal:
-            losses["temporal"] = recipe.temporal * self._steady(batch, generator)
-        if recipe.trajectory and self.samples is not None:
-            some = max(1, recipe.batch // 2)
-            losses["trajectory"] = recipe.trajectory * self.samples.loss(
-                self.networks, generator, some
-            )
-        return losses
+        # In this order: each loss draws from the generator in turn.
+        weighted: dict[str, tuple[float, Callable[[], Tensor]]] = {
+            "distillation": (
+                recipe.distillation, lambda: self._distilled(denoised, batch, generator)
+            ),
+            "identity": (
+                recipe.identity,
+                lambda: identity_loss(denoised, batch.clean, batch.kept, batch.own),
+            ),
+            "structure": (
+                recipe.structure, lambda: structure_loss(denoised, batch.clean, batch.kept)
+            ),
+            "noise": (recipe.noise, lambda: self._noise_difference(denoised, batch, generator)),
+            "temporal": (recipe.temporal, lambda: self._warp_error(batch, generator)),
+            "trajectory": (
+                recipe.trajectory if self.samples is not None else 0.0,
+                lambda: self._trajectory(generator),
+            ),
+        }  # fmt: skip
+        return losses | {
+            name: weight * loss() for name, (weight, loss) in weighted.items() if weight
+        }
+
+    def _heads_alone(self, noise: Tensor, batch: Batch, generator: torch.Generator) -> Losses:
+        """The losses of the heads; the student does not learn yet."""
+        with torch.no_grad():
+            denoised = self._student(batch.shown, noise, batch)
+        losses = self._adversarial(denoised, batch, generator)
+        return {name: losses[name] for name in ("discriminator", "r1")}
+
+    def _trajectory(self, generator: torch.Generator) -> Tensor:
+        assert self.samples is not None  # noqa: S101 - called only if there are samples
+        return self.samples.loss(self.networks, generator, max(1, self.recipe.batch // 2))
 
     def _draw(self, generator: torch.Generator) -> Batch:
         size, device = self.recipe.batch, self.networks.teacher.device
@@ -210,7 +223,7 @@ class Distillation:
         judged = heads(real, condition)
         caught = heads([each.detach() for each in fake], condition)
         return {
-            "adversarial": weight * generator_loss(heads.held(fake, condition)),
+            "adversarial": weight * generator_loss(heads.frozen_scores(fake, condition)),
             "discriminator": discriminator_loss(judged, caught),
             "r1": self.recipe.r1 * r1_penalty(judged, real),
         }
@@ -235,14 +248,16 @@ class Distillation:
         words = batch.text.prompt_embeds.mean(1)
         return Condition(words, seen, time_feature(teacher, timesteps))
 
-    def _insensitive(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
+    def _noise_difference(
+        self, denoised: Tensor, batch: Batch, generator: torch.Generator
+    ) -> Tensor:
         blind = batch.kept.flatten() == 0
         rows = torch.argsort(blind.int(), stable=True)[: (len(denoised) + 1) // 2]
         shown = batch.shown[rows]
         other = self._student(shown, self._noise(shown, generator), batch, rows)
         return noise_loss(denoised[rows], other, batch.kept[rows])
 
-    def _steady(self, batch: Batch, generator: torch.Generator) -> Tensor:
+    def _warp_error(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """Two frames, the same noise, timestep and prompt; compared as images, in a window.
 
         At the last timestep the student sees neither of them: one picture alone would be the same

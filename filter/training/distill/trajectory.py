@@ -10,9 +10,7 @@ as the regression of distribution matching distillation does (Yin et al., 2024).
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -20,15 +18,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from turbolens.filter.diffusion.prompts import PromptEmbeds
-from turbolens.filter.training.folder import betas_of
+from turbolens.filter.training.captions import CaptionedPictures
 from turbolens.filter.training.loop import Losses
+from turbolens.filter.training.networks import Networks
+from turbolens.filter.training.sampling import ddim_denoised
 
-from .captions import CaptionedPictures
-from .diffusion import Diffusion
-from .networks import Networks
-
-SAMPLING_STEPS = 25  # of DDIM from the schedule's last timestep; from others as many fewer
 LAST_SHARE = 0.55  # of the samples begin at the last timestep, at noise alone
 FILE = "samples.safetensors"
 _SAVE_EVERY = 16  # batches
@@ -143,7 +137,7 @@ class Sampling:
         shown = clean * float(timestep != int(self.timesteps[0]))
         noisy = teacher.noisy(shown, noise, rows)
         text, empty = networks.texts(captions), networks.texts([""] * self.batch)
-        answers = finished(teacher, noisy, timestep, text, empty, self.guidance)
+        answers = ddim_denoised(teacher, noisy, timestep, text, empty, self.guidance)
         return Samples(noisy.half().cpu(), rows.cpu(), answers.half().cpu(), captions)
 
 
@@ -157,34 +151,6 @@ def timestep_shares(count: int, last: float) -> Tensor:
 def open_samples(folder: Path) -> Samples:
     """What `Sampling.make` has left in `folder`."""
     return _read(folder / FILE)
-
-
-def finished(
-    teacher: Diffusion, noisy: Tensor, timestep: int, text: PromptEmbeds, empty: PromptEmbeds,
-    guidance: float, steps: int = SAMPLING_STEPS,
-) -> Tensor:  # fmt: skip
-    """What the teacher makes of x_t (B, C, h, w) by DDIM (Song et al., 2021), without new noise.
-
-    steps: how many it would take from the schedule's last timestep, and the most it takes;
-    `timestep` is gone on from by the same stride. Gives clean latents.
-    """
-    scheduler, clean = _ddim(teacher, steps), noisy
-    for number in range(timestep, -1, -(len(teacher) // steps))[:steps]:
-        rows = torch.full((len(noisy),), number, device=noisy.device)
-        clean = teacher.guided(noisy, rows, text, empty, guidance)
-        noisy = scheduler.step(clean, number, noisy).prev_sample
-    return clean
-
-
-def _ddim(teacher: Diffusion, steps: int) -> Any:
-    diffusers: Any = import_module("diffusers")
-    scheduler = diffusers.DDIMScheduler(
-        trained_betas=betas_of(teacher.schedule.alphas_cumprod),
-        prediction_type="sample", clip_sample=False,
-        timestep_spacing="trailing", num_train_timesteps=len(teacher.schedule),
-    )  # fmt: skip
-    scheduler.set_timesteps(steps)
-    return scheduler
 
 
 def _write(path: Path, samples: Samples, about: str) -> None:

@@ -16,22 +16,21 @@ from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.folders import Components
 from turbolens.filter.loading.locating import find_model
-from turbolens.filter.training.charts import write_sheet
-from turbolens.filter.training.data import is_held_out, pictures_in
-from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.command import (
+from turbolens.filter.training.captions import (
     FEWEST_PICTURES,
     MOST_LOOKS,
+    CaptionedPictures,
     read_captioned,
-    side_of,
 )
-from turbolens.filter.training.distill.networks import Networks, new_networks
-from turbolens.filter.training.distill.structure import sighted_timesteps
+from turbolens.filter.training.charts import write_sheet
+from turbolens.filter.training.classifier import LookClassifier, learn, new_classifier
+from turbolens.filter.training.data import is_held_out, pictures_in
+from turbolens.filter.training.networks import Networks, new_networks, working_size
+from turbolens.filter.training.sampling import Sampler, student_sampler, teacher_sampler
+from turbolens.filter.training.structure import sighted_timesteps
 
-from .classifier import LookClassifier, learn, new_classifier
 from .image_to_image import ImageToImage, Restyle, Restyled, restyler
 from .report import Evidence, Row
-from .sampling import Sampler, student_sampler, teacher_sampler
 from .tables import looks_markdown, markdown, restyled_markdown
 
 SHOWN = 6  # rows of a sheet
@@ -71,7 +70,7 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
     components = load_parts(find_model(teacher, "full"))
     names = _names(student)
     students = {names[each]: load_parts(find_model(each, "full")) for each in names}
-    side = side_of(components, size)
+    side = working_size(components, size)
     out.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as progress:
         held, learnt = _pictures(progress, data, out, side)

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from turbolens.filter.coherence.warping import warped
-from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.diffusion import Diffusion
-from turbolens.filter.training.distill.networks import Networks
-from turbolens.filter.training.distill.structure import edges_alike
-from turbolens.filter.training.distill.temporal import inside, random_flow
+from turbolens.filter.training.captions import CaptionedPictures
+from turbolens.filter.training.classifier import LookClassifier
+from turbolens.filter.training.diffusion import Diffusion
+from turbolens.filter.training.networks import Networks
+from turbolens.filter.training.structure import edges_alike
+from turbolens.filter.training.temporal import inside, random_flow
 
-from .classifier import LookClassifier
 from .distances import sharpness
 
 Restyle: TypeAlias = Callable[[Tensor, Tensor, Sequence[str]], Tensor]

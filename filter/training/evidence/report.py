@@ -8,13 +8,13 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.features import image_feature
-from turbolens.filter.training.distill.networks import Networks
+from turbolens.filter.training.captions import CaptionedPictures
+from turbolens.filter.training.classifier import AT_ONCE, LookClassifier
+from turbolens.filter.training.features import image_feature
+from turbolens.filter.training.networks import Networks
+from turbolens.filter.training.sampling import Sampler
 
-from .classifier import AT_ONCE, LookClassifier
 from .distances import kernel_distance, sharpness
-from .sampling import Sampler
 
 _TIMED = 5
 

@@ -13,10 +13,10 @@ from turbolens.filter.device import fastest_cpu_dtype, resolve_device
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.locating import find_model
+from turbolens.filter.training.captions import MARGIN, CaptionedPictures
 from turbolens.filter.training.data import pictures_in, read_square
-from turbolens.filter.training.distill.captions import MARGIN, CaptionedPictures
-from turbolens.filter.training.distill.networks import Networks, new_networks
 from turbolens.filter.training.loop import Stage
+from turbolens.filter.training.networks import Networks, new_networks
 from turbolens.filter.training.progress import follow
 
 from .stage import OwnLook, add_lora, save_lora

@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from turbolens.filter.training.captions import CaptionedPictures
 from turbolens.filter.training.denoiser_stage import look_share
-from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.features import encoder_features
-from turbolens.filter.training.distill.networks import Networks, rows_of
-from turbolens.filter.training.distill.structure import structure_loss
+from turbolens.filter.training.features import encoder_features
 from turbolens.filter.training.loop import Losses
+from turbolens.filter.training.networks import Networks, rows_of
+from turbolens.filter.training.structure import structure_loss
 
 RANK = 8
 BATCH = 6

@@ -16,14 +16,18 @@ from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.folders import Autoencoder
 from turbolens.filter.loading.locating import find_model
+from turbolens.filter.training.captions import (
+    CaptionedPictures,
+    look_names,
+    read_captioned,
+    training_pictures,
+)
 from turbolens.filter.training.charts import write_sheet
-from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.command import learnt_pictures, look_names, read_captioned
-from turbolens.filter.training.distill.networks import new_networks
-from turbolens.filter.training.evidence.sampling import teacher_sampler
 from turbolens.filter.training.folder import save_student
 from turbolens.filter.training.loop import Stage
+from turbolens.filter.training.networks import new_networks
 from turbolens.filter.training.progress import follow
+from turbolens.filter.training.sampling import teacher_sampler
 from turbolens.filter.training.text import new_tokenizer
 
 from .stage import WIDTHS, Teacher, TeacherLosses
@@ -50,7 +54,7 @@ def teacher(  # noqa: PLR0913 - each one is an option of the command
     A caption is each line of the .txt file of a picture's name, else the name of its folder. One
     picture in twelve is held out. The model is in OUT/model: `turbolens train distill --teacher`.
     """
-    pictures = learnt_pictures(data)
+    pictures = training_pictures(data)
     vae = load_parts(find_model(autoencoder, "auto")).vae
     multiple = vae_scale_factor(vae) * 2 ** (len(WIDTHS) - 1)
     if not size or size % multiple:

@@ -10,8 +10,8 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from turbolens.filter.acceleration.parts import Encoder
 from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.loading.folders import Autoencoder, Components, UNet
+from turbolens.filter.training.captions import CaptionedPictures
 from turbolens.filter.training.data import LatentRenders, channel_importance
-from turbolens.filter.training.distill.captions import CaptionedPictures
 from turbolens.filter.training.loop import Losses
 from turbolens.filter.training.text import WIDTH, embeds_of, new_text_encoder
 

@@ -12,12 +12,11 @@ import torch
 
 from turbolens.filter import SettingsError
 from turbolens.filter.loading.folders import load_components
+from turbolens.filter.training.captions import CaptionedPictures
 from turbolens.filter.training.charts import write_png
+from turbolens.filter.training.classifier import learn, new_classifier
 from turbolens.filter.training.command import app
 from turbolens.filter.training.data import is_held_out
-from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.networks import Networks, new_networks
-from turbolens.filter.training.evidence.classifier import learn, new_classifier
 from turbolens.filter.training.evidence.command import _names, evidence
 from turbolens.filter.training.evidence.distances import kernel_distance, sharpness
 from turbolens.filter.training.evidence.image_to_image import (
@@ -25,8 +24,9 @@ from turbolens.filter.training.evidence.image_to_image import (
     restyler,
 )
 from turbolens.filter.training.evidence.report import Evidence, Row
-from turbolens.filter.training.evidence.sampling import student_sampler, teacher_sampler
 from turbolens.filter.training.evidence.tables import looks_markdown, markdown
+from turbolens.filter.training.networks import Networks, new_networks
+from turbolens.filter.training.sampling import student_sampler, teacher_sampler
 
 from .test_distillation import picture
 

@@ -72,11 +72,11 @@ def test_second_views_show_the_same_place_moved_as_they_say(
 def test_the_critic_and_what_it_judges_do_not_push_each_other() -> None:
     critic, image = Critic(), torch.rand(2, 3, 32, 32).requires_grad_()
     about = torch.rand(2, 3, 32, 32), torch.rand(2, WIDTH), torch.rand(2)
-    critic.held(image, *about).sum().backward()  # type: ignore[no-untyped-call]
+    critic.frozen_scores(image, *about).sum().backward()  # type: ignore[no-untyped-call]
     assert image.grad is not None
     assert image.grad.abs().sum() > 0
     assert all(weight.grad is None for weight in critic.parameters())
-    torch.testing.assert_close(critic.held(image, *about), critic(image, *about))
+    torch.testing.assert_close(critic.frozen_scores(image, *about), critic(image, *about))
 
 
 def test_the_critic_learns_first_and_is_heard_later(model: PictureModel, renders: Renders) -> None:

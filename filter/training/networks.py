@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from turbolens.filter.acceleration.parts import Decoder, Encoder
 from turbolens.filter.diffusion.autoencoder import vae_scale_factor
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
+from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.folders import Components
 
 from .diffusion import Diffusion, Texts
+from .discriminator import Discriminator
 from .features import feature_channels
-from .heads import Discriminator
 
 
 @dataclass(frozen=True)
@@ -84,3 +85,13 @@ def rows_of(text: PromptEmbeds, rows: Tensor | slice) -> PromptEmbeds:
     """Some rows of embeds, in that order."""
     pooled = text.pooled_prompt_embeds
     return PromptEmbeds(text.prompt_embeds[rows], None if pooled is None else pooled[rows])
+
+
+def working_size(components: Components, size: int) -> int:
+    """The working size in pixels. Raises `SettingsError` for one that the networks cannot take."""
+    factor, config = vae_scale_factor(components.vae), components.unet.config
+    native = config.sample_size if isinstance(config.sample_size, int) else 64
+    multiple = factor * 2 ** (len(config.block_out_channels) - 1)
+    if size % multiple:
+        raise SettingsError(f"--size must be a multiple of {multiple} for this model, got {size}")
+    return size or native * factor

@@ -1,14 +1,20 @@
-"""Pictures from noise: the teacher by diffusers' own scheduler, the student by its few steps."""
+"""Sampling: the teacher with DDIM by diffusers' scheduler, the student in a few steps."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from importlib import import_module
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from turbolens.filter.diffusion.prompts import PromptEmbeds
 from turbolens.filter.diffusion.timesteps import trailing_timesteps
-from turbolens.filter.training.distill.networks import Networks
-from turbolens.filter.training.distill.trajectory import finished
+
+from .diffusion import Diffusion
+from .folder import betas_of
+from .networks import Networks
+
+SAMPLING_STEPS = 25
 
 Sampler: TypeAlias = Callable[[Sequence[str], Tensor], Tensor]
 """Captions and noise (B, C, h, w) → clean latents."""
@@ -21,7 +27,7 @@ def teacher_sampler(networks: Networks, steps: int, guidance: float) -> Sampler:
         teacher, device = networks.teacher, networks.teacher.device
         text, empty = networks.texts(captions), networks.texts([""] * len(captions))
         last = len(teacher) - 1
-        return finished(teacher, noise.to(device), last, text, empty, guidance, steps)
+        return ddim_denoised(teacher, noise.to(device), last, text, empty, guidance, steps)
 
     return sample
 
@@ -48,3 +54,31 @@ def student_sampler(networks: Networks, steps: int, student_steps: int = 4) -> S
         return clean
 
     return sample
+
+
+def ddim_denoised(
+    teacher: Diffusion, noisy: Tensor, timestep: int, text: PromptEmbeds, empty: PromptEmbeds,
+    guidance: float, steps: int = SAMPLING_STEPS,
+) -> Tensor:  # fmt: skip
+    """Denoise x_t (B, C, h, w) to clean latents with deterministic DDIM (Song et al., 2021).
+
+    steps: the number of steps from the schedule's last timestep; from an earlier `timestep` the
+    stride is the same, so fewer steps are taken.
+    """
+    scheduler, clean = _ddim(teacher, steps), noisy
+    for number in range(timestep, -1, -(len(teacher) // steps))[:steps]:
+        rows = torch.full((len(noisy),), number, device=noisy.device)
+        clean = teacher.guided(noisy, rows, text, empty, guidance)
+        noisy = scheduler.step(clean, number, noisy).prev_sample
+    return clean
+
+
+def _ddim(teacher: Diffusion, steps: int) -> Any:
+    diffusers: Any = import_module("diffusers")
+    scheduler = diffusers.DDIMScheduler(
+        trained_betas=betas_of(teacher.schedule.alphas_cumprod),
+        prediction_type="sample", clip_sample=False,
+        timestep_spacing="trailing", num_train_timesteps=len(teacher.schedule),
+    )  # fmt: skip
+    scheduler.set_timesteps(steps)
+    return scheduler

@@ -48,14 +48,14 @@ class Discriminator(nn.Module):
         )
         return [head(each, about) for head, each in zip(self.heads, features, strict=True)]
 
-    def held(self, features: Sequence[Tensor], condition: Condition) -> list[Tensor]:
-        """As `forward`, with weights that get no gradient: what the student is judged by."""
-        scores: list[Tensor] = held(self, features, condition)
+    def frozen_scores(self, features: Sequence[Tensor], condition: Condition) -> list[Tensor]:
+        """As `forward`, without gradients of the weights: the scores that train the student."""
+        scores: list[Tensor] = frozen(self, features, condition)
         return scores
 
 
-def held(module: nn.Module, *inputs: Any) -> Any:
-    """What the module gives, with weights that get no gradient: inputs do."""
+def frozen(module: nn.Module, *inputs: Any) -> Any:
+    """The module's output, with gradients of the inputs but not of the weights."""
     weights = {name: weight.detach() for name, weight in module.named_parameters()}
     return functional_call(module, weights, inputs)
 
@@ -81,3 +81,31 @@ class Head(nn.Module):
 
 def _normalised(vector: Tensor) -> Tensor:
     return F.layer_norm(vector, vector.shape[-1:])
+
+
+def generator_loss(fake: Sequence[Tensor]) -> Tensor:
+    """L_adv^G = −E[Σ_k D_φ,k(F_k(x̂_θ))]; scores (B, h, w), of which each place counts alike."""
+    return -torch.stack([scores.mean() for scores in fake]).sum()
+
+
+def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """L_adv^D = E[Σ_k max(0, 1 − D_φ,k(F_k(x₀)))] + E[Σ_k max(0, 1 + D_φ,k(F_k(x̂_θ)))] + γ·R1(φ).
+
+    This is all of it but R1; the hinge is that of each place.
+    """
+    apart = [
+        F.relu(1 - yes).mean() + F.relu(1 + no).mean()
+        for yes, no in zip(real, fake, strict=True)
+    ]  # fmt: skip
+    return torch.stack(apart).sum()
+
+
+def r1_penalty(real: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
+    """R1(φ) = E[Σ_k ‖∇_{F_k} D_φ,k(F_k(x₀))‖²], on the heads' inputs, as in the paper.
+
+    (Mescheder et al., 2018, take the gradient at the pixels.) A head's verdict on a picture is the
+    mean of its scores. `features` must require gradients and `real` must come from them.
+    """
+    verdicts = torch.stack([scores.mean((1, 2)).sum() for scores in real]).sum()
+    gradients = torch.autograd.grad(verdicts, list(features), create_graph=True)
+    return torch.stack([each.square().sum((1, 2, 3)).mean() for each in gradients]).sum()

@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.progress import Progress
 from torch import Tensor
 
-from turbolens.filter.errors import MediaError
-from turbolens.filter.training.data import read_square
+from turbolens.filter.errors import MediaError, SettingsError
 
+from .data import is_held_out, pictures_in, read_square
+
+FEWEST_PICTURES = 8
+MOST_LOOKS = 64  # more names than this are captions of single pictures, not looks
 MARGIN = 8 / 7  # of the size that pictures are kept in, so that crops may move
 
 
@@ -110,3 +114,33 @@ def open_pictures(pictures: Sequence[Path], out: Path, size: int) -> CaptionedPi
     """What `read_pictures` has left in `out`, with captions as they are now."""
     planes = np.lib.format.open_memmap(out / "pictures.npy", mode="r")
     return CaptionedPictures(planes, [captions_of(picture) for picture in pictures], size)
+
+
+def read_captioned(
+    progress: Progress, pictures: list[Path], out: Path, side: int
+) -> CaptionedPictures:
+    task = progress.add_task("reading the pictures", total=len(pictures))
+    for done in read_pictures(pictures, out, side):
+        progress.update(task, completed=done)
+    progress.update(task, completed=len(pictures))
+    return open_pictures(pictures, out, side)
+
+
+def training_pictures(data: Path) -> list[Path]:
+    """Those of a folder that are trained on. Raises `SettingsError` where they are too few."""
+    found = pictures_in(data) if data.is_dir() else []
+    learnt = [path for path in found if not is_held_out(path)]
+    if len(learnt) < FEWEST_PICTURES:
+        raise SettingsError(
+            f"--data must hold at least {FEWEST_PICTURES} pictures (JPEG, PNG, WebP) to train on, "
+            f"found {len(learnt)} in {data}"
+        )
+    return learnt
+
+
+def look_names(pictures: list[Path]) -> list[str]:
+    """The folders' names, where they are what the captions are."""
+    names = {
+        folder_caption(path) for path in pictures if captions_of(path) == (folder_caption(path),)
+    }
+    return sorted(names) if len(names) <= MOST_LOOKS else []

@@ -1,4 +1,4 @@
-"""The discriminator: several small trained heads on features that never change."""
+"""The discriminator, small trained heads on frozen features, and its losses."""
 
 import math
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ WIDTH = 64
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """What the heads are told: c_text (B, width), c_img (B, width) and the noise (B, width).
+    """The condition of the heads: c_text (B, width), c_img (B, width) and time (B, width).
 
-    c_img has no timestep; rows of zeros say nothing of the picture. The last is that of the noise
-    on the discriminator's own input, not of the student's.
+    image: zeros if the input image must not be known. time: of the noise on the discriminator's
+    input, not of the student's.
     """
 
     text: Tensor
@@ -27,9 +27,9 @@ class Condition:
 
 
 class Discriminator(nn.Module):
-    """D_φ,k: a head for each of the features F_k, of `channels`, told of a `Condition`.
+    """D_φ,k: one head for each feature F_k, with a `Condition`.
 
-    text, image, time: the widths of the condition's parts.
+    channels: of the features. text, image, time: the widths of the condition's parts.
     """
 
     def __init__(self, channels: Sequence[int], *, text: int, image: int, time: int) -> None:
@@ -40,7 +40,7 @@ class Discriminator(nn.Module):
         self.heads = nn.ModuleList(Head(each) for each in channels)
 
     def forward(self, features: Sequence[Tensor], condition: Condition) -> list[Tensor]:
-        """Scores (B, h_k, w_k), above 0 where a place looks real."""
+        """Scores (B, h_k, w_k), above 0 where a position looks real."""
         about = (
             self.text(_normalised(condition.text))
             + self.image(_normalised(condition.image))
@@ -71,7 +71,7 @@ class Head(nn.Module):
 
     def forward(self, feature: Tensor, about: Tensor) -> Tensor:
         """Feature (B, channels, h, w), condition (B, WIDTH) → scores (B, h, w)."""
-        # Features of a UNet grow with depth; heads of one learning rate want one scale.
+        # A UNet's features grow with depth; group norm gives all heads the same scale.
         hidden = F.leaky_relu(self.narrow(F.group_norm(feature, 1)), 0.2)
         hidden = hidden + F.leaky_relu(self.around(hidden), 0.2)
         fits = torch.einsum("bchw,bc->bhw", hidden, about) / math.sqrt(WIDTH)
@@ -84,28 +84,28 @@ def _normalised(vector: Tensor) -> Tensor:
 
 
 def generator_loss(fake: Sequence[Tensor]) -> Tensor:
-    """L_adv^G = −E[Σ_k D_φ,k(F_k(x̂_θ))]; scores (B, h, w), of which each place counts alike."""
+    """L_adv^G = −E[Σ_k D_φ,k(F_k(x̂_θ))]; scores (B, h, w), averaged over positions."""
     return -torch.stack([scores.mean() for scores in fake]).sum()
 
 
 def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """L_adv^D = E[Σ_k max(0, 1 − D_φ,k(F_k(x₀)))] + E[Σ_k max(0, 1 + D_φ,k(F_k(x̂_θ)))] + γ·R1(φ).
 
-    This is all of it but R1; the hinge is that of each place.
+    Without R1; the hinge is per position.
     """
-    apart = [
+    hinges = [
         F.relu(1 - yes).mean() + F.relu(1 + no).mean()
         for yes, no in zip(real, fake, strict=True)
     ]  # fmt: skip
-    return torch.stack(apart).sum()
+    return torch.stack(hinges).sum()
 
 
 def r1_penalty(real: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
     """R1(φ) = E[Σ_k ‖∇_{F_k} D_φ,k(F_k(x₀))‖²], on the heads' inputs, as in the paper.
 
-    (Mescheder et al., 2018, take the gradient at the pixels.) A head's verdict on a picture is the
-    mean of its scores. `features` must require gradients and `real` must come from them.
+    (Mescheder et al., 2018, take the gradient at the pixels.) A head's output for an image is the
+    mean of its scores. `features` must require gradients, and `real` must be computed from them.
     """
-    verdicts = torch.stack([scores.mean((1, 2)).sum() for scores in real]).sum()
-    gradients = torch.autograd.grad(verdicts, list(features), create_graph=True)
+    outputs = torch.stack([scores.mean((1, 2)).sum() for scores in real]).sum()
+    gradients = torch.autograd.grad(outputs, list(features), create_graph=True)
     return torch.stack([each.square().sum((1, 2, 3)).mean() for each in gradients]).sum()

@@ -17,7 +17,7 @@ from .networks import Networks
 SAMPLING_STEPS = 25
 
 Sampler: TypeAlias = Callable[[Sequence[str], Tensor], Tensor]
-"""Captions and noise (B, C, h, w) → clean latents."""
+"""(captions, noise (B, C, h, w)) → clean latents."""
 
 
 def teacher_sampler(networks: Networks, steps: int, guidance: float) -> Sampler:
@@ -33,10 +33,10 @@ def teacher_sampler(networks: Networks, steps: int, guidance: float) -> Sampler:
 
 
 def student_sampler(networks: Networks, steps: int, student_steps: int = 4) -> Sampler:
-    """Its estimate at the last timestep; further steps add fresh noise of the next one to it.
+    """Denoise from the last timestep; each further step adds new noise and denoises again.
 
-    As the paper samples (Sauer et al. 2023): the student learnt at `student_steps` timesteps, and
-    `steps` of these are taken, evenly from the last.
+    As in the paper (Sauer et al., 2023): of the `student_steps` timesteps of training, `steps` are
+    used, evenly spaced from the last.
     """
     student = networks.student
     known = trailing_timesteps(student_steps, len(student))

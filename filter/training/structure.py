@@ -1,7 +1,7 @@
-"""What makes an image-to-image model of the student: it keeps what it is shown.
+"""The image-to-image losses of a student: identity, structure and insensitivity to noise.
 
-All three are weighted by `kept` (B, 1, 1, 1): α_s of the timestep s, how much of the input is seen
-there, and 0 at the last one, where the student sees next to nothing, and nothing is asked.
+All three are weighted by `weight` (B, 1, 1, 1): α_s of the timestep s, the share of the input in
+the noisy latents, and 0 at the last timestep, where almost nothing of the input is visible.
 """
 
 from torch import Tensor
@@ -9,50 +9,49 @@ from torch.nn import functional as F
 
 from turbolens.filter.diffusion.timesteps import trailing_timesteps
 
-_STILL = 1e-6
+_EPSILON = 1e-6
 
 
-def sighted_timesteps(student_steps: int, count: int) -> list[int]:
-    """The student timesteps that show it a picture: all but the last, unless it is the only one."""
+def visible_timesteps(student_steps: int, count: int) -> list[int]:
+    """The student timesteps that show the input: all but the last, unless it is the only one."""
     every = trailing_timesteps(student_steps, count)
     return every[1:] or every
 
 
-def identity_loss(denoised: Tensor, clean: Tensor, kept: Tensor, own: Tensor) -> Tensor:
+def identity_loss(denoised: Tensor, clean: Tensor, weight: Tensor, own: Tensor) -> Tensor:
     """E[α_s·‖x̂_θ(x_s, s, c) − x₀‖²] over rows whose prompt is the picture's own caption.
 
-    A painting asked to be a painting is to stay what it is. Latents (B, C, h, w),
-    own (B,) of 0 and 1. A mean over the latents; 0 where no row is its own.
+    With the prompt "painting", a painting should not change. Latents (B, C, h, w); own (B,): 1 if
+    the caption is the picture's own, else 0. A mean over the latents; 0 if no row is its own.
     """
-    rows = kept.flatten() * own
+    rows = weight.flatten() * own
     apart = (denoised - clean).square().mean((1, 2, 3))
     return (rows * apart).sum() / own.sum().clamp_min(1)
 
 
-def structure_loss(denoised: Tensor, clean: Tensor, kept: Tensor) -> Tensor:
-    """E[α_s·(1 − ρ(e(x̂_θ), e(x₀)))]: edges stay where they were, whatever the look.
+def structure_loss(denoised: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
+    """E[α_s·(1 − ρ(e(x̂_θ), e(x₀)))]: keeps edges in place, whatever the look.
 
-    Between 0 and 2; ρ is that of `edges_alike`.
+    Between 0 and 2; ρ is `edge_correlation`.
     """
-    return (kept.flatten() * (1 - edges_alike(denoised, clean))).mean()
+    return (weight.flatten() * (1 - edge_correlation(denoised, clean))).mean()
 
 
-def edges_alike(first: Tensor, second: Tensor) -> Tensor:
-    """(B,) ρ(e(·), e(·)) of latents (B, C, h, w): the correlation of their edges over places.
+def edge_correlation(first: Tensor, second: Tensor) -> Tensor:
+    """(B,) ρ(e(·), e(·)) of latents (B, C, h, w): the correlation of their edges over positions.
 
-    e is the length of the latents' gradient over all channels, which a change of colour or of
-    contrast leaves alone.
+    e is the gradient magnitude over all channels; ρ does not depend on colour or contrast.
     """
     return _correlation(_edges(first), _edges(second))
 
 
-def noise_loss(first: Tensor, second: Tensor, kept: Tensor) -> Tensor:
-    """E[α_s·‖x̂_θ(x_s(ε₁), s) − x̂_θ(x_s(ε₂), s)‖²]: the same input under two draws of noise.
+def noise_loss(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
+    """E[α_s·‖x̂_θ(x_s(ε₁), s) − x̂_θ(x_s(ε₂), s)‖²]: the same input with two noise samples.
 
-    A filter adds the same noise to every frame; what of it shows in the result is a pattern that
-    stands still while the picture moves.
+    A filter adds the same noise to every frame; if it shows in the result, it is a pattern that
+    does not move with the picture.
     """
-    return (kept * (first - second).square()).mean()
+    return (weight * (first - second).square()).mean()
 
 
 def _edges(latents: Tensor) -> Tensor:
@@ -60,11 +59,11 @@ def _edges(latents: Tensor) -> Tensor:
     padded = F.pad(latents, (0, 1, 0, 1), mode="replicate")
     across = (padded[..., :-1, 1:] - padded[..., :-1, :-1]).square().sum(1)
     down = (padded[..., 1:, :-1] - padded[..., :-1, :-1]).square().sum(1)
-    return (across + down + _STILL).sqrt()
+    return (across + down + _EPSILON).sqrt()
 
 
 def _correlation(first: Tensor, second: Tensor) -> Tensor:
-    """(B,) over places; 0 where one of both is flat."""
+    """(B,) over positions; 0 if one of the two is constant."""
     a, b = (each.flatten(1) - each.flatten(1).mean(1, keepdim=True) for each in (first, second))
-    size = (a.square().sum(1) * b.square().sum(1) + _STILL).sqrt()
+    size = (a.square().sum(1) * b.square().sum(1) + _EPSILON).sqrt()
     return (a * b).sum(1) / size

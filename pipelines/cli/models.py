@@ -14,7 +14,7 @@ from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, HubRepo, KnownMo
 from turbolens.filter.loading.hub import Hub, cached_folder, parse_hub_path
 from turbolens.filter.loading.licences import accept, is_accepted, licence_notice
 from turbolens.filter.loading.locating import find_model, tokenizer_folder
-from turbolens.filter.loading.memory import need_of_known
+from turbolens.filter.loading.memory import known_model_need
 from turbolens.filter.loading.needed_files import INDEX
 from turbolens.filter.loading.pulling import TOKENIZER, DownloadPlan, plan_download, pull
 
@@ -145,7 +145,7 @@ def _describe(model: KnownModel, hub: Hub) -> dict[str, Any]:
     elsewhere = f"not here; turbolens models pull {model.name}" if model.base else "missing"
     return {
         "name": model.name, "description": model.description, "size_bytes": model.size_bytes,
-        "memory_bytes": need_of_known(model, on_gpu=not model.is_embedded).total,
+        "memory_bytes": known_model_need(model, on_gpu=not model.is_embedded).total,
         "native_size": model.native_size, "steps": model.steps, "sampler": model.sampler,
         "prediction_type": model.prediction_type, "licence": model.licence.name,
         "licence_url": model.licence.url, "licence_accepted": is_accepted(model),

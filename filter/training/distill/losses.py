@@ -12,11 +12,11 @@ from typing import Literal
 from torch import Tensor
 
 Weighting = Literal["exponential", "sds"]
-_LEAST_SPREAD = 1e-3
+_MIN_SIGMA = 1e-3
 
 
 def distillation_weight(alphas_cumprod: Tensor, weighting: Weighting) -> Tensor:
-    """c(t) of ᾱ_t. exponential: α_t, so that noisier steps count less. sds: α_t / 2σ_t.
+    """c(t) of ᾱ_t. exponential: α_t, so that noisier timesteps count less. sds: α_t / 2σ_t.
 
     The second makes the loss's gradient that of score distillation sampling (Poole et al., 2022)
     with w(t) = 1; σ_t is kept above 0.001.
@@ -24,14 +24,14 @@ def distillation_weight(alphas_cumprod: Tensor, weighting: Weighting) -> Tensor:
     signal = alphas_cumprod.sqrt()
     if weighting == "exponential":
         return signal
-    return signal / (2 * (1 - alphas_cumprod).sqrt().clamp_min(_LEAST_SPREAD))
+    return signal / (2 * (1 - alphas_cumprod).sqrt().clamp_min(_MIN_SIGMA))
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, weight: Tensor) -> Tensor:
     """L_distill = E_t,ε'[c(t)·d(x̂_θ, x̂_ψ(sg(x̂_θ,t), t))], d the squared distance.
 
     student, teacher: clean latents (B, C, h, w); weight: c(t) (B, 1, 1, 1). sg is the
-    stop-gradient: nothing flows into `teacher`. d is a mean over the latents, not a sum, so that λ
-    does not depend on the picture's size.
+    stop-gradient: `teacher` is detached. d is a mean over the latents, not a sum, so that λ does
+    not depend on the image size.
     """
     return (weight * (student - teacher.detach()).square()).mean()

@@ -41,18 +41,18 @@ def teacher(  # noqa: PLR0913 - each one is an option of the command
     data: Annotated[Path, typer.Option(help="Folder of pictures with captions.")],
     out: Annotated[Path, typer.Option(help="Folder for the model and the state of the run.")],
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 8000,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = 16,
-    size: Annotated[int, typer.Option(min=0, help="Pixels a side.")] = 128,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures per step.")] = 16,
+    size: Annotated[int, typer.Option(min=0, help="Pixels per side.")] = 128,
     autoencoder: Annotated[str, typer.Option(
-        help="The model whose autoencoder gives the latents; it is not trained.")] = "embedded",
+        help="The model whose autoencoder is used; it is not trained.")] = "embedded",
     rate: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 1e-3,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:  # fmt: skip
-    """Train a small diffusion model that others can be distilled from; run again to go on.
+    """Train a small diffusion model that others can be distilled from; run again to resume.
 
-    A caption is each line of the .txt file of a picture's name, else the name of its folder. One
-    picture in twelve is held out. The model is in OUT/model: `turbolens train distill --teacher`.
+    The captions of a picture are the lines of the .txt file of its name, or else the name of its
+    folder. One picture in twelve is held out. The model is in OUT/model: `turbolens train distill --teacher`.
     """
     pictures = training_pictures(data)
     vae = load_parts(find_model(autoencoder, "auto")).vae
@@ -80,7 +80,7 @@ def teacher(  # noqa: PLR0913 - each one is an option of the command
 
 @torch.inference_mode()
 def sheet(model: Teacher, vae: Autoencoder, data: CaptionedPictures) -> list[list[Tensor]]:
-    """One row a caption, three pictures from noise each, by DDIM with guidance."""
+    """One row per caption, three samples each, by DDIM with guidance."""
     networks = new_networks(deepcopy(model.components(vae)), vae.device)
     captions = list(dict.fromkeys(own[0] for own in data.captions))[:SHOWN]
     side = data.size // vae_scale_factor(vae)

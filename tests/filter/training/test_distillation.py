@@ -232,15 +232,15 @@ def test_a_picture_is_to_be_kept_as_far_as_the_student_sees_it(
     losses = distillation_of(networks_of(sd_folder), data, student_steps=4)
     timesteps = losses.student_timesteps
     signal = losses.networks.student.alphas_cumprod(timesteps).sqrt()
-    kept = losses._kept(timesteps)
-    assert kept[0] == 0
-    assert torch.equal(kept[1:], signal[1:])
+    weight = losses._weight(timesteps)
+    assert weight[0] == 0
+    assert torch.equal(weight[1:], signal[1:])
     assert signal[0] > 0
     alone = distillation_of(losses.networks, data, student_steps=1, batch=40)
-    assert torch.equal(alone._kept(timesteps[:1]), signal[:1])
+    assert torch.equal(alone._weight(timesteps[:1]), signal[:1])
     batch = alone._draw(torch.Generator().manual_seed(0))
     hidden = (batch.shown == 0).all((1, 2, 3))
-    assert torch.equal(batch.kept.flatten() == 0, hidden)
+    assert torch.equal(batch.weight.flatten() == 0, hidden)
     assert 0 < int(hidden.sum()) < 40
 
 

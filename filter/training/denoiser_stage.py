@@ -27,9 +27,9 @@ MIXED_SHARE = 0.3  # of the batch has two looks at once
 def new_betas() -> list[float]:
     """1,000 betas: noise over signal is 0.004 + 0.026 ((t + 1) / 1000)², 0.01 at strength 0.5.
 
-    With Stable Diffusion's schedule it is 1.6 there, too much for a small network to restore a face;
-    with three times these values the remaining noise showed as the grid of the latents. The minimum
-    stays well above float32's resolution, since samplers divide by it.
+    With Stable Diffusion's schedule it is 1.6 there, too much for a small network to restore a
+    face; with three times these values the remaining noise showed as the grid of the latents. The
+    minimum stays well above float32's resolution, since samplers divide by it.
     Follows from ᾱ = 1 / (1 + σ²) and β_t = 1 − ᾱ_t / ᾱ_(t−1).
     """
     share = (torch.arange(1, 1001, dtype=torch.float64) / 1000) ** 2

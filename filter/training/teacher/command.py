@@ -52,7 +52,8 @@ def teacher(  # noqa: PLR0913 - each one is an option of the command
     """Train a small diffusion model that others can be distilled from; run again to resume.
 
     The captions of a picture are the lines of the .txt file of its name, or else the name of its
-    folder. One picture in twelve is held out. The model is in OUT/model: `turbolens train distill --teacher`.
+    folder. One picture in twelve is held out. The model is in OUT/model, for `turbolens train
+    distill --teacher`.
     """
     pictures = training_pictures(data)
     vae = load_parts(find_model(autoencoder, "auto")).vae

@@ -22,7 +22,6 @@ from turbolens.filter.training.captions import (
     open_pictures,
     read_pictures,
 )
-from turbolens.filter.training.charts import write_png
 from turbolens.filter.training.command import app
 from turbolens.filter.training.diffusion import Diffusion
 from turbolens.filter.training.distill.command import distill
@@ -40,6 +39,8 @@ from turbolens.filter.training.loop import Stage
 from turbolens.filter.training.networks import Networks, new_networks
 from turbolens.filter.training.sampling import ddim_denoised
 from turbolens.filter.training.temporal import warped_photographs
+
+from .picture_files import write_png
 
 diffusers: Any = import_module("diffusers")
 SIDE = 16

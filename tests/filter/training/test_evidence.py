@@ -13,7 +13,6 @@ import torch
 from turbolens.filter import SettingsError
 from turbolens.filter.loading.folders import load_components
 from turbolens.filter.training.captions import CaptionedPictures
-from turbolens.filter.training.charts import write_png
 from turbolens.filter.training.classifier import new_classifier, train_classifier
 from turbolens.filter.training.command import app
 from turbolens.filter.training.data import is_held_out
@@ -28,6 +27,7 @@ from turbolens.filter.training.evidence.tables import looks_markdown, markdown
 from turbolens.filter.training.networks import Networks, new_networks
 from turbolens.filter.training.sampling import student_sampler, teacher_sampler
 
+from .picture_files import write_png
 from .test_distillation import picture
 
 diffusers: Any = import_module("diffusers")

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from turbolens.filter import FrameFilter, SettingsError, TurboModel
-from turbolens.filter.training.charts import write_png
 from turbolens.filter.training.command import app
 from turbolens.filter.training.own_look.command import embedded_networks, read_look
 from turbolens.filter.training.own_look.stage import OwnLook, add_lora, degraded, statistics_loss
+
+from .picture_files import write_png
 
 
 def picture(seed: int, size: int = 96) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import torch
 from turbolens.filter.diffusion.conditions import Conditions
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.errors import SettingsError
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet
 
 from .control import ControlNet
 from .image_prompt import ImagePrompts

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from turbolens.filter.acceleration import prepared
 from turbolens.filter.errors import UnsupportedModelError
-from turbolens.filter.loading.folders import UNet, read_json
+from turbolens.filter.loading.folders import read_json
+from turbolens.filter.networks import UNet, prepared
 
 from .files import load_network, locate_folder
 

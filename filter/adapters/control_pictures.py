@@ -49,7 +49,7 @@ class ControlPictures:
         size = geometry.frame_width, geometry.frame_height
         if frame_size(given) != size:
             given = _as_frame(given).reformat(width=size[0], height=size[1], format="rgb24")
-        picture = self._converter.to_image(given, geometry)
+        picture = self._converter.to_rgb(given, geometry)
         self.changed = self._last is None or not torch.equal(picture, self._last)
         self._last = picture
         return picture

@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from transformers import CLIPVisionModelWithProjection
 
-from turbolens.filter.acceleration import prepared
-from turbolens.filter.diffusion.recent import Recent
+from turbolens.filter.diffusion.lru_cache import LruCache
 from turbolens.filter.errors import (
     FrameError,
     ModelError,
     ModelNotFoundError,
     UnsupportedModelError,
 )
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet, prepared
 
 from .files import load_network, locate_file
 
@@ -49,7 +48,7 @@ class ImagePrompts:
         # Without torchvision the plain name gives the same class, but logs a message.
         kind = getattr(transformers, "CLIPImageProcessorPil", transformers.CLIPImageProcessor)
         self._to_pixels = kind(size=side, crop_size=side)
-        self._embeds: Recent[torch.Tensor] = Recent(16)
+        self._embeds: LruCache[torch.Tensor] = LruCache(16)
 
     @staticmethod
     def locate(source: str | Path) -> Path:

@@ -17,12 +17,10 @@ from transformers.utils import logging as transformers_logging
 from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
+from turbolens.filter.networks import Autoencoder, UNet
 
 from .needed_files import PICKLES
 
-# To a type checker, diffusers' classes have no methods.
-Autoencoder: TypeAlias = Any
-UNet: TypeAlias = Any
 TextEncoder: TypeAlias = CLIPTextModel | CLIPTextModelWithProjection
 
 _AUTOENCODERS: dict[str, Autoencoder] = {
@@ -126,7 +124,7 @@ def _load_autoencoder(folder: Path, dtype: torch.dtype) -> Autoencoder:
         )
     if config.get("latents_mean") or config.get("latents_std"):
         raise UnsupportedModelError("an autoencoder with latents_mean or latents_std is not known")
-    return load_network(_AUTOENCODERS[kind], folder / "vae", dtype)
+    return load_network(_AUTOENCODERS[kind], folder / "vae", dtype)  # type: ignore[no-any-return]
 
 
 def _load_unet(folder: Path, dtype: torch.dtype) -> UNet:
@@ -144,7 +142,7 @@ def _load_unet(folder: Path, dtype: torch.dtype) -> UNet:
         raise UnsupportedModelError(
             f"addition_embed_type must be text, text_time or none, got {addition!r}"
         )
-    return load_network(UNet2DConditionModel, folder / "unet", dtype)
+    return load_network(UNet2DConditionModel, folder / "unet", dtype)  # type: ignore[no-any-return]
 
 
 def load_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from turbolens.filter.choices import VaeChoice
 from turbolens.filter.errors import ModelNotFoundError, SettingsError, UnsupportedModelError
+from turbolens.filter.settings import VaeChoice
 
 from .catalogue import (
     CLIP_TOKENIZER,

@@ -15,11 +15,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from turbolens.filter.diffusion.schedule import PredictionType, Schedule
+from turbolens.filter.diffusion.schedule import Schedule
+from turbolens.filter.diffusion.scheduler_config import PredictionType
 from turbolens.filter.errors import ModelError, UnsupportedModelError
+from turbolens.filter.networks import Autoencoder
 
 from .families import CLIP_LENGTH, Architecture, architecture
-from .folders import Autoencoder, Components, TextEncoder, check_compatible
+from .folders import Components, TextEncoder, check_compatible
 from .hub import Hub
 from .locating import tokenizer_folder
 from .weights_header import CheckpointFamily, Header, family_of, read_header

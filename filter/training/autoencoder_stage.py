@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
-from turbolens.filter.loading.folders import Autoencoder
+from turbolens.filter.networks import Autoencoder
 
 from .data import RENDERED, Renders
 from .loop import Losses, StepLosses

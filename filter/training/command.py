@@ -12,8 +12,9 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 from typer.core import TyperGroup
 
-from turbolens.filter.device import fastest_cpu_dtype, resolve_device
-from turbolens.filter.loading.folders import Autoencoder
+from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
+from turbolens.filter.device import resolve_device
+from turbolens.filter.networks import Autoencoder, module_of
 
 from .autoencoder_stage import autoencoder_losses, new_autoencoder
 from .captions import MIN_PICTURES
@@ -124,7 +125,9 @@ def _autoencoder(
     renders = open_renders(out)
     vae = new_autoencoder(_first_images(renders, seed))
     vae.to(device=device, memory_format=torch.channels_last)
-    stage = Stage("autoencoder", vae, autoencoder_losses(vae, renders), out, steps, 1.5e-3, seed)
+    stage = Stage(
+        "autoencoder", module_of(vae), autoencoder_losses(vae, renders), out, steps, 1.5e-3, seed
+    )
     list(follow(progress, stage))
     return vae
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from turbolens.filter.loading.folders import Autoencoder
+from turbolens.filter.networks import Autoencoder
 
 from .looks import LOOKS, photograph
 

@@ -7,7 +7,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet
 
 from .autoencoder_stage import LATENT_CHANNELS
 from .data import RENDERED, LatentRenders
@@ -48,7 +48,7 @@ def look_share(strength: Tensor) -> Tensor:
 def new_unet() -> UNet:
     """6.4 M parameters; text conditions every block through the time embedding, and the middle
     block by cross-attention."""
-    return UNet2DConditionModel(  # type: ignore[no-untyped-call]
+    return UNet2DConditionModel(  # type: ignore[no-untyped-call,return-value]
         sample_size=64,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,

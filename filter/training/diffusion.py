@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from turbolens.filter.acceleration.parts import Predictor
+from turbolens.filter.acceleration.modules import Predictor
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.diffusion.schedule import Schedule
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet
 
 
 class Diffusion:
@@ -29,7 +29,7 @@ class Diffusion:
     @property
     def device(self) -> torch.device:
         """The device of the UNet."""
-        return self.unet.device  # type: ignore[no-any-return]
+        return self.unet.device
 
     def __len__(self) -> int:
         return len(self.schedule)

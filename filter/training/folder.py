@@ -10,8 +10,9 @@ from diffusers import EulerDiscreteScheduler
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from turbolens.filter.diffusion.schedule import PredictionType
-from turbolens.filter.loading.folders import Autoencoder, Components, UNet
+from turbolens.filter.diffusion.scheduler_config import PredictionType
+from turbolens.filter.loading.folders import Components
+from turbolens.filter.networks import Autoencoder, UNet
 
 from .denoiser_stage import Denoiser, new_betas
 from .phrases import PHRASES

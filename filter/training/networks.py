@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from turbolens.filter.acceleration.parts import Decoder, Encoder
+from turbolens.filter.acceleration.modules import Decoder, Encoder
 from turbolens.filter.diffusion.autoencoder import vae_scale_factor
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.folders import Components
+from turbolens.filter.networks import module_of
 
 from .diffusion import Diffusion, Texts
 from .discriminator import Discriminator
@@ -32,7 +33,7 @@ class Networks:
     @property
     def trained(self) -> nn.Module:
         """The modules that a training stage updates, averages and stores."""
-        return nn.ModuleDict({"student": self.student.unet, "heads": self.discriminator})
+        return nn.ModuleDict({"student": module_of(self.student.unet), "heads": self.discriminator})
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:

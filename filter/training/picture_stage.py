@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from turbolens.filter.loading.folders import Autoencoder
+from turbolens.filter.networks import Autoencoder
 
 from .autoencoder_stage import PATCH, edge_loss, pixel_loss
 from .data import Renders

@@ -12,6 +12,7 @@ from torch import Tensor
 from turbolens.filter.device import resolve_device
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.locating import find_model
+from turbolens.filter.networks import module_of
 from turbolens.filter.training.captions import look_names, read_captioned, training_pictures
 from turbolens.filter.training.charts import write_sheet
 from turbolens.filter.training.data import is_held_out, pictures_in, read_square
@@ -106,7 +107,8 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
             made = _samples(progress, losses, out, samples, seed)
             losses.samples = made.at(int(losses.student_timesteps[0]))
             _warm_up(progress, Stage(
-                "warm-up", networks.student.unet, WarmUp(networks, made, WARM_UP_BATCH * batch),
+                "warm-up", module_of(networks.student.unet),
+                WarmUp(networks, made, WARM_UP_BATCH * batch),
                 out, warm_up, WARM_UP_RATE * rate, seed,
             ))  # fmt: skip
         stage = Stage("distillation", networks.trained, losses, out, steps, rate, seed,

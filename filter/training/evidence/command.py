@@ -16,6 +16,7 @@ from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.folders import Components
 from turbolens.filter.loading.locating import find_model
+from turbolens.filter.networks import module_of
 from turbolens.filter.training.captions import (
     MAX_LOOKS,
     MIN_PICTURES,
@@ -152,9 +153,9 @@ def _with_student(networks: Networks, name: str, student: Components) -> Network
     unet, teacher = student.unet, networks.teacher
     if unet.config.in_channels != teacher.unet.config.in_channels:
         raise SettingsError(f"{name} is no student of this teacher: its latents are others")
-    moved = torch.nn.Module.to(unet, teacher.device).eval().requires_grad_(False)
+    torch.nn.Module.to(module_of(unet), teacher.device).eval().requires_grad_(False)
     return replace(networks, student=type(teacher)(
-        moved, teacher.schedule, teacher.vae_scale_factor, teacher.in_bfloat16))  # fmt: skip
+        unet, teacher.schedule, teacher.vae_scale_factor, teacher.in_bfloat16))  # fmt: skip
 
 
 def _few_steps(students: dict[str, Networks], student_steps: int) -> dict[str, Sampler]:

@@ -9,10 +9,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from turbolens.filter.device import fastest_cpu_dtype, resolve_device
+from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
+from turbolens.filter.device import resolve_device
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.locating import find_model
+from turbolens.filter.networks import module_of
 from turbolens.filter.training.captions import MARGIN, CaptionedPictures
 from turbolens.filter.training.data import pictures_in, read_square
 from turbolens.filter.training.loop import Stage
@@ -55,7 +57,9 @@ def look(
     unet = networks.student.unet
     add_lora(unet)
     losses = OwnLook(networks, learnt, plain, [name, f"{name} of a scene", f"a picture, {name}"])
-    stage = Stage(file.stem, unet, losses, file.parent / f"{file.stem}-run", steps, RATE, seed)
+    stage = Stage(
+        file.stem, module_of(unet), losses, file.parent / f"{file.stem}-run", steps, RATE, seed
+    )
     with Progress(console=console) as progress:
         list(follow(progress, stage))
     save_lora(unet, file)

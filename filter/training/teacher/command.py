@@ -14,8 +14,8 @@ from turbolens.filter.device import resolve_device
 from turbolens.filter.diffusion.autoencoder import vae_scale_factor
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
-from turbolens.filter.loading.folders import Autoencoder
 from turbolens.filter.loading.locating import find_model
+from turbolens.filter.networks import Autoencoder, module_of
 from turbolens.filter.training.captions import (
     CaptionedPictures,
     look_names,
@@ -61,7 +61,7 @@ def teacher(  # noqa: PLR0913 - each one is an option of the command
     if not size or size % multiple:
         raise SettingsError(f"--size must be a multiple of {multiple}, got {size}")
     on, console = resolve_device(device), Console(stderr=True)
-    torch.nn.Module.to(vae, on)
+    torch.nn.Module.to(module_of(vae), on)
     out.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as progress:
         captioned = read_captioned(progress, pictures, out, size)

@@ -7,9 +7,10 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from turbolens.filter.acceleration.parts import Encoder
+from turbolens.filter.acceleration.modules import Encoder
 from turbolens.filter.diffusion.schedule import Schedule
-from turbolens.filter.loading.folders import Autoencoder, Components, UNet
+from turbolens.filter.loading.folders import Components
+from turbolens.filter.networks import Autoencoder, UNet
 from turbolens.filter.training.captions import CaptionedPictures
 from turbolens.filter.training.data import LatentRenders, channel_importance
 from turbolens.filter.training.loop import Losses
@@ -31,7 +32,7 @@ SCHEDULE = {
 
 def new_teacher_unet(latent_channels: int, sample_size: int) -> UNet:
     """8.5 M parameters; text conditions every block, by cross-attention on the coarser levels."""
-    return UNet2DConditionModel(  # type: ignore[no-untyped-call]
+    return UNet2DConditionModel(  # type: ignore[no-untyped-call,return-value]
         sample_size=sample_size,
         in_channels=latent_channels,
         out_channels=latent_channels,

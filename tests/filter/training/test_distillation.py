@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from turbolens.filter import FrameFilter, SettingsError, TurboModel
 from turbolens.filter.loading.folders import load_components
+from turbolens.filter.networks import module_of
 from turbolens.filter.training.captions import (
     CaptionedPictures,
     captions_of,
@@ -91,7 +92,7 @@ def stage_of(losses: Distillation, folder: Path, steps: int, rate: float = 1e-3)
 
 def frozen_parts(networks: Networks) -> nn.ModuleList:
     texts = nn.ModuleList(networks.texts._encoder.text_encoders)
-    return nn.ModuleList([networks.teacher.unet, networks.encoder.vae, texts])
+    return nn.ModuleList([module_of(networks.teacher.unet), module_of(networks.encoder.vae), texts])
 
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
@@ -536,7 +537,7 @@ def test_a_student_learns_the_teachers_samples(
     list(sampling_of(networks, data).make(tmp_path, 8))
     samples = open_samples(tmp_path)
     warm_up = WarmUp(networks, samples, batch=8)
-    stage = Stage("warm-up", networks.student.unet, warm_up, tmp_path, 40, 3e-3)
+    stage = Stage("warm-up", module_of(networks.student.unet), warm_up, tmp_path, 40, 3e-3)
     list(stage.run())
     assert stage.history[-1]["trajectory"] < 0.7 * stage.history[0]["trajectory"]
     losses = distillation_of(networks, data)

@@ -9,7 +9,7 @@ import typer
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.model_choice import load_filter
 from turbolens.pipelines.streams.endpoints import input_place, output_place
-from turbolens.pipelines.video.media import is_piped
+from turbolens.pipelines.video.destination import is_piped
 
 from .filter_options import with_filter_options
 from .live_status import LiveReporter

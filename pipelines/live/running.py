@@ -21,7 +21,7 @@ from turbolens.pipelines.base import (
 )
 from turbolens.pipelines.interrupts import DeferredInterrupts
 from turbolens.pipelines.statistics import Stats, Tally
-from turbolens.pipelines.video.job import FilterJob, Progress, VideoOptions
+from turbolens.pipelines.video.pipeline import FilterPipeline
 
 from .capture import Captured, LiveCapture
 from .filtering import POLL, LiveFilter, Picture, Reload
@@ -211,14 +211,14 @@ def _run_every_frame(
     source: Source, frame_filter: PictureFilter, sinks: Sequence[Sink], on_stats: OnStats | None,
     stop: Event,
 ) -> Stats:  # fmt: skip
-    def tell(progress: Progress) -> None:
+    def tell(frames: int, seconds: float) -> None:
         if on_stats is not None:
-            on_stats(_stats_of(progress.frames, progress.seconds))
+            on_stats(_stats_of(frames, seconds))
 
     reader: Reader = _SourceReader(source, stop)
-    job = FilterJob(reader, _SinksWriter(sinks), frame_filter, VideoOptions(), tell)
-    job.run()
-    return _stats_of(job.frames, job.seconds)
+    pipeline = FilterPipeline(reader, frame_filter, _SinksWriter(sinks), on_frames=tell)
+    pipeline.run()
+    return _stats_of(pipeline.frames, pipeline.seconds)
 
 
 def _stats_of(frames: int, seconds: float) -> Stats:

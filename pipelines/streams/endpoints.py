@@ -8,7 +8,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.video.media import CONTAINERS, is_piped
+from turbolens.pipelines.video.destination import is_piped
+from turbolens.pipelines.video.outputs import CONTAINERS
 
 Sound = Literal["aac", "libopus"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .destination import Destination
-from .images import save_picture
+from .images import save_image
 
 Pixels = NDArray[np.uint8]
 THUMBNAIL_WIDTH = 320
@@ -64,7 +64,7 @@ class ContactSheet:
 
     def save(self, destination: Destination) -> None:
         """Write the sheet as PNG."""
-        save_picture(av.VideoFrame.from_ndarray(self.picture(), format="rgb24"), destination)
+        save_image(av.VideoFrame.from_ndarray(self.picture(), format="rgb24"), destination)
 
 
 def sheet_name(output: str) -> str:

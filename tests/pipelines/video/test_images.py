@@ -1,5 +1,6 @@
 """Pictures and sequences of pictures, in and out."""
 
+import io
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,13 +11,8 @@ from numpy.typing import NDArray
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.video.destination import Destination
-from turbolens.pipelines.video.images import (
-    find_pictures,
-    is_pattern,
-    is_picture,
-    read_picture,
-    save_picture,
-)
+from turbolens.pipelines.video.image_sequences import find_images, is_image, is_pattern
+from turbolens.pipelines.video.images import encode_image, read_image, save_image
 from turbolens.pipelines.video.job import VideoOptions, filter_video
 
 Pixels = NDArray[np.uint8]
@@ -37,12 +33,12 @@ def ramp(width: int = 48, height: int = 32) -> Pixels:
 
 
 def put(path: Path, pixels: Pixels, layout: str = "rgb24") -> Path:
-    save_picture(av.VideoFrame.from_ndarray(pixels, format=layout), Destination(str(path)))
+    save_image(av.VideoFrame.from_ndarray(pixels, format=layout), Destination(str(path)))
     return path
 
 
 def pixels_of(path: Path) -> Pixels:
-    frame = read_picture(path, lambda text: None)
+    frame = read_image(path, lambda text: None)
     return frame.to_ndarray(format="rgb24").astype(np.uint8)
 
 
@@ -53,6 +49,21 @@ def test_a_picture_keeps_its_colours(tmp_path: Path, suffix: str, tolerance: int
     again = pixels_of(put(tmp_path / f"a{suffix}", ramp())).astype(int)
     assert again.shape == (32, 48, 3)
     assert np.abs(again - ramp()).mean() <= tolerance
+
+
+@pytest.mark.parametrize(
+    ("suffix", "signature"), [(".jpg", b"\xff\xd8\xff"), (".png", b"\x89PNG"), (".webp", b"RIFF")]
+)
+@pytest.mark.parametrize("layout", ["rgb24", "yuvj420p", "yuv420p"])
+def test_a_frame_is_encoded_and_stays_as_it_is(suffix: str, signature: bytes, layout: str) -> None:
+    frame = av.VideoFrame.from_ndarray(ramp(), format="rgb24").reformat(format=layout)
+    frame.pts, frame.time_base = 7, Fraction(1, 30)
+    encoded = encode_image(frame, suffix)
+    assert encoded.startswith(signature)
+    assert (frame.pts, frame.time_base, frame.format.name) == (7, Fraction(1, 30), layout)
+    with av.open(io.BytesIO(encoded)) as container:
+        decoded = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+    assert np.abs(decoded - ramp()).mean() <= 8
 
 
 def test_a_picture_gives_a_filtered_picture(tmp_path: Path) -> None:
@@ -68,7 +79,7 @@ def test_a_transparent_picture_stays_so_as_png_and_loses_it_with_a_line_as_jpeg(
     pixels = np.dstack([ramp(), np.full((32, 48), 77, np.uint8)])
     source = put(tmp_path / "a.png", pixels, "rgba")
     filter_video(str(source), str(tmp_path / "b.png"), lambda frame: frame)
-    kept = read_picture(tmp_path / "b.png", lambda text: None)
+    kept = read_image(tmp_path / "b.png", lambda text: None)
     assert np.array_equal(kept.to_ndarray(format="rgba"), pixels)
     report = filter_video(str(source), str(tmp_path / "b.jpg"), lambda frame: frame)
     assert report.notices == ("transparency is left out: JPEG has none",)
@@ -134,18 +145,18 @@ def test_a_damaged_picture_in_a_sequence_is_counted_and_the_rest_filtered(tmp_pa
 def test_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
     for number in (10, 9, 100):
         put(tmp_path / f"f{number}.png", ramp(4, 4))
-    found = [path.name for path in find_pictures(str(tmp_path / "f%d.png"))]
+    found = [path.name for path in find_images(str(tmp_path / "f%d.png"))]
     assert found == ["f9.png", "f10.png", "f100.png"]
 
 
 @pytest.mark.parametrize("content", ["", "empty folder"])
 def test_no_pictures_are_an_error(tmp_path: Path, content: str) -> None:
-    with pytest.raises(MediaError, match="holds no pictures"):
-        find_pictures(str(tmp_path if content else tmp_path / "%d.png"))
+    with pytest.raises(MediaError, match="holds no images"):
+        find_images(str(tmp_path if content else tmp_path / "%d.png"))
 
 
 def test_a_video_into_one_picture_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=r"one picture only.*a_%04d.png"):
+    with pytest.raises(MediaError, match=r"one image only.*a_%04d.png"):
         filter_video("clip.mp4", str(tmp_path / "a.png"), inverted)
 
 
@@ -156,10 +167,10 @@ def test_the_input_itself_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_names_of_pictures_and_patterns() -> None:
-    assert is_picture("a/b.PNG")
+    assert is_image("a/b.PNG")
     assert is_pattern("a/b_%04d.jpg")
     assert is_pattern("a/*.webp")
-    assert not is_picture("a/b_%04d.jpg")
+    assert not is_image("a/b_%04d.jpg")
     assert not is_pattern("a/b.mp4")
 
 

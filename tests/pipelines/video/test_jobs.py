@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,8 +16,9 @@ import pytest
 
 from tests.pipelines.conftest import MakeClip, invert, packets_of, started, times_of
 from turbolens.filter import MediaError
-from turbolens.pipelines.cli.video import LONG, frames_of
-from turbolens.pipelines.video.job import VideoOptions, filter_video
+from turbolens.pipelines.cli.video import LONG, open_inputs
+from turbolens.pipelines.video.container import VideoContainer
+from turbolens.pipelines.video.job import VideoJob, VideoOptions, filter_video
 
 FRAME = Fraction(1, 25)
 
@@ -160,7 +162,7 @@ def program(body: str) -> list[str]:
         import resource, signal, sys, time
         signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `&`
         from turbolens.filter import MediaError
-        from turbolens.pipelines.video import VideoOptions, filter_video
+        from turbolens.pipelines.video.job import VideoOptions, filter_video
         def same(frame): return frame
     """
     return [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(body)]
@@ -246,12 +248,41 @@ def test_a_reader_that_leaves_ends_the_pipe_with_an_error(clip: MakeClip) -> Non
     assert said.startswith("cannot write -: ")
 
 
+def test_an_input_is_opened_once(
+    clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    open_container = VideoContainer.open
+
+    def counted(name: str, **options: Any) -> VideoContainer:
+        opened.append(name)
+        return open_container(name, **options)
+
+    monkeypatch.setattr(VideoContainer, "open", counted)
+    source = str(clip(pts=range(10)))
+    job = VideoJob.check(source, str(tmp_path / "out.mp4"), VideoOptions())
+    assert open_inputs([job]) == 10
+    assert job.run(invert).frames == 10
+    assert opened == [source]
+
+
+def test_a_single_input_that_cannot_be_read_is_an_error_before_it_is_run(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"text" * 500)
+    job = VideoJob.check(str(tmp_path / "a.mp4"), str(tmp_path / "out.mp4"), VideoOptions())
+    with pytest.raises(MediaError, match="damaged"):
+        open_inputs([job])
+
+
 def test_only_long_jobs_wait_for_what_takes_minutes_to_prepare(
     clip: MakeClip, tmp_path: Path
 ) -> None:
+    def frames_of(*sources: str, options: VideoOptions | None = None) -> int:
+        outputs = [str(tmp_path / f"out-{index}.mp4") for index in range(len(sources))]
+        jobs = [VideoJob.check(*names, options or VideoOptions())
+                for names in zip(sources, outputs, strict=True)]  # fmt: skip
+        return open_inputs(jobs)
+
     source, missing = str(clip(pts=range(50))), str(tmp_path / "none.mp4")
-    options = VideoOptions()
-    assert frames_of([(source, "a.mp4"), (source, "b.mp4")], options) == 100
-    assert frames_of([("-", "-"), (missing, "c.mp4")], options) == 0
-    hour = VideoOptions(duration=Fraction(3600))
-    assert frames_of([("test-scene", "d.mp4")], hour) >= LONG
+    assert frames_of(source, source) == 100
+    assert frames_of("-", missing) == 0
+    assert frames_of("test-scene", options=VideoOptions(duration=Fraction(3600))) >= LONG

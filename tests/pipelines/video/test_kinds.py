@@ -11,7 +11,7 @@ import pytest
 from tests.pipelines.conftest import MakeClip, invert, packets_of, times_of
 from turbolens.pipelines.video.encoders import FAMILIES, EncoderChoice, has_encoder, pixel_format
 from turbolens.pipelines.video.job import VideoOptions, filter_video
-from turbolens.pipelines.video.reader import VideoReader
+from turbolens.pipelines.video.media import MediaOptions, open_reader
 from turbolens.pipelines.video.writer import Encoding
 
 VFR = (0, 100, 130, 400, 405, 900)
@@ -42,6 +42,11 @@ def test_an_encoder_that_this_build_lacks_is_not_there() -> None:
 
 def picture_stream(path: Path) -> Any:
     return av.open(str(path)).streams.video[0]
+
+
+def frames_of(path: Path) -> list[av.VideoFrame]:
+    reader = open_reader(str(path), MediaOptions(), print)
+    return [item for item in reader if isinstance(item, av.VideoFrame)]
 
 
 def first_picture(path: Path) -> Any:
@@ -79,9 +84,7 @@ def test_every_frame_keeps_its_exact_time(
 
 def test_a_frame_lasts_until_the_next(clip: MakeClip) -> None:
     source = clip("a.mkv", pts=VFR, time_base=MILLISECONDS)
-    frames = [
-        item for item in VideoReader(str(source), notify=print) if isinstance(item, av.VideoFrame)
-    ]
+    frames = frames_of(source)
     assert [frame.duration for frame in frames[:-1]] == [100, 30, 270, 5, 495]
 
 
@@ -135,9 +138,7 @@ def test_ten_bits_stay_where_the_codec_has_them(clip: MakeClip, tmp_path: Path) 
 def test_transparency_stays_in_webm(clip: MakeClip, tmp_path: Path) -> None:
     source = clip("a.webm", codec="libvpx-vp9", pixel_format="yuva420p")
     filter_video(str(source), str(tmp_path / "out.webm"), invert)
-    formats = {item.format.name for item in VideoReader(str(tmp_path / "out.webm"), notify=print)
-               if isinstance(item, av.VideoFrame)}  # fmt: skip
-    assert formats == {"yuva420p"}
+    assert {frame.format.name for frame in frames_of(tmp_path / "out.webm")} == {"yuva420p"}
 
 
 def test_transparency_that_is_lost_is_said(clip: MakeClip, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from turbolens.filter import MediaError, TurbolensError
 from turbolens.pipelines.base import Notify, Sink, Source
 from turbolens.pipelines.live.running import OnStats, RunOptions, run
 from turbolens.pipelines.statistics import Stats
-from turbolens.pipelines.video.recorder import Recorder, Shown
+from turbolens.pipelines.video.recorder import Recorder, RecordingSink
 
 from .control_page import ControlPage
 from .filter import WebcamFilter
@@ -58,7 +58,7 @@ class Webcam:
         self._source, self._sinks = source, list(sinks)
         self.filter = frame_filter
         self._looks, self._options, self._notify = list(looks), options, notify
-        self._shown = Shown(notify)
+        self._recording = RecordingSink(notify)
         self._stop = Event()
         self._actions = self._keys()
         if options.record is not None:
@@ -102,7 +102,7 @@ class Webcam:
 
             devices.pop_all()  # `run` closes them, but for one that a thread hangs in
             return run(
-                self._source, self.filter, *self._sinks, self._shown,
+                self._source, self.filter, *self._sinks, self._recording,
                 options=self._options.running, on_notice=self._notify, reload=self._reload,
                 stop=self._stop, on_stats=tell,
             )  # fmt: skip
@@ -115,7 +115,7 @@ class Webcam:
             parts.append(f"{self.filter.size} px")
         flags = {
             "OFF": not settings.enabled, "frozen": self.filter.frozen,
-            "● recording": self._shown.recording is not None,
+            "● recording": self._recording.recording is not None,
         }  # fmt: skip
         return " · ".join([*parts, *(name for name, on in flags.items() if on)])
 
@@ -164,18 +164,18 @@ class Webcam:
 
     def _snapshot(self) -> None:
         path = self._free_path("png")
-        self._shown.snapshot(path)
+        self._recording.snapshot(path)
         self._notify(f"snapshot: {path}")
 
     def _record(self) -> None:
-        finished = self._shown.stop_recording()
+        finished = self._recording.stop_recording()
         if finished is not None:
             self._notify(f"recorded: {finished}")
             return
         self._record_to(self._free_path("mp4"))
 
     def _record_to(self, path: Path, *, overwrite: bool = False) -> None:
-        self._shown.record(Recorder(path, overwrite=overwrite, notify=self._notify))
+        self._recording.start_recording(Recorder(path, overwrite=overwrite, notify=self._notify))
         self._notify(f"recording to {path}")
 
     def _save_preset(self) -> None:

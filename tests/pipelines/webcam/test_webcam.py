@@ -26,7 +26,7 @@ from turbolens.pipelines.live.running import RunOptions
 from turbolens.pipelines.live.slate import slate
 from turbolens.pipelines.live.working_size import HEADROOM, LEAST_FPS, MEASURED, SIZES, SizeSearch
 from turbolens.pipelines.statistics import Stats
-from turbolens.pipelines.video.recorder import Recorder, Shown
+from turbolens.pipelines.video.recorder import Recorder, RecordingSink
 from turbolens.pipelines.webcam.call import CallOptions, Webcam
 from turbolens.pipelines.webcam.control_page import ControlPage
 from turbolens.pipelines.webcam.filter import WebcamFilter
@@ -541,7 +541,7 @@ def test_a_recording_does_not_replace_a_file(tmp_path: Path) -> None:
 
 def test_a_recording_that_fails_ends_alone() -> None:
     notices: list[str] = []
-    shown = Shown(notices.append)
+    shown = RecordingSink(notices.append)
 
     class Full(Recorder):
         def __init__(self) -> None:
@@ -550,7 +550,7 @@ def test_a_recording_that_fails_ends_alone() -> None:
         def write(self, frame: av.VideoFrame) -> None:
             raise MediaError("the disk is full")
 
-    shown.record(Full())
+    shown.start_recording(Full())
     shown.write(slate(64, 36))
     shown.write(slate(64, 36))
     assert notices == ["the recording has ended: the disk is full"]

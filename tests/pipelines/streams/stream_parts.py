@@ -15,7 +15,7 @@ import pytest
 
 from tests.pipelines.conftest import invert
 from turbolens.pipelines.scene.camera import SceneCamera
-from turbolens.pipelines.streams.endpoints import Place
+from turbolens.pipelines.streams.endpoints import Endpoint
 from turbolens.pipelines.streams.filter_stream import StreamOptions, filter_stream
 
 PATIENCE = 60.0
@@ -45,7 +45,9 @@ class Peer:
 
 
 @contextmanager
-def streaming(source: Place | SceneCamera, target: Place, **options: Any) -> Iterator[list[str]]:
+def streaming(
+    source: Endpoint | SceneCamera, target: Endpoint, **options: Any
+) -> Iterator[list[str]]:
     """`filter_stream` in the background, with its notices; it is stopped in the end."""
     notices: list[str] = []
     failures: list[Exception] = []

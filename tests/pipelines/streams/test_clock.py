@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from turbolens.pipelines.streams.clock import STEP, PictureClock, SampleClock, SourceClock
+from turbolens.pipelines.streams.clock import MIN_STEP, FrameClock, SampleClock, SourceClock
 
 RATE = 48_000
 BLOCK = 1024
@@ -41,12 +41,12 @@ def test_a_stream_that_begins_before_the_first_one_is_at_zero_too(wall: WallCloc
 def test_a_jump_is_closed_and_stragglers_of_before_keep_their_place(wall: WallClock) -> None:
     clock = SourceClock(wall)
     times = [clock(Fraction(time)) for time in (100, 101, 5000, 102, 5001)]
-    assert times == [0, 1, 1 + STEP, 2, 2 + STEP]
+    assert times == [0, 1, 1 + MIN_STEP, 2, 2 + MIN_STEP]
 
 
 def test_after_a_long_pause_times_go_on_where_the_wall_clock_is(wall: WallClock) -> None:
     """Also where five seconds of the source were read at once, while a model was loaded, say."""
-    clock, shown = SourceClock(wall), PictureClock()
+    clock, shown = SourceClock(wall), FrameClock()
     stamps = [shown(clock(Fraction(time)), Fraction(0)) for time in range(6)]
     stamps += [shown(Fraction(5), Fraction(now)) for now in range(1, 15)]  # it has paused
     wall.seconds += 15
@@ -62,17 +62,17 @@ def test_after_a_reconnection_times_go_on_where_the_wall_clock_is(wall: WallCloc
     clock.reconnected()
     assert [clock(Fraction(time)) for time in (0, 1)] == [8, 9]
     clock.reconnected()  # at once: never back
-    assert clock(Fraction(0)) == 9 + STEP
+    assert clock(Fraction(0)) == 9 + MIN_STEP
 
 
 def test_fresh_pictures_have_their_own_time_and_repeated_ones_the_moment_they_are_sent() -> None:
-    clock = PictureClock()
+    clock = FrameClock()
     beat = Fraction(1, 25)
     assert clock(None, Fraction(50)) == 0  # a slate before anything
     assert clock(beat, 50 + beat) == beat
     assert clock(beat, 50 + 2 * beat) == 2 * beat
     assert clock(None, 50 + 3 * beat) == 3 * beat
-    assert clock(2 * beat, 50 + 3 * beat) == 3 * beat + STEP  # too late for its time
+    assert clock(2 * beat, 50 + 3 * beat) == 3 * beat + MIN_STEP  # too late for its time
     assert clock(5 * beat, 50 + 4 * beat) == 5 * beat
 
 
@@ -87,7 +87,7 @@ def test_sound_stays_within_40_ms_of_its_time_over_an_hour(drift: Fraction) -> N
         if index in lost:
             continue
         true = index * BLOCK * (1 + drift) / RATE
-        change = clock.place(true + Fraction(shake, 1000), BLOCK)
+        change = clock.add(true + Fraction(shake, 1000), BLOCK)
         changes += change != 0
         begins = Fraction(clock.position - BLOCK, RATE)
         worst = max(worst, abs(float(begins - true)))
@@ -97,7 +97,7 @@ def test_sound_stays_within_40_ms_of_its_time_over_an_hour(drift: Fraction) -> N
 
 def test_pictures_keep_their_time_over_an_hour_of_a_filter_that_is_too_slow() -> None:
     """Every third picture is filtered, 70 ms late, and the beats between show it again."""
-    clock, beat, worst = PictureClock(), Fraction(1, 25), Fraction(0)
+    clock, beat, worst = FrameClock(), Fraction(1, 25), Fraction(0)
     for index in range(3600 * 25):
         fresh = index // 3 * 3
         stamp = clock(fresh * beat, index * beat + Fraction(70, 1000))

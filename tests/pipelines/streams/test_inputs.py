@@ -13,7 +13,7 @@ import av
 import pytest
 
 from tests.pipelines.conftest import invert, started
-from turbolens.pipelines.streams.endpoints import input_place, output_place
+from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.streams.filter_stream import filter_stream
 
 from .stream_peer import write_stream
@@ -47,7 +47,7 @@ def levels_of(path: Path) -> list[float]:
 def test_a_file_over_http_is_filtered(address: str, tmp_path: Path) -> None:
     write_stream(str(tmp_path / "in.ts"), 1.6)
     target = tmp_path / "out.mkv"
-    filter_stream(input_place(f"{address}/in.ts"), output_place(str(target)), invert)
+    filter_stream(input_endpoint(f"{address}/in.ts"), output_endpoint(str(target)), invert)
     levels = levels_of(target)
     assert len(levels) > 10
     assert sorted(levels)[len(levels) // 2] > 180  # the clip is dark but for its flashes
@@ -59,7 +59,7 @@ def test_a_playlist_over_http_is_filtered(address: str, tmp_path: Path) -> None:
         options={"hls_time": "0.4", "hls_list_size": "0"},
     )  # fmt: skip
     target = tmp_path / "out.mkv"
-    filter_stream(input_place(f"{address}/live.m3u8"), output_place(str(target)), invert)
+    filter_stream(input_endpoint(f"{address}/live.m3u8"), output_endpoint(str(target)), invert)
     levels = levels_of(target)
     assert len(levels) > 10
     assert sorted(levels)[len(levels) // 2] > 180
@@ -82,6 +82,8 @@ def test_the_screen_is_filtered(tmp_path: Path) -> None:
 
         stop = Event()
         target = tmp_path / "out.mkv"
-        filter_stream(input_place(f"screen::{display}"), output_place(str(target)), look, stop=stop)
+        filter_stream(
+            input_endpoint(f"screen::{display}"), output_endpoint(str(target)), look, stop=stop
+        )
     assert seen[0] == (320, 200)
     assert min(levels_of(target)) > 200  # the empty screen is black

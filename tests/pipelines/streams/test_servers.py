@@ -18,11 +18,11 @@ import pytest
 
 from tests.pipelines.conftest import invert, started
 from turbolens.filter import MediaError
-from turbolens.pipelines.streams import outlet as stream_outlet
+from turbolens.pipelines.streams import sender_process
 from turbolens.pipelines.streams import source as stream_source
-from turbolens.pipelines.streams.endpoints import input_place, output_place
+from turbolens.pipelines.streams.encoding import StreamEncoding
+from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.streams.filter_stream import StreamOptions, filter_stream
-from turbolens.pipelines.streams.sink import StreamEncoding
 
 from .stream_parts import (
     Peer,
@@ -59,11 +59,11 @@ def test_a_server_that_says_nothing_is_given_up(
 ) -> None:
     if address.startswith("http"):
         pytest.importorskip("cryptography")
-    monkeypatch.setattr(stream_outlet, "OPEN_SECONDS", 3.0)
+    monkeypatch.setattr(sender_process, "OPEN_SECONDS", 3.0)
     with silent_server() as port:
-        target = output_place(address.format(f"127.0.0.1:{port}"))
+        target = output_endpoint(address.format(f"127.0.0.1:{port}"))
         with pytest.raises(MediaError, match="no answer for 3 seconds"):
-            filter_stream(input_place(str(clip)), target, invert, StreamOptions(loop=True))
+            filter_stream(input_endpoint(str(clip)), target, invert, StreamOptions(loop=True))
 
 
 @pytest.mark.parametrize("address", ["rtmp://{}/live/key", "rtsp://{}/live", "tcp://{}"])
@@ -72,15 +72,15 @@ def test_an_input_that_says_nothing_is_given_up(
 ) -> None:
     monkeypatch.setattr(stream_source, "OPEN_SECONDS", 1.0)
     with silent_server() as port:
-        source = input_place(address.format(f"127.0.0.1:{port}"))
+        source = input_endpoint(address.format(f"127.0.0.1:{port}"))
         with pytest.raises(MediaError, match="no answer for 1 seconds"):
-            filter_stream(source, output_place(str(tmp_path / "out.ts")), invert)
+            filter_stream(source, output_endpoint(str(tmp_path / "out.ts")), invert)
 
 
 def test_a_server_that_takes_nothing_is_given_up(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_outlet, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(sender_process, "STALL_SECONDS", 0.5)
     stop, notices = Event(), list[str]()
 
     def note(text: str) -> None:
@@ -88,10 +88,10 @@ def test_a_server_that_takes_nothing_is_given_up(
         stop.set()
 
     with silent_server() as port:
-        target = output_place(f"tcp://127.0.0.1:{port}", output_format="nut")
+        target = output_endpoint(f"tcp://127.0.0.1:{port}", output_format="nut")
         options = StreamOptions(StreamEncoding(bit_rate=30_000_000), loop=True)
         filter_stream(
-            input_place(str(clip)), target, noise, options, on_notice=note, stop=stop
+            input_endpoint(str(clip)), target, noise, options, on_notice=note, stop=stop
         )  # fmt: skip
     assert "it takes nothing" in notices[0]
 
@@ -107,8 +107,8 @@ def noise(frame: av.VideoFrame) -> av.VideoFrame:
 PROGRAM = """
 import sys
 from turbolens.pipelines.streams.filter_stream import StreamOptions, filter_stream
-from turbolens.pipelines.streams.endpoints import input_place, output_place
-source, target = input_place(sys.argv[1]), output_place(sys.argv[2])
+from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
+source, target = input_endpoint(sys.argv[1]), output_endpoint(sys.argv[2])
 filter_stream(source, target, lambda frame: frame, StreamOptions(loop=True))
 """
 
@@ -162,7 +162,7 @@ def test_it_pulls_from_an_rtsp_server_and_again_after_the_server_was_restarted(p
     source, target = f"rtsp://127.0.0.1:{port}/live", f"udp://127.0.0.1:{port}"
     with ExitStack() as server:
         server.enter_context(rtsp_server(port))
-        with streaming(input_place(source), output_place(target)) as notices:
+        with streaming(input_endpoint(source), output_endpoint(target)) as notices:
             seen = [watched(target)]
             server.close()
             until(lambda: "the source is lost" in " ".join(notices))
@@ -204,7 +204,7 @@ def test_it_goes_on_both_ways_after_the_rtmp_server_between_was_restarted(
     port: int, tmp_path: Path
 ) -> None:
     server = f"rtmp://127.0.0.1:{port}/live"
-    source, target = input_place(f"{server}/in"), output_place(f"{server}/out")
+    source, target = input_endpoint(f"{server}/in"), output_endpoint(f"{server}/out")
     with ExitStack() as there:
         there.enter_context(rtmp_server(port, tmp_path))
         there.enter_context(Peer("publish", f"{server}/in", "flv", 60))

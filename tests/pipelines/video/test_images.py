@@ -61,7 +61,7 @@ def test_a_frame_is_encoded_and_stays_as_it_is(suffix: str, signature: bytes, la
     encoded = encode_image(frame, suffix)
     assert encoded.startswith(signature)
     assert (frame.pts, frame.time_base, frame.format.name) == (7, Fraction(1, 30), layout)
-    with av.open(io.BytesIO(encoded)) as container:
+    with av.open(io.BytesIO(encoded), "r") as container:
         decoded = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
     assert np.abs(decoded - ramp()).mean() <= 8
 

@@ -159,7 +159,7 @@ def test_an_error_of_the_filter_leaves_nothing_behind(clip: MakeClip, tmp_path: 
 
 def program(body: str) -> list[str]:
     head = """
-        import resource, signal, sys, time
+        import os, resource, signal, sys
         signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `&`
         from turbolens.filter import MediaError
         from turbolens.pipelines.video.job import VideoOptions, filter_video
@@ -190,15 +190,18 @@ def test_ctrl_c_leaves_nothing_or_a_shorter_file_that_plays(
 ) -> None:
     source, target = clip(pts=range(200)), tmp_path / "out.mp4"
     body = f"""
-        seen = []
-        def slow(frame):
-            seen.append(1)
-            if len(seen) == 100:
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing)  # gets a byte for each signal
+        frames = []
+        def interrupted(frame):
+            frames.append(frame)
+            if len(frames) == 100:
                 print("ready", flush=True)
-                time.sleep(1)  # signal.pause() may miss it
+                os.read(reading, 1)
             return frame
         try:
-            filter_video(sys.argv[1], sys.argv[2], slow, VideoOptions(keep_partial={keep}))
+            filter_video(sys.argv[1], sys.argv[2], interrupted, VideoOptions(keep_partial={keep}))
         except KeyboardInterrupt:
             sys.exit(130)
     """

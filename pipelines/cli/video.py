@@ -210,7 +210,7 @@ def open_inputs(jobs: list[VideoJob]) -> int:
 def _checked(source: str, destination: str, options: VideoOptions) -> VideoJob:
     """Refuse what cannot work: a bad output is a usage error, a missing input a failure."""
     try:
-        job = VideoJob.check(source, destination, options)
+        job = VideoJob.prepare(source, destination, options)
     except MediaError as error:
         raise typer.BadParameter(str(error)) from error
     check_exists(source)

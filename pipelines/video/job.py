@@ -86,7 +86,7 @@ class VideoJob:
         return self._output.name
 
     @classmethod
-    def check(cls, source: str, destination: str, options: VideoOptions) -> "VideoJob":
+    def prepare(cls, source: str, destination: str, options: VideoOptions) -> "VideoJob":
         """A job whose output can be written. Raises `MediaError` if it cannot."""
         output = check_output(destination, source, options)
         return cls(source, output, options, sheet=_check_sheet(destination, options))
@@ -175,7 +175,7 @@ def filter_video(
     Raises `MediaError` for what cannot be read or written, and whatever `frame_filter` raises; then
     there is no output. Ctrl-C leaves no output either, or with `keep_partial` a shorter file.
     """
-    job = VideoJob.check(source, destination, options or VideoOptions())
+    job = VideoJob.prepare(source, destination, options or VideoOptions())
     return job.run(frame_filter, on_progress=on_progress, on_notice=on_notice)
 
 

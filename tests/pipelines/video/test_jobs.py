@@ -28,14 +28,14 @@ def only_the_source_exists(source: Path) -> bool:
 
 
 def test_start_and_duration_take_exactly_these_frames(clip: MakeClip, tmp_path: Path) -> None:
-    source = clip(pts=range(50), sounds=["aac"], options={"g": "10"})
+    source = clip(pts=range(50), audio=["aac"], options={"g": "10"})
     options = VideoOptions(start=Fraction(1), duration=Fraction(2, 5))
     filter_video(str(source), str(tmp_path / "out.mp4"), invert, options)
     assert times_of(tmp_path / "out.mp4") == [index * FRAME for index in range(10)]
 
 
 def test_duration_cuts_the_audio_too(clip: MakeClip, tmp_path: Path) -> None:
-    source = clip(pts=range(50), sounds=["aac"])
+    source = clip(pts=range(50), audio=["aac"])
     options = VideoOptions(duration=Fraction(1, 5))
     filter_video(str(source), str(tmp_path / "out.mp4"), invert, options)
     kept = packets_of(tmp_path / "out.mp4", "audio")
@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_no_output_or_a_shorter_file(
 
 
 def test_it_reads_and_writes_pipes(clip: MakeClip, tmp_path: Path) -> None:
-    source = clip("a.mkv", sounds=["libopus"], pts=(0, 100, 130, 400), time_base=Fraction(1, 1000))
+    source = clip("a.mkv", audio=["libopus"], pts=(0, 100, 130, 400), time_base=Fraction(1, 1000))
     command = program("filter_video('-', '-', same)")
     with source.open("rb") as stdin, (tmp_path / "out.nut").open("wb") as stdout:
         subprocess.run(command, stdin=stdin, stdout=stdout, check=True)  # noqa: S603
@@ -263,7 +263,7 @@ def test_an_input_is_opened_once(
 
     monkeypatch.setattr(VideoContainer, "open", counted)
     source = str(clip(pts=range(10)))
-    job = VideoJob.check(source, str(tmp_path / "out.mp4"), VideoOptions())
+    job = VideoJob.prepare(source, str(tmp_path / "out.mp4"), VideoOptions())
     assert open_inputs([job]) == 10
     assert job.run(invert).frames == 10
     assert opened == [source]
@@ -271,7 +271,7 @@ def test_an_input_is_opened_once(
 
 def test_a_single_input_that_cannot_be_read_is_an_error_before_it_is_run(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"text" * 500)
-    job = VideoJob.check(str(tmp_path / "a.mp4"), str(tmp_path / "out.mp4"), VideoOptions())
+    job = VideoJob.prepare(str(tmp_path / "a.mp4"), str(tmp_path / "out.mp4"), VideoOptions())
     with pytest.raises(MediaError, match="damaged"):
         open_inputs([job])
 
@@ -281,7 +281,7 @@ def test_the_frames_of_inputs_are_counted_before_the_model_is_loaded(
 ) -> None:
     def frames_of(*sources: str, options: VideoOptions | None = None) -> int:
         outputs = [str(tmp_path / f"out-{index}.mp4") for index in range(len(sources))]
-        jobs = [VideoJob.check(*names, options or VideoOptions())
+        jobs = [VideoJob.prepare(*names, options or VideoOptions())
                 for names in zip(sources, outputs, strict=True)]  # fmt: skip
         return open_inputs(jobs)
 

@@ -157,7 +157,7 @@ def test_every_codec_writes_all_frames(clip: MakeClip, tmp_path: Path, codec: An
 
 def test_audio_and_subtitles_are_copied_byte_for_byte(clip: MakeClip, tmp_path: Path) -> None:
     source = clip(
-        "many.mkv", sounds=["aac", "libopus"], subtitles=[(100, 200, "Hello")],
+        "many.mkv", audio=["aac", "libopus"], subtitles=[(100, 200, "Hello")],
         chapters=[CHAPTER], metadata={"title": "A title"},
     )  # fmt: skip
     target = tmp_path / "out.mkv"
@@ -171,7 +171,7 @@ def test_audio_and_subtitles_are_copied_byte_for_byte(clip: MakeClip, tmp_path: 
 
 
 def test_audio_is_copied_into_another_container(clip: MakeClip, tmp_path: Path) -> None:
-    source = clip("a.mp4", sounds=["aac"])
+    source = clip("a.mp4", audio=["aac"])
     filter_video(str(source), str(tmp_path / "out.mov"), invert)
     before, after = packets_of(source, "audio"), packets_of(tmp_path / "out.mov", "audio")
     assert before == after != []
@@ -180,7 +180,7 @@ def test_audio_is_copied_into_another_container(clip: MakeClip, tmp_path: Path) 
 def test_streams_that_the_container_cannot_hold_are_converted_with_a_notice(
     clip: MakeClip, tmp_path: Path
 ) -> None:
-    source = clip("a.mkv", sounds=["aac"], subtitles=[(100, 200, "Hello")])
+    source = clip("a.mkv", audio=["aac"], subtitles=[(100, 200, "Hello")])
     report = filter_video(str(source), str(tmp_path / "out.webm"), invert)
     with av.open(str(tmp_path / "out.webm")) as container:
         names = [stream.codec_context.name for stream in container.streams]
@@ -189,7 +189,7 @@ def test_streams_that_the_container_cannot_hold_are_converted_with_a_notice(
 
 
 def test_converted_audio_has_the_same_length(clip: MakeClip, tmp_path: Path) -> None:
-    source = clip("a.mkv", sounds=["aac"])
+    source = clip("a.mkv", audio=["aac"])
     filter_video(str(source), str(tmp_path / "out.webm"), invert)
 
     def samples(path: Path) -> int:

@@ -50,10 +50,10 @@ def test_audio_and_video_of_a_file_stay_in_sync_behind_a_slow_filter(
     target = tmp_path / "out.mkv"
     stats = filter_stream(input_endpoint(str(clip)), output_endpoint(str(target)), slow)
     assert 0 < stats.filtered < stats.captured == 3 * RATE
-    seen, heard = flashes_and_tones(target)
-    assert len(seen) >= 1
-    for flash in seen:  # frames were dropped: a flash is up to three frames late
-        assert min(abs(flash - tone - 0.06) for tone in heard) <= 0.12
+    flashes, tones = flashes_and_tones(target)
+    assert len(flashes) >= 1
+    for flash in flashes:  # frames were dropped: a flash is up to three frames late
+        assert min(abs(flash - tone - 0.06) for tone in tones) <= 0.12
 
 
 def test_audio_and_video_of_a_file_stay_in_sync_within_40_ms(clip: Path, tmp_path: Path) -> None:
@@ -61,11 +61,11 @@ def test_audio_and_video_of_a_file_stay_in_sync_within_40_ms(clip: Path, tmp_pat
     stats = filter_stream(
         input_endpoint(str(clip)), output_endpoint(str(target)), lambda frame: frame
     )
-    seen, heard = flashes_and_tones(target)
+    flashes, tones = flashes_and_tones(target)
     assert stats.captured == 3 * RATE
-    assert len(seen) >= 1
-    for flash in seen:
-        assert min(abs(flash - tone) for tone in heard) <= 0.040 + 1 / RATE
+    assert len(flashes) >= 1
+    for flash in flashes:
+        assert min(abs(flash - tone) for tone in tones) <= 0.040 + 1 / RATE
 
 
 def test_udp_carries_video_and_audio(clip: Path, port: int) -> None:
@@ -106,10 +106,10 @@ def test_it_listens_and_waits_for_a_publisher_that_left(
             with Peer("publish", address, format_name) as peer:
                 peer.result()
                 wait_until(partial(lost, notices, turn), f"the loss of publisher {turn}")
-    seen, heard = flashes_and_tones(target)
+    flashes, tones = flashes_and_tones(target)
     assert any("the source is back" in notice for notice in notices)
-    assert seen
-    assert heard
+    assert flashes
+    assert tones
     times = frame_times(target)
     assert times == sorted(set(times))
     assert len(times) > 2 * RATE  # of both publishers, less what was probed for the format

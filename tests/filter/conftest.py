@@ -32,7 +32,7 @@ TOKENS = 20
 
 @pytest.fixture(params=["bfloat16", "float16"])
 def half(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A half precision. float16 on a CPU is refused because it is slow; tiny networks may use it."""
+    """A half precision. float16 is too slow on a CPU for users, but not for tiny networks."""
 
     def resolve(dtype: str | torch.dtype, _: torch.device) -> torch.dtype:
         return dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype)

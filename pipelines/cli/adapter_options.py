@@ -2,57 +2,15 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
+
+from turbolens.pipelines.model_choice import AdapterChoices, ControlName
 
 R = TypeVar("R")
 
 PANEL = "Adapters"
-ControlName = Literal["canny"]
-
-
-@dataclass(frozen=True)
-class AdapterChoices:
-    """What is loaded beside a model, and the pictures that go with it."""
-
-    lora: tuple[str, ...] = ()
-    controlnet: str | None = None
-    control: ControlName | None = None
-    ip_adapter: str | None = None
-    image_prompt: str | None = None
-
-    def check(self, *, control_beside: bool = False) -> None:
-        """Raise a usage error for options that need one another.
-
-        control_beside: whether control pictures come from elsewhere.
-        """
-        has_control = self.control is not None or control_beside
-        if has_control != (self.controlnet is not None):
-            raise typer.BadParameter(
-                "--controlnet FOLDER and what it sees, as --control-picture canny, need each other"
-            )
-        if (self.ip_adapter is None) != (self.image_prompt is None):
-            raise typer.BadParameter("--ip-adapter FILE and --image-prompt FILE need each other")
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """Which kinds are loaded, as the schema of the settings names them."""
-        given = {"lora": self.lora, "controlnet": self.controlnet, "ip_adapter": self.ip_adapter}
-        return tuple(kind for kind, source in given.items() if source)
-
-    @property
-    def for_model(self) -> dict[str, Any]:
-        """What `TurboModel.load` takes."""
-        return {"loras": self.lora, "controlnet": self.controlnet, "ip_adapter": self.ip_adapter}
-
-    def for_filter(self) -> dict[str, Any]:
-        """What `FrameFilter` takes. Raises `MediaError` for a picture that cannot be read."""
-        from turbolens.pipelines.adapter_pictures import first_picture  # noqa: PLC0415 - after parsing
-
-        picture = None if self.image_prompt is None else first_picture(self.image_prompt)
-        return {"control": self.control, "image_prompt": picture}
 
 
 _OPTIONS: dict[str, Any] = {

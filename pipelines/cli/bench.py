@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.model_choice import load_model
+from turbolens.pipelines.model_choice import ModelChoice, load_model
 from turbolens.pipelines.video.destination import Destination
 
 from .coherence import coherence
 from .filter_options import parse_size
 from .latency import latency
-from .model_options import ModelChoice, with_model_options
+from .model_options import with_model_options
 from .sessions import sessions
 
 if TYPE_CHECKING:

@@ -10,9 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from turbolens.filter import FilterSettings, MediaError
-from turbolens.pipelines.model_choice import load_model
-
-from .model_options import ModelChoice
+from turbolens.pipelines.model_choice import ModelChoice, load_model
 
 if TYPE_CHECKING:
     from turbolens.pipelines.bench.coherence_clips import ClipResult, FlowResult

@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from turbolens.filter import FilterSettings
+from turbolens.pipelines.model_choice import parse_prompt
 
 R = TypeVar("R")
 
@@ -45,17 +46,6 @@ def chosen_settings(values: dict[str, Any]) -> dict[str, Any]:
     if "prompt" in chosen:
         chosen["prompt"] = tuple(parse_prompt(text) for text in chosen["prompt"])
     return chosen
-
-
-def parse_prompt(text: str) -> tuple[str, float]:
-    """ "oil painting:0.7" → ("oil painting", 0.7); without a number the weight is 1."""
-    words, colon, weight = text.rpartition(":")
-    if colon and words.strip():
-        try:
-            return words.strip(), float(weight)
-        except ValueError:
-            pass  # a colon that belongs to the text
-    return text, 1.0
 
 
 def parse_size(option: str, text: str) -> tuple[int, int]:

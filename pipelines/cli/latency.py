@@ -8,9 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.model_choice import load_filter
-
-from .model_options import ModelChoice
+from turbolens.pipelines.model_choice import ModelChoice, load_filter
 
 
 def latency(  # noqa: PLR0913 - each one is an option of the command

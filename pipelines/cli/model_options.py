@@ -2,38 +2,18 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from turbolens.filter.choices import Acceleration, Dtype, VaeChoice
+from turbolens.pipelines.model_choice import AdapterChoices, ModelChoice
 
-from .adapter_options import AdapterChoices, with_adapter_options
+from .adapter_options import with_adapter_options
 
 R = TypeVar("R")
 
 PANEL = "The model"
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """Which model, on which device, in which format, by which way, with which adapters.
-
-    look: one of the model's own, in place of a prompt.
-    """
-
-    model: str = "embedded"
-    look: str | None = None
-    device: str = "auto"
-    dtype: Dtype = "auto"
-    vae: VaeChoice = "auto"
-    acceleration: Acceleration = "auto"
-    adapters: AdapterChoices = field(default_factory=AdapterChoices)
-
-    def with_look(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """The settings that were given, the look among them."""
-        return settings if self.look is None else {**settings, "prompt": self.look}
 
 
 OPTIONS: dict[str, inspect.Parameter] = {

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from turbolens.filter import FilterSettings, MediaError, SettingsError
-from turbolens.pipelines.model_choice import load_model
+from turbolens.filter import FilterSettings, MediaError
+from turbolens.pipelines.model_choice import AdapterChoices, ModelChoice, load_model
 from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.server.options import Codec, ServerOptions
 
-from .adapter_options import AdapterChoices
 from .filter_options import with_filter_options
-from .model_options import ModelChoice, with_model_options
+from .model_options import with_model_options
 from .serve_options import (
     is_address,
     is_loopback,
@@ -32,6 +31,7 @@ from .serve_options import (
     token_for,
     turn_server,
 )
+from .usage import usage_errors
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -94,7 +94,8 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     Examples:  turbolens serve  ·  turbolens serve --host 0.0.0.0 --tls-self-signed  ·
     turbolens serve -p watercolour --stun stun.example.org
     """
-    choice.adapters.check()
+    with usage_errors():
+        choice.adapters.check()
     limits = Limits(sessions=max_sessions)
     if max_minutes is not None:
         limits = Limits(sessions=max_sessions, total_seconds=max_minutes * 60)
@@ -130,13 +131,7 @@ def _filters(adapters: AdapterChoices) -> Callable[[Any, FilterSettings], Any]:
 
 
 def _loader(choice: ModelChoice) -> Callable[[], Any]:
-    def load() -> Any:
-        try:
-            return load_model(choice, live=True, spare_processor=True)
-        except typer.BadParameter as error:  # a look that it does not have
-            raise SettingsError(str(error)) from error
-
-    return load
+    return lambda: load_model(choice, live=True, spare_processor=True)
 
 
 async def _serve(

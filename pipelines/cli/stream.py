@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 import typer
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.model_choice import load_filter
+from turbolens.pipelines.model_choice import ModelChoice, load_filter
 from turbolens.pipelines.streams.endpoints import input_place, output_place
 from turbolens.pipelines.video.media import is_piped
 
 from .filter_options import with_filter_options
 from .live_status import LiveReporter
-from .model_options import ModelChoice, with_model_options
+from .model_options import with_model_options
+from .usage import usage_errors
 
 CAMERA, VIRTUAL = "camera", "virtual-camera"
 SENDING, READING = "Sending", "Receiving"
@@ -100,7 +101,8 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         until_end=until_end, loop=loop, on_stall=on_stall,
     )  # fmt: skip
     wanted = FilterSettings(**choice.with_look(settings))
-    choice.adapters.check()
+    with usage_errors():
+        choice.adapters.check()
     frame_filter = load_filter(choice, wanted, live=True)
     said_to = sys.stderr if is_piped(target) else sys.stdout
     with LiveReporter(as_json=json_lines, stream=said_to) as reporter:

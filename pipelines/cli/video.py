@@ -10,7 +10,7 @@ import typer
 
 from turbolens.filter import FilterSettings, MediaError, TurbolensError
 from turbolens.pipelines.adapter_pictures import ControlVideo
-from turbolens.pipelines.model_choice import load_filter
+from turbolens.pipelines.model_choice import ModelChoice, load_filter
 from turbolens.pipelines.video.destination import is_special
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
 from turbolens.pipelines.video.images import PICTURE_CODECS, is_picture
@@ -29,8 +29,9 @@ from turbolens.pipelines.video.writer import Encoding
 from .adapter_options import PANEL
 from .filter_options import with_filter_options
 from .model_options import PANEL as MODEL_PANEL
-from .model_options import ModelChoice, with_model_options
+from .model_options import with_model_options
 from .reporting import Reporter
+from .usage import usage_errors
 
 READING, WRITING = "Reading", "Writing"
 LONG = 18_000  # frames, ten minutes: from then on it pays to prepare for minutes
@@ -110,7 +111,8 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     )  # fmt: skip
     jobs = _jobs(paths, output_dir)
     _check(jobs, options)
-    choice.adapters.check(control_beside=control_video is not None)
+    with usage_errors():
+        choice.adapters.check(has_control_video=control_video is not None)
     if control_video is not None and (len(jobs) > 1 or choice.adapters.control is not None):
         raise typer.BadParameter("--control-video is for one input, and takes --control's place")
     wanted = FilterSettings(**choice.with_look(settings))

@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from turbolens.pipelines.live.pacing import OnStall
+from turbolens.pipelines.model_choice import ModelChoice
 
 from .filter_options import parse_size, with_filter_options
-from .model_options import ModelChoice, with_model_options
+from .model_options import with_model_options
+from .usage import usage_errors
 
 CAMERA, SHOWING, RUNNING = "The camera", "What is shown", "While it runs"
 NONE = "none"
@@ -96,7 +98,8 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
 
     from .live_status import LiveReporter  # noqa: PLC0415
 
-    choice.adapters.check()
+    with usage_errors():
+        choice.adapters.check()
     choices = Choices(
         camera=camera, rate=Fraction(str(camera_rate)),
         size=parse_size("--camera-size", camera_size) if camera_size else None,

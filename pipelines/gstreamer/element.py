@@ -16,9 +16,11 @@ from gi.repository import GLib, GObject, Gst, GstBase, GstVideo  # noqa: E402
 
 from turbolens.filter import FilterSettings, SettingsError, TurbolensError  # noqa: E402
 from turbolens.filter.choices import ACCELERATIONS  # noqa: E402
-from turbolens.pipelines.cli.adapter_options import AdapterChoices  # noqa: E402
-from turbolens.pipelines.cli.model_options import ModelChoice  # noqa: E402
-from turbolens.pipelines.model_choice import load_filter  # noqa: E402
+from turbolens.pipelines.model_choice import (  # noqa: E402
+    AdapterChoices,
+    ModelChoice,
+    load_filter,
+)
 
 from .buffers import FORMATS, Layout, frame_from, write_into  # noqa: E402
 from .properties import SEPARATOR, Property, properties, to_setting  # noqa: E402

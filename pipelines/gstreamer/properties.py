@@ -6,7 +6,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.cli.filter_options import parse_prompt
+from turbolens.pipelines.model_choice import parse_prompt
 
 Kind = Literal["text", "whole", "number", "switch"]
 SEPARATOR = "|"

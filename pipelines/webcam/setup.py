@@ -16,11 +16,10 @@ from turbolens.pipelines.base import Notify, Sink, Source, rate_of
 from turbolens.pipelines.camera.camera import Camera
 from turbolens.pipelines.camera.framing import Framed, cropped_size
 from turbolens.pipelines.camera.virtual_camera import VirtualCamera
-from turbolens.pipelines.cli.model_options import ModelChoice
 from turbolens.pipelines.live.pacing import OnStall
 from turbolens.pipelines.live.running import RunOptions
 from turbolens.pipelines.live.working_size import SizeSearch
-from turbolens.pipelines.model_choice import load_filter
+from turbolens.pipelines.model_choice import ModelChoice, load_filter
 from turbolens.pipelines.scene.camera import FileCamera, SceneCamera
 from turbolens.pipelines.video.media import MediaOptions, is_scene, open_reader
 

@@ -19,7 +19,8 @@ import pytest
 from tests.pipelines.conftest import started
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.cli import app as cli
-from turbolens.pipelines.cli.filter_options import ELSEWHERE, parse_prompt
+from turbolens.pipelines.cli.filter_options import ELSEWHERE
+from turbolens.pipelines.model_choice import parse_prompt
 
 COMMAND = [sys.executable, "-m", "turbolens"]
 UNTOUCHED = ["--no-enabled"]  # the whole command, but each frame passes as it is

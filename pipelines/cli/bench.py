@@ -15,10 +15,10 @@ from turbolens.pipelines.model_choice import ModelChoice, load_model
 from turbolens.pipelines.video.destination import Destination
 
 from .coherence import coherence
-from .filter_options import parse_size
 from .latency import latency
-from .model_options import with_model_options
 from .sessions import sessions
+from .shared_options import with_shared_options
+from .usage import parse_size
 
 if TYPE_CHECKING:
     from turbolens.pipelines.bench.speed import BenchReport, Case, CaseResult, Timing
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False, rich_markup_mode=None, help="Measure what the filter does and costs here."
 )
-app.command("coherence")(with_model_options(coherence))
-app.command("latency")(with_model_options(latency))
-app.command("sessions")(with_model_options(sessions))
+app.command("coherence")(with_shared_options(coherence))
+app.command("latency")(with_shared_options(latency))
+app.command("sessions")(with_shared_options(sessions))
 
 
 class CaseName(str, Enum):
@@ -49,7 +49,7 @@ class BaselineName(str, Enum):
 
 
 @app.callback(invoke_without_command=True)
-@with_model_options
+@with_shared_options
 def bench(  # noqa: PLR0913 - each one is an option of the command
     context: typer.Context,
     *,

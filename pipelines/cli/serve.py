@@ -18,8 +18,6 @@ from turbolens.pipelines.model_choice import AdapterChoices, ModelChoice, load_m
 from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.server.options import Codec, ServerOptions
 
-from .filter_options import with_filter_options
-from .model_options import with_model_options
 from .serve_options import (
     is_address,
     is_loopback,
@@ -31,6 +29,7 @@ from .serve_options import (
     token_for,
     turn_server,
 )
+from .shared_options import with_shared_options
 from .usage import usage_errors
 
 if TYPE_CHECKING:
@@ -39,8 +38,7 @@ if TYPE_CHECKING:
 SERVER, MEDIA = "The server", "The media"
 
 
-@with_filter_options
-@with_model_options
+@with_shared_options
 def serve(  # noqa: PLR0913 - each one is an option of the command
     *,
     settings: dict[str, Any],

@@ -11,17 +11,15 @@ from turbolens.pipelines.model_choice import ModelChoice, load_filter
 from turbolens.pipelines.streams.endpoints import input_place, output_place
 from turbolens.pipelines.video.media import is_piped
 
-from .filter_options import with_filter_options
 from .live_status import LiveReporter
-from .model_options import with_model_options
+from .shared_options import with_shared_options
 from .usage import usage_errors
 
 CAMERA, VIRTUAL = "camera", "virtual-camera"
 SENDING, READING = "Sending", "Receiving"
 
 
-@with_filter_options
-@with_model_options
+@with_shared_options
 def stream(  # noqa: PLR0913 - each one is an option of the command
     source: Annotated[str, typer.Argument(
         metavar="INPUT", show_default=False,

@@ -1,4 +1,4 @@
-"""Turning errors of options into usage errors of the command."""
+"""Usage errors, and option values that several commands read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,3 +13,11 @@ def usage_errors() -> Iterator[None]:
         yield
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def parse_size(option: str, text: str) -> tuple[int, int]:
+    """ "1280x720" → (1280, 720). Raises `typer.BadParameter`, which names the option."""
+    width, _, height = text.lower().replace("×", "x").partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise typer.BadParameter(f"{option} must be as 1280x720, got {text!r}")
+    return int(width), int(height)

@@ -26,11 +26,9 @@ from turbolens.pipelines.video.media import (
 )
 from turbolens.pipelines.video.writer import Encoding
 
-from .adapter_options import PANEL
-from .filter_options import with_filter_options
-from .model_options import PANEL as MODEL_PANEL
-from .model_options import with_model_options
+from .model_options import ADAPTER_PANEL, MODEL_PANEL
 from .reporting import Reporter
+from .shared_options import with_shared_options
 from .usage import usage_errors
 
 READING, WRITING = "Reading", "Writing"
@@ -38,8 +36,7 @@ LONG = 18_000  # frames, ten minutes: from then on it pays to prepare for minute
 Codec = Literal[CodecName, HardwareName]
 
 
-@with_filter_options
-@with_model_options
+@with_shared_options
 def video(  # noqa: PLR0913 - each one is an option of the command
     paths: Annotated[list[str], typer.Argument(
         metavar="INPUT... OUTPUT", show_default=False,
@@ -49,7 +46,7 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     settings: dict[str, Any],
     choice: ModelChoice,
     control_video: Annotated[str | None, typer.Option(
-        metavar="FILE", rich_help_panel=PANEL,
+        metavar="FILE", rich_help_panel=ADAPTER_PANEL,
         help="What the ControlNet sees, frame by frame: a video of depth, poses, …")] = None,
     output_dir: Annotated[Path | None, typer.Option(
         help="Folder for the results of several inputs.", rich_help_panel=WRITING)] = None,

@@ -12,16 +12,14 @@ import typer
 from turbolens.pipelines.live.pacing import OnStall
 from turbolens.pipelines.model_choice import ModelChoice
 
-from .filter_options import parse_size, with_filter_options
-from .model_options import with_model_options
-from .usage import usage_errors
+from .shared_options import with_shared_options
+from .usage import parse_size, usage_errors
 
 CAMERA, SHOWING, RUNNING = "The camera", "What is shown", "While it runs"
 NONE = "none"
 
 
-@with_filter_options
-@with_model_options
+@with_shared_options
 def webcam(  # noqa: PLR0913 - each one is an option of the command
     *,
     settings: dict[str, Any],

@@ -27,7 +27,7 @@ from turbolens.pipelines.video.media import (
 from turbolens.pipelines.video.writer import Encoding
 
 from .model_options import ADAPTER_PANEL, MODEL_PANEL
-from .reporting import Reporter
+from .reporting import VideoReporter
 from .shared_options import with_shared_options
 from .usage import usage_errors
 
@@ -143,7 +143,7 @@ def _run(
 ) -> None:
     stream = sys.stderr if is_piped(destination) else sys.stdout
     frame_filter.reset()
-    with Reporter(source, as_json=as_json, stream=stream) as reporter:
+    with VideoReporter(source, as_json=as_json, stream=stream) as reporter:
         report = filter_video(
             source, destination, frame_filter, options,
             on_progress=reporter.progress, on_notice=reporter.notice,

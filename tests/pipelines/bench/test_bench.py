@@ -25,7 +25,8 @@ from turbolens.pipelines.bench.chart import BASELINE, COLOURS, chart
 from turbolens.pipelines.bench.floor import Floor, floor_of
 from turbolens.pipelines.bench.speed import BenchReport, Case, CaseResult, Extent, Timing, measure
 from turbolens.pipelines.cli.app import app
-from turbolens.pipelines.cli.bench import as_data, show
+from turbolens.pipelines.cli.bench import as_data
+from turbolens.pipelines.cli.bench_tables import print_report
 
 # diffusers is not typed.
 stock: Any = StableDiffusionImg2ImgPipeline
@@ -107,7 +108,7 @@ def test_memory_and_machine_are_told(report: BenchReport) -> None:
 def test_tables_name_every_figure(report: BenchReport) -> None:
     console = Console(width=300, record=True, quiet=False, force_terminal=False)
     with console.capture() as printed:
-        show(report, console)
+        print_report(report, console)
     for word in (
         "128×96",
         "64×48",

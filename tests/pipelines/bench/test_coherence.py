@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from turbolens.filter import FilterSettings, MediaError, TurboModel
 from turbolens.pipelines.bench.coherence import Extent, count_cuts, measure
 from turbolens.pipelines.bench.coherence_clips import flow_between, measure_clips, measure_flow
-from turbolens.pipelines.bench.coherence_rows import ROWS, make_row
+from turbolens.pipelines.bench.coherence_methods import METHODS, make_method
 from turbolens.pipelines.cli.bench import app
 from turbolens.pipelines.cli.coherence import as_data
 from turbolens.pipelines.scene.test_scene import TestScene
@@ -28,7 +28,7 @@ def embedded() -> TurboModel:
 
 
 def test_ours_is_steadier_than_the_same_network_without(embedded: TurboModel) -> None:
-    report = measure(embedded, FilterSettings(), SMALL, rows=("fixed", "ours"))
+    report = measure(embedded, FilterSettings(), SMALL, methods=("fixed", "ours"))
     rows = {row.name: row for row in report.rows}
     assert rows["ours"].static_gain[4.0] < 0.8 * rows["fixed"].static_gain[4.0]
     assert rows["ours"].warp_error < 0.8 * rows["fixed"].warp_error
@@ -42,7 +42,7 @@ def test_ours_is_steadier_than_the_same_network_without(embedded: TurboModel) ->
 
 def test_others_are_restless_or_slow(embedded: TurboModel) -> None:
     still = TestScene(64, 64, cuts=False)[0].picture
-    rows = {name: make_row(name, embedded, FilterSettings(strength=1.0)) for name in ROWS}
+    rows = {name: make_method(name, embedded, FilterSettings(strength=1.0)) for name in METHODS}
     shown = {name: [row(still) for _ in range(3)] for name, row in rows.items()}
     assert list(rows) == ["anew", "fixed", "one weight", "ours"]
     assert not np.array_equal(shown["anew"][1], shown["anew"][2])
@@ -75,7 +75,7 @@ def test_clips_and_pairs_of_a_folder_are_measured(embedded: TurboModel, tmp_path
         out.mux(stream.encode(None))
     flow = measure_flow(tmp_path)[0]
     assert flow.ours < flow.length
-    clip = measure_clips(embedded, FilterSettings(), tmp_path, frames=4, tell=lambda _: None)[0]
+    clip = measure_clips(embedded, FilterSettings(), tmp_path, frames=4, notify=lambda _: None)[0]
     assert clip.ours < clip.fixed
 
 

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from turbolens.pipelines.bench.coherence_measures import (
     Ages,
-    distance,
     laplacian_energy,
     luminance_flicker,
-    move,
     response_frames,
     static_gain,
+    sum_difference,
+    warp,
     warp_error,
 )
 from turbolens.pipelines.bench.coherence_strips import strip
@@ -70,7 +70,7 @@ def test_what_is_not_visible_does_not_count() -> None:
 
 def test_moving_by_half_a_pixel_keeps_a_flat_picture() -> None:
     flat = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    assert np.allclose(move(flat, _flow(0.5, 0.5)), 90, atol=1e-3)
+    assert np.allclose(warp(flat, _flow(0.5, 0.5)), 90, atol=1e-3)
 
 
 def test_ages_count_from_uncovering_and_move_with_the_picture() -> None:
@@ -89,7 +89,7 @@ def test_distance_is_a_share_of_the_range() -> None:
     white = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     half = EVERYWHERE.copy()
     half[: HEIGHT // 2] = False
-    total, count = distance(white, np.zeros_like(white), half)
+    total, count = sum_difference(white, np.zeros_like(white), half)
     assert total / count == pytest.approx(1.0)
     assert count == HEIGHT * WIDTH // 2
 

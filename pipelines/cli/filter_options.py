@@ -42,7 +42,7 @@ def _annotation(name: str, field: FieldInfo) -> Any:
     shown: dict[str, Any] = {"rich_help_panel": PANEL, "show_default": False}
     if name == "prompt":
         kind, shown["metavar"] = list[str], "TEXT[:WEIGHT]"
-        text = f"{text} Repeat it to mix, with weights as in 'neon:0.3'."
+        text = f"{text} Repeat it to mix several, with weights as in 'neon:0.3'."
         default = field.default if isinstance(field.default, str) else field.default[0][0]
         shown["help"] = _with_default(text, default)
     elif kind is bool:

@@ -13,36 +13,36 @@ MODEL_PANEL, ADAPTER_PANEL = "The model", "Adapters"
 _MODEL: dict[str, tuple[object, Any]] = {
     "model": ("embedded", Annotated[str, typer.Option(
         "--model", "-m", rich_help_panel=MODEL_PANEL,
-        help="A name of `turbolens models`, a folder, .safetensors or hub id.")]),
+        help="A model's name (see turbolens models), a folder, a .safetensors file or a hub id.")]),
     "look": (None, Annotated[str | None, typer.Option(
         rich_help_panel=MODEL_PANEL,
-        help="A look of the model by its name (turbolens models), in place of --prompt.")]),
+        help="One of the model's own looks (see turbolens models), instead of --prompt.")]),
     "device": ("auto", Annotated[str, typer.Option(
-        help="auto, cpu, cuda, mps, …", rich_help_panel=MODEL_PANEL)]),
+        help="Where the model runs: auto, cpu, cuda, mps, …", rich_help_panel=MODEL_PANEL)]),
     "dtype": ("auto", Annotated[Dtype, typer.Option(
-        help="Number format.", rich_help_panel=MODEL_PANEL)]),
+        help="Number format of the networks.", rich_help_panel=MODEL_PANEL)]),
     "vae": ("auto", Annotated[VaeChoice, typer.Option(
-        help="Autoencoder; auto: the tiny one for the known models, else the model's own.",
+        help="Autoencoder. auto: the tiny one for known models, else the model's own.",
         rich_help_panel=MODEL_PANEL)]),
     "acceleration": ("auto", Annotated[Acceleration, typer.Option(
         envvar="TURBOLENS_ACCELERATION", rich_help_panel=MODEL_PANEL,
-        help="auto: what is fastest here and gives the same; none: plain PyTorch, the same "
-        "bits on every run.")]),
+        help="How the networks run. auto: the fastest way on this machine with equal results. "
+        "none: plain PyTorch, bit-identical on every run.")]),
 }  # fmt: skip
 
 _ADAPTERS: dict[str, Any] = {
     "lora": Annotated[list[str] | None, typer.Option(
         "--lora", metavar="FILE_OR_HUB_ID[:WEIGHT]", rich_help_panel=ADAPTER_PANEL,
-        help="A LoRA, with its weight if that is not 1. Repeat it for several.")],
+        help="A LoRA, with a weight if it is not 1. Repeat it for several.")],
     "controlnet": Annotated[str | None, typer.Option(
         "--controlnet", metavar="FOLDER_OR_HUB_ID", rich_help_panel=ADAPTER_PANEL,
-        help="A ControlNet, which holds the shapes.")],
+        help="A ControlNet, which keeps shapes as in the control image.")],
     "ip_adapter": Annotated[str | None, typer.Option(
         "--ip-adapter", metavar="FILE_OR_HUB_ID", rich_help_panel=ADAPTER_PANEL,
-        help="An IP-Adapter, with its folder image_encoder beside it.")],
+        help="An IP-Adapter, with its folder image_encoder next to it.")],
     "image_prompt": Annotated[str | None, typer.Option(
         "--image-prompt", metavar="FILE", rich_help_panel=ADAPTER_PANEL,
-        help="A picture as a prompt, beside the text.")],
+        help="An image as a prompt, in addition to the text.")],
 }  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def model_options(own: Set[str]) -> dict[str, tuple[object, Any]]:
     and only --control-picture is left for the ControlNet.
     """
     flags = ["--control-picture"] if "control" in own else ["--control-picture", "--control"]
-    text = "What it sees: edges of each frame."
+    text = "The ControlNet's control image: the edges of each frame."
     option = typer.Option(*flags, rich_help_panel=ADAPTER_PANEL, help=text)
     adapters = {**_ADAPTERS, "control_picture": Annotated[ControlName | None, option]}
     return _MODEL | {name: (None, annotation) for name, annotation in adapters.items()}

@@ -19,5 +19,7 @@ def parse_size(option: str, text: str) -> tuple[int, int]:
     """ "1280x720" → (1280, 720). Raises `typer.BadParameter`, which names the option."""
     width, _, height = text.lower().replace("×", "x").partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise typer.BadParameter(f"{option} must be as 1280x720, got {text!r}")
+        raise typer.BadParameter(
+            f"{option} must be WIDTHxHEIGHT, for example 1280x720, got {text!r}"
+        )
     return int(width), int(height)

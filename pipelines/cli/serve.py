@@ -81,7 +81,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
         metavar="USER:PASSWORD@HOST[:PORT]", help="A TURN server, for peers behind firewalls.",
         rich_help_panel=MEDIA)] = None,
     bit_rate: Annotated[int, typer.Option(
-        min=100, max=50_000, help="Maximum video bit rate of a session in kbit/s.",
+        min=100, max=50_000, help="Maximum bit rate of each video in kbit/s.",
         rich_help_panel=MEDIA)] = 2500,
     codec: Annotated[Codec, typer.Option(
         help="Preferred video codec. auto: the peer's first choice.",

@@ -83,8 +83,9 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
 ) -> None:  # fmt: skip
     """Filter the camera into a virtual camera that a video call can use.
 
-    All frames stay on this machine. The unfiltered camera is never shown after a failure, unless
-    --on-stall passthrough is given. Keys change the look during the run; q quits.
+    Everything happens on this machine: no picture leaves it. The unfiltered camera is never shown
+    after a failure, unless --on-stall passthrough is given. Keys change the look during the run; q
+    quits.
 
     Examples:  turbolens webcam -p watercolour  ·  turbolens webcam --camera test-scene --preview
     --virtual-camera none
@@ -112,7 +113,8 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
     )  # fmt: skip
     if virtual_camera == NONE and not (preview or record or json_lines or metrics is not None):
         raise typer.BadParameter(
-            "there is no output: leave out --virtual-camera none, or add --preview or --record FILE"
+            "nothing would be shown: leave out --virtual-camera none, or add --preview or"
+            " --record FILE"
         )
     wanted = wanted_settings(choice.with_look(settings), preset, _working_size(size))
     quiet_log()

@@ -16,7 +16,7 @@ def measured() -> SessionsReport:
     return measure_sessions(model, settings, counts=(1, 3), size=64, rounds=2)
 
 
-def test_every_number_of_sessions_is_measured_beside_one() -> None:
+def test_each_number_of_sessions_is_measured_together_with_one_alone() -> None:
     report = measured()
     assert [result.sessions for result in report.results] == [1, 3]
     for result in report.results:
@@ -29,7 +29,7 @@ def test_every_number_of_sessions_is_measured_beside_one() -> None:
     assert "times one" in console.export_text()
 
 
-def test_the_command_gives_json() -> None:
+def test_the_command_prints_json() -> None:
     options = ["bench", "sessions", "--count", "2", "--size", "64", "--rounds", "2", "--json"]
     result = CliRunner().invoke(app, options)
     assert result.exit_code == 0, result.output

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from turbolens.filter import FilterSettings, SettingsError
-from turbolens.filter.choices import Acceleration, Dtype, VaeChoice
+from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
 
 if TYPE_CHECKING:
     from turbolens.filter import FrameFilter, TurboModel

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.coherence.noise import FixedNoise
-from turbolens.filter.frames.conversion import image_from_pictures, pictures_from_image
+from turbolens.filter.frames.conversion import image_from_rgb, rgb_from_image
 
 Rgb = NDArray[np.uint8]
 MethodName = Literal["anew", "fixed", "one weight", "ours"]
@@ -80,7 +80,7 @@ class UniformBlend:
     def __call__(self, frame: Rgb) -> Rgb:
         """Filter the next frame. The model must accept its size as it is."""
         model, settings = self._model, self._settings
-        image = image_from_pictures([torch.from_numpy(frame)], model.device, model.vae_dtype)
+        image = image_from_rgb([torch.from_numpy(frame)], model.device, model.vae_dtype)
         latents = model.encode(image)
         steps = model.schedule.direct_steps(settings.strength, settings.steps)
         shape = tuple(latents.shape[1:])
@@ -91,7 +91,7 @@ class UniformBlend:
         if self._last is not None and self._last.shape == denoised.shape:
             denoised = torch.lerp(denoised, self._last, BLEND_WEIGHT)
         self._last = denoised
-        return np.asarray(pictures_from_image(model.decode(denoised))[0].numpy())
+        return np.asarray(rgb_from_image(model.decode(denoised))[0].numpy())
 
     def update(self, **changes: Any) -> object:
         """Change settings from the next frame on."""

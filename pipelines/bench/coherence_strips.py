@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turbolens.pipelines.video.destination import Destination
-from turbolens.pipelines.video.images import save_picture
+from turbolens.pipelines.video.images import save_image
 
 Rgb = NDArray[np.uint8]
 SHOWN = 5  # frames side by side
@@ -36,7 +36,7 @@ def strip(frames: Sequence[Rgb]) -> Rgb:
 def save_strip(frames: Sequence[Rgb], path: Path) -> None:
     """Write the strip as PNG. An existing file is replaced."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(strip(frames)), format="rgb24")
-    save_picture(frame, Destination(str(path), overwrite=True))
+    save_image(frame, Destination(str(path), overwrite=True))
 
 
 def _spaced(parts: Sequence[Rgb], axis: int) -> list[Rgb]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from turbolens.filter.choices import Acceleration, Dtype, VaeChoice
+from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
 from turbolens.pipelines.model_choice import AdapterChoices, ControlName, ModelChoice
 
 MODEL_PANEL, ADAPTER_PANEL = "The model", "Adapters"

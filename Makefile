@@ -8,7 +8,7 @@ VIDEO  ?=
 PROMPT ?= neon
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types wheel-check clean
+.PHONY: help venv demo test lint types docs wheel-check clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ venv: $(STAMP)  ## make .venv with the tested versions
 $(STAMP): pyproject.toml setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Turbolens needs Python 3.10 or newer: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	touch $@
 
 demo: $(STAMP)  ## filter VIDEO=clip.mp4 (or the test scene) by PROMPT="...": demo.mp4, demo.png
@@ -36,6 +36,9 @@ lint: $(STAMP)  ## check style and formatting
 
 types: $(STAMP)  ## check the types
 	$(BIN)/mypy
+
+docs: $(STAMP)  ## build the documentation site into build/site; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 wheel-check: $(STAMP)  ## build the wheel, install it into an empty environment and use it there
 	.ci/wheel-check $(BIN)/python

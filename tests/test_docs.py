@@ -56,3 +56,16 @@ def test_files_on_the_architecture_page_exist() -> None:
     paths = re.findall(r"`((?:filter|pipelines)/[\w/]+\.py)`", page)
     assert len(paths) > 20
     assert [path for path in paths if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_links_between_files_of_the_repository_lead_somewhere(name: str) -> None:
+    links = re.findall(r"\]\((?!\w+:)([^)#]+)", (ROOT / name).read_text("utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_is_short_and_its_python_is_that_of_the_first_page() -> None:
+    readme, index = ((ROOT / name).read_text("utf-8") for name in ("README.md", "docs/index.md"))
+    assert len(readme.splitlines()) <= 150
+    [example] = re.findall(r"```python\n.*?```", readme, re.DOTALL)
+    assert example in index

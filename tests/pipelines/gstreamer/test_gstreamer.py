@@ -230,9 +230,9 @@ def test_a_buffer_that_is_too_short_is_refused() -> None:
 
 
 @needs_gstreamer
-def test_the_line_of_the_readme_is_understood(run: Run) -> None:
-    readme = Path(__file__).parents[3].joinpath("README.md").read_text()
-    [line] = [line for line in readme.splitlines() if line.startswith("gst-launch-1.0")]
+def test_the_command_in_the_documentation_works(run: Run) -> None:
+    page = Path(__file__).parents[3].joinpath("docs/embedding.md").read_text("utf-8")
+    [line] = [line for line in page.splitlines() if line.startswith("gst-launch-1.0")]
     line = line.replace("videotestsrc", "videotestsrc num-buffers=2")
     done = run("bash", "-c", line.replace("autovideosink", "fakesink"))
     assert done.returncode == 0, done.stderr

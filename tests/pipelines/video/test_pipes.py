@@ -1,4 +1,4 @@
-"""The line of the README: ffmpeg, turbolens, ffmpeg; sound and picture in step."""
+"""The pipe of docs/files.md: ffmpeg, turbolens, ffmpeg; audio and video stay in sync."""
 
 import os
 import shutil

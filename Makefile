@@ -8,7 +8,7 @@ VIDEO  ?=
 PROMPT ?= neon
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types docs wheel-check clean
+.PHONY: help venv demo check test lint types docs wheel-check clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,7 +27,11 @@ demo: $(STAMP)  ## filter VIDEO=clip.mp4 (or the test scene) by PROMPT="...": de
 	@echo "Before and after side by side:  $(CURDIR)/demo.mp4"
 	@echo "Contact sheet:                  $(CURDIR)/demo.png"
 
-test: $(STAMP)  ## run the tests
+check: $(STAMP)  ## lint, types and the fast tests: a minute on two cores
+	@$(MAKE) --no-print-directory lint types
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n auto
+
+test: $(STAMP)  ## run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto 2>tests.log || { tail -n 200 tests.log; exit 1; }
 
 lint: $(STAMP)  ## check style and formatting

@@ -188,6 +188,7 @@ def test_a_wrong_frame_in_a_batch_leaves_the_stream_as_it_was(
     assert np.array_equal(broken(frames[1]), whole(frames[1]))
 
 
+@pytest.mark.slow
 def test_several_filters_share_a_model_from_several_threads(
     model: TurboModel, pictures: Pictures
 ) -> None:
@@ -245,6 +246,7 @@ def test_gradients_stay_on_for_the_caller(model: TurboModel, pictures: Pictures)
     assert not torch.is_inference_mode_enabled()
 
 
+@pytest.mark.slow
 def test_a_glide_over_a_still_picture_arrives_at_the_new_look() -> None:
     """What is held lags behind the glide: the first frame after it is not yet the new look."""
     model = TurboModel.load("embedded", device="cpu", dtype="float32")

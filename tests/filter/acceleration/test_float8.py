@@ -128,6 +128,7 @@ def test_a_part_that_would_not_gain_is_left_without_a_warning(
     assert "fp8 for the predictor would not pay: 0.0 GFLOP in large linear layers" in caplog.text
 
 
+@pytest.mark.slow
 def test_sd_turbos_unet_has_enough_to_gain() -> None:
     """Its architecture without memory: 168 GFLOP are seen, 100 layers replaced."""
     with torch.device("meta"):
@@ -138,6 +139,7 @@ def test_sd_turbos_unet_has_enough_to_gain() -> None:
         assert len(rounded_layers(in_float8(part, inputs, Bounds()))) == 100
 
 
+@pytest.mark.slow
 def test_a_loras_weights_are_rounded_once_they_are_added_in(
     sd_folder: Path, sd_pipeline: Any, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def _apart(pipeline: Any, made: Changes, name: str) -> dict[str, float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("original", [True, False])
 def test_every_layer_of_a_kohya_file_gets_its_alpha_over_its_rank(
     xl: Any, tmp_path: Path, original: bool
@@ -90,6 +91,7 @@ def test_every_layer_of_sd_1_gets_its_alpha_over_its_rank(sd_pipeline: Any, tmp_
     assert max(_apart(pipeline, made, "ink").values()) <= 1e-6
 
 
+@pytest.mark.slow
 def test_kohyas_layouts_make_the_pictures_of_diffusers_own(
     xl: Any, xl_folder: Path, tmp_path: Path
 ) -> None:
@@ -109,6 +111,7 @@ def test_kohyas_layouts_make_the_pictures_of_diffusers_own(
     assert min(difference(shown[at], shown[3]) for at in (0, 4)) > 1e-2
 
 
+@pytest.mark.slow
 def test_the_stock_pipeline_with_even_alphas_makes_the_same(
     xl: Any, xl_folder: Path, tmp_path: Path
 ) -> None:

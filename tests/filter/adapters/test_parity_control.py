@@ -71,6 +71,7 @@ def test_latents_equal_with_a_controlnet_in_one_to_four_steps(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plus", [False, True])
 def test_latents_equal_with_a_picture_as_prompt(
     plus: bool, pipeline: Any, folder: Path, tmp_path: Path
@@ -91,6 +92,7 @@ def test_latents_equal_with_a_picture_as_prompt(
     assert difference(ours(model, latents(2), RUNS[0]), plain) <= 1e-4
 
 
+@pytest.mark.slow
 def test_half_the_precision_is_nearly_the_same(
     pipeline: Any, folder: Path, control_folder: Path, tmp_path: Path, half: str
 ) -> None:

@@ -46,6 +46,7 @@ def files(pipeline: Any, tmp_path: Path) -> list[Path]:
     ]
 
 
+@pytest.mark.slow
 def test_latents_equal_with_two_loras_in_one_to_four_steps(
     pipeline: Any, folder: Path, files: list[Path]
 ) -> None:
@@ -80,6 +81,7 @@ def test_what_is_added_to_the_weights_equals_what_is_computed_beside_them(
     assert torch.equal(ours(model, latents(), RUNS[3]), ours(untouched, latents(), RUNS[3]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["plain", "kohya"])
 def test_half_the_precision_is_nearly_the_same(
     folder: Path, files: list[Path], layout: str, half: str

@@ -107,6 +107,7 @@ def test_every_network_has_its_known_size_and_every_part_its_number_of_tensors(
     assert single_file_utils.infer_diffusers_model_type(weights) == WORDS[family]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_weight_finds_its_place_and_has_its_shape(
     family: CheckpointFamily, holed: Callable[..., Path], tokenizer: CLIPTokenizer,

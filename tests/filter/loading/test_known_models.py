@@ -29,6 +29,8 @@ from turbolens.pipelines.model_choice import load_filter
 
 from .hub_server import HubServer, Repo
 
+pytestmark = pytest.mark.slow
+
 diffusers: Any = import_module("diffusers")
 CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}
 

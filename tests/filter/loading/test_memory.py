@@ -66,6 +66,7 @@ def _peak(network: Any, run: Callable[[], object]) -> int:
     return int(peak.bytes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["sd2", "sdxl"])
 def test_the_estimate_covers_the_exact_unet(family: CheckpointFamily) -> None:
     made, side = architecture(family), 64

@@ -96,6 +96,7 @@ def test_without_half_precision_the_full_weights_come(server: HubServer, hub: Hu
     assert (_pull(hub) / UNET.replace(".fp16", "")).is_file()
 
 
+@pytest.mark.slow
 def test_a_broken_line_keeps_what_came_and_the_next_pull_goes_on(
     server: HubServer, hub: Hub
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_broken_line_keeps_what_came_and_the_next_pull_goes_on(
     assert f"bytes={KEPT}-" in [(each or "").rstrip("0123456789") for each in server.ranges()]
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_go_on_sends_it_all_again(server: HubServer, hub: Hub) -> None:
     server.repos[NAME].files[UNET] = os.urandom(LARGE)
     server.faults = Faults(cut_after=LARGE * 2 // 3)

@@ -203,6 +203,7 @@ def _brought(server: HubServer, hub: Hub, folder: Path, path: str = "") -> str:
     return name
 
 
+@pytest.mark.slow
 def test_all_three_kinds_are_pulled_and_loaded_by_their_hub_ids(
     server: HubServer, hub: Hub, sd_pipeline: Any, sd_folder: Path, tmp_path: Path
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_clean_estimate_of_the_right_answer_is_the_clean_latents(
     torch.testing.assert_close(diffusion.denoised(noisy, timesteps, text), clean, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_features_are_those_of_the_teachers_own_forward_pass(folder: Path) -> None:
     networks = networks_of(folder)
     unet, text = networks.teacher.unet, networks.texts(["ink", "oil"])
@@ -213,6 +214,7 @@ def timesteps_asked(losses: Distillation, monkeypatch: pytest.MonkeyPatch) -> li
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps", "expected"), [(4, {749, 499, 249}), (1, {999})])
 def test_pairs_of_frames_are_at_timesteps_that_show_them(
     sd_folder: Path, data: CaptionedPictures, monkeypatch: pytest.MonkeyPatch,
@@ -291,6 +293,7 @@ def on_one_batch(losses: Distillation, folder: Path, *, student: float, heads: f
 
 
 # An untrained network's ε at the last timestep is amplified 14.6 times: no teacher to learn from.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prediction_type", "taught", "share"), [("epsilon", 0.0, 0.97), ("v_prediction", 2.5, 0.9)]
 )
@@ -305,6 +308,7 @@ def test_a_student_lowers_what_it_is_asked_for_without_an_adversary(
     assert history[-1]["temporal"] < history[0]["temporal"]
 
 
+@pytest.mark.slow
 def test_the_heads_learn_to_tell_and_a_student_to_deceive_heads_that_stand_still(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
@@ -316,6 +320,7 @@ def test_the_heads_learn_to_tell_and_a_student_to_deceive_heads_that_stand_still
     assert deceiving[-1]["adversarial"] < deceiving[0]["adversarial"] - 1
 
 
+@pytest.mark.slow
 def test_training_leaves_the_teacher_bit_identical_and_without_gradients(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
@@ -329,6 +334,7 @@ def test_training_leaves_the_teacher_bit_identical_and_without_gradients(
     assert not torch.equal(first, networks.student.unet.conv_in.weight)
 
 
+@pytest.mark.slow
 def test_a_stopped_distillation_resumes_bit_for_bit(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,6 +389,7 @@ def test_betas_make_the_schedule_that_they_were_made_of(sd_folder: Path) -> None
     torch.testing.assert_close(again, alphas, rtol=1e-6, atol=0)
 
 
+@pytest.mark.slow
 def test_the_command_makes_a_model_that_filters_a_frame(
     folder: Path, pictures_folder: Path, tmp_path: Path,
     pictures: Callable[..., list[NDArray[np.uint8]]],
@@ -433,6 +440,7 @@ def same(first: Samples, second: Samples) -> bool:
     return first.captions == second.captions and all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [25, 4])
 def test_samples_are_those_of_diffusers_own_ddim(folder: Path, steps: int) -> None:
     networks = networks_of(folder)
@@ -475,6 +483,7 @@ def test_the_teacher_takes_its_stride_and_no_more_steps(
     torch.testing.assert_close(result, torch.full_like(result, 0.25))
 
 
+@pytest.mark.slow
 def test_samples_go_on_after_a_stop_and_begin_anew_with_other_settings(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -495,6 +504,7 @@ def test_samples_go_on_after_a_stop_and_begin_anew_with_other_settings(
     assert not same(open_samples(tmp_path / "other"), whole)
 
 
+@pytest.mark.slow
 def test_a_teachers_samples_begin_at_noise_alone_or_at_pictures_under_noise(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
@@ -511,6 +521,7 @@ def test_a_teachers_samples_begin_at_noise_alone_or_at_pictures_under_noise(
     assert set(found[0].captions) == {"ink", "oil"}
 
 
+@pytest.mark.slow
 def test_samples_of_one_timestep_are_those_that_begin_there(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
@@ -528,6 +539,7 @@ def test_samples_of_one_timestep_are_those_that_begin_there(
     assert samples.at(749) is None
 
 
+@pytest.mark.slow
 def test_a_student_learns_where_the_teacher_leads(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def test_what_is_blurred_is_less_sharp() -> None:
     assert sharpness(blurred) < 0.5 * sharpness(image)
 
 
+@pytest.mark.slow
 def test_the_classifier_learns_to_tell_looks_apart() -> None:
     generator = torch.Generator().manual_seed(0)
     noisy = torch.randint(0, 256, (8, 3, 40, 40), generator=generator)
@@ -143,6 +144,7 @@ def data_folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_table_and_a_sheet(
     sd_folder: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,6 +210,7 @@ def test_crops_drawn_like_captions_are_of_pictures_that_have_them() -> None:
     assert flat[:4] == [True, False, False, True]
 
 
+@pytest.mark.slow
 def test_a_look_that_went_wrong_is_seen_in_its_own_column(networks: Networks) -> None:
     data = two_looks()
     classifier = new_classifier(("flat", "noise"), 0)

@@ -68,6 +68,7 @@ def test_gradients_reach_the_lora_alone(striped: Path) -> None:
     assert all(weight.grad is None for weight in networks.teacher.unet.parameters())
 
 
+@pytest.mark.slow
 def test_the_command_makes_a_file_that_changes_what_the_embedded_model_gives(
     striped: Path, tmp_path: Path
 ) -> None:

@@ -79,6 +79,7 @@ def test_the_critic_and_what_it_judges_do_not_push_each_other() -> None:
     torch.testing.assert_close(critic.held(image, *about), critic(image, *about))
 
 
+@pytest.mark.slow
 def test_the_critic_learns_first_and_is_heard_later(model: PictureModel, renders: Renders) -> None:
     losses = PictureLosses(model, renders, IMPORTANCE, STEPS)
     always = {"latents", "pixels", "edges", "steady"}
@@ -109,6 +110,7 @@ def test_losses_that_come_later_or_now_and_then_are_drawn_too(tmp_path: Path) ->
     assert COLOURS[2] not in drawn
 
 
+@pytest.mark.slow
 def test_the_autoencoder_stands_still_and_all_else_learns(
     model: PictureModel, renders: Renders
 ) -> None:
@@ -125,6 +127,7 @@ def test_the_autoencoder_stands_still_and_all_else_learns(
     model.zero_grad(set_to_none=True)
 
 
+@pytest.mark.slow
 def test_the_last_stage_teaches_the_decoder_alone(model: PictureModel, renders: Renders) -> None:
     model = deepcopy(model)
     let_the_decoder_learn(model)

@@ -15,6 +15,8 @@ from turbolens.filter.training.loop import Stage
 from turbolens.filter.training.teacher.stage import Teacher, TeacherLosses
 from turbolens.filter.training.text import new_tokenizer
 
+pytestmark = pytest.mark.slow
+
 SIDE = 32
 
 

@@ -177,6 +177,7 @@ def test_a_chart_that_cannot_be_written_is_refused_before_measuring(folder: Path
     assert "256" not in done.output
 
 
+@pytest.mark.slow
 def test_the_command_prints_json(folder: Path) -> None:
     options = ["--model", str(folder), "--case", "256", "--frames", "2", "--device", "cpu"]
     done = CliRunner().invoke(app, ["bench", *options, "--dtype", "float32", "--json"])

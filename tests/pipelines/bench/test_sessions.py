@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -16,6 +17,7 @@ def measured() -> SessionsReport:
     return measure_sessions(model, settings, counts=(1, 3), size=64, rounds=2)
 
 
+@pytest.mark.slow
 def test_every_number_of_sessions_is_measured_beside_one() -> None:
     report = measured()
     assert [result.sessions for result in report.results] == [1, 3]

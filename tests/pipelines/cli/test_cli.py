@@ -252,6 +252,7 @@ def test_an_encoder_that_is_not_here_is_named(turbolens: Any, clip: Path) -> Non
         assert os.listdir() == ["clip.mp4"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
 def test_it_stands_between_two_ffmpegs(clip: Path, tmp_path: Path) -> None:
     line = (
@@ -282,11 +283,13 @@ def _interrupted(folder: Path, *options: str) -> int:
     return process.returncode
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     assert _interrupted(tmp_path) == 130
     assert os.listdir(tmp_path) == ["long.mp4"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_a_shorter_file_if_asked(tmp_path: Path) -> None:
     assert _interrupted(tmp_path, "--keep-partial") == 130
     assert sorted(os.listdir(tmp_path)) == ["long.mp4", "out.mkv"]
@@ -295,6 +298,7 @@ def test_ctrl_c_keeps_a_shorter_file_if_asked(tmp_path: Path) -> None:
     assert all(abs(a - b) <= Fraction(1, 1000) for a, b in zip(kept, whole, strict=False))
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_the_usual_end_of_a_stream(tmp_path: Path) -> None:
     make_clip(tmp_path / "clip.mp4", frames=100)
     obey = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -387,6 +391,7 @@ def test_a_stream_that_cannot_be_is_one_line_and_code_1(
     assert expected in one_line(err)
 
 
+@pytest.mark.slow
 def test_a_file_is_streamed_into_another_and_ends_with_it(turbolens: Any, clip: Path) -> None:
     code, out, _ = turbolens("stream", clip, "out.mkv", "--json", *UNTOUCHED)
     done = json.loads(out.splitlines()[-1])

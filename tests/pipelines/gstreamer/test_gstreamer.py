@@ -68,6 +68,7 @@ def checks(run: Run, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @needs_gstreamer
 def test_the_documented_line_restyles_every_picture(run: Run, tmp_path: Path) -> None:
     line = (
@@ -96,6 +97,7 @@ def test_every_raw_format_keeps_its_colours(run: Run) -> None:
     assert max(distances.values()) < 4, distances
 
 
+@pytest.mark.slow
 @needs_gstreamer
 def test_times_stay_settings_change_while_it_plays_and_late_pictures_are_dropped(run: Run) -> None:
     seen = checks(run, "playing")
@@ -111,6 +113,7 @@ def test_times_stay_settings_change_while_it_plays_and_late_pictures_are_dropped
     assert seen["latency"] > 0
 
 
+@pytest.mark.slow
 @needs_gstreamer
 def test_a_lora_and_its_weight_are_properties(run: Run, tmp_path: Path) -> None:
     unet = TurboModel.load("embedded", device="cpu").unet
@@ -131,6 +134,7 @@ def test_a_lora_and_its_weight_are_properties(run: Run, tmp_path: Path) -> None:
     assert np.abs(shown(f"loras={lora}", "lora-weights=loud:0") - plain).max() <= 1
 
 
+@pytest.mark.slow
 @needs_gstreamer
 @pytest.mark.parametrize(
     "wrong",
@@ -155,6 +159,7 @@ def test_a_python_without_turbolens_is_named(run: Run, tmp_path: Path) -> None:
     assert "turbolens: GStreamer runs Python 3." in done.stderr
 
 
+@pytest.mark.slow
 @needs_gstreamer
 def test_the_advice_makes_it_visible(
     monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path

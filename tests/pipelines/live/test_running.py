@@ -43,6 +43,7 @@ def test_of_a_live_source_each_frame_is_shown_or_counted_as_dropped() -> None:
     assert (source.closed, screen.closed) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_slow_filter_never_falls_behind() -> None:
     """Counted, not timed: at each call nothing newer than the frame in hand has been waiting."""
     turn = Event()
@@ -135,6 +136,7 @@ class Moving:
         return numbered(1000 + (frame.pts or 0))
 
 
+@pytest.mark.slow
 def test_while_the_filter_is_busy_its_last_picture_is_moved_along() -> None:
     moving, screen = Moving(), Screen(rate=100)
     pause = Event()
@@ -145,6 +147,7 @@ def test_while_the_filter_is_busy_its_last_picture_is_moved_along() -> None:
     assert {1000 + pts for pts in moving.moved} <= set(screen.shown)
 
 
+@pytest.mark.slow
 def test_what_is_shown_never_goes_back_in_time() -> None:
     """The result of a frame that is older than what was shown is moved on before it is shown."""
     screen, turn = Awaited(rate=100), Event()
@@ -191,6 +194,7 @@ def test_moving_that_would_slow_the_output_down_is_left_after_one_attempt(
     assert stats.repeated > 1
 
 
+@pytest.mark.slow
 def test_after_a_failure_of_the_filter_nothing_is_moved() -> None:
     """What comes into view is the camera's own picture: it is not shown when things go wrong."""
     pause, screen = Event(), Screen(rate=100)
@@ -235,6 +239,7 @@ def test_what_is_shown_when_the_filter_hangs_is_what_was_chosen(on_stall: str) -
     assert sum("no filtered picture" in notice for notice in notices) == 1
 
 
+@pytest.mark.slow
 def test_one_failure_of_the_filter_costs_one_frame() -> None:
     refused: list[int] = []
 
@@ -389,6 +394,7 @@ def test_a_source_that_cannot_be_opened_again_ends_the_run_with_its_error() -> N
         run(Camera(10, pull), lighter, Screen())
 
 
+@pytest.mark.slow
 def test_a_sink_that_fails_is_opened_again_while_the_other_goes_on() -> None:
     fragile, steady, wait = FragileScreen(lambda n: n in (3, 4)), Screen(), Event()
     camera = Camera(40, lambda _: wait.wait(0.03))
@@ -489,6 +495,7 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux' /proc")
 @pytest.mark.parametrize("live", [True, False])
 def test_memory_does_not_grow_in_10000_frames(live: bool) -> None:

@@ -76,6 +76,7 @@ def test_fresh_pictures_have_their_own_time_and_repeated_ones_the_moment_they_ar
     assert clock(5 * beat, 50 + 4 * beat) == 5 * beat
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drift", [Fraction(0), Fraction(1, 10_000), Fraction(-1, 10_000)])
 def test_sound_stays_within_40_ms_of_its_time_over_an_hour(drift: Fraction) -> None:
     """Its samples are 100 ppm too many or too few, its time stamps jitter, and packets are lost."""
@@ -95,6 +96,7 @@ def test_sound_stays_within_40_ms_of_its_time_over_an_hour(drift: Fraction) -> N
     assert changes <= 2 * len(lost) + 40  # it is left alone where it may be
 
 
+@pytest.mark.slow
 def test_pictures_keep_their_time_over_an_hour_of_a_filter_that_is_too_slow() -> None:
     """Every third picture is filtered, 70 ms late, and the beats between show it again."""
     clock, beat, worst = PictureClock(), Fraction(1, 25), Fraction(0)

@@ -33,6 +33,8 @@ from .stream_parts import (
 )
 from .stream_peer import write_stream
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60.0
 
 

@@ -42,6 +42,7 @@ def edges(times: list[float], values: Any, threshold: float) -> list[float]:
     return [times[i] for i in range(1, len(high)) if high[i] and not high[i - 1]]
 
 
+@pytest.mark.slow
 def test_sound_and_picture_of_a_file_stay_in_step_behind_a_slow_filter(
     clip: Path, tmp_path: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_sound_and_picture_of_a_file_stay_in_step_behind_a_slow_filter(
         assert min(abs(flash - tone - 0.06) for tone in heard) <= 0.12
 
 
+@pytest.mark.slow
 def test_sound_and_picture_of_a_file_stay_in_step_within_40_ms(clip: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.mkv"
     stats = filter_stream(input_place(str(clip)), output_place(str(target)), lambda frame: frame)
@@ -88,6 +90,7 @@ def flashes_and_tones(path: Path) -> tuple[list[float], list[float]]:
     return edges(times, levels, 120), edges(at, loud, 0.1)
 
 
+@pytest.mark.slow
 def test_udp_carries_picture_and_sound(clip: Path, port: int) -> None:
     address = f"udp://127.0.0.1:{port}"
     source, target = input_place(str(clip)), output_place(address)
@@ -98,6 +101,7 @@ def test_udp_carries_picture_and_sound(clip: Path, port: int) -> None:
     assert seen["sounds"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["rtmp", "rtsp"])
 def test_it_pushes_to_a_server_and_again_after_the_server_was_restarted(
     clip: Path, port: int, scheme: str
@@ -113,6 +117,7 @@ def test_it_pushes_to_a_server_and_again_after_the_server_was_restarted(
     assert any("opening it again" in notice for notice in notices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "format_name"), [("rtmp", "flv"), ("rtsp", "rtsp"), ("tcp", "mpegts")]
 )
@@ -161,6 +166,7 @@ def test_a_source_that_is_stopped_while_it_waits_ends(port: int, tmp_path: Path)
     filter_stream(source, output_place(str(tmp_path / "o.ts")), invert, stop=stop)
 
 
+@pytest.mark.slow
 def test_without_sound_or_with_it_left_out_there_is_only_a_picture(tmp_path: Path) -> None:
     silent = tmp_path / "silent.mp4"
     write_stream(str(silent), 0.5, sound=False)
@@ -177,6 +183,7 @@ def test_without_sound_or_with_it_left_out_there_is_only_a_picture(tmp_path: Pat
             assert [stream.type for stream in container.streams] == ["video"]
 
 
+@pytest.mark.slow
 def test_a_silent_stretch_is_filled_so_that_nobody_waits_for_sound(tmp_path: Path) -> None:
     """A sound that ends before the picture: half a second later there is silence."""
     clip, target = tmp_path / "short.mkv", tmp_path / "out.mkv"
@@ -223,6 +230,7 @@ def test_a_file_that_cannot_be_written_on_is_not_begun_anew(tmp_path: Path, port
         assert isinstance(sink, Reopenable) is expected
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_whose_reader_has_left_ends_the_stream(clip: Path, tmp_path: Path) -> None:
     reading, writing = os.pipe()
@@ -236,6 +244,7 @@ def test_a_pipe_whose_reader_has_left_ends_the_stream(clip: Path, tmp_path: Path
     assert b"Broken pipe" in said
 
 
+@pytest.mark.slow
 def test_whip_carries_picture_and_sound(clip: Path, port: int) -> None:
     for package in ("aiohttp", "aiortc", "cryptography"):
         pytest.importorskip(package)
@@ -251,6 +260,7 @@ def test_whip_carries_picture_and_sound(clip: Path, port: int) -> None:
     assert seen["token"] == "Bearer secret"  # noqa: S105
 
 
+@pytest.mark.slow
 def test_a_file_can_be_shown_on_a_virtual_camera(clip: Path) -> None:
     with keeping_backend() as backend:
         filter_stream(input_place(str(clip)), VirtualCamera(), invert)
@@ -259,6 +269,7 @@ def test_a_file_can_be_shown_on_a_virtual_camera(clip: Path) -> None:
     assert len(opened.sent) > RATE
 
 
+@pytest.mark.slow
 def test_a_camera_can_be_sent(port: int) -> None:
     target = output_place(f"udp://127.0.0.1:{port}")
     camera = SceneCamera(*SIZE, rate=Fraction(RATE))

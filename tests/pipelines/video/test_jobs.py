@@ -166,6 +166,7 @@ def program(body: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(body)]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_error_and_leaves_nothing(clip: MakeClip, tmp_path: Path) -> None:
     source = clip(pts=range(60), size=(256, 192), options={"qp": "1"})
     body = """
@@ -182,6 +183,7 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(clip: MakeClip, tmp_path: P
     assert only_the_source_is_left(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [False, True])
 def test_ctrl_c_leaves_nothing_or_a_shorter_file_that_plays(
     clip: MakeClip, tmp_path: Path, keep: bool
@@ -227,6 +229,7 @@ def test_it_stands_in_a_pipe(clip: MakeClip, tmp_path: Path) -> None:
     assert sounds == [(time, content) for _, time, content in packets_of(source, "audio")]
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_ends_the_pipe_with_an_error(clip: MakeClip) -> None:
     source = clip("a.mkv", pts=range(200), size=(256, 192), options={"qp": "1"})
     body = """

@@ -11,6 +11,8 @@ import pytest
 from tests.pipelines.streams.stream_peer import write_stream
 from tests.pipelines.streams.test_stream import flashes_and_tones
 
+pytestmark = pytest.mark.slow
+
 needs_ffmpeg = pytest.mark.skipif(
     shutil.which("ffmpeg") is None and "CI" not in os.environ, reason="needs the program ffmpeg"
 )

@@ -199,6 +199,7 @@ operations = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(message=st.text() | st.binary() | json_values.map(json.dumps))
 def test_any_message_gets_exactly_one_answer(message: str | bytes) -> None:
     bench = Bench()

@@ -59,6 +59,7 @@ def rounded_layers(part: nn.Module) -> dict[str, Float8Linear]:
     return {name: one for name, one in part.named_modules() if isinstance(one, Float8Linear)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_unet_agrees_well_enough_to_be_taken(dtype: torch.dtype) -> None:
     part = sd_like(dtype)
@@ -69,6 +70,7 @@ def test_a_unet_agrees_well_enough_to_be_taken(dtype: torch.dtype) -> None:
     assert LEAST_PSNR_HALF + 6.0 < agreement_db(plain, other) < 60.0
 
 
+@pytest.mark.slow
 def test_large_layers_of_the_transformers_are_rounded_and_nothing_else() -> None:
     part = sd_like(torch.float32)
     names = rounded_layers(in_float8(part, inputs_for(part), ANY))

@@ -126,6 +126,7 @@ def test_the_stock_pipeline_with_even_alphas_makes_the_same(
     assert difference(ours(model, latents(), (2, 1.0)), after) <= 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["text_encoder", "text_encoder_2"])
 def test_the_part_for_one_text_encoder_alone_takes_effect(
     xl: Any, xl_folder: Path, tmp_path: Path, name: str

@@ -51,6 +51,7 @@ def _image() -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.random.default_rng(4).integers(0, 256, (23, 31, 3)).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_latents_equal_with_a_controlnet_in_one_to_four_steps(
     family: str, pipeline: Any, folder: Path, control_folder: Path
 ) -> None:

@@ -62,6 +62,7 @@ def test_latents_equal_with_two_loras_in_one_to_four_steps(
         assert difference(ours(model, latents(2), run), stock) <= 1e-4, run
 
 
+@pytest.mark.slow
 def test_what_is_added_to_the_weights_equals_what_is_computed_beside_them(
     folder: Path, files: list[Path]
 ) -> None:

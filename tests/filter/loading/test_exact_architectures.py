@@ -92,6 +92,7 @@ def holed(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_network_has_its_known_size_and_every_part_its_number_of_tensors(
     family: CheckpointFamily,
@@ -127,6 +128,7 @@ def test_every_weight_finds_its_place_and_has_its_shape(
         assert {each.dtype for each in network.parameters()} == {torch.float16}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_memory_for_a_file_is_that_of_what_is_loaded_of_it(
     family: CheckpointFamily, holed: Callable[..., Path]
@@ -163,6 +165,7 @@ def _silent(network: Any, within: str) -> dict[str, Change]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("original", [True, False])
 def test_kohyas_names_of_the_whole_sdxl_are_all_known(tmp_path: Path, original: bool) -> None:
     unet, _, encoders = _exact("sdxl")

@@ -83,6 +83,7 @@ def test_the_estimate_covers_the_exact_unet(family: CheckpointFamily) -> None:
     assert peak <= need.work <= 2 * peak
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["AutoencoderKL", "AutoencoderTiny"])
 def test_the_estimate_covers_the_exact_autoencoder(kind: str) -> None:
     made = architecture("sd2")

@@ -159,6 +159,7 @@ def test_the_student_begins_as_the_teacher_and_learns_at_the_last_timestep(
     assert all(torch.equal(a, b) and a is not b for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_every_loss_reaches_the_student_or_the_heads_and_no_one_else(
     folder: Path, data: CaptionedPictures
 ) -> None:
@@ -176,6 +177,7 @@ def test_every_loss_reaches_the_student_or_the_heads_and_no_one_else(
         assert of_student != of_heads, name
 
 
+@pytest.mark.slow
 def test_the_heads_learn_alone_at_first(sd_folder: Path, data: CaptionedPictures) -> None:
     networks = networks_of(sd_folder)
     losses = distillation_of(networks, data, heads_first=3)
@@ -421,6 +423,7 @@ def test_too_few_pictures_and_an_impossible_size_are_usage_errors(
         distill(teacher=str(sd_folder), data=pictures_folder, out=tmp_path, size=18)
 
 
+@pytest.mark.slow
 def test_without_a_weight_for_them_no_samples_are_made(
     sd_folder: Path, pictures_folder: Path, tmp_path: Path
 ) -> None:

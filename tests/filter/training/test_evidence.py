@@ -229,6 +229,7 @@ def test_a_look_that_went_wrong_is_seen_in_its_own_column(networks: Networks) ->
     assert looks_markdown([row]).splitlines()[0] == "| by look · by the teacher | flat | noise |"
 
 
+@pytest.mark.slow
 def test_doing_nothing_keeps_all_and_a_grid_of_noise_is_unsteady(networks: Networks) -> None:
     compared = ImageToImage(networks, two_looks(), None, count=6, batch=4)
     assert all(asked in ("flat", "noise") for asked in compared.captions)

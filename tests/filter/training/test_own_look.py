@@ -54,6 +54,7 @@ def test_statistics_agree_wherever_things_lie_and_count_by_the_share_of_the_look
     assert float(statistics_loss([apart], [wanted], both)) > 1
 
 
+@pytest.mark.slow
 def test_gradients_reach_the_lora_alone(striped: Path) -> None:
     networks = embedded_networks(torch.device("cpu"))
     add_lora(networks.student.unet)

@@ -87,6 +87,7 @@ def report(folder: Path) -> BenchReport:
     return measure(model, FilterSettings(), cases=[SMALL], extent=EXTENT)
 
 
+@pytest.mark.slow
 def test_every_stage_and_the_baseline_are_timed(report: BenchReport) -> None:
     result = report.results[0]
     assert (result.working_width, result.working_height) == (64, 48)

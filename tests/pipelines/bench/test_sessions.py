@@ -31,6 +31,7 @@ def test_every_number_of_sessions_is_measured_beside_one() -> None:
     assert "times one" in console.export_text()
 
 
+@pytest.mark.slow
 def test_the_command_gives_json() -> None:
     options = ["bench", "sessions", "--count", "2", "--size", "64", "--rounds", "2", "--json"]
     result = CliRunner().invoke(app, options)

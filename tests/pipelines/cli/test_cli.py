@@ -224,6 +224,7 @@ def test_compare_and_preview(turbolens: Any, clip: Path) -> None:
     assert (sheet.width, sheet.height) == (3 * 64 + 2 * 4, 2 * 48 + 4)
 
 
+@pytest.mark.slow
 def test_a_part_of_the_test_scene(turbolens: Any) -> None:
     assert turbolens("video", "test-scene", "s.mp4", "--duration", 0.1, *UNTOUCHED).code == 0
     assert times_of(Path("s.mp4")) == [Fraction(n, 30) for n in range(3)]

@@ -234,6 +234,7 @@ def test_a_buffer_that_is_too_short_is_refused() -> None:
         frame_from(bytes(10), Layout("RGB", 8, 8, [0], [24]))
 
 
+@pytest.mark.slow
 @needs_gstreamer
 def test_the_command_in_the_documentation_works(run: Run) -> None:
     page = Path(__file__).parents[3].joinpath("docs/embedding.md").read_text("utf-8")

@@ -215,6 +215,7 @@ def test_ctrl_c_leaves_nothing_or_a_shorter_file_that_plays(
         assert only_the_source_is_left(source)
 
 
+@pytest.mark.slow
 def test_it_stands_in_a_pipe(clip: MakeClip, tmp_path: Path) -> None:
     source = clip("a.mkv", sounds=["libopus"], pts=(0, 100, 130, 400), time_base=Fraction(1, 1000))
     command = program("filter_video('-', '-', same)")

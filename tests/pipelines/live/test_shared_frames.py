@@ -1,4 +1,4 @@
-"""A frame that two threads have at once, which PyAV converts in a context of the frame's own."""
+"""Two threads use one frame, although PyAV converts it in a context that belongs to it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from turbolens.pipelines.video.recorder import Recorder, Shown
+from turbolens.pipelines.video.recorder import Recorder, RecordingSink
 
 from .live_parts import WAIT
 
@@ -34,8 +34,8 @@ def both_end(*work: Callable[[], object]) -> bool:
 
 
 def test_snapshots_of_a_frozen_picture_and_its_recording_end(tmp_path: Path) -> None:
-    shown, frame = Shown(), noisy("yuv420p")
-    shown.record(Recorder(tmp_path / "a.mkv"))
+    shown, frame = RecordingSink(), noisy("yuv420p")
+    shown.start_recording(Recorder(tmp_path / "a.mkv"))
     shown.write(frame)
 
     def take_pictures() -> None:

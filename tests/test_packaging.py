@@ -120,6 +120,7 @@ def test_the_gstreamer_plugin_is_packaged() -> None:
     assert folder.joinpath("python", "gstturbolens.py").is_file()
 
 
+@pytest.mark.slow
 def test_the_filter_knows_nothing_of_pipelines() -> None:
     forbidden = ("turbolens.pipelines", *SERVING)
     found = [(path.name, name) for path in sources("filter") for name in imported_names(path)
@@ -127,6 +128,7 @@ def test_the_filter_knows_nothing_of_pipelines() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_nobody_imports_a_half_by_its_folder_name() -> None:
     folders = ("filter", "pipelines", "turbolens", "tests", "examples")
     found = [(path.name, name) for path in sources(*folders) for name in imported_names(path)
@@ -145,6 +147,7 @@ def test_the_filter_has_at_most_ten_files_of_its_own() -> None:
     assert len(list((ROOT / "filter").glob("*.py"))) <= 10
 
 
+@pytest.mark.slow
 def test_training_is_imported_by_no_module_of_the_filter_or_the_pipelines() -> None:
     found = [path.name for path in sources(*HALVES) if "training" not in path.parts
              for name in imported_names(path) if name.startswith("turbolens.filter.training")
@@ -152,6 +155,7 @@ def test_training_is_imported_by_no_module_of_the_filter_or_the_pipelines() -> N
     assert found == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["turbolens", "turbolens.filter", "turbolens.pipelines.cli"])
 def test_importing_loads_no_torch(module: str) -> None:
     program = f"import sys, {module}; sys.exit('torch' in sys.modules)"

@@ -36,6 +36,7 @@ def _noisy(frame: Array, count: int, deviation: float = 2.0) -> list[Array]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -57,6 +58,7 @@ def test_a_batch_gives_what_one_by_one_gives(
     assert max(_apart(a, b) for a, b in zip(batched, single, strict=True)) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", ["mid", "up", "all"])
 def test_cross_frame_attention_changes_later_frames_only(
     sd_folder: Path, pictures: Pictures, layers: str
@@ -77,6 +79,7 @@ def test_cross_frame_attention_changes_later_frames_only(
     assert np.array_equal(_one_by_one(loaded, frames, **settings.model_dump())[3], plain[3])
 
 
+@pytest.mark.slow
 def test_streams_filtered_together_stay_apart(model: TurboModel, pictures: Pictures) -> None:
     settings: list[dict[str, Any]] = [
         {"prompt": "ink"},

@@ -1,6 +1,5 @@
-"""Tests on a GPU. Skipped without one, unless TURBOLENS_CUDA=1 makes that a failure."""
+"""The same on a GPU. Without one the tests are skipped; TURBOLENS_CUDA=1 makes that a failure."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +16,7 @@ from turbolens.pipelines.bench.stages import StageClock
 
 from .acceleration.test_float8 import ANY, inputs_for, rounded_layers, sd_like
 
-pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available() and not os.environ.get("TURBOLENS_CUDA"),
-    reason="needs a CUDA device",
-)
+pytestmark = pytest.mark.cuda
 
 SETTINGS = FilterSettings(size=128, reuse_unchanged=False, steadiness=0.0)
 

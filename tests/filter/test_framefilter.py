@@ -188,6 +188,7 @@ def test_a_bad_frame_in_a_batch_does_not_change_the_stream(
     assert np.array_equal(broken(frames[1]), whole(frames[1]))
 
 
+@pytest.mark.slow
 def test_several_filters_share_a_model_from_several_threads(
     model: TurboModel, pictures: Pictures
 ) -> None:
@@ -245,6 +246,7 @@ def test_gradients_stay_on_for_the_caller(model: TurboModel, pictures: Pictures)
     assert not torch.is_inference_mode_enabled()
 
 
+@pytest.mark.slow
 def test_a_transition_over_a_still_image_reaches_the_new_style() -> None:
     """The blended result lags behind the transition."""
     model = TurboModel.load("embedded", device="cpu", dtype="float32")

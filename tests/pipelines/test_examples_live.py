@@ -8,6 +8,8 @@ import pytest
 
 from .camera.virtual_backend import keeping_backend
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "virtual_webcam.py"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from .conftest import MakeClip, times_of
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

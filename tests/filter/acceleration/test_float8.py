@@ -64,6 +64,7 @@ def rounded_layers(part: nn.Module) -> dict[str, Float8Linear]:
     return {name: one for name, one in part.named_modules() if isinstance(one, Float8Linear)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_unet_in_float8_agrees_well_enough(dtype: torch.dtype) -> None:
     part = sd_like(dtype)
@@ -74,6 +75,7 @@ def test_a_unet_in_float8_agrees_well_enough(dtype: torch.dtype) -> None:
     assert MIN_PSNR_HALF + 6.0 < agreement_db(plain, other) < 60.0
 
 
+@pytest.mark.slow
 def test_large_layers_of_the_transformers_are_rounded_and_nothing_else() -> None:
     part = sd_like(torch.float32)
     names = rounded_layers(in_float8(part, inputs_for(part), ANY))
@@ -133,6 +135,7 @@ def test_a_module_without_speedup_is_skipped_without_a_warning(
     assert "fp8 for the predictor would not pay: 0.0 GFLOP in large linear layers" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_unet_of_sd_turbo_is_large_enough() -> None:
     """On the meta device: 168 GFLOP in 100 layers."""
     with torch.device("meta"):
@@ -143,6 +146,7 @@ def test_the_unet_of_sd_turbo_is_large_enough() -> None:
         assert len(rounded_layers(in_float8(part, inputs, Bounds()))) == 100
 
 
+@pytest.mark.slow
 def test_merged_lora_weights_are_converted_to_float8(
     sd_folder: Path, sd_pipeline: Any, tmp_path: Path
 ) -> None:

@@ -28,6 +28,8 @@ from turbolens.pipelines.model_choice import ModelChoice, load_filter
 
 from .hub_server import HubServer, Repo
 
+pytestmark = pytest.mark.slow
+
 diffusers: Any = import_module("diffusers")
 CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}
 

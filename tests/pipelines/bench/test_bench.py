@@ -88,6 +88,7 @@ def report(folder: Path) -> BenchReport:
     return measure(model, FilterSettings(), cases=[SMALL], extent=EXTENT)
 
 
+@pytest.mark.slow
 def test_every_stage_baseline_and_batch_is_timed(report: BenchReport) -> None:
     result = report.results[0]
     assert (result.working_width, result.working_height) == (64, 48)
@@ -178,6 +179,7 @@ def test_an_unwritable_chart_is_an_error_before_measuring(folder: Path) -> None:
     assert "256" not in done.output
 
 
+@pytest.mark.slow
 def test_the_command_prints_json(folder: Path) -> None:
     options = ["--model", str(folder), "--case", "256", "--frames", "2", "--device", "cpu"]
     done = CliRunner().invoke(app, ["bench", *options, "--dtype", "float32", "--json"])

@@ -16,6 +16,8 @@ from turbolens.pipelines.cli.bench import app
 from turbolens.pipelines.cli.coherence import as_data
 from turbolens.pipelines.scene.frames import TestScene
 
+pytestmark = pytest.mark.slow
+
 SMALL = Extent(
     width=128, height=96, frames=14, still_frames=15, cut_frames=95, cuts=2, timed_frames=2,
     timed_side=128,

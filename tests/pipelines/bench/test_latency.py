@@ -72,6 +72,7 @@ def test_the_report_has_the_figures_of_the_sightings() -> None:
     assert found.jitter_p95_ms == pytest.approx(0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_live_pipeline_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("turbolens.pipelines.bench.latency.SETTLING", 0.1)
 
@@ -84,6 +85,7 @@ def test_a_live_pipeline_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.fresh_p50_ms is not None
 
 
+@pytest.mark.slow
 def test_the_command_prints_words_or_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("turbolens.pipelines.bench.latency.SETTLING", 0.1)
     arguments = ["bench", "latency", "--model", "none", "--width", "144", "--height", "80"]

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -16,6 +17,7 @@ def measured() -> SessionsReport:
     return measure_sessions(model, settings, counts=(1, 3), size=64, rounds=2)
 
 
+@pytest.mark.slow
 def test_each_number_of_sessions_is_measured_together_with_one_alone() -> None:
     report = measured()
     assert [result.sessions for result in report.results] == [1, 3]
@@ -29,6 +31,7 @@ def test_each_number_of_sessions_is_measured_together_with_one_alone() -> None:
     assert "times one" in console.export_text()
 
 
+@pytest.mark.slow
 def test_the_command_prints_json() -> None:
     options = ["bench", "sessions", "--count", "2", "--size", "64", "--rounds", "2", "--json"]
     result = CliRunner().invoke(app, options)

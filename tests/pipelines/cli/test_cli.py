@@ -224,6 +224,7 @@ def test_compare_and_preview(turbolens: Any, clip: Path) -> None:
     assert (sheet.width, sheet.height) == (3 * 64 + 2 * 4, 2 * 48 + 4)
 
 
+@pytest.mark.slow
 def test_a_part_of_the_test_scene(turbolens: Any) -> None:
     assert turbolens("video", "test-scene", "s.mp4", "--duration", 0.1, *UNFILTERED).code == 0
     assert times_of(Path("s.mp4")) == [Fraction(n, 30) for n in range(3)]
@@ -252,6 +253,7 @@ def test_a_missing_encoder_is_named(turbolens: Any, clip: Path) -> None:
         assert os.listdir() == ["clip.mp4"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
 def test_it_runs_between_two_ffmpeg_processes(clip: Path, tmp_path: Path) -> None:
     line = (
@@ -282,11 +284,13 @@ def _interrupted(folder: Path, *options: str) -> int:
     return process.returncode
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_output(tmp_path: Path) -> None:
     assert _interrupted(tmp_path) == 130
     assert os.listdir(tmp_path) == ["long.mp4"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_a_shorter_file_if_asked(tmp_path: Path) -> None:
     assert _interrupted(tmp_path, "--keep-partial") == 130
     assert sorted(os.listdir(tmp_path)) == ["long.mp4", "out.mkv"]
@@ -295,6 +299,7 @@ def test_ctrl_c_keeps_a_shorter_file_if_asked(tmp_path: Path) -> None:
     assert all(abs(a - b) <= Fraction(1, 1000) for a, b in zip(kept, whole, strict=False))
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_stream_with_code_0(tmp_path: Path) -> None:
     make_clip(tmp_path / "clip.mp4", frames=100)
     obey = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -387,6 +392,7 @@ def test_an_invalid_stream_is_one_line_and_code_1(
     assert expected in one_line(err)
 
 
+@pytest.mark.slow
 def test_a_file_is_streamed_into_another_and_ends_with_it(turbolens: Any, clip: Path) -> None:
     code, out, _ = turbolens("stream", clip, "out.mkv", "--json", *UNFILTERED)
     done = json.loads(out.splitlines()[-1])

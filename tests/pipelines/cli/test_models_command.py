@@ -18,6 +18,8 @@ from turbolens.filter import SettingsError
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, known_models
 from turbolens.pipelines.cli.models import list_models, pull_model, remove_model
 
+pytestmark = pytest.mark.slow
+
 NAME = "turbolens-tests/looks"
 COMMAND = [sys.executable, "-m", "turbolens"]
 TURBO = known_models()["sd-turbo"]

@@ -74,6 +74,7 @@ def checks(run: Run, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @needs_gstreamer
 def test_the_documented_line_filters_every_frame(run: Run, tmp_path: Path) -> None:
     line = (
@@ -102,6 +103,7 @@ def test_every_raw_format_keeps_its_colours(run: Run) -> None:
     assert max(distances.values()) < 4, distances
 
 
+@pytest.mark.slow
 @needs_gstreamer
 def test_times_are_kept_settings_change_and_late_frames_are_dropped(run: Run) -> None:
     seen = checks(run, "playing")
@@ -117,6 +119,7 @@ def test_times_are_kept_settings_change_and_late_frames_are_dropped(run: Run) ->
     assert seen["latency"] > 0
 
 
+@pytest.mark.slow
 @needs_gstreamer
 def test_a_lora_and_its_weight_are_properties(run: Run, tmp_path: Path) -> None:
     unet = TurboModel.load("embedded", device="cpu").unet
@@ -137,6 +140,7 @@ def test_a_lora_and_its_weight_are_properties(run: Run, tmp_path: Path) -> None:
     assert np.abs(shown(f"loras={lora}", "lora-weights=loud:0") - plain).max() <= 1
 
 
+@pytest.mark.slow
 @needs_gstreamer
 @pytest.mark.parametrize(
     "wrong",
@@ -161,6 +165,7 @@ def test_a_python_without_turbolens_is_an_error_that_names_it(run: Run, tmp_path
     assert "turbolens: GStreamer runs Python 3." in done.stderr
 
 
+@pytest.mark.slow
 @needs_gstreamer
 def test_the_advice_makes_gstreamer_find_the_element(
     monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path
@@ -235,10 +240,11 @@ def test_a_buffer_that_is_too_short_is_refused() -> None:
         frame_from(bytes(10), Layout("RGB", 8, 8, [0], [24]))
 
 
+@pytest.mark.slow
 @needs_gstreamer
-def test_the_line_of_the_readme_runs(run: Run) -> None:
-    readme = Path(__file__).parents[3].joinpath("README.md").read_text()
-    [line] = [line for line in readme.splitlines() if line.startswith("gst-launch-1.0")]
+def test_the_command_in_the_documentation_works(run: Run) -> None:
+    page = Path(__file__).parents[3].joinpath("docs/embedding.md").read_text("utf-8")
+    [line] = [line for line in page.splitlines() if line.startswith("gst-launch-1.0")]
     line = line.replace("videotestsrc", "videotestsrc num-buffers=2")
     done = run("bash", "-c", line.replace("autovideosink", "fakesink"))
     assert done.returncode == 0, done.stderr

@@ -62,20 +62,19 @@ def names_from_turbolens(path: Path) -> Iterator[tuple[str, str]]:
 
 def uses_files_threads_or_clock(path: Path) -> bool:
     """True if the module imports or names something of the kind; locks are allowed."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        match node:
-            case ast.Import(names=aliases):
-                if any(alias.name.split(".")[0] in IMPURE_MODULES for alias in aliases):
-                    return True
-            case ast.ImportFrom(module="threading", names=aliases):
-                if not {alias.name for alias in aliases} <= LOCKS:
-                    return True
-            case ast.ImportFrom(module=str(module)):
-                if module.split(".")[0] in IMPURE_MODULES:
-                    return True
-            case ast.Attribute(attr=name) | ast.Name(id=name):
-                if name in FILE_ACCESS:
-                    return True
+    return any(map(_is_impure, ast.walk(ast.parse(path.read_text()))))
+
+
+def _is_impure(node: ast.AST) -> bool:
+    match node:
+        case ast.Import(names=aliases):
+            return any(alias.name.split(".")[0] in IMPURE_MODULES for alias in aliases)
+        case ast.ImportFrom(module="threading", names=aliases):
+            return not {alias.name for alias in aliases} <= LOCKS
+        case ast.ImportFrom(module=str(module)):
+            return module.split(".")[0] in IMPURE_MODULES
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name in FILE_ACCESS
     return False
 
 

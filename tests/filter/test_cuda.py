@@ -1,4 +1,4 @@
-"""The same on a GPU. Without one the tests are skipped; TURBOLENS_CUDA=1 makes that a failure."""
+"""Tests on a GPU. Skipped without one, unless TURBOLENS_CUDA=1 makes that a failure."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ def pictures(count: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
     return [random.integers(0, 256, (96, 128, 3), dtype=np.uint8) for _ in range(count)]
 
 
-def test_the_picture_is_that_of_plain_pytorch(plain: TurboModel, fast: TurboModel) -> None:
+def test_the_image_is_that_of_plain_pytorch(plain: TurboModel, fast: TurboModel) -> None:
     expected, got = (FrameFilter(m, SETTINGS)(pictures(1)[0]) for m in (plain, fast))
     assert agreement_db(torch.from_numpy(expected), torch.from_numpy(got)) > 35.0
 
@@ -55,7 +55,7 @@ def test_live_settings_are_followed_without_another_capture(
     assert len(fast.accelerated.predictor.accelerated.chosen) == 1
 
 
-def test_a_result_is_not_written_over_by_the_next(fast: TurboModel) -> None:
+def test_a_result_is_not_overwritten_by_the_next(fast: TurboModel) -> None:
     latents = torch.randn(1, fast.latent_channels, 12, 16, device="cuda")
     first = fast.decode(latents)
     before = first.clone()

@@ -1,4 +1,4 @@
-"""The example of a virtual webcam runs as it stands."""
+"""The virtual webcam example runs without changes."""
 
 import runpy
 import sys

@@ -10,6 +10,7 @@ import pytest
 from turbolens.filter import FilterSettings
 
 ROOT = Path(__file__).resolve().parent.parent
+FILES = re.compile(r"`((?:filter|pipelines|tests)/[\w/]+\.py)`")
 
 
 @pytest.fixture
@@ -51,11 +52,11 @@ def test_what_a_page_loads_from_another_host_is_found(hooks: Any, tmp_path: Path
     ]
 
 
-def test_files_on_the_architecture_page_exist() -> None:
-    page = (ROOT / "docs/architecture.md").read_text("utf-8")
-    paths = re.findall(r"`((?:filter|pipelines)/[\w/]+\.py)`", page)
-    assert len(paths) > 20
-    assert [path for path in paths if not (ROOT / path).is_file()] == []
+def test_files_that_the_pages_name_exist() -> None:
+    pages = [path.read_text("utf-8") for path in (ROOT / "docs").glob("*.md")]
+    named = {path for page in pages for path in re.findall(FILES, page)}
+    assert len(named) > 20
+    assert {path for path in named if not (ROOT / path).is_file()} == set()
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])

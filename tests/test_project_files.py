@@ -30,7 +30,9 @@ def test_the_workflow_tests_the_python_versions_of_the_classifiers() -> None:
     assert jobs["tests"]["strategy"]["matrix"]["python"] == named
 
 
-@pytest.mark.parametrize("path", [path for path in FORMS if path.name != "config.yml"], ids=str)
+@pytest.mark.parametrize(
+    "path", [path for path in FORMS if path.name != "config.yml"], ids=lambda path: path.stem
+)
 def test_an_issue_form_has_what_github_wants(path: Path) -> None:
     form = load(path)
     assert set(form) <= {"name", "description", "title", "labels", "body"}

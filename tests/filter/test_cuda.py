@@ -1,4 +1,4 @@
-"""The same on a GPU. Without one the tests are skipped; TURBOLENS_CUDA=1 makes that a failure."""
+"""Tests on a GPU. Skipped without one, unless TURBOLENS_CUDA=1 makes that a failure."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from turbolens.pipelines.webrtc.server.options import IceServer
+from turbolens.pipelines.webrtc.peer.options import IceServer
 
 
 def token_for(given: str | None, *, local: bool) -> str | None:

@@ -82,12 +82,6 @@ def _check_media(media: sdp.MediaDescription) -> None:
         raise OfferError("the offer must multiplex RTCP (rtcp-mux)")
 
 
-def directions(text: str, kind: str) -> list[str]:
-    """The direction of every media of a kind in an offer."""
-    media = sdp.SessionDescription.parse(text).media
-    return [each.direction or "sendrecv" for each in media if each.kind == kind]
-
-
 def tuned_answer(text: str, *, bit_rate: int, public_ip: str | None) -> str:
     """aiortc's answer with what Chromium needs to send well, and the address from outside.
 

@@ -1,21 +1,10 @@
 """`ServerOptions`: how a server is reached, and how it sends."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.webrtc.limits import Limits
-
-Codec = Literal["auto", "vp8", "h264"]
-
-
-@dataclass(frozen=True)
-class IceServer:
-    """A STUN or TURN server, which this server and its peers may use."""
-
-    url: str
-    username: str | None = None
-    credential: str | None = field(default=None, repr=False)
+from turbolens.pipelines.webrtc.peer.options import Codec, IceServer
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from turbolens.pipelines.webrtc.control.controls import within_limits
 from turbolens.pipelines.webrtc.media.batching import FrameBatcher
-from turbolens.pipelines.webrtc.peer.peers import limit_bit_rates
+from turbolens.pipelines.webrtc.peer.aiortc_internals import limit_encoder_bit_rates
 
 from . import api, pages, whep, whip
 from .answers import answer_errors
@@ -59,7 +59,7 @@ def create_app(
 async def _running(app: web.Application) -> AsyncIterator[None]:
     """What runs as long as the application does."""
     server = app[SERVER]
-    limit_bit_rates(server.options.bit_rate)
+    limit_encoder_bit_rates(server.options.bit_rate)
     server.slot.start()
     ticking = asyncio.create_task(_tick(server))
     yield

@@ -13,7 +13,8 @@ from turbolens.pipelines.webrtc.media.audio import DelayedTrack
 from turbolens.pipelines.webrtc.media.batching import FrameBatcher
 from turbolens.pipelines.webrtc.media.relay import Relay
 from turbolens.pipelines.webrtc.media.tracks import FilteredTrack
-from turbolens.pipelines.webrtc.peer.peers import answered, new_peer, set_offer
+from turbolens.pipelines.webrtc.peer.aiortc_internals import offered_direction
+from turbolens.pipelines.webrtc.peer.connection import create_answer, create_peer, set_offer
 from turbolens.pipelines.webrtc.peer.sdp import checked_offer
 
 from .model_slot import ModelSlot
@@ -59,7 +60,7 @@ class Server:
             self._connect(session, frame_filter)
             if sends_back:
                 _send_back(session)
-            return await answered(session.peer, self.options)
+            return await self._create_answer(session.peer)
 
         return await self.sessions.open(kind, name, self.new_peer, answer)
 
@@ -76,7 +77,7 @@ class Server:
                     _send(transceiver, relay.subscribe())
             if _first(session.peer, "video", "sendonly", "sendrecv") is None:
                 raise OfferError("a player's offer must receive video (recvonly)")
-            return await answered(session.peer, self.options)
+            return await self._create_answer(session.peer)
 
         session, text = await self.sessions.open("whep", name, self.new_peer, answer)
         publisher.players.add(session.id)
@@ -84,7 +85,16 @@ class Server:
 
     def new_peer(self) -> RTCPeerConnection:
         """A peer connection with the server's options."""
-        return new_peer(self.options)
+        return create_peer(self.options.ice_servers, self.options.codec)
+
+    async def _create_answer(self, peer: RTCPeerConnection) -> str:
+        options = self.options
+        return await create_answer(
+            peer,
+            bit_rate=options.bit_rate,
+            udp_ports=options.udp_ports,
+            public_ip=options.public_ip,
+        )
 
     def _connect(self, session: Session, frame_filter: AdjustableFilter) -> None:
         """From what the peer sends to what others can have of it."""
@@ -127,7 +137,7 @@ def _send(transceiver: RTCRtpTransceiver, track: MediaStreamTrack) -> None:
 def _first(peer: RTCPeerConnection, kind: str, *directions: str) -> RTCRtpTransceiver | None:
     """The first media of a kind for which the offer leaves us one of these directions."""
     for transceiver in peer.getTransceivers():
-        if transceiver.kind == kind and transceiver._offerDirection in directions:
+        if transceiver.kind == kind and offered_direction(transceiver) in directions:
             return transceiver
     return None
 

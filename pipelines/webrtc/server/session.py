@@ -16,7 +16,7 @@ from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.media.relay import Relay
 from turbolens.pipelines.webrtc.media.tracks import FilteredTrack
 from turbolens.pipelines.webrtc.meter import Clock
-from turbolens.pipelines.webrtc.peer.peers import close_peer
+from turbolens.pipelines.webrtc.peer.connection import close_peer
 from turbolens.pipelines.webrtc.peer.traffic import Traffic
 
 Kind = Literal["browser", "whip", "whep"]

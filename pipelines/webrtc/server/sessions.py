@@ -10,7 +10,7 @@ from aiortc import RTCPeerConnection
 from turbolens.filter import NameTakenError, NoSuchSessionError, UnavailableError
 from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.meter import Clock
-from turbolens.pipelines.webrtc.peer.peers import on_state
+from turbolens.pipelines.webrtc.peer.connection import on_state
 
 from .session import Kind, Session
 

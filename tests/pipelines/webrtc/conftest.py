@@ -17,6 +17,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.webrtc import Limits, ServerOptions, create_app
+from turbolens.pipelines.webrtc.peer.aiortc_internals import replace_certificate
 from turbolens.pipelines.webrtc.server.serving import SERVER, Server
 
 T = TypeVar("T")
@@ -152,7 +153,7 @@ class Peer:
     ) -> None:
         self.pc = RTCPeerConnection()
         if certificate is not None:
-            setattr(self.pc, "_RTCPeerConnection__certificates", [certificate])  # noqa: B010
+            replace_certificate(self.pc, certificate)
         self.messages: list[dict[str, Any]] = []
         self.frames: list[av.VideoFrame] = []
         self.sounds = 0

@@ -15,8 +15,9 @@ from tests.pipelines.webrtc.conftest import Peer, asynchronous, browser, post_of
 from tests.pipelines.webrtc.programs import needs, running
 from tests.pipelines.webrtc.test_libwebrtc_peers import command
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.webrtc.peer.ice import LOOPBACK, transports
-from turbolens.pipelines.webrtc.server.options import IceServer
+from turbolens.pipelines.webrtc.peer.aiortc_internals import ice_connection
+from turbolens.pipelines.webrtc.peer.ice import LOOPBACK, ice_transports
+from turbolens.pipelines.webrtc.peer.options import IceServer
 
 TURNSERVER = shutil.which("turnserver")
 NAME, PASSWORD = "me", "only-here"
@@ -85,9 +86,9 @@ async def test_a_peer_behind_a_relay_gets_its_picture(transport: str, tmp_path: 
         async with running(*peer, "session", url, configuration) as other:
             await other.tells("its picture", luma=100.0)
             (session,) = server.sessions
-            (transport_used,) = transports(session.peer)
-            ways = transport_used._connection.remote_candidates
-            assert {way.type for way in ways} == {"relay"}
+            (transport_used,) = ice_transports(session.peer)
+            candidates = ice_connection(transport_used).remote_candidates
+            assert {each.type for each in candidates} == {"relay"}
 
 
 @asynchronous

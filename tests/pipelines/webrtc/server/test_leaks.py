@@ -23,7 +23,8 @@ from tests.pipelines.webrtc.conftest import (
     until,
 )
 from turbolens.pipelines.webrtc import Limits
-from turbolens.pipelines.webrtc.peer.ice import transports
+from turbolens.pipelines.webrtc.peer.aiortc_internals import ice_connection
+from turbolens.pipelines.webrtc.peer.ice import ice_transports
 from turbolens.pipelines.webrtc.server.serving import Server
 
 AT_ONCE = 25
@@ -116,8 +117,8 @@ async def test_a_peer_that_vanishes_without_a_word_is_forgotten() -> None:
     async with serving(limits=Limits(idle_seconds=1.0)) as (client, server):
         async with browser(client) as peer:
             await until(lambda: peer.frames)
-            for transport in transports(peer.pc):
-                for protocol in transport.iceGatherer._connection._protocols:
+            for transport in ice_transports(peer.pc):
+                for protocol in ice_connection(transport)._protocols:
                     protocol.transport.abort()  # as when a machine is switched off
             await until(lambda: len(server.sessions) == 0, "the end")
         assert (await client.get("/healthz")).status == 200

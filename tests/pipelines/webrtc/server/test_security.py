@@ -16,7 +16,7 @@ from tests.pipelines.webrtc.conftest import (
     serving,
 )
 from turbolens.pipelines.webrtc import Limits, ServerOptions
-from turbolens.pipelines.webrtc.server.options import IceServer
+from turbolens.pipelines.webrtc.peer.options import IceServer
 
 TOKEN = "a-token-of-this-test"  # noqa: S105
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -20,8 +20,8 @@ from tests.pipelines.streams.stream_parts import streaming
 from tests.pipelines.streams.stream_peer import write_stream
 from tests.pipelines.webrtc.conftest import Client, Peer, asynchronous, serving, until
 from turbolens.pipelines.streams.endpoints import input_place, output_place
-from turbolens.pipelines.webrtc.peer.dtls import Certificate
-from turbolens.pipelines.webrtc.server.options import IceServer
+from turbolens.pipelines.webrtc.peer.aiortc_internals import DtlsCertificate
+from turbolens.pipelines.webrtc.peer.options import IceServer
 
 SDP = {"Content-Type": "application/sdp"}
 
@@ -214,7 +214,7 @@ async def test_a_peer_with_an_rsa_certificate_can_connect() -> None:
     await peer.close()
 
 
-class OldCertificate(Certificate):
+class OldCertificate(DtlsCertificate):
     """No newer than DTLS 1.2: in 1.3 a cipher does not name the kind of key any more."""
 
     def _create_ssl_context(self, srtp_profiles: Any) -> Any:

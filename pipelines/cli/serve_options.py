@@ -24,7 +24,10 @@ def tls_for(
     host: str, certificate: Path | None, key: Path | None, *, self_signed: bool
 ) -> ssl.SSLContext | None:
     """What HTTPS needs, if it is wanted. Raises `MediaError` for files that cannot be used."""
-    from turbolens.pipelines.webrtc.server.tls import self_signed_context, tls_context  # noqa: PLC0415
+    from turbolens.pipelines.webrtc.peer.certificate import (  # noqa: PLC0415
+        self_signed_context,
+        tls_context,
+    )
 
     if certificate is not None:
         return tls_context(certificate, key)

@@ -18,9 +18,9 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.errors import reason
 from turbolens.pipelines.video.encoders import EncoderChoice, choose_encoder, eight_bit_format
+from turbolens.pipelines.webrtc.peer.certificate import CertificateFiles
 
 from .audio import PATIENCE, StreamSound
-from .certificate import Certificate
 from .clock import PictureClock
 from .endpoints import Place
 from .outlet import Outlet
@@ -73,7 +73,7 @@ class StreamSink:
         self._sound: StreamSound | None = None
         self._base = self._last = Fraction(0)
         self._reformatter = VideoReformatter()
-        self._certificate: Certificate | None = None
+        self._certificate: CertificateFiles | None = None
         if place.reopens:
             # Leaves what is broken; the next frame connects anew, and its time is 0 there.
             self.reopen = self._forget
@@ -154,8 +154,8 @@ class StreamSink:
     def _open(self, frame: av.VideoFrame, base: Fraction) -> None:
         place, options = self._place, dict(self._place.options)
         if place.format == "whip":
-            self._certificate = self._certificate or Certificate()
-            options |= self._certificate.options
+            self._certificate = files = self._certificate or CertificateFiles()
+            options |= {"cert_file": str(files.certificate), "key_file": str(files.key)}
         if place.connects:
             self._outlet = Outlet(place, options)
             self._output = output = self._outlet.container()

@@ -237,8 +237,6 @@ def test_a_pipe_whose_reader_has_left_ends_the_stream(clip: Path, tmp_path: Path
 
 
 def test_whip_carries_picture_and_sound(clip: Path, port: int) -> None:
-    for package in ("aiohttp", "aiortc", "cryptography"):
-        pytest.importorskip(package)
     address = f"http://127.0.0.1:{port}/whip"
     options = ["--loop", "--no-enabled", "--token", "secret"]
     command = [sys.executable, "-m", "turbolens", "stream", str(clip), address, *options]

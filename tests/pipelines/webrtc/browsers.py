@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Page, async_playwright
 
+from tests.pipelines.webrtc.conftest import until_async
 from turbolens.pipelines.scene.test_scene import TestScene
 
 WIDTH, HEIGHT, BITS = 320, 240, 6
@@ -166,10 +167,10 @@ async def look(page: Page) -> tuple[dict[str, Any] | None, dict[str, Any] | None
 
 async def sees(page: Page, body: float, tolerance: float = 15) -> dict[str, Any]:
     """Wait until the received picture has this brightness below the bar."""
-    after: dict[str, Any] | None = None
-    for _ in range(300):
+
+    async def seen() -> dict[str, Any] | None:
         _, after = await look(page)
-        if after is not None and abs(after["body"][0] - body) < tolerance:
-            return after
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"a picture of {body} did not come; the last one was {after}")
+        close = after is not None and abs(after["body"][0] - body) < tolerance
+        return after if close else None
+
+    return await until_async(seen, f"a received picture of brightness {body}")

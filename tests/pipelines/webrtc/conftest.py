@@ -3,9 +3,10 @@
 import asyncio
 import functools
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from fractions import Fraction
+from time import monotonic
 from typing import Any, TypeVar
 
 import av
@@ -48,12 +49,22 @@ asynchronous = asynchronous_for(PATIENCE)
 
 
 async def until(condition: Callable[[], T | None], what: str = "the condition") -> T:
-    """Wait for it, and give what it gave; fail in words."""
-    for _ in range(int(PATIENCE / 2 / 0.02)):
-        if result := condition():
+    """Poll until `condition` returns something true, and return that; fail after a while."""
+
+    async def check() -> T | None:
+        return condition()
+
+    return await until_async(check, what)
+
+
+async def until_async(condition: Callable[[], Awaitable[T | None]], what: str) -> T:
+    """`until` for a condition that must be awaited. what: the event, for the failure message."""
+    deadline = monotonic() + PATIENCE / 2
+    while monotonic() < deadline:
+        if result := await condition():
             return result
         await asyncio.sleep(0.02)
-    raise AssertionError(f"{what} did not come true")
+    raise AssertionError(f"waited {PATIENCE / 2:.0f} s in vain for {what}")
 
 
 def flat(luma: int, pts: int = 0, *, size: tuple[int, int] = (SIDE, SIDE)) -> av.VideoFrame:

@@ -1,8 +1,8 @@
 """The server with a real Chromium: its camera goes out, restyled frames come back."""
 
-import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -21,7 +21,7 @@ from .browsers import (
     number_of,
     sees,
 )
-from .conftest import asynchronous_for, serving, until
+from .conftest import asynchronous_for, serving, until, until_async
 
 CAMERA = 160  # the luma below the bar, in full range
 
@@ -34,8 +34,10 @@ async def test_the_camera_comes_back_restyled_and_a_dial_changes_it(tmp_path: Pa
         await page.goto(str(client.make_url("/")))
         await page.evaluate(CONNECT, {"settings": {"strength": 0.5}})
         await sees(page, dimmed(0.5))
-        numbers, delays = set(), []
-        for _ in range(40):
+        numbers: set[int] = set()
+        delays: list[int] = []
+
+        async def counted() -> bool:
             before, after = await look(page)
             assert before is not None
             assert after is not None
@@ -43,8 +45,9 @@ async def test_the_camera_comes_back_restyled_and_a_dial_changes_it(tmp_path: Pa
             if sent is not None and got is not None:
                 numbers.add(got)
                 delays.append((sent - got) % FRAMES)
-            await asyncio.sleep(0.05)
-        assert len(numbers) > 5  # the counter moves, and can be read in what came back
+            return len(numbers) > 5 and len(delays) >= 30
+
+        await until_async(counted, "a counter that moves in the received picture")
         assert sorted(delays)[len(delays) // 2] < FRAMES // 2
         change = {"v": 1, "id": 1, "op": "set", "params": {"strength": 0.1}}
         await page.evaluate("message => channel.send(message)", json.dumps(change))
@@ -77,13 +80,13 @@ async def test_the_embedded_model_restyles_what_a_browser_sends(tmp_path: Path) 
     ):
         await page.goto(str(client.make_url("/")))
         await page.evaluate(CONNECT, {"settings": {}})
-        for _ in range(300):
+
+        async def blue() -> dict[str, Any] | None:
             before, after = await look(page)
-            if before and after and after["body"][2] > after["body"][0] + 20:
-                break
-            await asyncio.sleep(0.1)
-        else:
-            raise AssertionError(f"no blueprint came: {after}")
+            found = before and after and after["body"][2] > after["body"][0] + 20
+            return before if found else None
+
+        before = await until_async(blue, "a blue picture")
         assert abs(before["body"][2] - before["body"][0]) < 10  # the camera is grey
 
 

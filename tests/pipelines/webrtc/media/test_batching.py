@@ -43,12 +43,26 @@ async def test_frames_that_wait_together_are_one_batch() -> None:
     batcher.close()
 
 
+class WatchedCondition(threading.Condition):
+    """Tells when a thread waits for a limited time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            self.waits.set()
+        return super().wait(timeout)
+
+
 @asynchronous
 async def test_with_several_streams_open_it_waits_for_the_others_a_moment() -> None:
     batcher = FrameBatcher(wait_ms=20_000)  # ends as soon as all are there
+    batcher._changed = changed = WatchedCondition()
     with batcher.stream(), batcher.stream():
         one = batcher.submit(Shade(), flat(100))
-        await asyncio.sleep(0.05)
+        assert await asyncio.to_thread(changed.waits.wait, 30)
         assert not one.done()
         two = batcher.submit(Shade(), flat(200))
         await asyncio.gather(one, two)

@@ -5,13 +5,20 @@ import json
 import shutil
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from aioice.ice import get_host_addresses
 
-from tests.pipelines.webrtc.conftest import Peer, asynchronous, browser, post_offer, serving
+from tests.pipelines.webrtc.conftest import (
+    Peer,
+    asynchronous,
+    browser,
+    post_offer,
+    serving,
+    until_async,
+)
 from tests.pipelines.webrtc.programs import needs, running
 from tests.pipelines.webrtc.test_libwebrtc_peers import command
 from turbolens.filter import FilterSettings
@@ -58,13 +65,15 @@ async def relay(folder: Path) -> AsyncIterator[str]:
 
 
 async def _listens(address: str, port: int) -> None:
-    for _ in range(500):
-        with suppress(OSError):
+    async def listens() -> bool:
+        try:
             _, writer = await asyncio.open_connection(address, port)
-            writer.close()
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("coturn did not begin to listen")
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    await until_async(listens, "coturn to listen")
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])

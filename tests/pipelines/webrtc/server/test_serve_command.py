@@ -18,7 +18,15 @@ import typer
 from aiohttp import web
 
 from tests.pipelines.conftest import started, write_clip
-from tests.pipelines.webrtc.conftest import Peer, ShadeModel, asynchronous, new_shade, post_offer
+from tests.pipelines.webrtc.conftest import (
+    Peer,
+    ShadeModel,
+    asynchronous,
+    new_shade,
+    post_offer,
+    until,
+    until_async,
+)
 from turbolens.pipelines.cli import serve as serve_command
 from turbolens.pipelines.cli import serve_options
 from turbolens.pipelines.webrtc import Limits, create_app
@@ -46,13 +54,13 @@ def server(
 
 async def ready(session: aiohttp.ClientSession) -> dict[str, Any]:
     """Wait until the model is loaded."""
-    for _ in range(400):
-        async with session.get("/api/status") as response:
+
+    async def status_when_ready() -> dict[str, Any] | None:
+        async with session.get("api/status") as response:
             status: dict[str, Any] = await response.json()
-        if status["model"]["state"] == "ready":
-            return status
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"the model was not ready in time: {status}")
+        return status if status["model"]["state"] == "ready" else None
+
+    return await until_async(status_when_ready, "the model to load")
 
 
 @pytest.mark.slow
@@ -69,11 +77,9 @@ def test_it_serves_at_loopback_tells_its_peers_when_it_stops_and_ends_well() -> 
                 peer.open_control()
                 answer = await post_offer(session, await peer.offer())
                 await peer.accept(answer["sdp"])
-                while not peer.frames:
-                    await asyncio.sleep(0.05)
+                await until(lambda: peer.frames, "a frame")
                 process.send_signal(signal.SIGINT)
-                while not peer.event("closing"):
-                    await asyncio.sleep(0.05)
+                await until(lambda: peer.event("closing"), "the event")
                 await peer.close()
 
         use()
@@ -207,12 +213,8 @@ def test_the_examples_talk_to_each_other(tmp_path: Path) -> None:
 
         @asynchronous
         async def wait() -> None:
-            async with aiohttp.ClientSession() as session:
-                while True:
-                    async with session.get(f"{url}/api/status") as response:
-                        if (await response.json())["model"]["state"] == "ready":
-                            return
-                    await asyncio.sleep(0.1)
+            async with aiohttp.ClientSession(f"{url}/") as session:
+                await ready(session)
 
         wait()
         client = [sys.executable, str(ROOT / "examples/webrtc_client.py"), url, str(clip),

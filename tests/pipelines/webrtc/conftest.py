@@ -158,7 +158,7 @@ class Peer:
         self,
         *,
         direction: str = "sendrecv",
-        sound: bool = False,
+        audio: bool = False,
         size: tuple[int, int] = (SIDE, SIDE),
         certificate: RTCCertificate | None = None,
     ) -> None:
@@ -167,18 +167,18 @@ class Peer:
             replace_certificate(self.pc, certificate)
         self.messages: list[dict[str, Any]] = []
         self.frames: list[av.VideoFrame] = []
-        self.sounds = 0
+        self.audio_frames = 0
         self.camera = Camera(size=size)
         self._tasks: list[asyncio.Task[None]] = []
         self._id = 0
         self.pc.on("track", lambda track: self._tasks.append(asyncio.create_task(self._see(track))))
         if direction == "recvonly":
             self.pc.addTransceiver("video", direction=direction)
-            if sound:
+            if audio:
                 self.pc.addTransceiver("audio", direction=direction)
         else:
             self.pc.addTransceiver(self.camera, direction=direction)
-            if sound:
+            if audio:
                 self.pc.addTransceiver(Microphone(), direction=direction)
 
     def open_control(self) -> None:
@@ -213,7 +213,7 @@ class Peer:
                 if isinstance(frame, av.VideoFrame):
                     self.frames.append(frame)
                 else:
-                    self.sounds += 1
+                    self.audio_frames += 1
         except MediaStreamError:
             pass
 

@@ -23,7 +23,7 @@ def ffmpeg() -> str:
 
 @asynchronous
 async def test_what_ffmpeg_publishes_is_played_filtered_until_its_delete(ffmpeg: str) -> None:
-    player = Peer(direction="recvonly", sound=True)
+    player = Peer(direction="recvonly", audio=True)
     async with serving() as (client, server):
         await client.patch("/api/settings", json={"strength": 0.5})
         command = [
@@ -40,7 +40,7 @@ async def test_what_ffmpeg_publishes_is_played_filtered_until_its_delete(ffmpeg:
             await exchange(client, "/whep/studio", player)
             await player.sees(SENT / 2)
             assert (player.frames[-1].width, player.frames[-1].height) == (320, 240)
-            await until(lambda: player.sounds > 10, "its sound")
+            await until(lambda: player.audio_frames > 10, "its audio")
             assert publisher.process.stdin is not None
             publisher.process.stdin.write(b"q")
         await until(lambda: len(server.sessions) == 0, "its DELETE")

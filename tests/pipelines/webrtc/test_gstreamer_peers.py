@@ -43,7 +43,7 @@ def full(luma: float) -> float:
 async def test_what_gstreamer_publishes_is_played_filtered_until_its_delete(
     codec: str, peer: tuple[Path, Path]
 ) -> None:
-    player = Peer(direction="recvonly", sound=True)
+    player = Peer(direction="recvonly", audio=True)
     async with serving() as (client, server):
         await client.patch("/api/settings", json={"strength": 0.5})
         url = str(client.make_url("/whip/studio"))
@@ -52,7 +52,7 @@ async def test_what_gstreamer_publishes_is_played_filtered_until_its_delete(
             await exchange(client, "/whep/studio", player)
             await player.sees(SENT / 2)
             assert (player.frames[-1].width, player.frames[-1].height) == (320, 240)
-            await until(lambda: player.sounds > 10, "its sound")
+            await until(lambda: player.audio_frames > 10, "its audio")
         await until(lambda: len(server.sessions) == 0, "its DELETE")
     await player.close()
 
@@ -69,7 +69,7 @@ async def test_gstreamer_plays_what_somebody_publishes_until_its_delete(
         url = str(client.make_url("/whep/studio"))
         async with running(*peer, "play", url, codec) as player:
             await player.tells("the filtered picture", luma=full(100), width=128, height=96)
-            controls = server.sessions.playable("studio").controls
+            controls = server.sessions.publisher("studio").controls
             assert controls is not None
             controls.set({"strength": 0.1})
             await player.tells("another one", luma=full(180))

@@ -93,7 +93,7 @@ async def dropped(client: aiohttp.ClientSession, server: Server, offer: str) -> 
     """So many sessions at once, of peers that say nothing more."""
     await asyncio.gather(*(post_offer(client, offer) for _ in range(AT_ONCE)))
     await until(lambda: len(server.sessions) == 0, "the end of all")
-    await server.sessions.ended()
+    await server.sessions.wait_closed()
 
 
 @asynchronous
@@ -104,10 +104,10 @@ async def test_connected_sessions_that_come_and_go_leave_nothing() -> None:
         await until(lambda: len(server.sessions) == 0)
         before = footprint()
         for _ in range(8):
-            async with browser(client) as one, browser(client, peer=Peer(sound=True)) as two:
+            async with browser(client) as one, browser(client, peer=Peer(audio=True)) as two:
                 await until(lambda one=one, two=two: one.frames and two.frames)  # type: ignore[misc]
         await until(lambda: len(server.sessions) == 0)
-        await server.sessions.ended()
+        await server.sessions.wait_closed()
         slack = {"tasks": 2, "threads": 8, "files": 8}
         await settled(client, {name: before[name] + slack[name] for name in before})
 

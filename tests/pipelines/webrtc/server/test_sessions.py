@@ -89,8 +89,8 @@ async def test_a_script_can_do_by_http_what_the_page_does_by_channel() -> None:
 
 @asynchronous
 async def test_sound_comes_back_beside_the_picture() -> None:
-    async with serving() as (client, _), browser(client, peer=Peer(sound=True)) as peer:
-        await until(lambda: peer.sounds > 20 and peer.frames, "sound and picture")
+    async with serving() as (client, _), browser(client, peer=Peer(audio=True)) as peer:
+        await until(lambda: peer.audio_frames > 20 and peer.frames, "audio and video")
 
 
 @asynchronous
@@ -186,14 +186,14 @@ async def test_who_never_connects_is_forgotten() -> None:
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (Limits(idle_seconds=0.5), "no picture for 0.5 s"),
-        (Limits(total_seconds=0.5), "the time of a session is over (0.5 s)"),
+        (Limits(idle_seconds=0.5), "no video for 0.5 s"),
+        (Limits(total_seconds=0.5), "the session has reached its limit of 0.5 s"),
     ],
 )
 @asynchronous
 async def test_idle_and_total_time_have_an_end(limits: Limits, reason: str) -> None:
     peer = Peer()
-    if "picture" in reason:
+    if "video" in reason:
         peer.camera.stop()
     async with serving(limits=limits) as (client, _), browser(client, peer=peer):
         event = await until(lambda: peer.event("closing"), "the end")

@@ -37,8 +37,8 @@ async def exchange(client: Client, path: str, peer: Peer) -> ClientResponse:
 
 @asynchronous
 async def test_a_publisher_is_played_filtered_with_its_sound_until_it_ends() -> None:
-    publisher = Peer(direction="sendonly", sound=True)
-    players = [Peer(direction="recvonly", sound=True) for _ in range(2)]
+    publisher = Peer(direction="sendonly", audio=True)
+    players = [Peer(direction="recvonly", audio=True) for _ in range(2)]
     async with serving() as (client, server):
         await client.patch("/api/settings", json={"strength": 0.5})
         published = await exchange(client, "/whip/studio", publisher)
@@ -46,7 +46,7 @@ async def test_a_publisher_is_played_filtered_with_its_sound_until_it_ends() -> 
             await exchange(client, "/whep/studio", player)
         for player in players:
             await player.sees(100)
-            await until(lambda player=player: player.sounds > 10)  # type: ignore[misc]
+            await until(lambda player=player: player.audio_frames > 10)  # type: ignore[misc]
         assert not publisher.frames
         metrics = await (await client.get("/metrics")).text()
         assert 'turbolens_sessions{kind="whep"} 2' in metrics
@@ -239,7 +239,7 @@ def rsa_certificate() -> RTCCertificate:
 
 @asynchronous
 async def test_turbolens_stream_publishes_to_turbolens_serve(tmp_path: Path) -> None:
-    clip, player = tmp_path / "clip.mp4", Peer(direction="recvonly", sound=True)
+    clip, player = tmp_path / "clip.mp4", Peer(direction="recvonly", audio=True)
     write_stream(str(clip), 3)
     async with serving() as (client, server):
         target = output_place(str(client.make_url("/whip/studio")))
@@ -247,7 +247,7 @@ async def test_turbolens_stream_publishes_to_turbolens_serve(tmp_path: Path) -> 
             publishing.enter_context(streaming(input_place(str(clip)), target, loop=True))
             await until(lambda: len(server.sessions) == 1, "a publisher")
             await exchange(client, "/whep/studio", player)
-            await until(lambda: player.frames and player.sounds > 10, "picture and sound")
+            await until(lambda: player.frames and player.audio_frames > 10, "video and audio")
             await asyncio.to_thread(publishing.close)
         await until(lambda: len(server.sessions) == 0, "its DELETE")
     await player.close()

@@ -1,4 +1,4 @@
-"""A real Chromium with a camera that shows a counter, and what a page does with it."""
+"""A real Chromium with a fake camera that shows a counter."""
 
 import asyncio
 import os
@@ -58,7 +58,7 @@ async ({settings}) => {
   await peer.setRemoteDescription({type: "answer", sdp});
 }
 """
-"""What any page does; without the elements of ours, so that it can change."""
+"""Connects as any page would, without the elements of our page."""
 
 LOOK = """
 () => window.videos.map((video) => {
@@ -82,14 +82,14 @@ LOOK = """
 
 
 def needs_chromium() -> None:
-    """Skip where there is none, but not in CI, which installs it."""
+    """Skip without Chromium, except in CI."""
     if CHROMIUM is None and "CI" not in os.environ:
         pytest.skip("there is no chromium; apt-get install chromium")
     assert CHROMIUM is not None, "CI must have chromium"
 
 
 def draw_camera(path: Path) -> Path:
-    """A clip that counts: over grey a bar of blocks, white, black, and the bits of the number."""
+    """A clip with a counter: on grey, a bar of a white block, a black one, and the bits."""
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W%d H%d F30:1 Ip A1:1 C420jpeg\n" % (WIDTH, HEIGHT))
         for number in range(FRAMES):
@@ -103,7 +103,7 @@ def draw_camera(path: Path) -> Path:
 
 
 def draw_person(path: Path, seconds: int = 2) -> Path:
-    """A clip to look at: somebody waves."""
+    """A clip for screenshots: the test scene, with a waving figure."""
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W640 H480 F15:1 Ip A1:1 C420jpeg\n")
         for shown in TestScene(640, 480, rate=15, frames=15 * seconds):
@@ -113,7 +113,7 @@ def draw_person(path: Path, seconds: int = 2) -> Path:
 
 
 def number_of(blocks: list[float]) -> int | None:
-    """The counter, if the bar can be read."""
+    """The counter; `None` if the bar cannot be read."""
     white, black, *bits = blocks
     if white - black < 30:
         return None
@@ -129,10 +129,10 @@ async def chromium(
     program: str | Path | None = None,
     draw: Callable[[Path], Path] = draw_camera,
 ) -> AsyncIterator[Page]:
-    """A page in a browser of its own, which is dead afterwards, whatever happened.
+    """A page in a new browser, whose processes are killed in the end.
 
-    without: one of `FLAGS` to be left out. more: further ones. program: another than `CHROMIUM`.
-    draw: makes the clip that its camera shows.
+    without: one of `FLAGS` to leave out. more: flags to add. program: a browser in place of
+    `CHROMIUM`. draw: makes the clip that the camera shows.
     """
     profile = folder / "profile"
     camera = draw(folder / "camera.y4m")
@@ -160,13 +160,13 @@ def _kill_those_of(profile: Path) -> None:
 
 
 async def look(page: Page) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """What is in the camera's and in the received video now."""
+    """Measure the current frames of the camera and of the received video."""
     before, after = await page.evaluate(LOOK)
     return before, after
 
 
 async def sees(page: Page, body: float, tolerance: float = 15) -> dict[str, Any]:
-    """Wait until the received picture has this brightness below the bar."""
+    """Wait until the received video has this brightness below the bar."""
 
     async def seen() -> dict[str, Any] | None:
         _, after = await look(page)

@@ -1,4 +1,4 @@
-"""Real peers in this process: tracks, a browser's side, a server with a cheap filter."""
+"""Real peers in this process: tracks, the browser's side of a session, a server."""
 
 import asyncio
 import functools
@@ -33,7 +33,7 @@ Test = Callable[..., Coroutine[Any, Any, None]]
 
 
 def asynchronous_for(seconds: float) -> Callable[[Test], Callable[..., None]]:
-    """Run a test in an event loop of its own, for so long and no longer."""
+    """Run a test in its own event loop, with a limit of time."""
 
     def decorate(test: Test) -> Callable[..., None]:
         @functools.wraps(test)
@@ -68,7 +68,7 @@ async def until_async(condition: Callable[[], Awaitable[T | None]], what: str) -
 
 
 def flat(luma: int, pts: int = 0, *, size: tuple[int, int] = (SIDE, SIDE)) -> av.VideoFrame:
-    """A frame of one grey, (width, height) in size."""
+    """A grey frame. size: (width, height)."""
     picture = np.full((size[1] * 3 // 2, size[0]), 128, np.uint8)
     picture[: size[1]] = luma
     frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
@@ -82,7 +82,7 @@ def luma_of(frame: av.VideoFrame) -> float:
 
 
 class Shade:
-    """A live filter that takes microseconds: the picture, darker by `strength`."""
+    """A filter that takes microseconds: it darkens a frame by `strength`."""
 
     def __init__(self, settings: FilterSettings | None = None) -> None:
         self.settings = settings or FilterSettings()
@@ -104,7 +104,7 @@ class Shade:
 
 
 class ShadeModel:
-    """What a server needs of a model."""
+    """The parts of a model that a server needs."""
 
     name, looks = "shade", ("dark", "bright")
     steps = (1, 4)
@@ -115,7 +115,7 @@ def new_shade(model: ShadeModel, settings: FilterSettings) -> Shade:
 
 
 class Camera(MediaStreamTrack):
-    """Frames of one grey at about 30 a second, until stopped."""
+    """About 30 grey frames per second, until stopped."""
 
     kind = "video"
 
@@ -152,7 +152,7 @@ class Microphone(MediaStreamTrack):
 
 
 class Peer:
-    """A browser's side of a session: camera, what comes back, the control channel."""
+    """A browser's side of a session: camera, received frames, control channel."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class Peer:
         await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     async def ask(self, op: str, **params: Any) -> dict[str, Any]:
-        """Send a request, and wait for its acknowledgement."""
+        """Send a request, and wait for its answer."""
         self._id += 1
         identity = self._id
         self.channel.send(json.dumps({"v": 1, "id": identity, "op": op, "params": params}))
@@ -218,10 +218,10 @@ class Peer:
             pass
 
     async def sees(self, luma: float, tolerance: float = 12) -> None:
-        """Wait until what comes back is about so bright."""
+        """Wait for a received frame of about this luma."""
         await until(
             lambda: self.frames and abs(luma_of(self.frames[-1]) - luma) < tolerance,
-            f"a picture of luma {luma}",
+            f"a frame of luma {luma}",
         )
 
     async def close(self) -> None:
@@ -235,7 +235,7 @@ class Peer:
 async def serving(
     *, model: Any = None, make_filter: Any = new_shade, host: str = "127.0.0.1", **options: Any
 ) -> AsyncIterator[tuple[Client, Server]]:
-    """A server whose model is loaded, and an HTTP client for it."""
+    """A server with a loaded model, and an HTTP client of it."""
     limits = options.pop("limits", Limits())
     given = ServerOptions(limits=limits, **options)
     app = create_app(model or ShadeModel(), given, make_filter=make_filter)
@@ -272,7 +272,7 @@ async def post_offer(client: Client | ClientSession, offer: str, **body: Any) ->
 
 
 async def detail(response: Any) -> str:
-    """The sentence of a refusal."""
+    """The message of a problem document."""
     assert response.content_type == "application/problem+json", await response.text()
     problem = await response.json()
     assert problem["status"] == response.status

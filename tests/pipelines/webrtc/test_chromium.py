@@ -28,7 +28,9 @@ CAMERA = 160  # the luma below the bar, in full range
 
 @pytest.mark.slow
 @asynchronous_for(200)
-async def test_the_camera_comes_back_restyled_and_a_dial_changes_it(tmp_path: Path) -> None:
+async def test_chromium_receives_filtered_video_and_can_change_settings(
+    tmp_path: Path,
+) -> None:
     needs_chromium()
     async with serving() as (client, server), chromium(tmp_path) as page:
         await page.goto(str(client.make_url("/")))
@@ -63,14 +65,14 @@ async def test_the_camera_comes_back_restyled_and_a_dial_changes_it(tmp_path: Pa
 
 
 def dimmed(strength: float) -> float:
-    """The grey of the camera after the filter, as a page sees it: limited range in between."""
+    """The camera's grey after the filter, as a page sees it. The filter gets limited range."""
     luma = (16 + CAMERA * 219 / 255) * (1 - strength)
     return max(0.0, (luma - 16) * 255 / 219)
 
 
 @pytest.mark.slow
 @asynchronous_for(200)
-async def test_the_embedded_model_restyles_what_a_browser_sends(tmp_path: Path) -> None:
+async def test_the_embedded_model_restyles_a_browsers_video(tmp_path: Path) -> None:
     needs_chromium()
     settings = FilterSettings(prompt="blueprint", strength=1.0, size=64)
     model = TurboModel.load("embedded")
@@ -92,7 +94,7 @@ async def test_the_embedded_model_restyles_what_a_browser_sends(tmp_path: Path) 
 
 @pytest.mark.slow
 @asynchronous_for(200)
-async def test_a_foreign_page_cannot_reach_the_server(tmp_path: Path) -> None:
+async def test_a_page_of_another_origin_cannot_use_the_server(tmp_path: Path) -> None:
     needs_chromium()
 
     async def foreign(request: web.Request) -> web.Response:

@@ -26,7 +26,7 @@ SENT = 16 + 200 * 219 / 255  # the luma of its grey
 
 @pytest.fixture(scope="module")
 def peer() -> tuple[Path, Path]:
-    """What begins the command of such a peer."""
+    """The start of the command that runs a GStreamer peer."""
     look = [str(PYTHON), "-c", LOOK]
     found = PYTHON.exists() and subprocess.run(look, capture_output=True, check=False)  # noqa: S603
     needs(bool(found and found.returncode == 0), PARTS)
@@ -34,15 +34,13 @@ def peer() -> tuple[Path, Path]:
 
 
 def full(luma: float) -> float:
-    """As GStreamer's grey, which has no headroom."""
+    """Limited-range luma in full range, as GStreamer's grey format has it."""
     return (luma - 16) * 255 / 219
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 @asynchronous
-async def test_what_gstreamer_publishes_is_played_filtered_until_its_delete(
-    codec: str, peer: tuple[Path, Path]
-) -> None:
+async def test_gstreamer_publishes_by_whip(codec: str, peer: tuple[Path, Path]) -> None:
     player = Peer(direction="recvonly", audio=True)
     async with serving() as (client, server):
         await client.patch("/api/settings", json={"strength": 0.5})
@@ -59,9 +57,7 @@ async def test_what_gstreamer_publishes_is_played_filtered_until_its_delete(
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 @asynchronous
-async def test_gstreamer_plays_what_somebody_publishes_until_its_delete(
-    codec: str, peer: tuple[Path, Path]
-) -> None:
+async def test_gstreamer_plays_by_whep(codec: str, peer: tuple[Path, Path]) -> None:
     publisher = Peer(direction="sendonly", size=(128, 96))
     async with serving() as (client, server):
         await client.patch("/api/settings", json={"strength": 0.5})
@@ -72,6 +68,6 @@ async def test_gstreamer_plays_what_somebody_publishes_until_its_delete(
             controls = server.sessions.publisher("studio").controls
             assert controls is not None
             controls.set({"strength": 0.1})
-            await player.tells("another one", luma=full(180))
+            await player.tells("a brighter picture", luma=full(180))
         await until(lambda: [each.kind for each in server.sessions] == ["whip"], "its DELETE")
     await publisher.close()

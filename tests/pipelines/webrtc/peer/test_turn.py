@@ -1,4 +1,4 @@
-"""coturn between libwebrtc and the server: peers that reach each other through a relay alone."""
+"""TURN: coturn relays between peers and the server."""
 
 import asyncio
 import json
@@ -35,12 +35,12 @@ OPTIONS = (
 
 
 def needs_coturn() -> None:
-    """Skip where there is none, but not in CI."""
+    """Skip without coturn, except in CI."""
     needs(TURNSERVER is not None, "coturn: apt-get install coturn")
 
 
 def free_port() -> int:
-    """For UDP and TCP, a moment ago."""
+    """A port that was free a moment ago."""
     with socket.socket() as one:
         one.bind(("", 0))
         return int(one.getsockname()[1])
@@ -78,17 +78,17 @@ async def _listens(address: str, port: int) -> None:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 @asynchronous
-async def test_a_peer_behind_a_relay_gets_its_picture(transport: str, tmp_path: Path) -> None:
+async def test_a_peer_that_uses_only_a_relay_receives_video(transport: str, tmp_path: Path) -> None:
     needs_coturn()
     peer = command()
     async with (
-        relay(tmp_path) as place,
+        relay(tmp_path) as address,
         serving(settings=FilterSettings(strength=0.5)) as (
             client,
             server,
         ),
     ):
-        urls = f"turn:{place}?transport={transport}"
+        urls = f"turn:{address}?transport={transport}"
         turn = {"urls": urls, "username": NAME, "credential": PASSWORD}
         configuration = json.dumps({"iceServers": [turn], "iceTransportPolicy": "relay"})
         url = str(client.make_url("/api/sessions"))
@@ -101,23 +101,23 @@ async def test_a_peer_behind_a_relay_gets_its_picture(transport: str, tmp_path: 
 
 
 @asynchronous
-async def test_a_server_offers_its_own_place_at_the_relay(tmp_path: Path) -> None:
+async def test_a_server_offers_a_relayed_candidate(tmp_path: Path) -> None:
     needs_coturn()
     peer = Peer()
-    async with relay(tmp_path) as place:
-        turn = IceServer(f"turn:{place}?transport=udp", NAME, PASSWORD)
+    async with relay(tmp_path) as address:
+        turn = IceServer(f"turn:{address}?transport=udp", NAME, PASSWORD)
         async with serving(ice_servers=(turn,)) as (client, _):
             answer = await post_offer(client, await peer.offer())
-            assert f" {place.partition(':')[0]} " in answer["sdp"]
+            assert f" {address.partition(':')[0]} " in answer["sdp"]
             assert " typ relay" in answer["sdp"]
     await peer.close()
 
 
 @asynchronous
-async def test_a_relay_that_is_away_or_refuses_keeps_nobody_out(tmp_path: Path) -> None:
+async def test_a_turn_server_that_refuses_or_does_not_answer_is_ignored(tmp_path: Path) -> None:
     needs_coturn()
-    async with relay(tmp_path) as place:
-        wrong = IceServer(f"turn:{place}?transport=udp", NAME, "not-this")
+    async with relay(tmp_path) as address:
+        wrong = IceServer(f"turn:{address}?transport=udp", NAME, "not-this")
         away = IceServer(f"turn:127.0.0.1:{free_port()}?transport=tcp", NAME, PASSWORD)
         for turn in (wrong, away):
             async with serving(ice_servers=(turn,)) as (client, _), browser(client) as peer:

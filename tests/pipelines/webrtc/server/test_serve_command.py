@@ -41,7 +41,7 @@ LINK = re.compile(r"open (https?)://([^:/]+):(\d+)/(#token=(\S+))?")
 def server(
     *options: str, size: str | None = "64"
 ) -> Iterator[tuple["subprocess.Popen[str]", re.Match[str]]]:
-    """A running `turbolens serve`, and the link that it printed; size: none, to let it choose."""
+    """A running `turbolens serve`, and the link that it printed. size: `None` lets it choose."""
     sized = () if size is None else ("--size", size)
     with started([*SERVE, *sized, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                  text=True) as process:  # fmt: skip
@@ -64,7 +64,7 @@ async def ready(session: aiohttp.ClientSession) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_it_serves_at_loopback_tells_its_peers_when_it_stops_and_ends_well() -> None:
+def test_it_serves_on_loopback_and_closes_its_peers_on_ctrl_c() -> None:
     with server() as (process, link):
         assert (link[1], link[2], link[4]) == ("http", "localhost", None)
 
@@ -92,7 +92,7 @@ def test_it_serves_at_loopback_tells_its_peers_when_it_stops_and_ends_well() -> 
 
 
 @pytest.mark.slow
-def test_another_address_needs_a_token_and_https_is_advised() -> None:
+def test_another_address_needs_a_token_and_recommends_https() -> None:
     with server("--host", EVERYWHERE) as (process, link):
         token = link[5]
         assert len(token) >= 20
@@ -113,7 +113,7 @@ def test_another_address_needs_a_token_and_https_is_advised() -> None:
 
 
 @pytest.mark.slow
-def test_a_self_signed_certificate_makes_it_https() -> None:
+def test_a_self_signed_certificate_enables_https() -> None:
     with server("--tls-self-signed", "--token", "a-given-token") as (process, link):
         assert (link[1], link[5]) == ("https", "a-given-token")
         context = ssl.create_default_context()
@@ -132,7 +132,7 @@ def test_a_self_signed_certificate_makes_it_https() -> None:
 
 
 @asynchronous
-async def test_a_head_that_trickles_in_is_cut_off() -> None:
+async def test_a_head_that_is_sent_too_slowly_is_cut_off() -> None:
     app = create_app(ShadeModel(), make_filter=new_shade)
     runner = serve_command.new_runner(app, Limits(header_seconds=0.3))
     await runner.setup()

@@ -48,21 +48,21 @@ class Channel(Protocol):
         ...
 
 
-class RateLimiter:
-    """Token bucket: `per_second` messages on average, and `burst` at once."""
+class Allowance:
+    """So many messages a second on average, and so many at once."""
 
     def __init__(self, per_second: float, burst: int, clock: Clock) -> None:
         self._rate, self._burst, self._clock = per_second, burst, clock
-        self._tokens, self._updated_at = float(burst), clock()
+        self._left, self._at = float(burst), clock()
 
     def take(self) -> bool:
-        """Count a message. False if it is above the limit."""
+        """Whether one more is allowed now."""
         now = self._clock()
-        self._tokens = min(self._burst, self._tokens + (now - self._updated_at) * self._rate)
-        self._updated_at = now
-        if self._tokens < 1:
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < 1:
             return False
-        self._tokens -= 1
+        self._left -= 1
         return True
 
 
@@ -83,7 +83,7 @@ class ControlChannel:
     ) -> None:
         self._channel, self._controls, self._limits = channel, controls, limits
         self._clock, self._on_flood = clock, on_flood
-        self._rate_limiter = RateLimiter(limits.messages_per_second, limits.message_burst, clock)
+        self._allowance = Allowance(limits.messages_per_second, limits.message_burst, clock)
         self._refused = 0
         self._interval: float | None = None
         self._told_at = clock()
@@ -106,7 +106,7 @@ class ControlChannel:
 
     def receive(self, message: str | bytes) -> None:
         """Do what a peer asks, and acknowledge it. Raises nothing."""
-        if not self._rate_limiter.take():
+        if not self._allowance.take():
             self._refuse_flood()
             return
         request: Request | None = None

@@ -63,7 +63,7 @@ class Server:
                 _send_back(session)
             return await self._create_answer(session.peer)
 
-        return await self.sessions.open(kind, name, self.new_peer, answer)
+        return await self.sessions.open(kind, name, new_peer=self.new_peer, answer=answer)
 
     async def open_playing(self, name: str, offer: str) -> tuple[Session, str]:
         """Open a session that plays the publisher of this name. Returns it with the answer.
@@ -83,7 +83,9 @@ class Server:
                 raise OfferError("a player's offer must receive video (recvonly)")
             return await self._create_answer(session.peer)
 
-        session, text = await self.sessions.open("whep", name, self.new_peer, answer)
+        session, text = await self.sessions.open(
+            "whep", name, new_peer=self.new_peer, answer=answer
+        )
         publisher.players.add(session.id)
         return session, text
 

@@ -31,7 +31,7 @@ class Session:
     """
 
     def __init__(
-        self, kind: Kind, name: str, peer: RTCPeerConnection, limits: Limits, clock: Clock
+        self, kind: Kind, name: str, peer: RTCPeerConnection, *, limits: Limits, clock: Clock
     ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.kind, self.name, self.peer = kind, name, peer

@@ -64,6 +64,7 @@ class Sessions:
         self,
         kind: Kind,
         name: str,
+        *,
         new_peer: Callable[[], RTCPeerConnection],
         answer: Callable[[Session], Awaitable[str]],
     ) -> tuple[Session, str]:
@@ -78,7 +79,7 @@ class Sessions:
             self._check_name(name)
         opening = object()
         self._opening[opening] = "" if kind == "whep" else name
-        session = Session(kind, name, new_peer(), self._limits, self._clock)
+        session = Session(kind, name, new_peer(), limits=self._limits, clock=self._clock)
         try:
             text = await answer(session)
             if not self._accepting:

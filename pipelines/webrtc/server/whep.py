@@ -17,7 +17,7 @@ async def _play(request: web.Request) -> web.Response:
     server = server_of(request)
     offer = await body_of(request, SDP, server.options)
     session, answer = await server.open_playing(request.match_info["name"], offer)
-    return created(request, server, session, answer, route="whep-session")
+    return created(request, session, answer, route="whep-session")
 
 
 async def _end(request: web.Request) -> web.Response:

@@ -5,7 +5,7 @@ from multidict import CIMultiDict
 
 from .answers import Refused
 from .security import body_of
-from .serving import Server, link_headers, server_of
+from .serving import link_headers, server_of
 from .session import Kind, Session
 
 SDP = "application/sdp"
@@ -25,20 +25,18 @@ async def _publish(request: web.Request) -> web.Response:
     session, answer = await server.open_filtering(
         "whip", request.match_info["name"], offer, changes={}, sends_back=False
     )
-    return created(request, server, session, answer, route="whip-session")
+    return created(request, session, answer, route="whip-session")
 
 
 async def _end(request: web.Request) -> web.Response:
     return end(request, "whip")
 
 
-def created(
-    request: web.Request, server: Server, session: Session, answer: str, *, route: str
-) -> web.Response:
+def created(request: web.Request, session: Session, answer: str, *, route: str) -> web.Response:
     """201 with the answer and, in Location, the URL of the session (RFC 9725, 4.2)."""
     location = request.app.router[route].url_for(name=session.name, id=session.id)
     headers = CIMultiDict({"Location": str(location), "ETag": f'"{session.id}"'})
-    for link in link_headers(server):
+    for link in link_headers(server_of(request)):
         headers.add("Link", link)
     response = web.Response(status=201, body=answer.encode(), headers=headers, content_type=SDP)
     response.headers["Cache-Control"] = "no-store"

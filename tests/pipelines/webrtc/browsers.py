@@ -1,4 +1,4 @@
-"""A real Chromium with a fake camera that shows a counter."""
+"""A real Chromium with a camera that shows a counter, and what a page does with it."""
 
 import asyncio
 import os
@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from tests.pipelines.webrtc.conftest import until_async
 from turbolens.pipelines.scene.test_scene import TestScene
 
 WIDTH, HEIGHT, BITS = 320, 240, 6
@@ -58,7 +57,7 @@ async ({settings}) => {
   await peer.setRemoteDescription({type: "answer", sdp});
 }
 """
-"""Connects as any page would, without the elements of our page."""
+"""What any page does; without the elements of ours, so that it can change."""
 
 LOOK = """
 () => window.videos.map((video) => {
@@ -82,14 +81,14 @@ LOOK = """
 
 
 def needs_chromium() -> None:
-    """Skip without Chromium, except in CI."""
+    """Skip where there is none, but not in CI, which installs it."""
     if CHROMIUM is None and "CI" not in os.environ:
         pytest.skip("there is no chromium; apt-get install chromium")
     assert CHROMIUM is not None, "CI must have chromium"
 
 
 def draw_camera(path: Path) -> Path:
-    """A clip with a counter: on grey, a bar of a white block, a black one, and the bits."""
+    """A clip that counts: over grey a bar of blocks, white, black, and the bits of the number."""
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W%d H%d F30:1 Ip A1:1 C420jpeg\n" % (WIDTH, HEIGHT))
         for number in range(FRAMES):
@@ -103,7 +102,7 @@ def draw_camera(path: Path) -> Path:
 
 
 def draw_person(path: Path, seconds: int = 2) -> Path:
-    """A clip for screenshots: the test scene, with a waving figure."""
+    """A clip to look at: somebody waves."""
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W640 H480 F15:1 Ip A1:1 C420jpeg\n")
         for shown in TestScene(640, 480, rate=15, frames=15 * seconds):
@@ -113,7 +112,7 @@ def draw_person(path: Path, seconds: int = 2) -> Path:
 
 
 def number_of(blocks: list[float]) -> int | None:
-    """The counter; `None` if the bar cannot be read."""
+    """The counter, if the bar can be read."""
     white, black, *bits = blocks
     if white - black < 30:
         return None
@@ -129,10 +128,10 @@ async def chromium(
     program: str | Path | None = None,
     draw: Callable[[Path], Path] = draw_camera,
 ) -> AsyncIterator[Page]:
-    """A page in a new browser, whose processes are killed in the end.
+    """A page in a browser of its own, which is dead afterwards, whatever happened.
 
-    without: one of `FLAGS` to leave out. more: flags to add. program: a browser in place of
-    `CHROMIUM`. draw: makes the clip that the camera shows.
+    without: one of `FLAGS` to be left out. more: further ones. program: another than `CHROMIUM`.
+    draw: makes the clip that its camera shows.
     """
     profile = folder / "profile"
     camera = draw(folder / "camera.y4m")
@@ -160,17 +159,17 @@ def _kill_those_of(profile: Path) -> None:
 
 
 async def look(page: Page) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Measure the current frames of the camera and of the received video."""
+    """What is in the camera's and in the received video now."""
     before, after = await page.evaluate(LOOK)
     return before, after
 
 
 async def sees(page: Page, body: float, tolerance: float = 15) -> dict[str, Any]:
-    """Wait until the received video has this brightness below the bar."""
-
-    async def seen() -> dict[str, Any] | None:
+    """Wait until the received picture has this brightness below the bar."""
+    after: dict[str, Any] | None = None
+    for _ in range(300):
         _, after = await look(page)
-        close = after is not None and abs(after["body"][0] - body) < tolerance
-        return after if close else None
-
-    return await until_async(seen, f"a received picture of brightness {body}")
+        if after is not None and abs(after["body"][0] - body) < tolerance:
+            return after
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"a picture of {body} did not come; the last one was {after}")

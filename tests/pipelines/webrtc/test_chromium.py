@@ -1,8 +1,8 @@
 """The server with a real Chromium: its camera goes out, restyled frames come back."""
 
+import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web
@@ -21,25 +21,21 @@ from .browsers import (
     number_of,
     sees,
 )
-from .conftest import asynchronous_for, serving, until, until_async
+from .conftest import asynchronous_for, serving, until
 
 CAMERA = 160  # the luma below the bar, in full range
 
 
 @pytest.mark.slow
 @asynchronous_for(200)
-async def test_chromium_receives_filtered_video_and_can_change_settings(
-    tmp_path: Path,
-) -> None:
+async def test_the_camera_comes_back_restyled_and_a_dial_changes_it(tmp_path: Path) -> None:
     needs_chromium()
     async with serving() as (client, server), chromium(tmp_path) as page:
         await page.goto(str(client.make_url("/")))
         await page.evaluate(CONNECT, {"settings": {"strength": 0.5}})
         await sees(page, dimmed(0.5))
-        numbers: set[int] = set()
-        delays: list[int] = []
-
-        async def counted() -> bool:
+        numbers, delays = set(), []
+        for _ in range(40):
             before, after = await look(page)
             assert before is not None
             assert after is not None
@@ -47,9 +43,8 @@ async def test_chromium_receives_filtered_video_and_can_change_settings(
             if sent is not None and got is not None:
                 numbers.add(got)
                 delays.append((sent - got) % FRAMES)
-            return len(numbers) > 5 and len(delays) >= 30
-
-        await until_async(counted, "a counter that moves in the received picture")
+            await asyncio.sleep(0.05)
+        assert len(numbers) > 5  # the counter moves, and can be read in what came back
         assert sorted(delays)[len(delays) // 2] < FRAMES // 2
         change = {"v": 1, "id": 1, "op": "set", "params": {"strength": 0.1}}
         await page.evaluate("message => channel.send(message)", json.dumps(change))
@@ -65,14 +60,14 @@ async def test_chromium_receives_filtered_video_and_can_change_settings(
 
 
 def dimmed(strength: float) -> float:
-    """The camera's grey after the filter, as a page sees it. The filter gets limited range."""
+    """The grey of the camera after the filter, as a page sees it: limited range in between."""
     luma = (16 + CAMERA * 219 / 255) * (1 - strength)
     return max(0.0, (luma - 16) * 255 / 219)
 
 
 @pytest.mark.slow
 @asynchronous_for(200)
-async def test_the_embedded_model_restyles_a_browsers_video(tmp_path: Path) -> None:
+async def test_the_embedded_model_restyles_what_a_browser_sends(tmp_path: Path) -> None:
     needs_chromium()
     settings = FilterSettings(prompt="blueprint", strength=1.0, size=64)
     model = TurboModel.load("embedded")
@@ -82,19 +77,19 @@ async def test_the_embedded_model_restyles_a_browsers_video(tmp_path: Path) -> N
     ):
         await page.goto(str(client.make_url("/")))
         await page.evaluate(CONNECT, {"settings": {}})
-
-        async def blue() -> dict[str, Any] | None:
+        for _ in range(300):
             before, after = await look(page)
-            found = before and after and after["body"][2] > after["body"][0] + 20
-            return before if found else None
-
-        before = await until_async(blue, "a blue picture")
+            if before and after and after["body"][2] > after["body"][0] + 20:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise AssertionError(f"no blueprint came: {after}")
         assert abs(before["body"][2] - before["body"][0]) < 10  # the camera is grey
 
 
 @pytest.mark.slow
 @asynchronous_for(200)
-async def test_a_page_of_another_origin_cannot_use_the_server(tmp_path: Path) -> None:
+async def test_a_foreign_page_cannot_reach_the_server(tmp_path: Path) -> None:
     needs_chromium()
 
     async def foreign(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""The page in a real Firefox, which has other codecs, another ICE and other widgets."""
+"""The page in a real Firefox: another browser, with other codecs, ICE and widgets."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from turbolens.filter import FilterSettings
 
 from .browsers import LOOK
-from .conftest import asynchronous_for, serving, until, until_async
+from .conftest import asynchronous_for, serving, until
 from .pages import HARMLESS, WATCH
 from .programs import SCRIPTS, Program, needs, running
 
@@ -28,13 +28,13 @@ TURN = """
 
 
 class Firefox:
-    """A page in a running Firefox."""
+    """A page in it."""
 
     def __init__(self, program: Program) -> None:
         self.program, self._id = program, 0
 
     async def do(self, method: str, *given: Any) -> Any:
-        """Call a method of the page, and return its result."""
+        """Call a method of the page, and wait for what it gives."""
         self._id += 1
         identity = self._id
         self.program.say(id=identity, do=method, **{"with": given})
@@ -46,57 +46,52 @@ class Firefox:
         return next((each for each in self.program.told if each.get("id") == identity), None)
 
     async def text(self, selector: str) -> str:
-        """The text of an element."""
+        """What stands there."""
         return str(await self.do("evaluate", f"document.querySelector('{selector}').innerText"))
 
     async def reads(self, selector: str, words: str) -> None:
-        """Wait until this element has this text."""
-
-        async def there() -> bool:
-            return await self.text(selector) == words
-
-        await until_async(there, f"{selector} to read {words!r}")
+        """Wait until this stands there."""
+        for _ in range(300):
+            if (text := await self.text(selector)) == words:
+                return
+        raise AssertionError(f"{selector} reads {text!r}, not {words!r}")
 
     async def ratio(self) -> float | None:
-        """The brightness of the received video, as a share of the camera's."""
+        """How bright the received picture is, as a share of the camera's."""
         before, after = await self.do("evaluate", f"({LOOK})()")
         return sum(after["body"]) / sum(before["body"]) if before and after else None
 
     async def dims_to(self, share: float) -> None:
-        """Wait until the received video has this share of the camera's brightness."""
-
-        async def dimmed() -> bool:
+        """Wait until the received picture is so bright; black is not quite black."""
+        for _ in range(300):
             ratio = await self.ratio()
-            return ratio is not None and abs(ratio - share) < 0.07
-
-        await until_async(dimmed, f"a video {share} times as bright as the camera's")
+            if ratio is not None and abs(ratio - share) < 0.07:
+                return
+        raise AssertionError(f"a picture {share} as bright did not come, but {ratio}")
 
     def complaints(self) -> list[str]:
-        """Errors of the page's scripts, without those that every page causes."""
+        """Of its scripts, but for what the browser says of any page."""
         told = [each["complaint"] for each in self.program.told if "complaint" in each]
         return [each for each in told if not each.startswith(HARMLESS)]
 
 
 async def until_true(firefox: Firefox, expression: str) -> None:
-    """Wait until this expression is true in the page."""
-
-    async def check() -> bool:
-        return bool(await firefox.do("evaluate", expression))
-
-    await until_async(check, expression)
+    """Wait until this is so in the page."""
+    for _ in range(300):
+        if await firefox.do("evaluate", expression):
+            return
+    raise AssertionError(f"{expression} did not come true")
 
 
 def needs_firefox() -> None:
-    """Skip without Firefox, except in CI."""
+    """Skip where there is none, but not in CI."""
     there = (SCRIPTS / "node_modules/puppeteer-core").is_dir()
     what = f"firefox-esr, Node.js 18 and, in {SCRIPTS}, npm install --no-audit --no-fund"
     needs(bool(FIREFOX and NODE and there), what)
 
 
 @asynchronous_for(LIMIT)
-async def test_firefox_receives_video_changes_settings_and_reconnects(
-    tmp_path: Path,
-) -> None:
+async def test_firefox_sees_itself_restyled_turns_dials_and_comes_back(tmp_path: Path) -> None:
     needs_firefox()
     command = (str(NODE), SCRIPTS / "firefox.cjs", str(FIREFOX), tmp_path)
     async with serving(settings=FIRST) as (client, server), running(*command) as program:

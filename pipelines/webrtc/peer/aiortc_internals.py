@@ -149,14 +149,12 @@ def ice_connection(transport: RTCIceTransport) -> Connection:
     return transport.iceGatherer._connection
 
 
-def replace_gathering(connection: Connection, gather: GatherCandidates) -> GatherCandidates:
-    """Replace how a connection gathers candidates. Returns the original method.
+def replace_gathering(connection: Connection, gather: GatherCandidates) -> None:
+    """Replace how a connection gathers candidates.
 
     aioice has no option for a range of UDP ports, and never uses the loopback address.
     """
-    original = connection.get_component_candidates
     _replace(connection, "get_component_candidates", gather)
-    return original
 
 
 async def open_host_socket(

@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import random
 from collections.abc import Iterator
+from itertools import chain
 
 from aioice import Candidate, Connection
 from aioice.ice import StunProtocol
@@ -45,7 +46,8 @@ def use_ports(peer: RTCPeerConnection, ports: PortRange | None) -> None:
     is set and before the local one is.
     """
     for transport in ice_transports(peer):
-        CandidateGatherer(ice_connection(transport), ports).install()
+        connection = ice_connection(transport)
+        replace_gathering(connection, CandidateGatherer(connection, ports).gather)
 
 
 class CandidateGatherer:
@@ -61,10 +63,7 @@ class CandidateGatherer:
 
     def __init__(self, connection: Connection, ports: PortRange | None) -> None:
         self._connection, self._ports = connection, ports
-
-    def install(self) -> None:
-        """Use this gatherer for the connection from now on."""
-        self._original = replace_gathering(self._connection, self.gather)
+        self._aioice_gather = connection.get_component_candidates
 
     async def gather(
         self, component: int, addresses: list[str], timeout: int = 5
@@ -75,12 +74,10 @@ class CandidateGatherer:
         """
         sockets = await self._open_sockets(component, addresses)
         add_host_sockets(self._connection, sockets)
-        relayed = self._original(component, [], timeout)  # without addresses: TURN only
+        relayed = self._aioice_gather(component, [], timeout)  # without addresses: TURN only
         reflexive = [self._reflexive_candidates(each, timeout) for each in sockets]
         found = await asyncio.gather(relayed, *reflexive)
-        return [each.local_candidate for each in sockets] + [
-            candidate for candidates in found for candidate in candidates
-        ]
+        return [each.local_candidate for each in sockets] + list(chain.from_iterable(found))
 
     async def _open_sockets(self, component: int, addresses: list[str]) -> list[StunProtocol]:
         """One socket per address that has a free port."""

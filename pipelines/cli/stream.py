@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from turbolens.filter import FilterSettings
+from turbolens.pipelines.live.options import OnStall, RunOptions
 from turbolens.pipelines.model_choice import load_filter
 from turbolens.pipelines.streams.endpoints import input_place, output_place
 from turbolens.pipelines.video.media import is_piped
@@ -60,7 +61,7 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         help="The encoder's speed [default: veryfast].", rich_help_panel=SENDING)] = None,
     sound: Annotated[bool, typer.Option(
         "--sound/--no-sound", help="Send the input's sound too.", rich_help_panel=SENDING)] = True,
-    on_stall: Annotated[Literal["slate", "last", "passthrough"], typer.Option(
+    on_stall: Annotated[OnStall, typer.Option(
         help="What to send while the filter gives nothing; passthrough is the unfiltered input.",
         rich_help_panel=SENDING)] = "slate",
     output_format: Annotated[str | None, typer.Option(
@@ -97,7 +98,7 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     )  # fmt: skip
     options = StreamOptions(
         encoding=encoding, rate=None if rate is None else Fraction(str(rate)), sound=sound,
-        until_end=until_end, loop=loop, on_stall=on_stall,
+        until_end=until_end, loop=loop, running=RunOptions(on_stall=on_stall),
     )  # fmt: skip
     wanted = FilterSettings(**choice.with_look(settings))
     choice.adapters.check()

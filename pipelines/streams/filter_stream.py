@@ -7,10 +7,10 @@ from threading import Event, Thread
 
 import av
 
-from turbolens.pipelines.base import Notify, PictureFilter, Sink, Source, rate_of
+from turbolens.pipelines.base import FilterCallable, Notify, Sink, Source, rate_of
 from turbolens.pipelines.live.filtering import Reload
-from turbolens.pipelines.live.pacing import OnStall
-from turbolens.pipelines.live.running import RunOptions, run
+from turbolens.pipelines.live.options import RunOptions
+from turbolens.pipelines.live.running import run
 from turbolens.pipelines.statistics import Stats
 
 from .endpoints import Place
@@ -25,7 +25,7 @@ class StreamOptions:
     """How a stream is filtered and sent. rate: frames a second sent, none: the source's.
 
     until_end: the end of the input is the end, rather than waiting for it to come back. loop: a
-    file begins again. on_stall: what is sent while the filter gives nothing.
+    file begins again. running: what is sent when the input or the filter is late.
     """
 
     encoding: StreamEncoding = field(default_factory=StreamEncoding)
@@ -33,13 +33,13 @@ class StreamOptions:
     until_end: bool = False
     loop: bool = False
     sound: bool = True
-    on_stall: OnStall = "slate"
+    running: RunOptions = field(default_factory=RunOptions)
 
 
 def filter_stream(
     source: Place | Source,
     target: Place | Sink,
-    frame_filter: PictureFilter,
+    frame_filter: FilterCallable,
     options: StreamOptions | None = None,
     *,
     on_stats: Callable[[Stats], None] | None = None,
@@ -63,8 +63,7 @@ def filter_stream(
         running = True  # which closes the source, unless a thread hangs in it
         return run(
             incoming, _unmoved(frame_filter), outgoing,
-            options=RunOptions(on_stall=options.on_stall),
-            on_stats=on_stats, on_notice=on_notice, stop=stop,
+            options=options.running, on_stats=on_stats, on_notice=on_notice, stop=stop,
             reload=None if reload is None else lambda: _unmoved(reload()),
         )  # fmt: skip
     finally:
@@ -112,7 +111,7 @@ def _opened(source: StreamSource, stop: Event) -> bool:
     return not stop.is_set()
 
 
-def _unmoved(frame_filter: PictureFilter) -> PictureFilter:
+def _unmoved(frame_filter: FilterCallable) -> FilterCallable:
     """The filter without `reproject`: a moved picture would come before the sound of its time."""
 
     def filtered(frame: av.VideoFrame) -> av.VideoFrame:

@@ -11,7 +11,7 @@ from typing import Any
 import av
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.base import Item, Notify, SourceInfo
+from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 from turbolens.pipelines.errors import reason
 
 from .destination import Destination
@@ -87,7 +87,7 @@ class PictureReader:
             name=str(self.paths[0]), rate=self.rate, total_frames=len(self.paths)
         )
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[FrameOrPacket]:
         for index, path in enumerate(self.paths):
             try:
                 frame = read_picture(path, self.notify)
@@ -189,7 +189,7 @@ class PictureWriter:
         self._many = bool(names) or bool(NUMBERED.search(Path(name).name))
         self.frames = 0
 
-    def write(self, item: Item) -> None:
+    def write(self, item: FrameOrPacket) -> None:
         """Write one picture; packets of other streams have no place here."""
         if not isinstance(item, av.VideoFrame):
             return

@@ -8,7 +8,14 @@ from threading import Thread
 import av
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.base import BatchFilter, Item, Notify, PictureFilter, Reader, Writer
+from turbolens.pipelines.base import (
+    BatchFilter,
+    FilterCallable,
+    FrameOrPacket,
+    Notify,
+    Reader,
+    Writer,
+)
 from turbolens.pipelines.interrupts import DeferredInterrupts
 
 from .bounded_queue import POLL, Abandoned, Conveyor
@@ -67,7 +74,7 @@ class VideoOptions(MediaOptions):
 def filter_video(
     source: str,
     destination: str,
-    frame_filter: PictureFilter,
+    frame_filter: FilterCallable,
     options: VideoOptions | None = None,
     *,
     on_progress: Callable[[Progress], None] | None = None,
@@ -121,14 +128,14 @@ class FilterJob:
         self,
         reader: Reader,
         writer: Writer,
-        frame_filter: PictureFilter,
+        frame_filter: FilterCallable,
         options: VideoOptions,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self._reader, self._writer, self._filter = reader, writer, frame_filter
         self._options, self._on_progress = options, on_progress
-        self._decoded: Conveyor[Item] = Conveyor()
-        self._filtered: Conveyor[Item] = Conveyor()
+        self._decoded: Conveyor[FrameOrPacket] = Conveyor()
+        self._filtered: Conveyor[FrameOrPacket] = Conveyor()
         self._beside = SideBySide() if options.compare else None
         self.sheet = ContactSheet(options.sheet) if options.sheet else None
         self._interrupts = DeferredInterrupts()
@@ -237,7 +244,7 @@ class FilterJob:
             self._on_progress(Progress(self.frames, total, self.seconds))
 
 
-def _weight(item: Item) -> int:
+def _weight(item: FrameOrPacket) -> int:
     """Bytes, near enough."""
     if isinstance(item, av.VideoFrame):
         return item.width * item.height * item.format.bits_per_pixel // 8

@@ -11,7 +11,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.base import Item, Notify, SourceInfo
+from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 from turbolens.pipelines.errors import reason
 
 from .preparation import FramePreparation
@@ -95,22 +95,22 @@ class VideoReader:
         """Close the file."""
         self._container.close()
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[FrameOrPacket]:
         """Frames and packets, in the order of the file. Once only."""
         yield from self._begun
         self._begun = []
         yield from self._items
 
-    def _until_first_frame(self) -> list[Item]:
+    def _until_first_frame(self) -> list[FrameOrPacket]:
         """The beginning is read at once, since only a frame tells which way it is turned."""
-        begun: list[Item] = []
+        begun: list[FrameOrPacket] = []
         for item in self._items:
             begun.append(item)
             if isinstance(item, av.VideoFrame):
                 break
         return begun
 
-    def _read(self) -> Iterator[Item]:
+    def _read(self) -> Iterator[FrameOrPacket]:
         self._seek()
         for packet in self._packets():
             if packet.stream is self._video:

@@ -95,7 +95,7 @@ class Recorder:
             self._writer.write(fitted)
 
 
-class Shown:
+class RecordingSink:
     """A sink that remembers the last frame, and holds a recording that begins and ends any time."""
 
     name = "the recording"

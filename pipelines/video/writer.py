@@ -11,7 +11,7 @@ from av.container import OutputContainer
 from av.video.reformatter import VideoReformatter
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.base import Item, Notify, SourceInfo
+from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 from turbolens.pipelines.errors import reason
 
 from .destination import Destination
@@ -62,7 +62,7 @@ class VideoWriter:
         self._finished = False
         self.frames = 0
 
-    def write(self, item: Item) -> None:
+    def write(self, item: FrameOrPacket) -> None:
         """Encode a frame or store a packet."""
         try:
             if isinstance(item, av.VideoFrame):

@@ -9,9 +9,8 @@ from typing import Any
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
+from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
 from turbolens.pipelines.webrtc.meter import Clock
-
-from .mailbox import Closed, Mailbox
 
 MAX_DELAY = 1.5  # seconds; a conversation bears no more, even if the video is later
 MIN_CHANGE = 0.04  # seconds; smaller changes of the delay are ignored, since each is audible
@@ -33,7 +32,7 @@ class DelayedTrack(MediaStreamTrack):
     ) -> None:
         super().__init__()
         self._source, self._delay, self._clock = track, delay, clock
-        self._arrived: Mailbox[tuple[float, Any]] = Mailbox(CAPACITY)
+        self._arrived: AsyncLatestSlot[tuple[float, Any]] = AsyncLatestSlot(CAPACITY)
         self._applied_delay = 0.0
         self._task = get_running_loop().create_task(self._drain())
 

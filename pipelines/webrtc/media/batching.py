@@ -13,10 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 import av
 
 from turbolens.filter import UnavailableError
-from turbolens.filter.acceleration.thread_priority import step_back
-from turbolens.pipelines.base import PictureFilter
+from turbolens.filter.acceleration.thread_priority import lower_thread_priority
+from turbolens.pipelines.base import FilterCallable
 
-from .moving import PictureMover
+from .reprojection import ReprojectionWorker
 
 NICENESS = 10  # of the filter thread: packets and codecs go first
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class SharesModel(Protocol):
 class Job:
     """A frame to filter, and the future of its result."""
 
-    frame_filter: PictureFilter
+    frame_filter: FilterCallable
     frame: av.VideoFrame
     future: "Future[av.VideoFrame]"
     loop: AbstractEventLoop
@@ -66,8 +66,8 @@ class FrameBatcher:
     others. max_batch: frames in a batch at most.
 
     Filters that do not share a model run one by one. A frame that cannot be filtered fails without
-    failing the rest of its batch. Methods may be called from any event loop. `mover`
-    moves results along beside it.
+    failing the rest of its batch. Methods may be called from any event loop.
+    `reprojection` reprojects results on another thread.
     """
 
     def __init__(self, *, wait_ms: float = 2.0, max_batch: int = 8) -> None:
@@ -76,7 +76,7 @@ class FrameBatcher:
         self._changed = Condition()
         self._thread: Thread | None = None
         self._streams, self._closed = 0, False
-        self.mover = PictureMover()
+        self.reprojection = ReprojectionWorker()
         self.sizes: Counter[int] = Counter()
         """The number of batches by their size."""
 
@@ -91,7 +91,7 @@ class FrameBatcher:
             with self._changed:
                 self._streams -= 1
 
-    def submit(self, frame_filter: PictureFilter, frame: av.VideoFrame) -> "Future[av.VideoFrame]":
+    def submit(self, frame_filter: FilterCallable, frame: av.VideoFrame) -> "Future[av.VideoFrame]":
         """A future of the filtered frame. Raises `UnavailableError` if the batcher is closed."""
         loop = get_running_loop()
         job = Job(frame_filter, frame, loop.create_future(), loop)
@@ -112,14 +112,14 @@ class FrameBatcher:
             jobs, thread = list(self._jobs), self._thread
             self._jobs.clear()
             self._changed.notify()
-        self.mover.close()
+        self.reprojection.close()
         for job in jobs:
             job.finish(UnavailableError("the filter was closed before this frame was filtered"))
         if thread is not None:
             thread.join(timeout)
 
     def _run(self) -> None:
-        step_back(NICENESS)  # packets, codecs and reprojection are short and urgent
+        lower_thread_priority(NICENESS)  # packets, codecs and reprojection are short and urgent
         while batch := self._next_batch():
             self.sizes[len(batch)] += 1
             try:

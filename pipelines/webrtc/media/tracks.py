@@ -12,12 +12,12 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FrameError, UnavailableError
-from turbolens.pipelines.base import PictureFilter, Reprojecting
-from turbolens.pipelines.live.reprojection import moving_seconds
+from turbolens.pipelines.base import FilterCallable, SupportsReproject
+from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
+from turbolens.pipelines.reprojection import reprojection_seconds
 from turbolens.pipelines.webrtc.meter import Clock, Rate, Smoothed
 
 from .batching import FrameBatcher
-from .mailbox import Closed, Mailbox
 
 FLUENT_FPS = 20.0  # a filter that gives as many needs no reprojected pictures between its own
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class FilteredTrack(MediaStreamTrack):
     def __init__(
         self,
         track: MediaStreamTrack,
-        frame_filter: PictureFilter,
+        frame_filter: FilterCallable,
         *,
         batcher: FrameBatcher | None = None,
         max_pixels: int | None = None,
@@ -83,9 +83,9 @@ class FilteredTrack(MediaStreamTrack):
         self._own_batcher = batcher is None
         self._batcher = batcher or FrameBatcher()
         self._max_pixels = max_pixels
-        self._arrived: Mailbox[Arrival] = Mailbox()
-        self._between: Mailbox[Arrival] = Mailbox()
-        self._outgoing: Mailbox[tuple[Arrival, av.VideoFrame]] = Mailbox()
+        self._arrived: AsyncLatestSlot[Arrival] = AsyncLatestSlot()
+        self._between: AsyncLatestSlot[Arrival] = AsyncLatestSlot()
+        self._outgoing: AsyncLatestSlot[tuple[Arrival, av.VideoFrame]] = AsyncLatestSlot()
         self._received, self._delivered = Rate(clock), Rate(clock)
         self._filtered = Rate(clock)
         self._latency, self._filter_time = Smoothed(), Smoothed()
@@ -97,7 +97,7 @@ class FilteredTrack(MediaStreamTrack):
         self._tasks: list[Task[None]] = [
             loop.create_task(self._drain()), loop.create_task(self._filter_frames())
         ]  # fmt: skip
-        if isinstance(frame_filter, Reprojecting):
+        if isinstance(frame_filter, SupportsReproject):
             self._tasks.append(loop.create_task(self._move_along(frame_filter)))
 
     @property
@@ -138,9 +138,9 @@ class FilteredTrack(MediaStreamTrack):
     def stop(self) -> None:
         """Filter nothing more. The source is drained on, until it ends."""
         super().stop()
-        for mailbox in (self._arrived, self._between, self._outgoing):
-            mailbox.close()
-            mailbox.clear()
+        for slot in (self._arrived, self._between, self._outgoing):
+            slot.close()
+            slot.clear()
 
     async def _drain(self) -> None:
         with suppress(MediaStreamError):
@@ -160,7 +160,7 @@ class FilteredTrack(MediaStreamTrack):
         try:
             with self._batcher.stream():
                 while True:
-                    await self._outgoing.room()
+                    await self._outgoing.wait_empty()
                     arrival = await self._arrived.take()
                     filtered = await self._filter_one(arrival.frame)
                     self._filtered.count()
@@ -191,26 +191,26 @@ class FilteredTrack(MediaStreamTrack):
         self._filter_time.add(self._clock() - began)
         return filtered
 
-    async def _move_along(self, frame_filter: Reprojecting) -> None:
+    async def _move_along(self, frame_filter: SupportsReproject) -> None:
         """The last result, where newer frames are."""
-        mover = self._batcher.mover
+        worker = self._batcher.reprojection
         with suppress(Closed):
             while True:
                 arrival = await self._between.take()
                 usual = float(self._filter_time)
-                if not (self._needs_more(usual) and mover.worthwhile(usual)):
+                if not (self._needs_more(usual) and worker.worthwhile(usual)):
                     continue
-                async with mover.turn():
+                async with worker.turn():
                     if len(self._between):
                         arrival = await self._between.take()  # has come meanwhile
-                    moved = await mover.move(frame_filter, arrival.frame)
+                    moved = await worker.reproject(frame_filter, arrival.frame)
                 if moved is not None and self._show(arrival, moved):
                     self._reprojected += 1
 
     def _needs_more(self, usual: float) -> bool:
         """Whether a filter of `usual` seconds gives pictures, but too few of them."""
         wanted = min(FLUENT_FPS, float(self._received))
-        late = self._clock() - self._fresh_at > moving_seconds(usual)
+        late = self._clock() - self._fresh_at > reprojection_seconds(usual)
         return usual * wanted > 1.0 and not late and not len(self._outgoing)
 
     def _show(self, arrival: Arrival, picture: av.VideoFrame) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import av
 
 from turbolens.filter import FilterSettings, NoSuchSessionError
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines.scene.frames import TestScene
 from turbolens.pipelines.webrtc.media.batching import FrameBatcher
 
 from .model_slot import ModelSlot

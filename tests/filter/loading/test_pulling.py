@@ -1,4 +1,4 @@
-"""Pulling from a hub: whole, broken off and gone on, refused, damaged, and without room."""
+"""Pulling from a hub: complete, resumed, refused, damaged, and with a full disk."""
 
 import os
 import socket
@@ -13,8 +13,8 @@ from turbolens.filter.loading.catalogue import HubRepo
 from turbolens.filter.loading.hub import Hub, cached_folder
 from turbolens.filter.loading.locating import find_model
 from turbolens.filter.loading.needed_files import INDEX
-from turbolens.filter.loading.pulling import damaged, planned, pull
-from turbolens.filter.loading.transfer import bytes_here
+from turbolens.filter.loading.pulling import DownloadPlan, plan_download, pull
+from turbolens.filter.loading.transfer import CachedFile
 
 from .hub_server import COMMIT, Faults, HubServer, Repo
 
@@ -44,7 +44,7 @@ _UNWANTED = (
 
 @pytest.fixture
 def server() -> Iterator[HubServer]:
-    """A hub with one small model, among files that nobody needs."""
+    """A hub with one small model and files that are not needed."""
     unwanted = dict.fromkeys(_UNWANTED, b"too much")
     hub_server = HubServer({NAME: Repo({**_files(), **unwanted})})
     yield hub_server
@@ -58,7 +58,17 @@ def hub(server: HubServer, tmp_path: Path) -> Hub:
 
 
 def _pull(hub: Hub) -> Path:
-    return pull(planned(NAME, hub), hub)
+    return pull(plan_download(NAME, hub), hub)
+
+
+def _cached_unet(plan: DownloadPlan, hub: Hub) -> CachedFile:
+    return next(each for each in plan.cached_files(hub) if each.file.path == UNET)
+
+
+def _damaged(hub: Hub) -> list[str]:
+    """The planned files that are missing, or not as the hub has them."""
+    files = plan_download(NAME, hub).cached_files(hub)
+    return [each.file.path for each in files if not each.is_intact(each.snapshot_path)]
 
 
 def _same(folder: Path, files: dict[str, bytes]) -> bool:
@@ -70,33 +80,33 @@ def _wanted(server: HubServer) -> dict[str, bytes]:
     return {path: data for path, data in server.repos[NAME].files.items() if path not in _UNWANTED}
 
 
-def test_a_model_comes_whole_in_half_precision_and_nothing_else(
+def test_a_model_is_pulled_in_half_precision_without_other_files(
     server: HubServer, hub: Hub
 ) -> None:
-    said: list[tuple[int, int]] = []
-    folder = pull(planned(NAME, hub), hub, lambda *progress: said.append(progress))
+    progress: list[tuple[int, int]] = []
+    folder = pull(plan_download(NAME, hub), hub, lambda *counts: progress.append(counts))
     assert _same(folder, _wanted(server))
-    assert said[-1][0] == said[-1][1] == sum(map(len, _wanted(server).values()))
+    assert progress[-1][0] == progress[-1][1] == sum(map(len, _wanted(server).values()))
     assert find_model(NAME, hub=hub).folder == folder
     assert (hub.repo_folder(NAME) / "refs/main").read_text() == COMMIT
-    assert damaged(planned(NAME, hub), hub) == []
+    assert _damaged(hub) == []
 
 
-def test_what_is_here_is_not_fetched_again(server: HubServer, hub: Hub) -> None:
+def test_complete_files_are_not_downloaded_again(server: HubServer, hub: Hub) -> None:
     _pull(hub)
     server.requests.clear()
-    assert planned(NAME, hub).missing(hub) == 0
+    assert plan_download(NAME, hub).missing_bytes(hub) == 0
     _pull(hub)
     assert server.stored() == []
 
 
-def test_without_half_precision_the_full_weights_come(server: HubServer, hub: Hub) -> None:
+def test_without_half_precision_full_weights_are_pulled(server: HubServer, hub: Hub) -> None:
     files = server.repos[NAME].files
     server.repos[NAME].files = {path.replace(".fp16", ""): data for path, data in files.items()}
     assert (_pull(hub) / UNET.replace(".fp16", "")).is_file()
 
 
-def test_a_broken_line_keeps_what_came_and_the_next_pull_goes_on(
+def test_a_broken_connection_keeps_the_partial_file_and_the_next_pull_resumes(
     server: HubServer, hub: Hub
 ) -> None:
     server.repos[NAME].files[UNET] = os.urandom(LARGE)
@@ -106,26 +116,26 @@ def test_a_broken_line_keeps_what_came_and_the_next_pull_goes_on(
     with pytest.raises(ModelNotFoundError, match=f"models pull {NAME}"):
         find_model(NAME, hub=hub)  # half a model does not pass for one
     server.faults = Faults()
-    plan = planned(NAME, hub)
-    unet = next(file for file in plan.shares[0].files if file.path == UNET)
-    assert bytes_here(plan.shares[0].repo, unet, hub) == KEPT
+    assert _cached_unet(plan_download(NAME, hub), hub).bytes_present() == KEPT
     assert _same(_pull(hub), _wanted(server))
     assert f"bytes={KEPT}-" in [(each or "").rstrip("0123456789") for each in server.ranges()]
 
 
-def test_a_server_that_cannot_go_on_sends_it_all_again(server: HubServer, hub: Hub) -> None:
+def test_a_server_without_range_requests_sends_the_whole_file_again(
+    server: HubServer, hub: Hub
+) -> None:
     server.repos[NAME].files[UNET] = os.urandom(LARGE)
     server.faults = Faults(cut_after=LARGE * 2 // 3)
     with pytest.raises(DownloadError):
         _pull(hub)
     server.faults = Faults(ignore_ranges=True)
-    said: list[int] = []
-    folder = pull(planned(NAME, hub), hub, lambda done, total: said.append(total - done))
+    progress: list[int] = []
+    folder = pull(plan_download(NAME, hub), hub, lambda done, total: progress.append(total - done))
     assert _same(folder, _wanted(server))
-    assert said[-1] == 0
+    assert progress[-1] == 0
 
 
-def test_a_file_that_came_damaged_is_removed_and_the_others_stay(
+def test_a_damaged_download_is_removed_and_other_files_are_kept(
     server: HubServer, hub: Hub
 ) -> None:
     server.faults = Faults(damage=UNET)
@@ -137,10 +147,10 @@ def test_a_file_that_came_damaged_is_removed_and_the_others_stay(
     assert len(asked) == len(set(asked)) + 1  # that file twice, every other one once
 
 
-def test_a_file_that_decayed_on_the_disk_is_fetched_anew(server: HubServer, hub: Hub) -> None:
+def test_a_file_corrupted_on_disk_is_downloaded_again(server: HubServer, hub: Hub) -> None:
     folder = _pull(hub)
     (folder / UNET).resolve().write_bytes(bytes(4096))
-    assert damaged(planned(NAME, hub), hub) == [f"{NAME}/{UNET}"]
+    assert _damaged(hub) == [UNET]
     assert _same(_pull(hub), _wanted(server))
 
 
@@ -155,30 +165,30 @@ def test_a_file_that_decayed_on_the_disk_is_fetched_anew(server: HubServer, hub:
         (500, "", DownloadError, "answered 500"),
     ],
 )
-def test_a_refusal_is_one_line_that_says_what_to_do(
+def test_an_http_error_becomes_one_line_that_says_what_to_do(
     server: HubServer, hub: Hub, status: int, code: str, kind: type[ModelError], words: str
 ) -> None:
     server.faults = Faults(status=status, error_code=code)
     with pytest.raises(kind, match=words) as refused:
-        planned(NAME, hub)
+        plan_download(NAME, hub)
     assert "\n" not in str(refused.value)
 
 
-def test_no_network_is_said(tmp_path: Path) -> None:
+def test_a_refused_connection_is_reported(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(DownloadError, match="does not answer or breaks off"):
-        planned(NAME, Hub(endpoint=address, cache=tmp_path))
+        plan_download(NAME, Hub(endpoint=address, cache=tmp_path))
 
 
-def test_offline_the_network_is_not_asked(server: HubServer, hub: Hub) -> None:
+def test_offline_mode_makes_no_requests(server: HubServer, hub: Hub) -> None:
     with pytest.raises(DownloadError, match="offline"):
-        planned(NAME, Hub(endpoint=server.url, cache=hub.cache, offline=True))
+        plan_download(NAME, Hub(endpoint=server.url, cache=hub.cache, offline=True))
     assert server.requests == []
 
 
-def test_a_model_larger_than_the_disk_is_refused_before_it_comes(
+def test_a_model_larger_than_the_disk_is_refused_before_downloading(
     server: HubServer, hub: Hub
 ) -> None:
     server.repos[NAME].claimed_sizes[UNET] = 10**18
@@ -188,10 +198,9 @@ def test_a_model_larger_than_the_disk_is_refused_before_it_comes(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is always full: Linux")
-def test_a_disk_that_fills_up_keeps_what_came(server: HubServer, hub: Hub) -> None:
-    plan = planned(NAME, hub)
-    unet = next(file for file in plan.shares[0].files if file.path == UNET)
-    full = hub.repo_folder(NAME) / "blobs" / f"{unet.digest}.turbolens.incomplete"
+def test_a_full_disk_keeps_the_partial_file(server: HubServer, hub: Hub) -> None:
+    plan = plan_download(NAME, hub)
+    full = _cached_unet(plan, hub).partial_path
     full.parent.mkdir(parents=True)
     full.symlink_to("/dev/full")
     with pytest.raises(DownloadError, match=r"is full.*is kept"):
@@ -200,7 +209,7 @@ def test_a_disk_that_fills_up_keeps_what_came(server: HubServer, hub: Hub) -> No
     assert _same(pull(plan, hub), _wanted(server))
 
 
-def test_a_token_goes_to_the_hub_alone(
+def test_the_token_is_sent_only_to_the_hub(
     server: HubServer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
@@ -209,27 +218,27 @@ def test_a_token_goes_to_the_hub_alone(
     assert all(each.has_token for each in server.requests if each.path.startswith("/api/"))
 
 
-def test_what_cannot_be_loaded_is_not_pulled(server: HubServer, hub: Hub) -> None:
+def test_a_model_without_safetensors_is_not_pulled(server: HubServer, hub: Hub) -> None:
     del server.repos[NAME].files["vae/diffusion_pytorch_model.fp16.safetensors"]
     with pytest.raises(Unsupported, match="no safetensors in vae/"):
-        planned(NAME, hub)
+        plan_download(NAME, hub)
 
 
-def test_without_an_index_the_folders_and_files_are_named(server: HubServer, hub: Hub) -> None:
+def test_without_an_index_folders_and_files_are_listed(server: HubServer, hub: Hub) -> None:
     for path in (INDEX, "whole.safetensors"):
         del server.repos[NAME].files[path]
     with pytest.raises(ModelNotFoundError, match=f"pull one of .* {NAME}/unet, .* {NAME}/vae,"):
-        planned(NAME, hub)
+        plan_download(NAME, hub)
 
 
-def test_a_commit_can_be_named_and_is_loaded(server: HubServer, hub: Hub) -> None:
-    pull(planned(NAME, hub, COMMIT), hub)
+def test_a_named_commit_is_pulled_and_loaded(server: HubServer, hub: Hub) -> None:
+    pull(plan_download(NAME, hub, COMMIT), hub)
     assert cached_folder(HubRepo(NAME), hub, INDEX) is not None
     with pytest.raises(ModelNotFoundError, match="no such revision"):
-        planned(NAME, hub, "another")
+        plan_download(NAME, hub, "another")
 
 
 @pytest.mark.parametrize("name", ["embedded", "nothing", "a b/c"])
-def test_other_names_are_not_pulled(hub: Hub, name: str) -> None:
+def test_unknown_names_are_refused(hub: Hub, name: str) -> None:
     with pytest.raises(ModelNotFoundError, match="pull"):
-        planned(name, hub)
+        plan_download(name, hub)

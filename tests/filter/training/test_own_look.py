@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from turbolens.filter import FrameFilter, SettingsError, TurboModel
-from turbolens.filter.training.charts import write_png
 from turbolens.filter.training.command import app
 from turbolens.filter.training.own_look.command import embedded_networks, read_look
-from turbolens.filter.training.own_look.stage import OwnLook, add_lora, plainer, statistics_loss
+from turbolens.filter.training.own_look.stage import OwnLook, add_lora, degraded, statistics_loss
+
+from .picture_files import write_png
 
 
 def picture(seed: int, size: int = 96) -> NDArray[np.uint8]:
@@ -32,10 +33,10 @@ def striped(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_picture_made_plainer_stays_a_picture_with_its_edges() -> None:
+def test_a_degraded_picture_keeps_its_edges_and_range() -> None:
     coarse = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(1)) * 2 - 1
     images = F.interpolate(coarse, (48, 48), mode="nearest")
-    plain = plainer(torch.Generator().manual_seed(0), images)
+    plain = degraded(torch.Generator().manual_seed(0), images)
     assert plain.shape == images.shape
     assert float(plain.abs().max()) <= 1
     assert not torch.allclose(plain, images, atol=0.1)
@@ -43,7 +44,7 @@ def test_a_picture_made_plainer_stays_a_picture_with_its_edges() -> None:
     torch.testing.assert_close(inside, inside[..., :1, :1].expand_as(inside))
 
 
-def test_statistics_agree_wherever_things_lie_and_count_by_the_share_of_the_look() -> None:
+def test_the_statistics_loss_ignores_positions_and_follows_the_share() -> None:
     wanted = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
     wanted = wanted[:1].expand(2, -1, -1, -1)
     shuffled = wanted.flip(-1).roll(2, -2)
@@ -54,7 +55,7 @@ def test_statistics_agree_wherever_things_lie_and_count_by_the_share_of_the_look
     assert float(statistics_loss([apart], [wanted], both)) > 1
 
 
-def test_gradients_reach_the_lora_alone(striped: Path) -> None:
+def test_gradients_reach_only_the_lora(striped: Path) -> None:
     networks = embedded_networks(torch.device("cpu"))
     add_lora(networks.student.unet)
     pictures = read_look(striped, "--pictures")
@@ -68,7 +69,7 @@ def test_gradients_reach_the_lora_alone(striped: Path) -> None:
     assert all(weight.grad is None for weight in networks.teacher.unet.parameters())
 
 
-def test_the_command_makes_a_file_that_changes_what_the_embedded_model_gives(
+def test_the_command_writes_a_lora_that_changes_the_embedded_models_output(
     striped: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "stripes.safetensors"

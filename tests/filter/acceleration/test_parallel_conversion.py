@@ -1,0 +1,60 @@
+"""Several frames of a stream converted at once: the same pictures, in order."""
+
+from threading import Barrier, get_ident
+
+import av
+import numpy as np
+import pytest
+
+from turbolens.filter import FrameError, FrameFilter, TurboModel
+from turbolens.filter.acceleration.parallel_conversion import ParallelConversion, conversion_threads
+from turbolens.filter.frames.conversion import FrameConverter
+
+
+def frames(count: int, pixel_format: str = "yuv420p") -> list[av.VideoFrame]:
+    random = np.random.default_rng(0)
+    levels = random.integers(0, 256, (count, 12, 16, 3), dtype=np.uint8).repeat(8, 1).repeat(8, 2)
+    return [
+        av.VideoFrame.from_ndarray(each, format="rgb24").reformat(format=pixel_format)
+        for each in levels
+    ]
+
+
+def test_a_batch_on_several_threads_gives_what_it_gives_on_one(model: TurboModel) -> None:
+    alone, together = (FrameFilter(model, size=64, reuse_unchanged=False) for _ in range(2))
+    together._stream.convert = ParallelConversion(4)
+    expected, got = (each.batch(frames(5)) for each in (alone, together))
+    for one, other in zip(expected, got, strict=True):
+        assert one.format.name == other.format.name == "yuv420p"
+        np.testing.assert_array_equal(one.to_ndarray(), other.to_ndarray())
+
+
+def test_conversions_run_beside_each_other_each_with_a_converter_of_its_own() -> None:
+    meeting = Barrier(3, timeout=30)
+
+    def convert(converter: FrameConverter, number: int) -> tuple[int, int, int]:
+        meeting.wait()  # ends only if three are here at once
+        return number, id(converter), get_ident()
+
+    results = ParallelConversion(3)(convert, [1, 2, 3])
+    assert [number for number, _, _ in results] == [1, 2, 3]
+    assert len({converter for _, converter, _ in results}) == 3
+
+
+def test_one_frame_and_one_thread_stay_on_the_callers_thread() -> None:
+    for conversions, items in ((ParallelConversion(4), [0]), (ParallelConversion(1), [0, 1])):
+        used = conversions(lambda _converter, _item: get_ident(), items)
+        assert set(used) == {get_ident()}
+
+
+def test_what_a_conversion_raises_reaches_the_caller(model: TurboModel) -> None:
+    frame_filter = FrameFilter(model, size=64)
+    frame_filter._stream.convert = ParallelConversion(2)
+    with pytest.raises(FrameError, match="pal8"):
+        frame_filter.batch([*frames(1), av.VideoFrame(128, 96, "pal8")])
+    assert len(frame_filter.batch(frames(2))) == 2
+
+
+def test_processors_that_run_the_networks_convert_on_one_thread() -> None:
+    assert conversion_threads("cpu") == 1
+    assert 1 <= conversion_threads("cuda") <= 8

@@ -16,7 +16,7 @@ from turbolens.pipelines.base import (
 )
 from turbolens.pipelines.interrupts import DeferredInterrupts
 from turbolens.pipelines.statistics import Stats
-from turbolens.pipelines.video.job import FilterJob, Progress, VideoOptions
+from turbolens.pipelines.video.pipeline import FilterPipeline
 
 from .devices import Devices
 
@@ -31,16 +31,16 @@ def run_every_frame(
     """Filter all frames of the source, until it ends or `stop` is set. Closes the devices."""
     reader = _SourceReader(devices.source, stop)
 
-    def report(progress: Progress) -> None:
-        on_stats(_stats_of(progress.frames, progress.seconds))
+    def report(frames: int, seconds: float) -> None:
+        on_stats(_stats_of(frames, seconds))
 
-    job = FilterJob(reader, _SinksWriter(devices.sinks), frame_filter, VideoOptions(), report)
+    pipeline = FilterPipeline(reader, frame_filter, _SinksWriter(devices.sinks), on_frames=report)
     try:
-        job.run()
+        pipeline.run()
     finally:
         with DeferredInterrupts():
             devices.close(in_use=[devices.source] if reader.in_use else [])
-    return _stats_of(job.frames, job.seconds)
+    return _stats_of(pipeline.frames, pipeline.seconds)
 
 
 class _SourceReader:

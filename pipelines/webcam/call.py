@@ -166,7 +166,7 @@ class Webcam:
         self._record_to(self._free_path("mp4"))
 
     def _record_to(self, path: Path, *, overwrite: bool = False) -> None:
-        self._recording.record(Recorder(path, overwrite=overwrite, notify=self._notify))
+        self._recording.start_recording(Recorder(path, overwrite=overwrite, notify=self._notify))
         self._notify(f"recording to {path}")
 
     def _save_preset(self) -> None:

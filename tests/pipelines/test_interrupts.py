@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from turbolens.pipelines.interrupts import DeferredInterrupts
-from turbolens.pipelines.video.bounded_queue import Conveyor
+from turbolens.pipelines.video.bounded_queue import BoundedQueue
 
 
 @pytest.fixture(autouse=True)
@@ -56,13 +56,13 @@ def test_an_error_is_not_hidden_by_it() -> None:
         fail()
 
 
-def test_it_ends_a_wait_for_an_empty_conveyor() -> None:
-    conveyor: Conveyor[int] = Conveyor()
+def test_it_ends_a_wait_for_an_empty_queue() -> None:
+    queue: BoundedQueue[int] = BoundedQueue()
     with DeferredInterrupts() as interrupts:
         presser = Thread(target=press)
         presser.start()
         with pytest.raises(KeyboardInterrupt):
-            next(conveyor.items(interrupts.check))
+            next(queue.items(interrupts.check))
         presser.join()
 
 

@@ -17,7 +17,7 @@ from turbolens.pipelines.camera.systems import (
     system,
     ways_to_open,
 )
-from turbolens.pipelines.streams.endpoints import screen_place
+from turbolens.pipelines.streams.endpoints import screen_endpoint
 
 MAC = [
     av.DeviceInfo("0", "OBS Virtual Camera", False, ["video"]),
@@ -120,12 +120,12 @@ def test_the_screen_has_its_name_on_each_system(
     monkeypatch: pytest.MonkeyPatch, display: str, platform: str, expected: tuple[str, str]
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":7")
-    place = screen_place(display, platform)
-    assert (place.format, place.name) == expected
-    assert place.options["framerate"] == "30"
+    endpoint = screen_endpoint(display, platform)
+    assert (endpoint.format, endpoint.name) == expected
+    assert endpoint.options["framerate"] == "30"
 
 
 def test_without_an_x_display_there_is_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(MediaError, match="DISPLAY is not set"):
-        screen_place("", "linux")
+        screen_endpoint("", "linux")

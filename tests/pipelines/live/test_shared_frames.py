@@ -32,7 +32,7 @@ def both_end(*work: Callable[[], object]) -> bool:
 
 def test_snapshots_of_a_frozen_picture_and_its_recording_end(tmp_path: Path) -> None:
     shown, frame = RecordingSink(), noisy("yuv420p")
-    shown.record(Recorder(tmp_path / "a.mkv"))
+    shown.start_recording(Recorder(tmp_path / "a.mkv"))
     shown.write(frame)
 
     def take_pictures() -> None:

@@ -542,7 +542,7 @@ def test_a_recording_that_fails_ends_alone() -> None:
         def write(self, frame: av.VideoFrame) -> None:
             raise MediaError("the disk is full")
 
-    shown.record(Full())
+    shown.start_recording(Full())
     shown.write(slate(64, 36))
     shown.write(slate(64, 36))
     assert notices == ["the recording has ended: the disk is full"]

@@ -199,6 +199,7 @@ operations = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(message=st.text() | st.binary() | json_values.map(json.dumps))
 def test_any_message_gets_exactly_one_answer(message: str | bytes) -> None:
     bench = Bench()
@@ -207,6 +208,7 @@ def test_any_message_gets_exactly_one_answer(message: str | bytes) -> None:
     assert answer["ok"] is False
 
 
+@pytest.mark.slow
 @given(op=operations, params=st.dictionaries(names, json_values, max_size=4))
 def test_any_parameters_leave_settings_that_are_sound(op: str, params: dict[str, Any]) -> None:
     bench = Bench()

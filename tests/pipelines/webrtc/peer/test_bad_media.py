@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import av
+import pytest
 from aiortc.mediastreams import MediaStreamError
 
 from tests.pipelines.webrtc.conftest import (
@@ -32,6 +33,7 @@ class Noise(Camera):
         return packet
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_garbage_as_media_affects_no_other_session() -> None:
     noisy = Peer()

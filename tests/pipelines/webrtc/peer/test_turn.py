@@ -113,6 +113,7 @@ async def test_a_server_offers_a_relayed_candidate(tmp_path: Path) -> None:
     await peer.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_a_turn_server_that_refuses_or_does_not_answer_is_ignored(tmp_path: Path) -> None:
     needs_coturn()

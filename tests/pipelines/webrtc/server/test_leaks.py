@@ -27,6 +27,8 @@ from turbolens.pipelines.webrtc.peer.aiortc_internals import ice_connection
 from turbolens.pipelines.webrtc.peer.ice import ice_transports
 from turbolens.pipelines.webrtc.server.serving import Server
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 25
 SESSIONS = int(os.environ.get("SESSIONS", "250"))
 

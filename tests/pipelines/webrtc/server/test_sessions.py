@@ -49,6 +49,7 @@ async def test_the_state_has_the_session_the_model_the_limits_and_the_settings()
         assert state["settings"] == FilterSettings().model_dump(mode="json")
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_statistics_have_frame_rate_latency_and_bit_rate() -> None:
     async with serving() as (client, _), browser(client) as peer:
@@ -87,6 +88,7 @@ async def test_the_http_api_can_do_what_the_control_channel_can() -> None:
         assert (await client.get(url)).status == 404
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_audio_is_sent_back_with_the_video() -> None:
     async with serving() as (client, _), browser(client, peer=Peer(audio=True)) as peer:
@@ -127,6 +129,7 @@ async def test_a_frame_that_is_too_large_ends_the_session_with_a_reason() -> Non
         assert len(server.sessions) == 0
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_a_filter_that_fails_ends_its_session_and_no_other() -> None:
     class Broken(Shade):
@@ -183,6 +186,7 @@ async def test_a_peer_that_never_connects_is_closed() -> None:
         await peer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
@@ -259,6 +263,7 @@ async def test_udp_ports_come_from_the_range() -> None:
         await peer.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_the_preferred_codec_is_the_first_of_the_answer() -> None:
     for codec, name in (("vp8", "VP8"), ("h264", "H264")):
@@ -284,6 +289,7 @@ def blueness(peer: Peer) -> float:
     return float(blue - red)
 
 
+@pytest.mark.slow
 def test_the_embedded_model_gives_two_sessions_two_looks() -> None:
     model = TurboModel.load("embedded")
     settings = FilterSettings(prompt="blueprint", strength=1.0, size=64)

@@ -56,6 +56,7 @@ async def test_players_receive_filtered_video_and_audio_until_the_publisher_ends
         await peer.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_a_player_that_leaves_ends_no_other_session() -> None:
     publisher, player = Peer(direction="sendonly"), Peer(direction="recvonly")
@@ -83,6 +84,7 @@ async def test_a_named_browser_session_can_be_played() -> None:
     await player.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_a_201_has_the_headers_of_rfc_9725() -> None:
     servers = (IceServer("stun:127.0.0.1:9"), IceServer("turn:127.0.0.1:9", "me", "it"))
@@ -178,6 +180,7 @@ with av.open(url, "w", format="whip", options=options) as output:
 """Run as a process: PyAV holds the interpreter's lock while it connects."""
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_ffmpegs_whip_client_publishes(ecdsa_files: tuple[str, str]) -> None:
     player, token = Peer(direction="recvonly"), "a-token-for-ffmpeg"
@@ -197,6 +200,7 @@ async def test_ffmpegs_whip_client_publishes(ecdsa_files: tuple[str, str]) -> No
     await player.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_a_peer_with_an_rsa_certificate_can_connect() -> None:
     """As GStreamer's. Without `DtlsCertificate` there is no cipher in common."""
@@ -237,6 +241,7 @@ def rsa_certificate() -> RTCCertificate:
     return Dtls12Certificate(key, made)
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_turbolens_stream_publishes_to_turbolens_serve(tmp_path: Path) -> None:
     clip, player = tmp_path / "clip.mp4", Peer(direction="recvonly", audio=True)

@@ -16,7 +16,8 @@ import typer
 from turbolens.filter import FilterSettings, MediaError
 from turbolens.pipelines.model_choice import AdapterChoices, ModelChoice, load_model
 from turbolens.pipelines.webrtc.limits import Limits
-from turbolens.pipelines.webrtc.server.options import Codec, ServerOptions
+from turbolens.pipelines.webrtc.peer.options import Codec
+from turbolens.pipelines.webrtc.server.options import ServerOptions
 
 from .serve_options import (
     is_address,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from turbolens.pipelines.webrtc.server.options import IceServer
+from turbolens.pipelines.webrtc.peer.options import IceServer
 
 
 def token_for(given: str | None, *, local: bool) -> str | None:
@@ -24,7 +24,10 @@ def tls_for(
     host: str, certificate: Path | None, key: Path | None, *, self_signed: bool
 ) -> ssl.SSLContext | None:
     """The TLS context, or `None` for HTTP. Raises `MediaError` for files that cannot be used."""
-    from turbolens.pipelines.webrtc.server.tls import self_signed_context, tls_context  # noqa: PLC0415
+    from turbolens.pipelines.webrtc.peer.certificate import (  # noqa: PLC0415
+        self_signed_context,
+        tls_context,
+    )
 
     if certificate is not None:
         return tls_context(certificate, key)

@@ -17,9 +17,9 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.errors import reason
 from turbolens.pipelines.video.encoders import eight_bit_format
+from turbolens.pipelines.webrtc.peer.certificate import CertificateFiles
 
 from .audio import MAX_LAG, AudioStream
-from .certificate import Certificate
 from .clock import FrameClock
 from .encoding import StreamEncoding, live_encoder
 from .endpoints import Endpoint
@@ -56,7 +56,7 @@ class StreamSink:
         self._audio: AudioStream | None = None
         self._base = self._last = Fraction(0)
         self._reformatter = VideoReformatter()
-        self._certificate: Certificate | None = None
+        self._certificate: CertificateFiles | None = None
         if endpoint.can_reopen:
             # Closes the broken connection; the next frame connects again and has time 0 there.
             self.reopen = self._disconnect
@@ -149,8 +149,8 @@ class StreamSink:
     def _open_output(self) -> OutputContainer:
         endpoint, options = self._endpoint, dict(self._endpoint.options)
         if endpoint.format == "whip":
-            self._certificate = self._certificate or Certificate()
-            options |= self._certificate.options
+            self._certificate = files = self._certificate or CertificateFiles()
+            options |= {"cert_file": str(files.certificate), "key_file": str(files.key)}
         if endpoint.has_server:
             self._sender = SenderProcess(endpoint, options)
             return self._sender.container()

@@ -1,4 +1,9 @@
-"""WebRTC: tracks for anyone's peer connection, and the server with the page."""
+"""WebRTC: tracks for your own peer connection, and a server with a page, WHIP and WHEP.
+
+Start with `server/server.py` for the server, or with `media/tracks.py` for the tracks. The order
+of the rooms is `server`, `control`, `peer`, `media`: each imports only rooms after it, and the
+files of this folder.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -35,7 +40,7 @@ _LOADED_ON_USE = {
     "create_app": "server.server",
     "create_control_app": "server.remote_control",
 }
-"""These import aiortc or aiohttp, which a command that does not serve need not wait for."""
+"""Imported on first use: they load aiortc or aiohttp, which most commands do not need."""
 
 
 def __getattr__(name: str) -> Any:

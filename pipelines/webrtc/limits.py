@@ -5,15 +5,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server allows. Beyond it a request is refused with one sentence that says so.
+    """What a server allows. A request beyond a limit is refused with a message that names it.
 
-    sessions: at the same time, publishers and players included. body_bytes, body_seconds: of an
-    HTTP request. message_bytes, messages_per_second, message_burst: on a control channel; a peer
-    that goes on for `refused_messages` is disconnected. prompt_characters: all prompts of one
-    filter together. working_size: the largest `size` of a filter. frame_pixels: of a received
-    frame. connect_seconds: from the answer to the first packet. idle_seconds: without a frame
-    either way. total_seconds: of a session, none for ever. header_seconds: for a request's head,
-    and between two requests of a connection. candidates: of an offer.
+    sessions: sessions at a time, publishers and players included.
+    body_bytes, body_seconds: size of the body of an HTTP request, and the time to send it.
+    header_seconds: time to send the head of a request, and between two requests of a connection.
+    message_bytes, messages_per_second, message_burst: size, average rate and burst of messages on
+    a control channel. A peer is disconnected after `refused_messages` above that rate.
+    prompt_characters: length of all prompts of one filter together.
+    working_size: the largest `size` of a filter, in pixels.
+    frame_pixels: width × height of a received frame.
+    connect_seconds: time from the answer to the first packet.
+    idle_seconds: time without a packet in either direction.
+    total_seconds: length of a session; `None` for no limit.
+    candidates: ICE candidates in an offer.
     """
 
     sessions: int = 8

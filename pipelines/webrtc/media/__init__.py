@@ -1,4 +1,4 @@
-"""Tracks: filtered video, delayed audio, batching of sessions, relaying to players.
+"""Tracks: filtered video, delayed audio, batching of sessions, and a relay to many players.
 
-Start with `tracks.py`: `FilteredTrack` is a track that filters another one.
+Start with `tracks.py`: `FilteredTrack` filters another track. Imports no other room of webrtc.
 """

@@ -1,4 +1,4 @@
-"""`DelayedTrack`: sound that waits as long as the picture beside it takes."""
+"""`DelayedTrack`: audio, delayed by the latency of the filtered video beside it."""
 
 from asyncio import get_running_loop, sleep
 from collections.abc import Callable
@@ -12,16 +12,17 @@ from aiortc.mediastreams import MediaStreamError
 from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
 from turbolens.pipelines.webrtc.meter import Clock
 
-MAX_DELAY = 1.5  # seconds; beyond it the picture is so late that sound had better not wait
-STEP = 0.04  # seconds: the wait changes by no less, or speech would warble all the time
+MAX_DELAY = 1.5  # seconds; a conversation bears no more, even if the video is later
+MIN_CHANGE = 0.04  # seconds; smaller changes of the delay are ignored, since each is audible
 CAPACITY = 150  # frames of 20 ms: twice the longest delay
 
 
 class DelayedTrack(MediaStreamTrack):
-    """The frames of an audio track, each handed on `delay()` seconds after it came.
+    """The frames of an audio track, each delivered `delay()` seconds after it arrived.
 
-    A sender stamps sound and picture when they leave, so that a picture that was in a filter would
-    lag behind sound that was not. The source is always drained. Make it where a loop runs.
+    aiortc takes the time at which frames are sent for their time of capture. Without the delay,
+    filtered video would lag behind unfiltered audio. The source is always drained. Create it inside
+    a running event loop.
     """
 
     kind = "audio"
@@ -32,11 +33,11 @@ class DelayedTrack(MediaStreamTrack):
         super().__init__()
         self._source, self._delay, self._clock = track, delay, clock
         self._arrived: AsyncLatestSlot[tuple[float, Any]] = AsyncLatestSlot(CAPACITY)
-        self._waits = 0.0
+        self._applied_delay = 0.0
         self._task = get_running_loop().create_task(self._drain())
 
     async def recv(self) -> Any:
-        """The next frame, in its time. Raises `MediaStreamError` when there will be none."""
+        """The next frame when it is due. Raises `MediaStreamError` after the last one."""
         if self.readyState != "live":
             raise MediaStreamError
         try:
@@ -44,16 +45,16 @@ class DelayedTrack(MediaStreamTrack):
         except Closed:
             self.stop()
             raise MediaStreamError from None
-        wanted = min(self._delay(), MAX_DELAY)
-        if abs(wanted - self._waits) >= STEP:
-            self._waits = wanted
-        rest = arrival + self._waits - self._clock()
-        if rest > 0:
-            await sleep(rest)
+        target = min(self._delay(), MAX_DELAY)
+        if abs(target - self._applied_delay) >= MIN_CHANGE:
+            self._applied_delay = target
+        remaining = arrival + self._applied_delay - self._clock()
+        if remaining > 0:
+            await sleep(remaining)
         return frame
 
     def stop(self) -> None:
-        """Hand on nothing more. The source is drained on, until it ends."""
+        """End the track. The source is drained until it ends."""
         super().stop()
         self._arrived.close()
         self._arrived.clear()

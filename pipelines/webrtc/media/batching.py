@@ -1,4 +1,4 @@
-"""`FrameBatcher`: one thread that filters the frames of many sessions, several at a time."""
+"""`FrameBatcher`: one thread that filters the frames of many sessions, in batches."""
 
 import logging
 from asyncio import AbstractEventLoop, Future, get_running_loop
@@ -18,17 +18,17 @@ from turbolens.pipelines.base import FilterCallable
 
 from .reprojection import ReprojectionWorker
 
-NICE = 10  # levels by which the filter comes after what delivers
+NICENESS = 10  # of the filter thread: packets and codecs go first
 logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
 class SharesModel(Protocol):
-    """A filter whose model can take frames of several filters at once: `FrameFilter`."""
+    """A filter whose model can filter frames of several filters in one batch, as `FrameFilter`."""
 
     @property
     def model(self) -> Any:
-        """The model; filters with the same one go together."""
+        """The model; frames of filters with the same model form a batch."""
         ...
 
     def batch(self, frames: Sequence[Any]) -> list[Any]:
@@ -38,15 +38,15 @@ class SharesModel(Protocol):
 
 @dataclass
 class Job:
-    """A frame to filter, and where the result goes."""
+    """A frame to filter, and the future of its result."""
 
     frame_filter: FilterCallable
     frame: av.VideoFrame
     future: "Future[av.VideoFrame]"
     loop: AbstractEventLoop
 
-    def done(self, result: av.VideoFrame | Exception) -> None:
-        """Hand the result to the event loop, which may be gone by now."""
+    def finish(self, result: av.VideoFrame | Exception) -> None:
+        """Set the result of the future, from any thread, unless its event loop has closed."""
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._settle, result)
 
@@ -60,11 +60,13 @@ class Job:
 
 
 class FrameBatcher:
-    """Filters frames on one thread of its own. Those that wait at the same moment go together.
+    """Filters frames on its own thread. Frames that wait at the same time form a batch.
 
-    With several streams open (`stream`), the thread waits up to `wait_ms` milliseconds for the
-    frames of the others before it begins. Filters that do not share a model go one by one. One
-    frame that cannot be filtered fails alone. Methods may be called from any event loop.
+    wait_ms: with several streams open (`stream`), how long the thread waits for the frames of the
+    others. max_batch: frames in a batch at most.
+
+    Filters that do not share a model run one by one. A frame that cannot be filtered fails without
+    failing the rest of its batch. Methods may be called from any event loop.
     `reprojection` reprojects results on another thread.
     """
 
@@ -76,11 +78,11 @@ class FrameBatcher:
         self._streams, self._closed = 0, False
         self.reprojection = ReprojectionWorker()
         self.sizes: Counter[int] = Counter()
-        """How many batches there were of each size."""
+        """The number of batches by their size."""
 
     @contextmanager
     def stream(self) -> Iterator[None]:
-        """While open, one more stream's frames are worth waiting for."""
+        """Count one more stream, whose frames a batch waits for, inside a `with` block."""
         with self._changed:
             self._streams += 1
         try:
@@ -90,7 +92,7 @@ class FrameBatcher:
                 self._streams -= 1
 
     def submit(self, frame_filter: FilterCallable, frame: av.VideoFrame) -> "Future[av.VideoFrame]":
-        """The filtered frame, to be awaited. Raises `UnavailableError` once closed."""
+        """A future of the filtered frame. Raises `UnavailableError` if the batcher is closed."""
         loop = get_running_loop()
         job = Job(frame_filter, frame, loop.create_future(), loop)
         with self._changed:
@@ -104,7 +106,7 @@ class FrameBatcher:
         return job.future
 
     def close(self, timeout: float | None = None) -> None:
-        """Filter nothing more, and wait for the thread, so many seconds at most."""
+        """Filter nothing more. timeout: seconds to wait for the thread; `None` for no limit."""
         with self._changed:
             self._closed = True
             jobs, thread = list(self._jobs), self._thread
@@ -112,24 +114,24 @@ class FrameBatcher:
             self._changed.notify()
         self.reprojection.close()
         for job in jobs:
-            job.done(UnavailableError("the filter was closed before this frame"))
+            job.finish(UnavailableError("the filter was closed before this frame was filtered"))
         if thread is not None:
             thread.join(timeout)
 
     def _run(self) -> None:
-        lower_thread_priority(NICE)  # packets, codecs and moved pictures take little and are due
-        while batch := self._next():
+        lower_thread_priority(NICENESS)  # packets, codecs and reprojection are short and urgent
+        while batch := self._next_batch():
             self.sizes[len(batch)] += 1
             try:
-                results = _filtered(batch)
-            except Exception as error:  # the edge of the thread: each job is told
+                results = _filter_batch(batch)
+            except Exception as error:  # the edge of the thread: the error is the result
                 logger.debug("the filter thread failed", exc_info=True)
                 results = [error] * len(batch)
             for job, result in zip(batch, results, strict=True):
-                job.done(result)
+                job.finish(result)
 
-    def _next(self) -> list[Job]:
-        """The jobs to do now; none when it is over."""
+    def _next_batch(self) -> list[Job]:
+        """Wait for jobs. An empty list if the batcher is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self._closed)
             deadline = monotonic() + self._wait
@@ -140,39 +142,39 @@ class FrameBatcher:
             return [self._jobs.popleft() for _ in range(count)]
 
 
-def _filtered(batch: list[Job]) -> list[av.VideoFrame | Exception]:
-    """The result of every job, in order: those of one model together, the rest one by one."""
+def _filter_batch(batch: list[Job]) -> list[av.VideoFrame | Exception]:
+    """The results of all jobs, in order: those of one model in a batch, the rest one by one."""
     results: dict[int, av.VideoFrame | Exception] = {}
-    together: dict[int, list[Job]] = {}
+    by_model: dict[int, list[Job]] = {}
     for job in batch:
         if isinstance(job.frame_filter, SharesModel):
-            together.setdefault(id(job.frame_filter.model), []).append(job)
+            by_model.setdefault(id(job.frame_filter.model), []).append(job)
         else:
-            results[id(job)] = _alone(job)
-    for jobs in together.values():
-        for job, result in zip(jobs, _together(jobs), strict=True):
+            results[id(job)] = _filter_one(job)
+    for jobs in by_model.values():
+        for job, result in zip(jobs, _filter_same_model(jobs), strict=True):
             results[id(job)] = result
     return [results[id(job)] for job in batch]
 
 
-def _alone(job: Job) -> av.VideoFrame | Exception:
+def _filter_one(job: Job) -> av.VideoFrame | Exception:
     try:
         return job.frame_filter(job.frame)
-    except Exception as error:  # noqa: BLE001 - anyone's filter: its session is told, and ends
+    except Exception as error:  # noqa: BLE001 - a user's filter may raise anything
         return error
 
 
-def _together(jobs: list[Job]) -> Sequence[av.VideoFrame | Exception]:
-    """Frames of filters that share a model; one by one where together fails."""
+def _filter_same_model(jobs: list[Job]) -> Sequence[av.VideoFrame | Exception]:
+    """Frames of filters that share a model, in one batch; one by one if the batch fails."""
     if len(jobs) == 1:
-        return [_alone(jobs[0])]
+        return [_filter_one(jobs[0])]
     try:
-        return _filter_together(jobs)
-    except Exception:  # noqa: BLE001 - found out one by one, which of them it is
-        return [_alone(job) for job in jobs]
+        return _filter_in_one_call(jobs)
+    except Exception:  # noqa: BLE001 - one by one shows which frame has failed
+        return [_filter_one(job) for job in jobs]
 
 
-def _filter_together(jobs: list[Job]) -> Sequence[av.VideoFrame]:
+def _filter_in_one_call(jobs: list[Job]) -> Sequence[av.VideoFrame]:
     from turbolens.filter.framefilter import (  # noqa: PLC0415 - torch: loaded with the model
         FrameFilter,
         filter_together,
@@ -180,5 +182,5 @@ def _filter_together(jobs: list[Job]) -> Sequence[av.VideoFrame]:
 
     filters = [job.frame_filter for job in jobs if isinstance(job.frame_filter, FrameFilter)]
     if len(filters) < len(jobs):
-        raise TypeError("only FrameFilters go through a model together")
+        raise TypeError("only FrameFilter objects can be filtered in one batch")
     return filter_together(filters, [job.frame for job in jobs])

@@ -1,4 +1,4 @@
-"""`Relay`: one track for any number of viewers. A slow viewer loses frames, and slows nobody."""
+"""`Relay`: one track for any number of viewers. A slow viewer drops frames and delays no other."""
 
 from asyncio import Event, Task, get_running_loop
 from contextlib import suppress
@@ -9,13 +9,13 @@ from aiortc.mediastreams import MediaStreamError
 
 from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
 
-CAPACITY = {"video": 1, "audio": 50}  # frames that a viewer may be behind
+CAPACITY = {"video": 1, "audio": 50}  # frames that wait for a viewer; then the oldest is dropped
 
 
 class Relay:
-    """Reads a track as fast as its fastest viewer does, and gives every frame to all of them.
+    """Reads a track at the pace of its fastest viewer, and passes every frame to all viewers.
 
-    `track` is anything with `recv`; it is stopped with the relay. Without viewers it is not read.
+    track: is stopped with the relay, and not read while there are no viewers.
     """
 
     def __init__(self, track: MediaStreamTrack) -> None:
@@ -27,11 +27,11 @@ class Relay:
 
     @property
     def viewers(self) -> int:
-        """How many tracks were given out and not stopped since."""
+        """The number of subscribed tracks that have not stopped."""
         return len(self._viewers)
 
     def subscribe(self) -> "RelayedTrack":
-        """One more track with the same frames, from now on."""
+        """A new track that receives the same frames, from now on."""
         viewer = RelayedTrack(self, self._track.kind)
         if self._ended:
             viewer.stop()
@@ -41,20 +41,20 @@ class Relay:
             self._task = get_running_loop().create_task(self._run())
         return viewer
 
-    def want(self) -> None:
-        """A viewer has nothing left."""
+    def request_frame(self) -> None:
+        """Read one more frame. Called by a viewer that has none left."""
         self._wanted.set()
 
-    def leave(self, viewer: "RelayedTrack") -> None:
-        """A viewer was stopped."""
+    def remove(self, viewer: "RelayedTrack") -> None:
+        """Forget a viewer that has stopped."""
         self._viewers.discard(viewer)
 
     def stop(self) -> None:
-        """End every viewer's track, and the source."""
+        """End the tracks of all viewers, and stop the source."""
         self._ended = True
         self._track.stop()
         for viewer in list(self._viewers):
-            viewer.end()
+            viewer.close()
         self._wanted.set()
 
     async def _run(self) -> None:
@@ -64,12 +64,12 @@ class Relay:
                 self._wanted.clear()
                 frame = await self._track.recv()
                 for viewer in self._viewers:
-                    viewer.give(frame)
+                    viewer.put(frame)
         self.stop()
 
 
 class RelayedTrack(MediaStreamTrack):
-    """A viewer's own track."""
+    """The track of one viewer."""
 
     def __init__(self, relay: Relay, kind: str) -> None:
         super().__init__()
@@ -78,28 +78,28 @@ class RelayedTrack(MediaStreamTrack):
         self._frames: AsyncLatestSlot[Any] = AsyncLatestSlot(CAPACITY[kind])
 
     async def recv(self) -> Any:
-        """The next frame. Raises `MediaStreamError` when there will be none."""
+        """The next frame. Raises `MediaStreamError` after the last one."""
         if self.readyState != "live":
             raise MediaStreamError
         if not len(self._frames):
-            self._relay.want()
+            self._relay.request_frame()
         try:
             return await self._frames.take()
         except Closed:
             self.stop()
             raise MediaStreamError from None
 
-    def give(self, frame: Any) -> None:
-        """A new frame, in place of one that was not taken in time."""
+    def put(self, frame: Any) -> None:
+        """Add a frame. Drops the oldest one if too many wait."""
         self._frames.put(frame)
 
-    def end(self) -> None:
-        """No more frames will come; those that are there can be received."""
+    def close(self) -> None:
+        """End the track after the frames that wait."""
         self._frames.close()
 
     def stop(self) -> None:
-        """This viewer wants no more."""
+        """End the track now, and leave the relay."""
         super().stop()
         self._frames.close()
         self._frames.clear()
-        self._relay.leave(self)
+        self._relay.remove(self)

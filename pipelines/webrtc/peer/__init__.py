@@ -1,4 +1,5 @@
-"""Peer connections: ICE, DTLS, SDP and repair of lost packets.
+"""Peer connections: SDP, ICE, DTLS and the repair of lost packets. Imports no other room of webrtc.
 
-Start with `peers.py`.
+Start with `connection.py`: how a peer connection is created, answered and closed. What it changes
+in aiortc and aioice is in `aiortc_internals.py`.
 """

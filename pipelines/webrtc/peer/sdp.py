@@ -1,4 +1,4 @@
-"""Session descriptions: what an offer must hold, and what an answer needs besides aiortc's."""
+"""SDP: the check of an offer, and what an answer needs beyond the one that aiortc makes."""
 
 import ipaddress
 import re
@@ -9,47 +9,48 @@ from aiortc.rtcdtlstransport import X509_DIGEST_ALGORITHMS
 
 from turbolens.filter import OfferError
 
-MAX_MEDIA = 8
+MAX_MEDIA = 8  # m= sections of an offer
 MAX_LINES = 4000
 ICE_NAME = re.compile(r"[A-Za-z0-9+/]{4,256}")
 ICE_PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
 VIDEO_CODEC = re.compile(r"a=rtpmap:(\d+) (?:VP8|H264)/90000", re.IGNORECASE)
-MIN_BIT_RATE = 600  # kbit/s that Chromium holds; below it a picture of 640×480 shrinks
+MIN_BIT_RATE = 600  # kbit/s; below it Chromium reduces the size of a 640×480 video
 
 
 def checked_offer(text: str, *, candidates: int) -> str:
-    """An offer that can be answered, its line ends mended. Raises `OfferError`.
+    """The offer with CRLF line ends, if it can be answered. Raises `OfferError`.
 
-    aiortc parses what it is given in good faith, and fails in the background on what is missing.
+    aiortc checks little itself: what an offer lacks makes a background task fail later.
+    candidates: the largest number of ICE candidates.
     """
     if not text.lstrip().startswith("v=0"):
-        raise OfferError("an offer is a session description (SDP) that begins with v=0")
+        raise OfferError("an offer must be a session description (SDP) that begins with v=0")
     lines = text.strip().splitlines()
     if len(lines) > MAX_LINES:
-        raise OfferError(f"an offer has at most {MAX_LINES} lines, got {len(lines)}")
+        raise OfferError(f"an offer must have at most {MAX_LINES} lines, got {len(lines)}")
     lines = list(_with_message_sizes(lines))
     text = "\r\n".join(lines) + "\r\n"
     if sum(line.startswith("m=") for line in lines) > MAX_MEDIA:
-        raise OfferError(f"an offer has at most {MAX_MEDIA} media")
+        raise OfferError(f"an offer must have at most {MAX_MEDIA} media sections")
     if sum(line.startswith("a=candidate:") for line in lines) > candidates:
-        raise OfferError(f"an offer has at most {candidates} candidates")
+        raise OfferError(f"an offer must have at most {candidates} candidates")
     _check(_parsed(text))
     return text
 
 
 def _with_message_sizes(lines: list[str]) -> Iterator[str]:
-    """A data channel without max-message-size takes 64 KiB (RFC 8841); aiortc wants it said."""
-    said = any(line.startswith("a=max-message-size:") for line in lines)
+    """Add the default max-message-size of a data channel (RFC 8841, 6.1), which aiortc requires."""
+    given = any(line.startswith("a=max-message-size:") for line in lines)
     for line in lines:
         yield line
-        if line.startswith("a=sctp-port:") and not said:
+        if line.startswith("a=sctp-port:") and not given:
             yield "a=max-message-size:65536"
 
 
 def _parsed(text: str) -> sdp.SessionDescription:
     try:
         return sdp.SessionDescription.parse(text)
-    except Exception as error:  # the parser fails in every way there is
+    except Exception as error:  # the parser raises errors of many kinds
         raise OfferError("the offer is malformed: its lines cannot be read as SDP") from error
 
 
@@ -60,21 +61,13 @@ def _check(offer: sdp.SessionDescription) -> None:
         _check_media(media)
     mids = [media.rtp.muxId for media in offer.media]
     if len(set(mids)) < len(mids):
-        raise OfferError("each media of an offer needs a mid of its own")
+        raise OfferError("each media section of an offer needs its own mid")
 
 
 def _check_media(media: sdp.MediaDescription) -> None:
     if media.kind not in ("audio", "video", "application"):
-        raise OfferError(f"media is audio, video or application, got {media.kind[:20]!r}")
-    if not media.ice or not ICE_NAME.fullmatch(media.ice.usernameFragment or ""):
-        raise OfferError("the offer lacks a sound ice-ufrag")
-    if not ICE_PASSWORD.fullmatch(media.ice.password or ""):
-        raise OfferError("the offer lacks a sound ice-pwd")
-    if media.dtls is None or not any(
-        fingerprint.algorithm.lower() in X509_DIGEST_ALGORITHMS
-        for fingerprint in media.dtls.fingerprints
-    ):
-        raise OfferError("the offer lacks a DTLS setup or a fingerprint (sha-256)")
+        raise OfferError(f"media must be audio, video or application, got {media.kind[:20]!r}")
+    _check_credentials(media)
     if media.kind == "application":
         if media.sctp_port is None and not media.sctpmap:
             raise OfferError("a data channel needs an sctp-port")
@@ -82,17 +75,26 @@ def _check_media(media: sdp.MediaDescription) -> None:
         raise OfferError("the offer must multiplex RTCP (rtcp-mux)")
 
 
-def directions(text: str, kind: str) -> list[str]:
-    """The direction of every media of a kind in an offer."""
-    media = sdp.SessionDescription.parse(text).media
-    return [each.direction or "sendrecv" for each in media if each.kind == kind]
+def _check_credentials(media: sdp.MediaDescription) -> None:
+    """What ICE (RFC 8839, 5.4) and DTLS (RFC 8122, 5) need to authenticate the peer."""
+    if not media.ice or not ICE_NAME.fullmatch(media.ice.usernameFragment or ""):
+        raise OfferError("the offer lacks a valid ice-ufrag")
+    if not ICE_PASSWORD.fullmatch(media.ice.password or ""):
+        raise OfferError("the offer lacks a valid ice-pwd")
+    if media.dtls is None or not any(
+        fingerprint.algorithm.lower() in X509_DIGEST_ALGORITHMS
+        for fingerprint in media.dtls.fingerprints
+    ):
+        raise OfferError("the offer lacks a DTLS setup or a fingerprint (sha-256)")
 
 
 def tuned_answer(text: str, *, bit_rate: int, public_ip: str | None) -> str:
-    """aiortc's answer with what Chromium needs to send well, and the address from outside.
+    """aiortc's answer with bit rates for Chromium, and with public addresses.
 
-    Without a start and a least bit-rate Chromium sends aiortc some 350 kbit/s, and shrinks the
-    picture. bit_rate: kilobits a second. public_ip: each IPv4 candidate gets a twin there.
+    Without a start bit rate and a minimum, Chromium sends about 350 kbit/s to aiortc, and reduces
+    the size of the video.
+    bit_rate: kilobits per second. public_ip: each host candidate of the same IP version is repeated
+    with this address, for peers beyond a router; `None` for none.
     """
     rates = f"x-google-start-bitrate={bit_rate};x-google-min-bitrate={min(MIN_BIT_RATE, bit_rate)}"
     lines: list[str] = []
@@ -106,12 +108,12 @@ def tuned_answer(text: str, *, bit_rate: int, public_ip: str | None) -> str:
         elif any(line.startswith(f"a=fmtp:{payload} ") for payload in payloads):
             lines[-1] = f"{line};{rates}"
         elif public_ip and line.startswith("a=candidate:"):
-            lines += _outside(line, public_ip)
+            lines += _public_candidate(line, public_ip)
     return "\r\n".join(lines) + "\r\n"
 
 
-def _outside(line: str, public_ip: str) -> list[str]:
-    """The candidate as a router shows it: same port, the public address, a little less wanted."""
+def _public_candidate(line: str, public_ip: str) -> list[str]:
+    """The same host candidate with the public address and a lower priority; empty for others."""
     parts = line.removeprefix("a=candidate:").split(" ")
     same_kind = ipaddress.ip_address(parts[4]).version == ipaddress.ip_address(public_ip).version
     if parts[7] != "host" or parts[4] == public_ip or not same_kind:

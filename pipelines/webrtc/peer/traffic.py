@@ -1,4 +1,4 @@
-"""`Traffic`: the bits, the losses and the round trip of a peer connection."""
+"""`Traffic`: bit rates, lost packets and round-trip time of a peer connection."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ from aiortc import RTCPeerConnection
 
 from turbolens.pipelines.webrtc.meter import Clock
 
-INTERVAL = 1.0  # seconds between two measurements
+MIN_INTERVAL = 1.0  # seconds between two measurements
 
 
 class Traffic:
-    """Measures a peer connection now and then. Rates are those between two measurements."""
+    """Measures a peer connection. Bit rates are averages between two measurements."""
 
     def __init__(self, peer: RTCPeerConnection, clock: Clock) -> None:
         self._peer, self._clock = peer, clock
         self._bytes = (0, 0)
-        self._at = clock()
+        self._measured_at = clock()
         self.packets = 0
-        """Media packets, sent and received, so far."""
+        """Media packets so far, sent and received."""
         self.received_kbits = self.sent_kbits = 0.0
         self.packets_lost = 0
         self.round_trip_ms: float | None = None
@@ -32,18 +32,11 @@ class Traffic:
         }
 
     async def measure(self) -> None:
-        """Measure, if the last time is long enough ago for a rate."""
-        if self._clock() - self._at < INTERVAL:
+        """Measure, unless the last measurement is less than a second ago."""
+        if self._clock() - self._measured_at < MIN_INTERVAL:
             return
         reports = list((await self._peer.getStats()).values())
-        transports = [each for each in reports if each.type == "transport"]
-        received = sum(each.bytesReceived for each in transports)
-        sent = sum(each.bytesSent for each in transports)
-        now = self._clock()
-        span = now - self._at
-        self.received_kbits = (received - self._bytes[0]) * 8 / 1000 / span
-        self.sent_kbits = (sent - self._bytes[1]) * 8 / 1000 / span
-        self._at, self._bytes = now, (received, sent)
+        self._measure_bit_rates([each for each in reports if each.type == "transport"])
         self.packets = _total(reports, "inbound-rtp", "packetsReceived")
         self.packets += _total(reports, "outbound-rtp", "packetsSent")
         self.packets_lost = _total(reports, "inbound-rtp", "packetsLost")
@@ -51,6 +44,16 @@ class Traffic:
         times = [time for time in times if time and time > 0]
         self.round_trip_ms = min(times) * 1000 if times else None
 
+    def _measure_bit_rates(self, transports: list[Any]) -> None:
+        now = self._clock()
+        received = sum(each.bytesReceived for each in transports)
+        sent = sum(each.bytesSent for each in transports)
+        seconds = now - self._measured_at
+        self.received_kbits = (received - self._bytes[0]) * 8 / 1000 / seconds
+        self.sent_kbits = (sent - self._bytes[1]) * 8 / 1000 / seconds
+        self._measured_at, self._bytes = now, (received, sent)
+
 
 def _total(reports: list[Any], kind: str, name: str) -> int:
+    """The sum of one value over all reports of a kind."""
     return sum(getattr(each, name) for each in reports if each.type == kind)

@@ -1,5 +1,6 @@
-"""The HTTP server: sessions, WHIP, WHEP, the page, security and metrics.
+"""The HTTP server: sessions, WHIP, WHEP, the page, access control and metrics.
 
-Start with `server.py`: `create_app` makes an aiohttp application. `whip.py` and `whep.py` answer
-publishers and players. Imports `control`, `peer` and `media`.
+Start with `server.py`: `create_app` makes an aiohttp application. `serving.py` turns an offer into
+a session; `whip.py`, `whep.py` and `api.py` are the routes that call it. Imports `control`, `peer`
+and `media`.
 """

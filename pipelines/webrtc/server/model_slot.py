@@ -1,4 +1,4 @@
-"""`ModelSlot`: the model of a server, which may still be loading while the server answers."""
+"""`ModelSlot`: the model of a server, which loads while the server answers already."""
 
 import logging
 from collections.abc import Callable
@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 State = Literal["loading", "warming", "ready", "failed"]
 MakeFilter = Callable[[Any, FilterSettings], AdjustableFilter]
-LIVE_FPS = 32.0  # that the filter must hold alone, so that 24 leave time for the codecs
-SETTLING_SECONDS = 60.0  # for what makes it faster to be prepared, at most
-SEARCH_SECONDS = 8.0
-WORDS: dict[State, str] = {
+LIVE_FPS = 32.0  # of the filter alone; with the codecs, 24 remain
+SETTLING_SECONDS = 60.0  # to wait at most for faster networks that are being prepared
+SEARCH_SECONDS = 8.0  # for the working size
+MESSAGES: dict[State, str] = {
     "loading": "the model is loading",
     "warming": "the model filters its first picture",
     "ready": "ready",
@@ -38,7 +38,7 @@ def frame_filter(model: Any, settings: FilterSettings) -> AdjustableFilter:
 
 
 def described(model: Any) -> dict[str, Any]:
-    """A model as plain data; loras: the weights that its LoRAs were loaded with."""
+    """The description of a model as plain data. loras: the weights of its LoRAs when loaded."""
     adapters = getattr(model, "adapters", None)
     return {
         "name": str(getattr(model, "name", "")),
@@ -50,9 +50,10 @@ def described(model: Any) -> dict[str, Any]:
 
 
 class ModelSlot:
-    """A model, or a function that loads one, which `start` calls on a thread.
+    """Loads a model on a thread, and makes the filters of sessions.
 
-    make_filter: model and settings → filter; for models of your own.
+    model: a model, or a function that loads one. settings: those of the warm-up.
+    make_filter: (model, settings) → filter, for your own models.
     """
 
     def __init__(
@@ -65,47 +66,47 @@ class ModelSlot:
         self.state: State = "loading"
         self.error: Exception | None = None
         self.live_size: int | None = None
-        """The working size to filter live at on this machine, none for the model's own."""
+        """The working size that is live on this machine; `None` for the model's native size."""
 
     def start(self) -> None:
-        """Begin to load. The thread is a daemon: a server can stop while it loads."""
+        """Start loading. The thread is a daemon, so a server can stop while it loads."""
         self._began = monotonic()
         Thread(target=self._load, name="load model", daemon=True).start()
 
     @property
     def steps(self) -> tuple[int, int]:
-        """How few and how many denoising steps make a good picture."""
+        """The lowest and the highest number of denoising steps for good results."""
         fewest, most = getattr(self._model, "steps", (1, 4))
         return fewest, most
 
     @property
     def looks(self) -> tuple[str, ...]:
-        """The looks that the model names."""
+        """The prompts that the model suggests."""
         return tuple(getattr(self._model, "looks", ()))
 
     def require(self) -> None:
-        """Raises `UnavailableError` while there is no model."""
+        """Raise `UnavailableError` unless the model is ready."""
         if self.state != "ready":
-            raise UnavailableError(f"{self._words()}; try again later")
+            raise UnavailableError(f"{self._message()}; try again later")
 
     def new_filter(self, settings: FilterSettings) -> AdjustableFilter:
-        """A filter for one more stream. Raises `UnavailableError` while there is no model."""
+        """A filter for a new stream. Raises `UnavailableError` unless the model is ready."""
         self.require()
         return self._make_filter(self._model, settings)
 
     def status(self) -> dict[str, Any]:
-        """How far it is, as plain data."""
+        """The state as plain data. seconds: how long it has been loading, or took to load."""
         seconds = (self._ended or monotonic()) - self._began
-        return {"state": self.state, "message": self._words(), "seconds": round(seconds, 1)}
+        return {"state": self.state, "message": self._message(), "seconds": round(seconds, 1)}
 
     def describe(self) -> dict[str, Any]:
-        """The model as plain data."""
+        """The description of the model as plain data."""
         return described(self._model)
 
-    def _words(self) -> str:
-        """A path of this machine is nobody's business: only errors made for users are told."""
+    def _message(self) -> str:
+        """The state in words. Other errors are hidden: they may contain paths of this machine."""
         detail = str(self.error) if isinstance(self.error, TurbolensError) else ""
-        return f"{WORDS[self.state]}: {detail}" if detail else WORDS[self.state]
+        return f"{MESSAGES[self.state]}: {detail}" if detail else MESSAGES[self.state]
 
     def _load(self) -> None:
         try:
@@ -113,40 +114,47 @@ class ModelSlot:
             self.state = "warming"
             wanted = self._settings.with_steps_of(self.steps)
             self._warm_up(self._make_filter(self._model, wanted))
-        except Exception as error:  # the edge of the thread: told to everyone who asks
+        except Exception as error:  # the edge of the thread: the state tells it
             self.error, self.state = error, "failed"
             logger.warning("the model could not be loaded: %s", error,
                            exc_info=not isinstance(error, TurbolensError))  # fmt: skip
         else:
             self.state = "ready"
-            smaller = f", with working pictures of {self.live_size} px" if self.live_size else ""
-            logger.info("the model is ready%s", smaller)
+            size = f" with a working size of {self.live_size} px" if self.live_size else ""
+            logger.info("the model is ready%s", size)
         self._ended = monotonic()
 
     def _warm_up(self, frame_filter: AdjustableFilter) -> None:
-        """The first frame is slow, and nobody has to wait for it later; then find the live size."""
+        """Filter the slow first frame, then find the working size, unless the settings have one."""
         frame_filter(_frame(0))
         native = getattr(self._model, "native_size", None)
-        if native is None or self._settings.size is not None:
-            return
-        search = SizeSearch([native, *(size for size in SIZES if size < native)], fps=LIVE_FPS)
-        ends = monotonic() + SEARCH_SECONDS
-        latest = monotonic() + SETTLING_SECONDS
-        for number in count(1):
-            if search.found or monotonic() > ends:
-                break
-            frame_filter.update(size=search.size)
-            frame, began = _frame(number), monotonic()
-            frame_filter(frame)
-            seconds, settling = monotonic() - began, getattr(frame_filter, "settling", False)
-            search.note(seconds, settling=settling)
-            if settling and monotonic() < latest:
-                ends += seconds  # what it will soon be faster than says little
-        self.live_size = search.size if search.size < native else None
+        if native is not None and self._settings.size is None:
+            self.live_size = _find_live_size(frame_filter, native)
+
+
+def _find_live_size(frame_filter: AdjustableFilter, native: int) -> int | None:
+    """The largest size that reaches `LIVE_FPS`; `None` if it is the native one.
+
+    While faster networks are being prepared, measurements say little, and the search takes longer.
+    """
+    search = SizeSearch([native, *(size for size in SIZES if size < native)], fps=LIVE_FPS)
+    deadline = monotonic() + SEARCH_SECONDS
+    latest = monotonic() + SETTLING_SECONDS
+    for number in count(1):
+        if search.found or monotonic() > deadline:
+            break
+        frame_filter.update(size=search.size)
+        frame, began = _frame(number), monotonic()
+        frame_filter(frame)
+        seconds, settling = monotonic() - began, getattr(frame_filter, "settling", False)
+        search.note(seconds, settling=settling)
+        if settling and monotonic() < latest:
+            deadline += seconds
+    return search.size if search.size < native else None
 
 
 def _frame(number: int) -> av.VideoFrame:
-    """Of a webcam's size, and each another grey: a filter may know a frame that it has seen."""
+    """A grey frame of a webcam's size. Each differs, since a filter skips unchanged frames."""
     grey = np.full((480, 640, 3), 64 + 16 * number % 128, np.uint8)
     frame = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format="yuv420p")
     frame.pts, frame.time_base = number, Fraction(1, 30)

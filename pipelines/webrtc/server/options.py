@@ -1,33 +1,28 @@
-"""`ServerOptions`: how a server is reached, and how it sends."""
+"""`ServerOptions`: what is the same for every session of a server."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.webrtc.limits import Limits
-
-Codec = Literal["auto", "vp8", "h264"]
-
-
-@dataclass(frozen=True)
-class IceServer:
-    """A STUN or TURN server, which this server and its peers may use."""
-
-    url: str
-    username: str | None = None
-    credential: str | None = field(default=None, repr=False)
+from turbolens.pipelines.webrtc.peer.options import Codec, IceServer
 
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """What is the same for every session of a server.
+    """Options of a server, for all of its sessions.
 
-    settings: those that a session begins with. token: what a request must bring, none if anyone
-    may. allow_origins: pages of other servers ("https://example.org") that may use this one.
-    allow_hosts: names that this server is called by, besides localhost and addresses. bit_rate:
-    kilobits a second of one video, at most, either way. codec: which one is preferred. udp_ports:
-    first and last port for media, none for any. public_ip: how a router's outside reaches here.
-    adapters: which of lora, controlnet and ip_adapter the model has: their dials are shown.
+    settings: the first settings of a session.
+    limits: how much a peer may ask.
+    token: required from every request; `None` for none.
+    allow_origins: origins of other pages that may use this server, as "https://example.org".
+    allow_hosts: host names of this server, besides localhost and IP addresses.
+    ice_servers: STUN and TURN servers, for this server and its peers.
+    bit_rate: the highest bit rate of one video in either direction, in kilobits per second.
+    codec: the preferred video codec.
+    udp_ports: the first and the last UDP port for media; `None` for any.
+    public_ip: the address of this machine outside its router; `None` if there is no router.
+    adapters: those of "lora", "controlnet" and "ip_adapter" that the model has. Settings of the
+    others are marked in the schema.
     """
 
     settings: FilterSettings = field(default_factory=FilterSettings)

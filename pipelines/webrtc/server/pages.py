@@ -1,4 +1,4 @@
-"""The page: the files of `pipelines/web`, by their names and no other."""
+"""The page: a route for each file of `pipelines/web`."""
 
 import mimetypes
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".svg": "image/svg
 
 
 def add_routes(app: web.Application) -> None:
-    """A route for each file there is, so that no request can name another one."""
+    """Add a route for each file. No path of a request is looked up on disk."""
     for number, (name, file) in enumerate(_files(FOLDER)):
         handler = _serve(name, file.read_bytes())
         app.router.add_get(f"/{name}", handler, name=f"{OPEN_ROUTE}{number}")
@@ -25,6 +25,7 @@ def add_routes(app: web.Application) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The path below `folder`, with slashes, and the file."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             yield path.relative_to(folder).as_posix(), path

@@ -1,4 +1,4 @@
-"""Who may ask what: Host, Origin, token, and how large and slow a request may be."""
+"""Access control: Host, Origin and token of a request, and limits of its body."""
 
 import asyncio
 import hmac
@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 from .answers import Handler, Refused
 from .options import ServerOptions
 
-OPEN_ROUTE = "open"  # names that begin so need no token: nothing secret is there
+OPEN_ROUTE = "open"  # routes whose name begins with it need no token
 METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
 EXPOSED = "Location, ETag, Link, Retry-After"
 PAGE_POLICY = (
@@ -31,47 +31,48 @@ HEADERS = {
 }
 
 
-class Gate:
-    """A middleware that lets through only what the options allow."""
+class AccessControl:
+    """Refuses requests that the options do not allow, and adds security headers to responses."""
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._origins = {_origin(origin) for origin in options.allow_origins}
-        own = {"localhost", socket.gethostname().lower()}
-        self._hosts = own | {name.lower() for name in options.allow_hosts}
+        default_hosts = {"localhost", socket.gethostname().lower()}
+        self._hosts = default_hosts | {name.lower() for name in options.allow_hosts}
 
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Check the request, and dress the answer."""
+        """Check the request, call the handler, and add the headers to its response."""
         self._check_host(request)
-        foreign = self._check_origin(request)
+        allowed_origin = self._check_origin(request)
         if request.method == "OPTIONS":
             response: web.StreamResponse = _options_answer(request)
         else:
             self._check_token(request)
             response = await handler(request)
-        self._dress(response, foreign)
+        self._add_headers(response, allowed_origin)
         return response
 
     def _check_host(self, request: web.Request) -> None:
-        """A foreign name that leads here is DNS rebinding. An address cannot be one."""
+        """Refuse unknown host names: DNS rebinding. An IP address cannot be rebound."""
         name = _host_name(request.host)
         if name in self._hosts or name.endswith(".localhost") or _is_address(name):
             return
-        raise Refused(403, "this server is not called that; start it with --allow-host NAME")
+        raise Refused(403, "this host name is not allowed; start the server with --allow-host NAME")
 
     def _check_origin(self, request: web.Request) -> str | None:
-        """The foreign page that asks, if it may; none if it is our own page or no page."""
+        """The origin if it is another one that is allowed; `None` for our own or no page."""
         origin = request.headers.get("Origin")
         if origin is None:
             if request.headers.get("Sec-Fetch-Site") == "cross-site" and not _is_open(request):
-                raise Refused(403, "pages of other servers may not use this one")
+                raise Refused(403, "pages of other origins must not use this server")
             return None
         if urlsplit(origin).netloc.lower() == request.host.lower():
             return None
         if _origin(origin) in self._origins:
             return origin
         raise Refused(
-            403, "pages of other servers may not use this one; start it with --allow-origin URL"
+            403,
+            "pages of other origins must not use this server; start it with --allow-origin URL",
         )
 
     def _check_token(self, request: web.Request) -> None:
@@ -83,33 +84,33 @@ class Gate:
             given.strip().encode(), token.encode()
         ):
             raise Refused(
-                401, "this needs the server's token: Authorization: Bearer TOKEN",
+                401, "the server's token is required: Authorization: Bearer TOKEN",
                 {"WWW-Authenticate": 'Bearer realm="turbolens"'},
             )  # fmt: skip
 
-    def _dress(self, response: web.StreamResponse, foreign: str | None) -> None:
+    def _add_headers(self, response: web.StreamResponse, allowed_origin: str | None) -> None:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if self._origins:
             response.headers.add("Vary", "Origin")
-        if foreign is not None:
-            response.headers["Access-Control-Allow-Origin"] = foreign
+        if allowed_origin is not None:
+            response.headers["Access-Control-Allow-Origin"] = allowed_origin
             response.headers["Access-Control-Expose-Headers"] = EXPOSED
 
 
 def guard(options: ServerOptions) -> Middleware:
-    """The gate as aiohttp takes it."""
-    gate = Gate(options)
+    """`AccessControl` as an aiohttp middleware."""
+    control = AccessControl(options)
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        return await gate(request, handler)
+        return await control(request, handler)
 
     return guarded
 
 
 def _options_answer(request: web.Request) -> web.Response:
-    """What may be sent here; a browser asks it before a foreign page's request (CORS)."""
+    """The answer to OPTIONS: the allowed methods, and what a CORS preflight asks for."""
     error = request.match_info.http_exception
     if error is not None and error.status != 405:
         raise error
@@ -127,6 +128,7 @@ def _options_answer(request: web.Request) -> web.Response:
 
 
 def _is_open(request: web.Request) -> bool:
+    """True if the route needs no token."""
     return (request.match_info.route.name or "").startswith(OPEN_ROUTE)
 
 
@@ -149,18 +151,18 @@ def _origin(url: str) -> str:
 
 
 async def body_of(request: web.Request, kind: str, options: ServerOptions) -> str:
-    """The body as text, if it is of this media type, small enough, and comes in time."""
+    """The body as text. kind: the required media type. Raises `Refused`."""
     if request.content_type != kind:
         raise Refused(415, f"the body must be {kind}, got {request.content_type[:60]}",
                       {"Accept-Post": kind})  # fmt: skip
     limits = options.limits
     if (request.content_length or 0) > limits.body_bytes:
-        raise Refused(413, f"the request is too large; at most {limits.body_bytes} bytes are taken")
+        raise Refused(413, f"the body must have at most {limits.body_bytes} bytes")
     try:
         body = await asyncio.wait_for(_read(request, limits.body_bytes), limits.body_seconds)
         return body.decode()
     except (asyncio.TimeoutError, TimeoutError):
-        raise Refused(408, f"the body did not come within {limits.body_seconds:g} s") from None
+        raise Refused(408, f"the body did not arrive within {limits.body_seconds:g} s") from None
     except UnicodeDecodeError:
         raise Refused(400, "the body must be UTF-8 text") from None
 
@@ -170,12 +172,12 @@ async def _read(request: web.Request, most: int) -> bytes:
     async for chunk in request.content.iter_any():
         body += chunk
         if len(body) > most:
-            raise Refused(413, f"the request is too large; at most {most} bytes are taken")
+            raise Refused(413, f"the body must have at most {most} bytes")
     return bytes(body)
 
 
 async def json_of(request: web.Request, options: ServerOptions) -> dict[str, Any]:
-    """The body as a JSON object."""
+    """The body as a JSON object. Raises `Refused`."""
     text = await body_of(request, "application/json", options)
     try:
         data = json.loads(text)

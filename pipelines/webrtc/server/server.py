@@ -1,4 +1,4 @@
-"""`create_app`: the server as an aiohttp application, to run or to mount into another one."""
+"""`create_app`: the server as an aiohttp application, to run or to mount in another one."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from aiohttp import web
 
 from turbolens.pipelines.webrtc.control.controls import within_limits
 from turbolens.pipelines.webrtc.media.batching import FrameBatcher
-from turbolens.pipelines.webrtc.peer.peers import limit_bit_rates
+from turbolens.pipelines.webrtc.peer.aiortc_internals import limit_encoder_bit_rates
 
 from . import api, pages, whep, whip
 from .answers import answer_errors
@@ -31,14 +31,16 @@ def create_app(
 ) -> web.Application:
     """The page, WHIP, WHEP, the control channel and the HTTP API for one model.
 
-    model: a `TurboModel`, or a function that loads one; it is called on a thread, and the server
-    answers meanwhile. make_filter: model and settings → `AdjustableFilter`, for models of your own.
-    The bit-rate of the options holds for all videos that this process sends. Raises
-    `SettingsError` for first settings beyond the limits.
+    model: a `TurboModel`, or a function that loads one; it is called on a thread while the server
+    answers already.
+    make_filter: (model, settings) → `AdjustableFilter`, for your own models.
+
+    The bit rate of the options applies to all video that this process sends. Raises
+    `SettingsError` if the first settings are beyond the limits.
     """
     options = options or ServerOptions()
     within_limits(options.settings, options.limits)
-    app = web.Application(  # errors of the handlers are answers that the gate dresses too
+    app = web.Application(  # inner errors become responses that get the headers, too
         middlewares=[answer_errors, guard(options), answer_errors],
         client_max_size=options.limits.body_bytes,
     )
@@ -57,9 +59,9 @@ def create_app(
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:
-    """What runs as long as the application does."""
+    """Load the model, and look after the sessions, while the application runs."""
     server = app[SERVER]
-    limit_bit_rates(server.options.bit_rate)
+    limit_encoder_bit_rates(server.options.bit_rate)
     server.slot.start()
     ticking = asyncio.create_task(_tick(server))
     yield
@@ -75,9 +77,10 @@ async def _end_sessions(app: web.Application) -> None:
 
 
 async def _tick(server: Server) -> None:
+    """Look after the sessions, several times per second."""
     while True:
         await asyncio.sleep(TICK_SECONDS)
         try:
             await server.sessions.tick()
         except Exception:
-            logger.exception("looking after the sessions failed")
+            logger.exception("the check of the sessions failed")

@@ -1,4 +1,4 @@
-"""`Server`: what the handlers of a server share, and how an offer becomes a session."""
+"""`Server`: what the handlers of the routes share, and how an offer becomes a session."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,8 @@ from turbolens.pipelines.webrtc.media.audio import DelayedTrack
 from turbolens.pipelines.webrtc.media.batching import FrameBatcher
 from turbolens.pipelines.webrtc.media.relay import Relay
 from turbolens.pipelines.webrtc.media.tracks import FilteredTrack
-from turbolens.pipelines.webrtc.peer.peers import answered, new_peer, set_offer
+from turbolens.pipelines.webrtc.peer.aiortc_internals import offered_direction
+from turbolens.pipelines.webrtc.peer.connection import create_answer, create_peer, set_offer
 from turbolens.pipelines.webrtc.peer.sdp import checked_offer
 
 from .model_slot import ModelSlot
@@ -35,20 +36,21 @@ class Server:
 
     @property
     def first_settings(self) -> FilterSettings:
-        """What a session begins with: where no size was asked for, one that is live here."""
+        """The first settings of a session; the default `size` is one that is live here."""
         settings = self.options.settings.with_steps_of(self.slot.steps)
         return settings if settings.size is not None else settings.replace(size=self.slot.live_size)
 
     def new_settings(self, changes: Data) -> FilterSettings:
-        """The first settings of a session. Raises `SettingsError`."""
+        """The first settings of a session, with changes. Raises `SettingsError`."""
         return within_limits(self.first_settings.replace(**changes), self.options.limits)
 
     async def open_filtering(
         self, kind: Kind, name: str, offer: str, *, changes: Data, sends_back: bool
     ) -> tuple[Session, str]:
-        """A session that filters what the peer sends, and its answer; `sends_back`: to it too.
+        """Open a session that filters the video of a peer. Returns it with the answer.
 
-        Raises `PeerError` of every kind, and `SettingsError`.
+        changes: of the first settings. sends_back: send the result to the same peer, too. Raises
+        `PeerError`, `SettingsError`, `MediaError` and `UnavailableError`.
         """
         offer = checked_offer(offer, candidates=self.options.limits.candidates)
         frame_filter = self.slot.new_filter(self.new_settings(changes))
@@ -59,14 +61,17 @@ class Server:
             self._connect(session, frame_filter)
             if sends_back:
                 _send_back(session)
-            return await answered(session.peer, self.options)
+            return await self._create_answer(session.peer)
 
-        return await self.sessions.open(kind, name, self.new_peer, answer)
+        return await self.sessions.open(kind, name, new_peer=self.new_peer, answer=answer)
 
     async def open_playing(self, name: str, offer: str) -> tuple[Session, str]:
-        """A session that plays what somebody publishes under this name. Raises `PeerError`."""
+        """Open a session that plays the publisher of this name. Returns it with the answer.
+
+        Raises `PeerError`, `MediaError` and `UnavailableError`.
+        """
         offer = checked_offer(offer, candidates=self.options.limits.candidates)
-        publisher = self.sessions.playable(name)
+        publisher = self.sessions.publisher(name)
 
         async def answer(session: Session) -> str:
             await set_offer(session.peer, offer)
@@ -76,40 +81,52 @@ class Server:
                     _send(transceiver, relay.subscribe())
             if _first(session.peer, "video", "sendonly", "sendrecv") is None:
                 raise OfferError("a player's offer must receive video (recvonly)")
-            return await answered(session.peer, self.options)
+            return await self._create_answer(session.peer)
 
-        session, text = await self.sessions.open("whep", name, self.new_peer, answer)
+        session, text = await self.sessions.open(
+            "whep", name, new_peer=self.new_peer, answer=answer
+        )
         publisher.players.add(session.id)
         return session, text
 
     def new_peer(self) -> RTCPeerConnection:
         """A peer connection with the server's options."""
-        return new_peer(self.options)
+        return create_peer(self.options.ice_servers, self.options.codec)
+
+    async def _create_answer(self, peer: RTCPeerConnection) -> str:
+        options = self.options
+        return await create_answer(
+            peer,
+            bit_rate=options.bit_rate,
+            udp_ports=options.udp_ports,
+            public_ip=options.public_ip,
+        )
 
     def _connect(self, session: Session, frame_filter: AdjustableFilter) -> None:
-        """From what the peer sends to what others can have of it."""
-        sending = _first(session.peer, "video", "recvonly", "sendrecv")
-        if sending is None:
+        """Connect the tracks that the peer sends to the relays of the session."""
+        video = _first(session.peer, "video", "recvonly", "sendrecv")
+        if video is None:
             raise OfferError("the offer must send video (sendonly or sendrecv)")
         session.track = FilteredTrack(
-            sending.receiver.track, frame_filter, batcher=self.batcher,
+            video.receiver.track, frame_filter, batcher=self.batcher,
             max_pixels=self.options.limits.frame_pixels,
         )  # fmt: skip
         session.video = Relay(session.track)
-        speaking = _first(session.peer, "audio", "recvonly", "sendrecv")
-        if speaking is not None:
-            delayed = DelayedTrack(speaking.receiver.track, lambda: _delay(session))
-            session.audio = Relay(delayed)
+        audio = _first(session.peer, "audio", "recvonly", "sendrecv")
+        if audio is not None:
+            session.audio = Relay(DelayedTrack(audio.receiver.track, lambda: _delay(session)))
         for transceiver in session.peer.getTransceivers():
-            if transceiver not in (sending, speaking):
-                transceiver.direction = "inactive"  # nobody would drain it
+            if transceiver not in (video, audio):
+                transceiver.direction = "inactive"  # its queue would grow without bound
 
 
 def _delay(session: Session) -> float:
+    """Seconds by which the audio is delayed."""
     return session.track.delay if session.track is not None else 0.0
 
 
 def _send_back(session: Session) -> None:
+    """Send the filtered video and the delayed audio to the peer that they come from."""
     for kind, relay in (("video", session.video), ("audio", session.audio)):
         transceiver = _first(session.peer, kind, "sendrecv")
         if relay is not None and transceiver is not None:
@@ -125,9 +142,9 @@ def _send(transceiver: RTCRtpTransceiver, track: MediaStreamTrack) -> None:
 
 
 def _first(peer: RTCPeerConnection, kind: str, *directions: str) -> RTCRtpTransceiver | None:
-    """The first media of a kind for which the offer leaves us one of these directions."""
+    """The first transceiver of a kind whose offer leaves us one of these directions."""
     for transceiver in peer.getTransceivers():
-        if transceiver.kind == kind and transceiver._offerDirection in directions:
+        if transceiver.kind == kind and offered_direction(transceiver) in directions:
             return transceiver
     return None
 
@@ -136,12 +153,12 @@ SERVER: web.AppKey[Server] = web.AppKey("server", Server)
 
 
 def server_of(request: web.Request) -> Server:
-    """The server that a request came to."""
+    """The server of a request."""
     return request.app[SERVER]
 
 
 def link_headers(server: Server) -> list[str]:
-    """The ICE servers as Link headers (RFC 9725)."""
+    """The ICE servers as Link headers (RFC 9725, 4.6)."""
     return [_link(each) for each in server.options.ice_servers]
 
 

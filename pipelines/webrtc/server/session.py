@@ -1,4 +1,4 @@
-"""`Session`: one peer with its filter, its control channel and what can be said of it."""
+"""`Session`: one peer connection with its filter, tracks and control channel."""
 
 import asyncio
 import secrets
@@ -16,28 +16,28 @@ from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.media.relay import Relay
 from turbolens.pipelines.webrtc.media.tracks import FilteredTrack
 from turbolens.pipelines.webrtc.meter import Clock
-from turbolens.pipelines.webrtc.peer.peers import close_peer
+from turbolens.pipelines.webrtc.peer.connection import close_peer
 from turbolens.pipelines.webrtc.peer.traffic import Traffic
 
 Kind = Literal["browser", "whip", "whep"]
-FAREWELL_SECONDS = 0.3  # for the last message to leave, before its channel closes
+FAREWELL_SECONDS = 0.3  # to send the last message before the channel closes
 
 
 class Session:
-    """One peer connection, and what belongs to it.
+    """One peer connection with its filter, tracks and control channel.
 
-    A browser and a publisher (WHIP) have a filter with `controls`, and what they send is in
-    `video` and `audio`; a player (WHEP) has none of it.
+    A browser and a publisher (WHIP) have `controls` of their filter, and relays of the filtered
+    `video` and the delayed `audio`. For a player (WHEP) they are `None`.
     """
 
     def __init__(
-        self, kind: Kind, name: str, peer: RTCPeerConnection, limits: Limits, clock: Clock
+        self, kind: Kind, name: str, peer: RTCPeerConnection, *, limits: Limits, clock: Clock
     ) -> None:
         self.id = secrets.token_urlsafe(16)
         self.kind, self.name, self.peer = kind, name, peer
         self._limits, self._clock = limits, clock
-        self.began = self._busy_at = clock()
-        self._progress = 0
+        self._started_at = self._active_at = clock()
+        self._packets = 0
         self.controls: Controls | None = None
         self.track: FilteredTrack | None = None
         self.video: Relay | None = None
@@ -50,7 +50,7 @@ class Session:
         self.model: Callable[[], Data] = dict
 
     def attach(self, frame_filter: AdjustableFilter, model: Callable[[], Data]) -> None:
-        """Give the session its filter. model: what to say of its model."""
+        """Give the session its filter. model: returns the description of its model."""
         self.model = model
         self.controls = Controls(
             frame_filter, self._limits, statistics=self.statistics, describe=self.describe
@@ -59,13 +59,13 @@ class Session:
 
     @property
     def state(self) -> str:
-        """new, connecting, connected, failed or closed."""
+        """The state of the peer connection: new, connecting, connected, failed or closed."""
         return str(self.peer.connectionState)
 
     @property
     def seconds(self) -> float:
-        """Since it began."""
-        return self._clock() - self.began
+        """Seconds since the session was created."""
+        return self._clock() - self._started_at
 
     def statistics(self) -> Data:
         """Frames and bits, as plain data."""
@@ -73,7 +73,7 @@ class Session:
         return {"seconds": round(self.seconds, 1), **_rounded(track), **self.traffic.data()}
 
     def describe(self) -> Data:
-        """Who it is, and what it may do."""
+        """The session, its model and its limits, as plain data."""
         return {
             "session": {"id": self.id, "kind": self.kind, "name": self.name, "state": self.state},
             "model": self.model(),
@@ -86,37 +86,37 @@ class Session:
             },
         }
 
-    def overdue(self) -> str | None:
-        """Why the session must end now, if it must."""
-        now, limits = self._clock(), self._limits
-        progress = self.traffic.packets
-        if progress != self._progress:
-            self._progress, self._busy_at = progress, now
-        if self.track is not None and isinstance(self.track.error, Exception):
+    def end_reason(self) -> str | None:
+        """Why the session must end now; `None` if it may continue."""
+        if self.track is not None and self.track.error is not None:
             return _reason(self.track.error)
-        if self.state != "connected" and now - self.began > limits.connect_seconds:
+        limits, seconds = self._limits, self.seconds
+        if self.state != "connected" and seconds > limits.connect_seconds:
             return f"no connection within {limits.connect_seconds:g} s"
-        if now - self._busy_at > limits.idle_seconds:
-            return f"no picture for {limits.idle_seconds:g} s"
-        if limits.total_seconds is not None and now - self.began > limits.total_seconds:
-            return f"the time of a session is over ({limits.total_seconds:g} s)"
+        if self._idle_seconds() > limits.idle_seconds:
+            return f"no video for {limits.idle_seconds:g} s"
+        if limits.total_seconds is not None and seconds > limits.total_seconds:
+            return f"the session has reached its limit of {limits.total_seconds:g} s"
         return None
 
+    def _idle_seconds(self) -> float:
+        """Seconds since the number of media packets last changed."""
+        now = self._clock()
+        if self.traffic.packets != self._packets:
+            self._packets, self._active_at = self.traffic.packets, now
+        return now - self._active_at
+
     async def tick(self) -> None:
-        """Measure, and tell those who subscribed."""
+        """Measure the traffic, and send statistics to a subscribed peer."""
         await self.traffic.measure()
         for channel in self._channels:
             channel.tick()
 
-    def tell(self, event: str, data: Data) -> None:
-        """An event for every control channel."""
-        for channel in self._channels:
-            channel.tell(event, data)
-
     async def close(self, reason: str) -> None:
-        """Tell the peer why, and end. May be called twice."""
+        """Send the reason to the peer, and close. May be called twice."""
         if self._channels:
-            self.tell("closing", {"reason": reason})
+            for channel in self._channels:
+                channel.tell("closing", {"reason": reason})
             await asyncio.sleep(FAREWELL_SECONDS)
         for relay in (self.video, self.audio):
             if relay is not None:
@@ -127,6 +127,7 @@ class Session:
         self._channels.clear()
 
     def _channel_opened(self, channel: RTCDataChannel) -> None:
+        """Accept one control channel, and close any other data channel."""
         if channel.label != LABEL or self.controls is None or self._channels:
             channel.close()
             return
@@ -140,6 +141,7 @@ class Session:
 
 
 def _reason(error: Exception) -> str:
+    """The message of an error that is about the peer's frames; of others only the log tells."""
     return str(error) if isinstance(error, FrameError) else "the filter failed; the log says why"
 
 

@@ -1,4 +1,4 @@
-"""`Sessions`: all sessions of a server, opened within its limits and closed when they must be."""
+"""`Sessions`: all sessions of a server, opened within its limits and closed by them."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from aiortc import RTCPeerConnection
 from turbolens.filter import NameTakenError, NoSuchSessionError, UnavailableError
 from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.meter import Clock
-from turbolens.pipelines.webrtc.peer.peers import on_state
+from turbolens.pipelines.webrtc.peer.connection import on_state
 
 from .session import Kind, Session
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Sessions:
-    """All sessions of a server: opened within the limits, closed when they must be."""
+    """The open sessions of a server. Iterating gives them; `[id]` gives one."""
 
     def __init__(self, limits: Limits, clock: Clock = monotonic) -> None:
         self._limits, self._clock = limits, clock
@@ -41,22 +41,22 @@ class Sessions:
             raise NoSuchSessionError("there is no such session, or it has ended")
         return self._sessions[identity]
 
-    def playable(self, name: str) -> Session:
-        """The session that sends under this name. Raises `NoSuchSessionError`."""
+    def publisher(self, name: str) -> Session:
+        """The session that sends video under this name. Raises `NoSuchSessionError`."""
         for session in self:
             if session.name == name and session.video is not None:
                 return session
-        raise NoSuchSessionError(f"nobody sends as {name!r} now; publish first, then play")
+        raise NoSuchSessionError(f"nothing is published as {name!r} now; publish first, then play")
 
     @property
     def delivered(self) -> int:
-        """Frames of all sessions, ended ones too."""
+        """Frames delivered so far by all sessions, closed ones included."""
         tracks = (each.track for each in self if each.track is not None)
         return self._delivered_before + sum(track.statistics.delivered for track in tracks)
 
     @property
     def dropped(self) -> int:
-        """Frames that were received and not filtered, of all sessions, ended ones too."""
+        """Frames dropped so far by all sessions, closed ones included."""
         tracks = (each.track for each in self if each.track is not None)
         return self._dropped_before + sum(track.statistics.dropped for track in tracks)
 
@@ -64,20 +64,22 @@ class Sessions:
         self,
         kind: Kind,
         name: str,
+        *,
         new_peer: Callable[[], RTCPeerConnection],
         answer: Callable[[Session], Awaitable[str]],
     ) -> tuple[Session, str]:
-        """A new session and its answer. Raises `UnavailableError` where there is no room.
+        """Open a session. Returns it with the answer to its offer.
 
-        A name that sends is taken until it ends: `NameTakenError`. What `answer` raises is passed
-        on, after the peer was closed.
+        answer: sets up the new session and returns the answer; if it raises, the peer is closed.
+        Raises `UnavailableError` if the server is full, and `NameTakenError` if another session
+        sends under this name.
         """
         self._check_room()
         if kind != "whep":
             self._check_name(name)
         opening = object()
         self._opening[opening] = "" if kind == "whep" else name
-        session = Session(kind, name, new_peer(), self._limits, self._clock)
+        session = Session(kind, name, new_peer(), limits=self._limits, clock=self._clock)
         try:
             text = await answer(session)
             if not self._accepting:
@@ -100,13 +102,13 @@ class Sessions:
         if len(self._sessions) + len(self._opening) >= self._limits.sessions:
             self.refused += 1
             raise UnavailableError(
-                f"the server is full, it has room for {self._limits.sessions}; try again later"
+                f"the server is full: it takes {self._limits.sessions} sessions; try again later"
             )
 
     def _check_name(self, name: str) -> None:
         taken = {session.name for session in self if session.kind != "whep"}
         if name and name in taken | set(self._opening.values()):
-            raise NameTakenError(f"somebody sends as {name!r} already; take another name")
+            raise NameTakenError(f"{name!r} is published already; choose another name")
 
     def _state_changed(self, session: Session, state: str) -> None:
         logger.info("session %s: %s", session.id[:6], state)
@@ -114,7 +116,7 @@ class Sessions:
             self.end(session, f"the connection {state}")
 
     def end(self, session: Session, reason: str) -> None:
-        """Close a session in the background. It is off the list at once."""
+        """Remove a session now, and close it in the background. Its players end with it."""
         if self._sessions.pop(session.id, None) is None:
             return
         if session.track is not None:
@@ -125,26 +127,26 @@ class Sessions:
             other.players.discard(session.id)
         for identity in session.players:
             if identity in self._sessions:
-                self.end(self._sessions[identity], "who sent this has ended")
+                self.end(self._sessions[identity], "the publisher has ended")
         task = asyncio.get_running_loop().create_task(session.close(reason))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
     async def tick(self) -> None:
-        """Measure all sessions, and end those that must."""
+        """Measure all sessions, and end those beyond a limit. Called several times per second."""
         for session in self:
             await session.tick()
-            if reason := session.overdue():
+            if reason := session.end_reason():
                 self.end(session, reason)
 
-    async def ended(self) -> None:
-        """Wait until everything that is ending has ended."""
+    async def wait_closed(self) -> None:
+        """Wait until all ended sessions have closed."""
         while self._closing:
             await asyncio.wait(set(self._closing))
 
     async def close(self, reason: str) -> None:
-        """End all of them, and open no more."""
+        """End all sessions, and open no more."""
         self._accepting = False
         for session in self:
             self.end(session, reason)
-        await self.ended()
+        await self.wait_closed()

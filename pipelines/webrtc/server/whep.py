@@ -1,4 +1,4 @@
-"""WHEP (draft-ietf-wish-whep): any player shows what a publisher or a browser sends."""
+"""WHEP (draft-ietf-wish-whep): players receive the filtered stream of a publisher or browser."""
 
 from aiohttp import web
 
@@ -8,7 +8,7 @@ from .whip import NAME, SDP, created, end
 
 
 def add_routes(app: web.Application) -> None:
-    """POST to play, DELETE what Location names to end."""
+    """POST to play, DELETE the URL in Location to end."""
     app.router.add_post(f"/whep/{NAME}", _play, name="whep")
     app.router.add_delete(f"/whep/{NAME}/{{id}}", _end, name="whep-session")
 
@@ -17,7 +17,7 @@ async def _play(request: web.Request) -> web.Response:
     server = server_of(request)
     offer = await body_of(request, SDP, server.options)
     session, answer = await server.open_playing(request.match_info["name"], offer)
-    return created(request, server, session, answer, route="whep-session")
+    return created(request, session, answer, route="whep-session")
 
 
 async def _end(request: web.Request) -> web.Response:

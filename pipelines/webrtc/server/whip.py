@@ -1,20 +1,20 @@
-"""WHIP (RFC 9725): OBS, FFmpeg and others publish; the filtered stream is played by WHEP."""
+"""WHIP (RFC 9725): OBS, FFmpeg and others publish. The filtered stream is played by WHEP."""
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from .answers import Refused
 from .security import body_of
-from .serving import Server, link_headers, server_of
+from .serving import link_headers, server_of
 from .session import Kind, Session
 
 SDP = "application/sdp"
 NAME = "{name:[A-Za-z0-9_-]{1,64}}"
-"""Names of streams, not of files: letters, digits, - and _."""
+"""The route pattern of a stream name: letters, digits, - and _."""
 
 
 def add_routes(app: web.Application) -> None:
-    """POST to publish, DELETE what Location names to end."""
+    """POST to publish, DELETE the URL in Location to end."""
     app.router.add_post(f"/whip/{NAME}", _publish, name="whip")
     app.router.add_delete(f"/whip/{NAME}/{{id}}", _end, name="whip-session")
 
@@ -25,20 +25,18 @@ async def _publish(request: web.Request) -> web.Response:
     session, answer = await server.open_filtering(
         "whip", request.match_info["name"], offer, changes={}, sends_back=False
     )
-    return created(request, server, session, answer, route="whip-session")
+    return created(request, session, answer, route="whip-session")
 
 
 async def _end(request: web.Request) -> web.Response:
     return end(request, "whip")
 
 
-def created(
-    request: web.Request, server: Server, session: Session, answer: str, *, route: str
-) -> web.Response:
-    """201 with the answer and where to end it."""
-    place = request.app.router[route].url_for(name=session.name, id=session.id)
-    headers = CIMultiDict({"Location": str(place), "ETag": f'"{session.id}"'})
-    for link in link_headers(server):
+def created(request: web.Request, session: Session, answer: str, *, route: str) -> web.Response:
+    """201 with the answer and, in Location, the URL of the session (RFC 9725, 4.2)."""
+    location = request.app.router[route].url_for(name=session.name, id=session.id)
+    headers = CIMultiDict({"Location": str(location), "ETag": f'"{session.id}"'})
+    for link in link_headers(server_of(request)):
         headers.add("Link", link)
     response = web.Response(status=201, body=answer.encode(), headers=headers, content_type=SDP)
     response.headers["Cache-Control"] = "no-store"
@@ -46,7 +44,7 @@ def created(
 
 
 def end(request: web.Request, kind: Kind) -> web.Response:
-    """End the session that the address names."""
+    """End the session of this URL."""
     sessions = server_of(request).sessions
     session = sessions[request.match_info["id"]]
     if session.kind != kind or session.name != request.match_info["name"]:

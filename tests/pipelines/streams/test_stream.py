@@ -236,8 +236,6 @@ def test_a_pipe_whose_reader_has_gone_ends_the_stream(clip: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_whip_carries_video_and_audio(clip: Path, port: int) -> None:
-    for package in ("aiohttp", "aiortc", "cryptography"):
-        pytest.importorskip(package)
     address = f"http://127.0.0.1:{port}/whip"
     options = ["--loop", "--no-enabled", "--token", "secret"]
     command = [sys.executable, "-m", "turbolens", "stream", str(clip), address, *options]

@@ -1,11 +1,12 @@
-"""Real peers in this process: tracks, a browser's side, a server with a cheap filter."""
+"""Real peers in this process: tracks, the browser's side of a session, a server."""
 
 import asyncio
 import functools
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from fractions import Fraction
+from time import monotonic
 from typing import Any, TypeVar
 
 import av
@@ -17,6 +18,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.webrtc import Limits, ServerOptions, create_app
+from turbolens.pipelines.webrtc.peer.aiortc_internals import replace_certificate
 from turbolens.pipelines.webrtc.server.serving import SERVER, Server
 
 T = TypeVar("T")
@@ -31,7 +33,7 @@ Test = Callable[..., Coroutine[Any, Any, None]]
 
 
 def asynchronous_for(seconds: float) -> Callable[[Test], Callable[..., None]]:
-    """Run a test in an event loop of its own, for so long and no longer."""
+    """Run a test in its own event loop, with a limit of time."""
 
     def decorate(test: Test) -> Callable[..., None]:
         @functools.wraps(test)
@@ -47,16 +49,26 @@ asynchronous = asynchronous_for(PATIENCE)
 
 
 async def until(condition: Callable[[], T | None], what: str = "the condition") -> T:
-    """Wait for it, and give what it gave; fail in words."""
-    for _ in range(int(PATIENCE / 2 / 0.02)):
-        if result := condition():
+    """Poll until `condition` returns something true, and return that; fail after a while."""
+
+    async def check() -> T | None:
+        return condition()
+
+    return await until_async(check, what)
+
+
+async def until_async(condition: Callable[[], Awaitable[T | None]], what: str) -> T:
+    """`until` for a condition that must be awaited. what: the event, for the failure message."""
+    deadline = monotonic() + PATIENCE / 2
+    while monotonic() < deadline:
+        if result := await condition():
             return result
         await asyncio.sleep(0.02)
-    raise AssertionError(f"{what} did not come true")
+    raise AssertionError(f"waited {PATIENCE / 2:.0f} s in vain for {what}")
 
 
 def flat(luma: int, pts: int = 0, *, size: tuple[int, int] = (SIDE, SIDE)) -> av.VideoFrame:
-    """A frame of one grey, (width, height) in size."""
+    """A grey frame. size: (width, height)."""
     picture = np.full((size[1] * 3 // 2, size[0]), 128, np.uint8)
     picture[: size[1]] = luma
     frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
@@ -70,7 +82,7 @@ def luma_of(frame: av.VideoFrame) -> float:
 
 
 class Shade:
-    """A live filter that takes microseconds: the picture, darker by `strength`."""
+    """A filter that takes microseconds: it darkens a frame by `strength`."""
 
     def __init__(self, settings: FilterSettings | None = None) -> None:
         self.settings = settings or FilterSettings()
@@ -92,7 +104,7 @@ class Shade:
 
 
 class ShadeModel:
-    """What a server needs of a model."""
+    """The parts of a model that a server needs."""
 
     name, looks = "shade", ("dark", "bright")
     steps = (1, 4)
@@ -103,7 +115,7 @@ def new_shade(model: ShadeModel, settings: FilterSettings) -> Shade:
 
 
 class Camera(MediaStreamTrack):
-    """Frames of one grey at about 30 a second, until stopped."""
+    """About 30 grey frames per second, until stopped."""
 
     kind = "video"
 
@@ -140,33 +152,33 @@ class Microphone(MediaStreamTrack):
 
 
 class Peer:
-    """A browser's side of a session: camera, what comes back, the control channel."""
+    """A browser's side of a session: camera, received frames, control channel."""
 
     def __init__(
         self,
         *,
         direction: str = "sendrecv",
-        sound: bool = False,
+        audio: bool = False,
         size: tuple[int, int] = (SIDE, SIDE),
         certificate: RTCCertificate | None = None,
     ) -> None:
         self.pc = RTCPeerConnection()
         if certificate is not None:
-            setattr(self.pc, "_RTCPeerConnection__certificates", [certificate])  # noqa: B010
+            replace_certificate(self.pc, certificate)
         self.messages: list[dict[str, Any]] = []
         self.frames: list[av.VideoFrame] = []
-        self.sounds = 0
+        self.audio_frames = 0
         self.camera = Camera(size=size)
         self._tasks: list[asyncio.Task[None]] = []
         self._id = 0
         self.pc.on("track", lambda track: self._tasks.append(asyncio.create_task(self._see(track))))
         if direction == "recvonly":
             self.pc.addTransceiver("video", direction=direction)
-            if sound:
+            if audio:
                 self.pc.addTransceiver("audio", direction=direction)
         else:
             self.pc.addTransceiver(self.camera, direction=direction)
-            if sound:
+            if audio:
                 self.pc.addTransceiver(Microphone(), direction=direction)
 
     def open_control(self) -> None:
@@ -181,7 +193,7 @@ class Peer:
         await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     async def ask(self, op: str, **params: Any) -> dict[str, Any]:
-        """Send a request, and wait for its acknowledgement."""
+        """Send a request, and wait for its answer."""
         self._id += 1
         identity = self._id
         self.channel.send(json.dumps({"v": 1, "id": identity, "op": op, "params": params}))
@@ -201,15 +213,15 @@ class Peer:
                 if isinstance(frame, av.VideoFrame):
                     self.frames.append(frame)
                 else:
-                    self.sounds += 1
+                    self.audio_frames += 1
         except MediaStreamError:
             pass
 
     async def sees(self, luma: float, tolerance: float = 12) -> None:
-        """Wait until what comes back is about so bright."""
+        """Wait for a received frame of about this luma."""
         await until(
             lambda: self.frames and abs(luma_of(self.frames[-1]) - luma) < tolerance,
-            f"a picture of luma {luma}",
+            f"a frame of luma {luma}",
         )
 
     async def close(self) -> None:
@@ -223,7 +235,7 @@ class Peer:
 async def serving(
     *, model: Any = None, make_filter: Any = new_shade, host: str = "127.0.0.1", **options: Any
 ) -> AsyncIterator[tuple[Client, Server]]:
-    """A server whose model is loaded, and an HTTP client for it."""
+    """A server with a loaded model, and an HTTP client of it."""
     limits = options.pop("limits", Limits())
     given = ServerOptions(limits=limits, **options)
     app = create_app(model or ShadeModel(), given, make_filter=make_filter)
@@ -260,7 +272,7 @@ async def post_offer(client: Client | ClientSession, offer: str, **body: Any) ->
 
 
 async def detail(response: Any) -> str:
-    """The sentence of a refusal."""
+    """The message of a problem document."""
     assert response.content_type == "application/problem+json", await response.text()
     problem = await response.json()
     assert problem["status"] == response.status

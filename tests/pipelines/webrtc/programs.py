@@ -1,4 +1,4 @@
-"""Independent peers as programs: they tell what they see as lines of JSON."""
+"""Independent peers as programs, which report what they receive as lines of JSON."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ SCRIPTS = Path(__file__).with_name("peers")
 
 
 def needs(found: bool, what: str) -> None:
-    """Skip where it is not here, and say what is missing; in CI nothing may be."""
+    """Skip if something is missing; fail in CI. what: the missing thing, for the message."""
     if not found and "CI" not in os.environ:
         pytest.skip(f"needs {what}")
     assert found, f"CI must have {what}"
 
 
 class Program:
-    """A running peer, and what it told so far."""
+    """A running peer, and what it has reported so far."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -31,20 +31,20 @@ class Program:
         self.noise: list[str] = []
 
     def last(self, name: str) -> Any:
-        """The newest value of this name; none if there was none yet."""
+        """The newest value of this name; `None` if there is none yet."""
         return next((each[name] for each in reversed(self.told) if name in each), None)
 
     def told_messages(self) -> list[dict[str, Any]]:
-        """Those of the control channel."""
+        """The messages of the control channel."""
         return [each["message"] for each in self.told if "message" in each]
 
     def say(self, **message: Any) -> None:
-        """One line of JSON to its standard input."""
+        """Write one line of JSON to its standard input."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(message).encode() + b"\n")
 
     async def tells(self, what: str, **wanted: Any) -> None:
-        """Wait until the newest values are these; numbers may be off by 12."""
+        """Wait until the newest values are these; floats may differ by 12."""
 
         def told() -> bool:
             assert self.process.returncode is None, "it has ended"
@@ -56,7 +56,7 @@ class Program:
             raise AssertionError(f"{error}; it told {self.told[-3:]}, {self.noise}") from None
 
     async def read(self, stream: asyncio.StreamReader) -> None:
-        """Note its lines, until it ends."""
+        """Collect its lines until it ends."""
         while line := await stream.readline():
             if line.startswith(b"{"):
                 self.told.append(json.loads(line))
@@ -72,7 +72,7 @@ def _like(value: Any, wanted: Any) -> bool:
 
 @asynccontextmanager
 async def running(*command: str | Path, pass_fds: Sequence[int] = ()) -> AsyncIterator[Program]:
-    """A peer, asked to end by the end of its input, told to if it does not, and killed at last."""
+    """A running peer. It ends with its input; otherwise it is terminated, then killed."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT, pass_fds=pass_fds

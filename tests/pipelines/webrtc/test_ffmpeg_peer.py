@@ -1,4 +1,4 @@
-"""FFmpeg's WHIP muxer publishes, with an ICE and a DTLS of its own; a player gets it filtered."""
+"""FFmpeg's WHIP muxer, which has its own ICE and DTLS, publishes to a player."""
 
 from importlib import import_module
 from importlib.util import find_spec
@@ -17,15 +17,15 @@ SENT = 16 + 200 * 219 / 255  # the luma of its grey
 
 @pytest.fixture(scope="module")
 def ffmpeg() -> str:
-    """An FFmpeg that has the muxer; Debian's has not."""
+    """An FFmpeg with the WHIP muxer; Debian's has none."""
     needs(find_spec("imageio_ffmpeg") is not None, "pip install imageio-ffmpeg")
     module: Any = import_module("imageio_ffmpeg")
     return str(module.get_ffmpeg_exe())
 
 
 @asynchronous
-async def test_what_ffmpeg_publishes_is_played_filtered_until_its_delete(ffmpeg: str) -> None:
-    player = Peer(direction="recvonly", sound=True)
+async def test_ffmpeg_publishes_by_whip(ffmpeg: str) -> None:
+    player = Peer(direction="recvonly", audio=True)
     async with serving() as (client, server):
         await client.patch("/api/settings", json={"strength": 0.5})
         command = [
@@ -42,7 +42,7 @@ async def test_what_ffmpeg_publishes_is_played_filtered_until_its_delete(ffmpeg:
             await exchange(client, "/whep/studio", player)
             await player.sees(SENT / 2)
             assert (player.frames[-1].width, player.frames[-1].height) == (320, 240)
-            await until(lambda: player.sounds > 10, "its sound")
+            await until(lambda: player.audio_frames > 10, "its audio")
             assert publisher.process.stdin is not None
             publisher.process.stdin.write(b"q")
         await until(lambda: len(server.sessions) == 0, "its DELETE")

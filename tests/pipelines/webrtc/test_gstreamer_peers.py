@@ -28,7 +28,7 @@ SENT = 16 + 200 * 219 / 255  # the luma of its grey
 
 @pytest.fixture(scope="module")
 def peer() -> tuple[Path, Path]:
-    """What begins the command of such a peer."""
+    """The start of the command that runs a GStreamer peer."""
     look = [str(PYTHON), "-c", LOOK]
     found = PYTHON.exists() and subprocess.run(look, capture_output=True, check=False)  # noqa: S603
     needs(bool(found and found.returncode == 0), PARTS)
@@ -36,16 +36,14 @@ def peer() -> tuple[Path, Path]:
 
 
 def full(luma: float) -> float:
-    """As GStreamer's grey, which has no headroom."""
+    """Limited-range luma in full range, as GStreamer's grey format has it."""
     return (luma - 16) * 255 / 219
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 @asynchronous
-async def test_what_gstreamer_publishes_is_played_filtered_until_its_delete(
-    codec: str, peer: tuple[Path, Path]
-) -> None:
-    player = Peer(direction="recvonly", sound=True)
+async def test_gstreamer_publishes_by_whip(codec: str, peer: tuple[Path, Path]) -> None:
+    player = Peer(direction="recvonly", audio=True)
     async with serving() as (client, server):
         await client.patch("/api/settings", json={"strength": 0.5})
         url = str(client.make_url("/whip/studio"))
@@ -54,16 +52,14 @@ async def test_what_gstreamer_publishes_is_played_filtered_until_its_delete(
             await exchange(client, "/whep/studio", player)
             await player.sees(SENT / 2)
             assert (player.frames[-1].width, player.frames[-1].height) == (320, 240)
-            await until(lambda: player.sounds > 10, "its sound")
+            await until(lambda: player.audio_frames > 10, "its audio")
         await until(lambda: len(server.sessions) == 0, "its DELETE")
     await player.close()
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 @asynchronous
-async def test_gstreamer_plays_what_somebody_publishes_until_its_delete(
-    codec: str, peer: tuple[Path, Path]
-) -> None:
+async def test_gstreamer_plays_by_whep(codec: str, peer: tuple[Path, Path]) -> None:
     publisher = Peer(direction="sendonly", size=(128, 96))
     async with serving() as (client, server):
         await client.patch("/api/settings", json={"strength": 0.5})
@@ -71,9 +67,9 @@ async def test_gstreamer_plays_what_somebody_publishes_until_its_delete(
         url = str(client.make_url("/whep/studio"))
         async with running(*peer, "play", url, codec) as player:
             await player.tells("the filtered picture", luma=full(100), width=128, height=96)
-            controls = server.sessions.playable("studio").controls
+            controls = server.sessions.publisher("studio").controls
             assert controls is not None
             controls.set({"strength": 0.1})
-            await player.tells("another one", luma=full(180))
+            await player.tells("a brighter picture", luma=full(180))
         await until(lambda: [each.kind for each in server.sessions] == ["whip"], "its DELETE")
     await publisher.close()

@@ -12,7 +12,7 @@ HALF = FilterSettings(strength=0.5)
 
 
 def command() -> tuple[str, Path]:
-    """What begins the command of such a peer; skips where it is not here."""
+    """The start of the command that runs a libwebrtc peer; skips if it is not installed."""
     node = shutil.which("node")
     found = node is not None and (SCRIPTS / "node_modules/@roamhq/wrtc").is_dir()
     needs(found, f"Node.js 18 and, in {SCRIPTS}, npm install --no-audit --no-fund")
@@ -20,7 +20,7 @@ def command() -> tuple[str, Path]:
 
 
 @asynchronous
-async def test_libwebrtc_has_a_session_and_turns_its_dials() -> None:
+async def test_libwebrtc_has_a_session_and_changes_its_settings() -> None:
     async with serving(settings=HALF) as (client, server):
         async with running(*command(), "session", str(client.make_url("/api/sessions"))) as other:
             await other.tells("its picture", luma=100.0, width=320, height=240)

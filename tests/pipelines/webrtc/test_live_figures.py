@@ -1,4 +1,4 @@
-"""The embedded model in a browser's session: how many pictures a second, and how late they are.
+"""The embedded model in a browser's session: frame rate and latency.
 
 LIVE_SECONDS=600 python -m pytest tests/pipelines/webrtc/test_live_figures.py -s measures for ten
 minutes, minute by minute; LIVE_SIZE=384 sets the working size, LIVE_SIZE=auto lets the server
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(LIMIT + 60)]
 
 
 @asynchronous_for(LIMIT)
-async def test_restyled_pictures_keep_coming_and_their_numbers_can_be_read(tmp_path: Path) -> None:
+async def test_filtered_frames_arrive_and_their_numbers_can_be_read(tmp_path: Path) -> None:
     needs_chromium()
     look = ("--prompt", "pastel", "--strength", "0.3")
     with server(*look, size=None if SIZE == "auto" else SIZE) as (_, link):
@@ -42,6 +42,6 @@ async def test_restyled_pictures_keep_coming_and_their_numbers_can_be_read(tmp_p
                 left -= MINUTE
                 async with session.get("/api/sessions") as answer:
                     own = (await answer.json())["sessions"][0]["statistics"]
-                print(figures, own, file=sys.stderr)  # noqa: T201 - this is what is measured
+                print(figures, own, file=sys.stderr)  # noqa: T201 - the measurement
                 assert figures["size"] == "512x512"
                 assert figures["read"] >= 10

@@ -1,4 +1,4 @@
-"""A page that sends pictures with a number in them, and measures them when they come back."""
+"""Scripts of a page that sends numbered frames, and measures them when they are received."""
 
 BITS = 12
 
@@ -45,7 +45,7 @@ async () => {
     const level = (index, row) => data[4 * (row * SIDE + Math.round((index + 0.5) * step))];
     const apart = (index) => level(index, 0) - level(index, 1);
     let got = 0, sure = apart(0) > 30 && apart(1) < -30;
-    for (let bit = 0; bit < BITS; bit++) {  // a picture between two numbers is nobody's
+    for (let bit = 0; bit < BITS; bit++) {  // a blend of two frames has no number
       got |= (apart(bit + 2) > 0) << bit;
       sure &&= Math.abs(apart(bit + 2)) > 30;
     }
@@ -89,5 +89,5 @@ async (seconds) => {
           size: `${after.frameWidth}x${after.frameHeight}`};
 }
 """
-"""Figures of so many seconds, and as long as ten pictures take: frames a second, delays in ms,
-freezes as WebRTC counts them."""
+"""Measures for the given seconds, and until ten frames are read. Gives frames per second, delays in
+ms, and freezes as WebRTC counts them."""

@@ -1,4 +1,4 @@
-"""Batching: what waits at the same moment goes together, and fails alone."""
+"""Batching: frames that wait at the same time form a batch; a bad one fails alone."""
 
 import asyncio
 import threading
@@ -14,8 +14,8 @@ from turbolens.pipelines.webrtc import FrameBatcher
 from turbolens.pipelines.webrtc.media.batching import SharesModel
 
 
-class Held:
-    """A filter that holds the thread until it is let go."""
+class Blocking:
+    """A filter that blocks the thread until it is released."""
 
     def __init__(self) -> None:
         self.entered, self.released = threading.Event(), threading.Event()
@@ -31,24 +31,38 @@ def refuse(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 @asynchronous
-async def test_frames_that_wait_together_are_one_batch() -> None:
-    batcher, held = FrameBatcher(), Held()
-    first = batcher.submit(held, flat(1))
-    assert await asyncio.to_thread(held.entered.wait, 30)
+async def test_frames_that_wait_at_the_same_time_form_a_batch() -> None:
+    batcher, blocking = FrameBatcher(), Blocking()
+    first = batcher.submit(blocking, flat(1))
+    assert await asyncio.to_thread(blocking.entered.wait, 30)
     rest = [batcher.submit(Shade(), flat(luma)) for luma in (100, 150, 200)]
-    held.released.set()
+    blocking.released.set()
     lumas = [luma_of(await each) for each in (first, *rest)]
     assert lumas == pytest.approx([1, 30, 45, 60], abs=1)
     assert batcher.sizes == {1: 1, 3: 1}
     batcher.close()
 
 
+class WatchedCondition(threading.Condition):
+    """Tells when a thread waits for a limited time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            self.waits.set()
+        return super().wait(timeout)
+
+
 @asynchronous
-async def test_with_several_streams_open_it_waits_for_the_others_a_moment() -> None:
+async def test_with_several_streams_it_waits_for_the_frames_of_the_others() -> None:
     batcher = FrameBatcher(wait_ms=20_000)  # ends as soon as all are there
+    batcher._changed = changed = WatchedCondition()
     with batcher.stream(), batcher.stream():
         one = batcher.submit(Shade(), flat(100))
-        await asyncio.sleep(0.05)
+        assert await asyncio.to_thread(changed.waits.wait, 30)
         assert not one.done()
         two = batcher.submit(Shade(), flat(200))
         await asyncio.gather(one, two)
@@ -57,7 +71,7 @@ async def test_with_several_streams_open_it_waits_for_the_others_a_moment() -> N
 
 
 @asynchronous
-async def test_the_wait_for_others_is_bounded() -> None:
+async def test_the_wait_for_other_streams_is_limited() -> None:
     batcher = FrameBatcher(wait_ms=2)
     with batcher.stream(), batcher.stream():
         await batcher.submit(Shade(), flat(100))
@@ -66,12 +80,12 @@ async def test_the_wait_for_others_is_bounded() -> None:
 
 
 @asynchronous
-async def test_one_frame_that_cannot_be_filtered_fails_alone() -> None:
-    batcher, held = FrameBatcher(), Held()
-    first = batcher.submit(held, flat(1))
-    assert await asyncio.to_thread(held.entered.wait, 30)
+async def test_a_frame_that_cannot_be_filtered_fails_alone() -> None:
+    batcher, blocking = FrameBatcher(), Blocking()
+    first = batcher.submit(blocking, flat(1))
+    assert await asyncio.to_thread(blocking.entered.wait, 30)
     bad, good = batcher.submit(refuse, flat(1)), batcher.submit(Shade(), flat(100))
-    held.released.set()
+    blocking.released.set()
     await first
     with pytest.raises(ValueError, match="not this one"):
         await bad
@@ -79,8 +93,8 @@ async def test_one_frame_that_cannot_be_filtered_fails_alone() -> None:
     batcher.close()
 
 
-class Together(Shade):
-    """A filter that says it shares a model, and is not a `FrameFilter`."""
+class SharedModel(Shade):
+    """A filter that has a model and `batch`, but is not a `FrameFilter`."""
 
     model = object()
 
@@ -90,29 +104,29 @@ class Together(Shade):
 
 @asynchronous
 async def test_a_batch_is_never_larger_than_allowed() -> None:
-    batcher, held = FrameBatcher(max_batch=2), Held()
-    first = batcher.submit(held, flat(1))
-    assert await asyncio.to_thread(held.entered.wait, 30)
-    rest = [batcher.submit(Together(), flat(100)) for _ in range(5)]
-    held.released.set()
+    batcher, blocking = FrameBatcher(max_batch=2), Blocking()
+    first = batcher.submit(blocking, flat(1))
+    assert await asyncio.to_thread(blocking.entered.wait, 30)
+    rest = [batcher.submit(SharedModel(), flat(100)) for _ in range(5)]
+    blocking.released.set()
     await asyncio.gather(first, *rest)
     assert batcher.sizes == {1: 2, 2: 2}
     batcher.close()
 
 
-def test_only_filters_with_a_model_and_batches_go_together() -> None:
-    assert isinstance(Together(), SharesModel)
+def test_only_filters_with_a_model_and_batch_share_a_model() -> None:
+    assert isinstance(SharedModel(), SharesModel)
     assert not isinstance(Shade(), SharesModel)
 
 
 @asynchronous
-async def test_a_closed_batcher_takes_nothing_and_tells_those_who_wait() -> None:
-    batcher, held = FrameBatcher(), Held()
-    first = batcher.submit(held, flat(1))
-    assert await asyncio.to_thread(held.entered.wait, 30)
+async def test_a_closed_batcher_fails_waiting_and_new_frames() -> None:
+    batcher, blocking = FrameBatcher(), Blocking()
+    first = batcher.submit(blocking, flat(1))
+    assert await asyncio.to_thread(blocking.entered.wait, 30)
     waiting = batcher.submit(Shade(), flat(2))
     batcher.close(timeout=0)
-    held.released.set()
+    blocking.released.set()
     await first
     with pytest.raises(UnavailableError):
         await waiting
@@ -121,7 +135,7 @@ async def test_a_closed_batcher_takes_nothing_and_tells_those_who_wait() -> None
 
 
 @asynchronous
-async def test_filters_of_one_model_give_together_what_they_give_alone() -> None:
+async def test_a_batch_gives_the_same_results_as_single_frames() -> None:
     model = TurboModel.load("embedded", dtype="float32")
     looks = [FilterSettings(prompt=look, size=64) for look in ("noir", "neon", "comic")]
     alone = [FrameFilter(model, settings)(flat(100)) for settings in looks]

@@ -314,7 +314,7 @@ async def test_a_picture_that_cannot_be_moved_is_left_out() -> None:
 
 @pytest.mark.slow
 @asynchronous
-async def test_sound_waits_as_long_as_the_picture_takes() -> None:
+async def test_audio_is_delayed_as_long_as_the_video() -> None:
     waited: list[float] = []
 
     async def measured(delay: Callable[[], float]) -> float:
@@ -330,11 +330,11 @@ async def test_sound_waits_as_long_as_the_picture_takes() -> None:
         return waited[-1]
 
     assert await measured(lambda: 0.3) >= 0.28  # a clock tick early is not
-    assert await measured(lambda: 99.0) >= 1.4  # never longer than sound may wait
+    assert await measured(lambda: 99.0) >= 1.4  # the longest delay
 
 
 @asynchronous
-async def test_sound_that_nobody_hears_does_not_pile_up() -> None:
+async def test_audio_that_is_not_received_is_dropped() -> None:
     source = Script("audio")
     track = DelayedTrack(source, lambda: 0.0)
     source.give(*[1] * 1000)
@@ -344,7 +344,7 @@ async def test_sound_that_nobody_hears_does_not_pile_up() -> None:
 
 
 @asynchronous
-async def test_a_relay_gives_every_viewer_the_frames_and_waits_for_none() -> None:
+async def test_a_relay_sends_frames_to_every_viewer_and_waits_for_none() -> None:
     source = Script()
     relay = Relay(source)
     eager, lazy = relay.subscribe(), relay.subscribe()
@@ -362,7 +362,7 @@ async def test_a_relay_gives_every_viewer_the_frames_and_waits_for_none() -> Non
 
 
 @asynchronous
-async def test_a_relay_without_viewers_leaves_its_source_alone() -> None:
+async def test_a_relay_without_viewers_does_not_read_its_source() -> None:
     source = Script()
     relay = Relay(source)
     source.give(1)

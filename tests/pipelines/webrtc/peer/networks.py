@@ -1,4 +1,4 @@
-"""Two networks of their own with a bad line between them; they end with the last who uses them."""
+"""Two network namespaces with a bad link between them; they end with their last user."""
 
 import ctypes
 import fcntl
@@ -22,13 +22,13 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def needs_networks() -> None:
-    """Skip where this process may not make networks; in CI it may."""
+    """Skip if this process must not create network namespaces, except in CI."""
     may = os.geteuid() == 0 and Path("/dev/net/tun").exists()
     needs(may, "root, /dev/net/tun and network namespaces")
 
 
 def elsewhere(work: Callable[[], T]) -> T:
-    """What this gives on a thread of its own, whose network may be changed."""
+    """The result of `work` on a new thread, whose network namespace may be changed."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(work).result()
 
@@ -39,7 +39,7 @@ def _must(result: int) -> None:
 
 
 class Network:
-    """A network namespace with a TUN device, known to nobody by name."""
+    """An unnamed network namespace with a TUN device."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -56,7 +56,7 @@ class Network:
         return namespace, tun
 
     def within(self, work: Callable[[], T]) -> T:
-        """What this gives on a thread in this network."""
+        """The result of `work` on a thread in this network."""
 
         def entered() -> T:
             _must(libc.setns(self.namespace, CLONE_NEWNET))
@@ -65,14 +65,14 @@ class Network:
         return elsewhere(entered)
 
     def close(self) -> None:
-        """Forget it; it ends when the last who uses it does."""
+        """Release it; it ends with its last user."""
         os.close(self.tun)
         os.close(self.namespace)
 
 
 @asynccontextmanager
 async def line(ours: Network, theirs: Network) -> AsyncIterator[Program]:
-    """The line between them; `say` makes it bad."""
+    """The link between them; `say` changes its delay and loss."""
     tuns = ours.tun, theirs.tun
     script = str(SCRIPTS / "lossy_link.py")
     async with running(sys.executable, script, *map(str, tuns), pass_fds=tuns) as program:
@@ -80,7 +80,7 @@ async def line(ours: Network, theirs: Network) -> AsyncIterator[Program]:
 
 
 def program_within(network: Network, program: str, path: Path) -> Path:
-    """A script that runs this program in this network, as long as this process lives."""
+    """A script that runs a program in this network, while this process lives."""
     place = f"/proc/{os.getpid()}/fd/{network.namespace}"
     path.write_text(f'#!/bin/sh\nexec nsenter --net={place} {program} "$@"\n')
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Peers that are well connected and then send nonsense: as media, and past the connection."""
+"""Connected peers that send garbage as media, and datagrams from elsewhere."""
 
 import asyncio
 import os
@@ -20,8 +20,8 @@ from tests.pipelines.webrtc.conftest import (
 )
 
 
-class Nonsense(Camera):
-    """Noise where encoded pictures should be."""
+class Noise(Camera):
+    """Random packets in place of encoded frames."""
 
     async def recv(self) -> Any:
         if self.readyState != "live":
@@ -35,9 +35,9 @@ class Nonsense(Camera):
 
 @pytest.mark.slow
 @asynchronous
-async def test_noise_in_place_of_pictures_harms_nobody_else() -> None:
+async def test_garbage_as_media_affects_no_other_session() -> None:
     noisy = Peer()
-    noisy.pc.getSenders()[0].replaceTrack(Nonsense())
+    noisy.pc.getSenders()[0].replaceTrack(Noise())
     async with serving() as (client, server):
         async with browser(client) as peer, browser(client, peer=noisy):
             _, other = server.sessions
@@ -51,15 +51,15 @@ async def test_noise_in_place_of_pictures_harms_nobody_else() -> None:
 
 
 @asynchronous
-async def test_datagrams_of_strangers_change_nothing() -> None:
+async def test_datagrams_from_other_addresses_are_ignored() -> None:
     async with serving() as (client, server), browser(client) as peer:
         (session,) = server.sessions
         lines = session.peer.localDescription.sdp.splitlines()
         host, port = next(line.split()[4:6] for line in lines if line.startswith("a=candidate:"))
         kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(kind, socket.SOCK_DGRAM) as stranger:
-            for first in range(256):  # STUN, DTLS, RTP, RTCP and what is none of them
-                stranger.sendto(bytes([first]) + os.urandom(first * 4), (host, int(port)))
+        with socket.socket(kind, socket.SOCK_DGRAM) as attacker:
+            for first in range(256):  # STUN, DTLS, RTP, RTCP and none of them
+                attacker.sendto(bytes([first]) + os.urandom(first * 4), (host, int(port)))
         peer.frames.clear()
         await peer.sees(200 * 0.3)
         assert (await peer.ask("ping"))["ok"]

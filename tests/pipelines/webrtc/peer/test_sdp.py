@@ -1,4 +1,4 @@
-"""Session descriptions: what is refused, and what an answer gets besides aiortc's."""
+"""SDP: which offers are refused, and what an answer has beyond the one that aiortc makes."""
 
 import re
 from contextlib import suppress
@@ -43,7 +43,7 @@ def checked(text: str) -> str:
     return checked_offer(text, candidates=64)
 
 
-def test_a_sound_offer_passes_with_the_message_size_that_is_meant() -> None:
+def test_a_valid_offer_passes_and_gets_the_default_message_size() -> None:
     text = checked(OFFER)
     assert "a=sctp-port:5000\r\na=max-message-size:65536\r\n" in text
     assert text.replace("a=max-message-size:65536\r\n", "") == OFFER.replace("\n", "\r\n")
@@ -71,17 +71,19 @@ def test_a_sound_offer_passes_with_the_message_size_that_is_meant() -> None:
         (OFFER.replace("a=setup:actpass\n", ""), "setup"),
         (OFFER.replace("a=rtcp-mux\n", ""), "rtcp-mux"),
         (OFFER.replace("a=sctp-port:5000\n", ""), "sctp-port"),
-        (OFFER.replace("a=mid:1", "a=mid:0"), "mid of its own"),
+        (OFFER.replace("a=mid:1", "a=mid:0"), "its own mid"),
     ],
 )
-def test_an_offer_that_cannot_be_answered_is_refused_in_words(damaged: str, reason: str) -> None:
+def test_an_offer_that_cannot_be_answered_is_refused_with_a_reason(
+    damaged: str, reason: str
+) -> None:
     with pytest.raises(OfferError, match=re.escape(reason)):
         checked(damaged)
 
 
 @settings(max_examples=200)
 @given(st.data())
-def test_any_damage_is_refused_or_harmless(data: st.DataObject) -> None:
+def test_any_damaged_offer_is_refused_or_harmless(data: st.DataObject) -> None:
     lines = OFFER.splitlines()
     index = data.draw(st.integers(0, len(lines) - 1))
     cut = data.draw(st.integers(0, len(lines[index])))
@@ -90,7 +92,7 @@ def test_any_damage_is_refused_or_harmless(data: st.DataObject) -> None:
         checked("\n".join(lines))
 
 
-def test_every_video_codec_of_the_answer_gets_the_bit_rates_and_nothing_else_does() -> None:
+def test_every_video_codec_of_the_answer_gets_the_bit_rates_and_no_other_codec_does() -> None:
     answer = tuned_answer(OFFER, bit_rate=2500, public_ip=None)
     rates = "x-google-start-bitrate=2500;x-google-min-bitrate=600"
     assert f"a=rtpmap:96 VP8/90000\r\na=fmtp:96 {rates}\r\n" in answer
@@ -98,11 +100,11 @@ def test_every_video_codec_of_the_answer_gets_the_bit_rates_and_nothing_else_doe
     assert answer.count("x-google-start") == 2
 
 
-def test_the_least_bit_rate_is_never_above_the_most() -> None:
+def test_the_minimum_bit_rate_is_never_above_the_start_bit_rate() -> None:
     assert "min-bitrate=300" in tuned_answer(OFFER, bit_rate=300, public_ip=None)
 
 
-def test_a_public_address_is_told_beside_the_own_one_with_the_same_port() -> None:
+def test_the_public_address_is_added_beside_the_local_one_with_the_same_port() -> None:
     answer = tuned_answer(OFFER, bit_rate=1000, public_ip="203.0.113.9")
     assert "192.0.2.7 50000 typ host" in answer
     assert "203.0.113.9 50000 typ host" in answer

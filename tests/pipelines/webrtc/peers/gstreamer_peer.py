@@ -1,7 +1,7 @@
-"""GStreamer's webrtcbin at a WHIP or WHEP address, run by the Python that Debian's GStreamer has.
+"""GStreamer's webrtcbin as a WHIP or WHEP client, run by the Python of Debian's GStreamer.
 
-python3 gstreamer_peer.py publish|play URL VP8|H264: what happens is told as lines of JSON, until
-the standard input ends; then the session is ended with DELETE.
+python3 gstreamer_peer.py publish|play URL VP8|H264 writes events as lines of JSON. When the
+standard input ends, it ends the session with DELETE.
 """
 
 import json
@@ -30,7 +30,7 @@ CLOCK_RATES = {"audio": 48000, "video": 90000}
 
 
 def tell(**what: Any) -> None:
-    """One line for who started this."""
+    """Write an event to the standard output."""
     sys.stdout.write(json.dumps(what) + "\n")
     sys.stdout.flush()
 
@@ -39,7 +39,7 @@ class Peer:
     """A webrtcbin, from its offer to its end."""
 
     def __init__(self, url: str, codec: str, *, publish: bool) -> None:
-        self.url, self.codec, self.place = url, codec, ""
+        self.url, self.codec, self.location = url, codec, ""
         description = "webrtcbin name=peer bundle-policy=max-bundle"
         if publish:
             description += self._sources()
@@ -70,12 +70,12 @@ class Peer:
         peer.emit("create-offer", None, Gst.Promise.new_with_change_func(self._offered, None))
 
     def _offered(self, promise: Any, _: Any) -> None:
-        reply = promise.get_reply()  # kept: the description belongs to it
+        reply = promise.get_reply()  # keep a reference: the description belongs to it
         self.peer.emit("set-local-description", reply.get_value("offer"), Gst.Promise.new())
 
     def _gathered(self, peer: Any, _: Any) -> None:
         state = peer.get_property("ice-gathering-state")
-        if state == GstWebRTC.WebRTCICEGatheringState.COMPLETE and not self.place:
+        if state == GstWebRTC.WebRTCICEGatheringState.COMPLETE and not self.location:
             GLib.idle_add(self._exchange)
 
     def _exchange(self) -> None:
@@ -83,7 +83,7 @@ class Peer:
         headers = {"Content-Type": "application/sdp"}
         request = urllib.request.Request(self.url, offer.encode(), headers)  # noqa: S310
         with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
-            self.place = urllib.parse.urljoin(self.url, response.headers["Location"])
+            self.location = urllib.parse.urljoin(self.url, response.headers["Location"])
             answer = response.read().decode()
         _, message = GstSdp.SDPMessage.new_from_text(answer)
         description = GstWebRTC.WebRTCSessionDescription.new(
@@ -114,15 +114,15 @@ class Peer:
         return Gst.FlowReturn.OK
 
     def end(self) -> None:
-        """Say goodbye, and stop."""
-        if self.place:
-            request = urllib.request.Request(self.place, method="DELETE")  # noqa: S310
+        """End the session, and stop."""
+        if self.location:
+            request = urllib.request.Request(self.location, method="DELETE")  # noqa: S310
             urllib.request.urlopen(request, timeout=20).close()  # noqa: S310
         self.pipeline.set_state(Gst.State.NULL)
 
 
 def caps_of(media: str, encoding: str, payload: int) -> str:
-    """What a stream of RTP is; all that the offer needs, which is made before a picture is."""
+    """The caps of an RTP stream. The offer is made from them, before there is a frame."""
     caps = CAPS.format(media, encoding, CLOCK_RATES[media], payload)
     if encoding == "H264":
         caps += ",packetization-mode=(string)1,profile-level-id=(string)42e01f"
@@ -130,13 +130,13 @@ def caps_of(media: str, encoding: str, payload: int) -> str:
 
 
 def failed(*error: Any) -> None:
-    """A callback of GStreamer failed: say so, and end."""
+    """End the program with the error of a callback."""
     sys.__excepthook__(*error)
     os._exit(1)
 
 
 def main(direction: str, url: str, codec: str) -> None:
-    """Until the standard input ends."""
+    """Run until the standard input ends."""
     Gst.init(None)
     sys.excepthook = failed
     peer = Peer(url, codec, publish=direction == "publish")

@@ -1,8 +1,8 @@
-"""A bad network, as a program: python lossy_link.py FD FD carries packets between two TUN devices.
+"""A bad network as a program: python lossy_link.py FD FD carries packets between two TUN devices.
 
-Lines of JSON on its standard input set how, from then on, each way: {"delay_ms", "jitter_ms",
-"loss" (share of packets), "burst" (packets lost at a time), "kbits" (a second, none for no limit),
-"queue_ms"}. Jitter keeps the order. Counts are told when the input ends.
+Lines of JSON on the standard input change both directions: {"delay_ms", "jitter_ms", "loss" (share
+of packets), "burst" (packets lost in a row), "kbits" (per second; null for no limit), "queue_ms"}.
+Jitter does not reorder packets. The counts are printed when the input ends.
 """
 
 import heapq
@@ -14,22 +14,29 @@ import sys
 import time
 from typing import Any
 
-FIRST = {"delay_ms": 0.0, "jitter_ms": 0.0, "loss": 0.0, "burst": 1, "kbits": None, "queue_ms": 250}
+DEFAULTS = {
+    "delay_ms": 0.0,
+    "jitter_ms": 0.0,
+    "loss": 0.0,
+    "burst": 1,
+    "kbits": None,
+    "queue_ms": 250,
+}
 SEED = 1
 
 
-class Way:
-    """One direction: which packets get through, and when."""
+class Direction:
+    """One direction: which packets arrive, and when."""
 
     def __init__(self, source: int, target: int, chance: random.Random) -> None:
         self.source, self.target, self._chance = source, target, chance
-        self.settings: dict[str, Any] = dict(FIRST)
+        self.settings: dict[str, Any] = dict(DEFAULTS)
         self.sent = self.lost = self.overflowed = 0
         self._losing = 0
         self._free = self._last = 0.0
 
     def due(self, size: int, now: float) -> float | None:
-        """When a packet of so many bytes arrives; none if it is lost."""
+        """When a packet of `size` bytes arrives; `None` if it is lost."""
         self.sent += 1
         if self._is_lost():
             self.lost += 1
@@ -54,22 +61,22 @@ class Way:
         return False
 
     def _mean_burst(self) -> float:
-        """Bursts begin only between bursts: so that the share of lost packets is `loss`."""
+        """Correct for bursts that cannot begin inside another, so that `loss` is exact."""
         loss = float(self.settings["loss"])
         return int(self.settings["burst"]) * (1 - loss) + loss
 
 
-def carry(ways: list[Way]) -> None:
-    """Until the standard input ends."""
+def carry(directions: list[Direction]) -> None:
+    """Carry packets until the standard input ends."""
     waiting: list[tuple[float, int, int, bytes]] = []
     polled = select.epoll()
-    by_source = {way.source: way for way in ways}
+    by_source = {direction.source: direction for direction in directions}
     for number in (0, *by_source):
         polled.register(number, select.EPOLLIN)
     while True:
         wait = max(0.0, waiting[0][0] - time.monotonic()) if waiting else 1.0
         for number, _ in polled.poll(wait):
-            if number == 0 and not _changed(ways):
+            if number == 0 and not _changed(directions):
                 return
             if number in by_source:
                 _take(by_source[number], waiting)
@@ -78,25 +85,29 @@ def carry(ways: list[Way]) -> None:
             os.write(target, packet)
 
 
-def _take(way: Way, waiting: list[tuple[float, int, int, bytes]]) -> None:
-    packet = os.read(way.source, 65536)
-    due = way.due(len(packet), time.monotonic())
+def _take(direction: Direction, waiting: list[tuple[float, int, int, bytes]]) -> None:
+    packet = os.read(direction.source, 65536)
+    due = direction.due(len(packet), time.monotonic())
     if due is not None:
-        heapq.heappush(waiting, (due, way.sent, way.target, packet))
+        heapq.heappush(waiting, (due, direction.sent, direction.target, packet))
 
 
-def _changed(ways: list[Way]) -> bool:
-    """Take new settings; false at the end of the input."""
+def _changed(directions: list[Direction]) -> bool:
+    """Read new settings. False at the end of the input."""
     text = os.read(0, 65536).decode()
     for line in text.splitlines():
-        for way in ways:
-            way.settings |= json.loads(line)
+        for direction in directions:
+            direction.settings |= json.loads(line)
     return bool(text)
 
 
 if __name__ == "__main__":
     one, other = int(sys.argv[1]), int(sys.argv[2])
-    both = [Way(one, other, random.Random(SEED)), Way(other, one, random.Random(SEED + 1))]  # noqa: S311
-    carry(both)
-    told = [{"sent": way.sent, "lost": way.lost, "overflowed": way.overflowed} for way in both]
-    sys.stdout.write(json.dumps({"ways": told}) + "\n")
+    forth = Direction(one, other, random.Random(SEED))  # noqa: S311
+    back = Direction(other, one, random.Random(SEED + 1))  # noqa: S311
+    carry([forth, back])
+    counts = [
+        {"sent": each.sent, "lost": each.lost, "overflowed": each.overflowed}
+        for each in (forth, back)
+    ]
+    sys.stdout.write(json.dumps({"directions": counts}) + "\n")

@@ -1,6 +1,6 @@
-"""Sessions that come and go leave no task, thread, socket, file or memory behind.
+"""Closed sessions leave no task, thread, socket, file or memory behind.
 
-SESSIONS=1000 python -m pytest tests/pipelines/webrtc/test_leaks.py -s opens so many, and tells.
+SESSIONS=1000 python -m pytest tests/pipelines/webrtc/server/test_leaks.py -s opens 1000 sessions.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ from tests.pipelines.webrtc.conftest import (
     until,
 )
 from turbolens.pipelines.webrtc import Limits
-from turbolens.pipelines.webrtc.peer.ice import transports
+from turbolens.pipelines.webrtc.peer.aiortc_internals import ice_connection
+from turbolens.pipelines.webrtc.peer.ice import ice_transports
 from turbolens.pipelines.webrtc.server.serving import Server
 
 pytestmark = pytest.mark.slow
@@ -42,7 +43,7 @@ def footprint() -> dict[str, int]:
 
 
 async def settled(client: Client, most: dict[str, int]) -> None:
-    """Wait until nothing more is in use than that."""
+    """Wait until at most this is in use."""
     await until(
         lambda: all(now <= most[name] for name, now in footprint().items()),
         f"no more than {most} in use",
@@ -50,26 +51,26 @@ async def settled(client: Client, most: dict[str, int]) -> None:
 
 
 def objects() -> Counter[str]:
-    """How many objects of each kind there are that can hold others."""
+    """The number of objects that the garbage collector tracks, by type."""
     gc.collect()
     return Counter(type(each).__name__ for each in gc.get_objects())
 
 
 def resident_mib() -> float:
-    """The memory of this process."""
+    """The resident memory of this process."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
 @pytest.mark.timeout(120 + SESSIONS)
 @asynchronous_for(60 + SESSIONS)
-async def test_sessions_opened_and_dropped_leave_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Peers that vanish without a word, before they connect: each left ICE, tasks and sockets."""
+async def test_sessions_that_never_connect_leave_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Peers that vanish before they connect: each has ICE sockets and tasks."""
     limits = Limits(connect_seconds=0.2, sessions=32)
-    async with serving(limits=limits) as (client, server), urls(client) as others:
+    async with serving(limits=limits) as (client, server), fresh_client(client) as others:
         peer = Peer()
         offer = await peer.offer()
-        for _ in range(2):  # whatever is made once is there
+        for _ in range(2):  # caches are filled
             await dropped(others, server, offer)
         before, kinds, memory = footprint(), objects(), resident_mib()
         for _ in range(SESSIONS // AT_ONCE - 2):
@@ -78,48 +79,48 @@ async def test_sessions_opened_and_dropped_leave_nothing(caplog: pytest.LogCaptu
         print(f"{SESSIONS} sessions: {resident_mib() - memory:.1f} MiB more, {more.most_common(4)}")  # noqa: T201
         slack = {"tasks": 2, "threads": 8, "files": 30}  # connections kept alive, executor threads
         await settled(client, {name: before[name] + slack[name] for name in before})
-        assert max(more.values()) < SESSIONS - 2 * AT_ONCE  # nothing stays of every session
+        assert max(more.values()) < SESSIONS - 2 * AT_ONCE  # no object per session remains
         assert server.sessions.opened == SESSIONS
         assert (await client.get("/healthz")).status == 200
         await peer.close()
     assert "Task was destroyed" not in caplog.text
 
 
-def urls(client: Client) -> aiohttp.ClientSession:
-    """A client of this server that remembers nothing; the test's own keeps every response."""
+def fresh_client(client: Client) -> aiohttp.ClientSession:
+    """A client of this server that keeps no responses, as `TestClient` does."""
     return aiohttp.ClientSession(str(client.make_url("/")))
 
 
 async def dropped(client: aiohttp.ClientSession, server: Server, offer: str) -> None:
-    """So many sessions at once, of peers that say nothing more."""
+    """Open `AT_ONCE` sessions of peers that never connect, and wait until they are closed."""
     await asyncio.gather(*(post_offer(client, offer) for _ in range(AT_ONCE)))
     await until(lambda: len(server.sessions) == 0, "the end of all")
-    await server.sessions.ended()
+    await server.sessions.wait_closed()
 
 
 @asynchronous
-async def test_connected_sessions_that_come_and_go_leave_nothing() -> None:
+async def test_closed_sessions_leave_nothing() -> None:
     async with serving() as (client, server):
         async with browser(client):
             pass
         await until(lambda: len(server.sessions) == 0)
         before = footprint()
         for _ in range(8):
-            async with browser(client) as one, browser(client, peer=Peer(sound=True)) as two:
+            async with browser(client) as one, browser(client, peer=Peer(audio=True)) as two:
                 await until(lambda one=one, two=two: one.frames and two.frames)  # type: ignore[misc]
         await until(lambda: len(server.sessions) == 0)
-        await server.sessions.ended()
+        await server.sessions.wait_closed()
         slack = {"tasks": 2, "threads": 8, "files": 8}
         await settled(client, {name: before[name] + slack[name] for name in before})
 
 
 @asynchronous
-async def test_a_peer_that_vanishes_without_a_word_is_forgotten() -> None:
+async def test_a_peer_that_vanishes_is_closed() -> None:
     async with serving(limits=Limits(idle_seconds=1.0)) as (client, server):
         async with browser(client) as peer:
             await until(lambda: peer.frames)
-            for transport in transports(peer.pc):
-                for protocol in transport.iceGatherer._connection._protocols:
-                    protocol.transport.abort()  # as when a machine is switched off
+            for transport in ice_transports(peer.pc):
+                for protocol in ice_connection(transport)._protocols:
+                    protocol.transport.abort()  # as if its machine was switched off
             await until(lambda: len(server.sessions) == 0, "the end")
         assert (await client.get("/healthz")).status == 200

@@ -16,7 +16,7 @@ from tests.pipelines.webrtc.conftest import (
     serving,
 )
 from turbolens.pipelines.webrtc import Limits, ServerOptions
-from turbolens.pipelines.webrtc.server.options import IceServer
+from turbolens.pipelines.webrtc.peer.options import IceServer
 
 TOKEN = "a-token-of-this-test"  # noqa: S105
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -26,7 +26,7 @@ POST = b"POST /whip/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/s
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "evil.example:80", ""])
 @asynchronous
-async def test_a_foreign_host_name_is_refused(host: str) -> None:
+async def test_an_unknown_host_name_is_refused(host: str) -> None:
     async with serving() as (client, _):
         for path in ("/", "/api/status", "/healthz"):
             async with client.get(path, headers={"Host": host}) as response:
@@ -37,14 +37,14 @@ async def test_a_foreign_host_name_is_refused(host: str) -> None:
     "host", ["localhost", "LOCALHOST:9", "127.0.0.1:80", "[::1]:8080", "me.home"]
 )
 @asynchronous
-async def test_own_names_are_fine(host: str) -> None:
+async def test_own_host_names_are_accepted(host: str) -> None:
     async with serving(allow_hosts=("me.home",)) as (client, _):
         assert (await client.get("/api/status", headers={"Host": host})).status == 200
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1", "x"])
 @asynchronous
-async def test_a_foreign_page_is_refused(origin: str) -> None:
+async def test_another_origin_is_refused(origin: str) -> None:
     async with serving(allow_origins=("https://friend.example",)) as (client, _):
         async with client.get("/api/status", headers={"Origin": origin}) as response:
             assert response.status == 403
@@ -55,7 +55,7 @@ async def test_a_foreign_page_is_refused(origin: str) -> None:
 
 
 @asynchronous
-async def test_a_picture_or_script_tag_of_a_foreign_page_gets_nothing() -> None:
+async def test_an_image_or_script_tag_of_another_origin_is_refused() -> None:
     async with serving() as (client, _):
         foreign = {"Sec-Fetch-Site": "cross-site"}
         assert (await client.get("/api/sessions", headers=foreign)).status == 403
@@ -63,7 +63,7 @@ async def test_a_picture_or_script_tag_of_a_foreign_page_gets_nothing() -> None:
 
 
 @asynchronous
-async def test_the_own_page_and_a_friend_may_ask() -> None:
+async def test_our_own_page_and_an_allowed_origin_are_accepted() -> None:
     async with serving(allow_origins=("https://friend.example",)) as (client, _):
         own = f"http://{client.host}:{client.port}"
         async with client.get("/api/status", headers={"Origin": own}) as response:
@@ -79,7 +79,7 @@ async def test_the_own_page_and_a_friend_may_ask() -> None:
 
 
 @asynchronous
-async def test_options_tell_what_may_be_sent() -> None:
+async def test_options_name_the_allowed_methods_and_headers() -> None:
     async with serving(token=TOKEN, allow_origins=("https://friend.example",)) as (client, _):
         asked = {"Origin": "https://friend.example", "Access-Control-Request-Method": "POST"}
         async with client.options("/whip/a", headers=asked) as response:
@@ -96,7 +96,7 @@ async def test_options_tell_what_may_be_sent() -> None:
               "Bearer \xfc"]
 )  # fmt: skip
 @asynchronous
-async def test_without_the_token_there_is_nothing_but_the_page(given: str | None) -> None:
+async def test_without_the_token_only_the_page_is_served(given: str | None) -> None:
     headers = {} if given is None else {"Authorization": given}
     async with serving(token=TOKEN) as (client, _):
         for method, path in [("GET", "/api/status"), ("GET", "/api/schema"), ("GET", "/metrics"),
@@ -110,7 +110,7 @@ async def test_without_the_token_there_is_nothing_but_the_page(given: str | None
 
 
 @asynchronous
-async def test_with_the_token_everything_is_there() -> None:
+async def test_with_the_token_the_api_is_served() -> None:
     async with serving(token=TOKEN) as (client, _):
         assert (await client.get("/api/status", headers=BEARER)).status == 200
 
@@ -174,7 +174,7 @@ async def test_first_settings_of_a_session_are_checked() -> None:
 
 
 @asynchronous
-async def test_methods_that_do_not_belong_are_405() -> None:
+async def test_unsupported_methods_are_405() -> None:
     async with serving() as (client, _):
         for method, path in [("PATCH", "/whip/a"), ("PATCH", "/whip/a/b"), ("GET", "/whip/a"),
                              ("PUT", "/api/settings"), ("PATCH", "/whep/a/b")]:  # fmt: skip
@@ -185,7 +185,7 @@ async def test_methods_that_do_not_belong_are_405() -> None:
 
 
 @asynchronous
-async def test_what_has_ended_is_404() -> None:
+async def test_a_session_that_has_ended_is_404() -> None:
     async with serving() as (client, _):
         for method, path in [("DELETE", "/whip/a/b"), ("DELETE", "/whep/a/b"),
                              ("GET", "/api/sessions/x"), ("DELETE", "/api/sessions/x"),
@@ -196,7 +196,7 @@ async def test_what_has_ended_is_404() -> None:
 
 
 @asynchronous
-async def test_nobody_to_play_is_404_and_who_only_receives_publishes_nothing() -> None:
+async def test_playing_an_unknown_name_is_404_and_publishing_without_video_400() -> None:
     peer = Peer(direction="recvonly")
     async with serving() as (client, _):
         async with client.post("/whep/a", data=await peer.offer(), headers=SDP) as response:
@@ -209,7 +209,7 @@ async def test_nobody_to_play_is_404_and_who_only_receives_publishes_nothing() -
 
 
 @asynchronous
-async def test_sound_without_video_is_no_offer() -> None:
+async def test_an_offer_with_audio_alone_is_400() -> None:
     silent, publisher = RTCPeerConnection(), Peer(direction="sendonly")
     silent.addTransceiver(Microphone(), direction="sendrecv")
     await silent.setLocalDescription(await silent.createOffer())
@@ -228,7 +228,7 @@ async def test_sound_without_video_is_no_offer() -> None:
 
 
 async def raw(client: Client, text: bytes, *, wait: float = 20) -> bytes:
-    """What a server answers to bytes, until it hangs up."""
+    """The response to raw bytes, until the server closes the connection."""
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(text)
     try:
@@ -238,7 +238,7 @@ async def raw(client: Client, text: bytes, *, wait: float = 20) -> bytes:
 
 
 @asynchronous
-async def test_a_body_that_trickles_in_is_408() -> None:
+async def test_a_body_that_is_sent_too_slowly_is_408() -> None:
     async with serving(limits=Limits(body_seconds=0.2)) as (client, _):
         reader, writer = await asyncio.open_connection(client.host, client.port)
         writer.write(POST + b"Content-Length: 1000\r\n\r\nv=0")  # fmt: skip
@@ -248,7 +248,7 @@ async def test_a_body_that_trickles_in_is_408() -> None:
 
 
 @asynchronous
-async def test_a_chunked_body_without_end_is_413() -> None:
+async def test_an_endless_chunked_body_is_413() -> None:
     async with serving(limits=Limits(body_bytes=1000)) as (client, _):
         reader, writer = await asyncio.open_connection(client.host, client.port)
         writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n")  # fmt: skip
@@ -259,7 +259,7 @@ async def test_a_chunked_body_without_end_is_413() -> None:
 
 
 @asynchronous
-async def test_a_compressed_bomb_is_413() -> None:
+async def test_a_decompression_bomb_is_413() -> None:
     bomb = gzip.compress(b"v=0\r\n" * 2_000_000)
     assert len(bomb) < 65536
     async with serving() as (client, _):
@@ -269,7 +269,7 @@ async def test_a_compressed_bomb_is_413() -> None:
 
 
 @asynchronous
-async def test_nonsense_on_the_socket_is_400_and_the_server_serves_on() -> None:
+async def test_malformed_http_is_400_and_the_server_continues() -> None:
     async with serving() as (client, _):
         for text in (b"nonsense\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
                      b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 500 + b"\r\n",
@@ -279,7 +279,7 @@ async def test_nonsense_on_the_socket_is_400_and_the_server_serves_on() -> None:
 
 
 @asynchronous
-async def test_ice_servers_are_told_to_those_who_may_ask() -> None:
+async def test_the_status_has_the_ice_servers() -> None:
     servers = (IceServer("stun:192.0.2.1"), IceServer("turn:192.0.2.2", "me", "secret"))
     async with serving(ice_servers=servers) as (client, _):
         status = await (await client.get("/api/status")).json()

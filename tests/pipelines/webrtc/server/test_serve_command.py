@@ -18,7 +18,15 @@ import typer
 from aiohttp import web
 
 from tests.pipelines.conftest import started, write_clip
-from tests.pipelines.webrtc.conftest import Peer, ShadeModel, asynchronous, new_shade, post_offer
+from tests.pipelines.webrtc.conftest import (
+    Peer,
+    ShadeModel,
+    asynchronous,
+    new_shade,
+    post_offer,
+    until,
+    until_async,
+)
 from turbolens.pipelines.cli import serve as serve_command
 from turbolens.pipelines.cli import serve_options
 from turbolens.pipelines.webrtc import Limits, create_app
@@ -33,7 +41,7 @@ LINK = re.compile(r"open (https?)://([^:/]+):(\d+)/(#token=(\S+))?")
 def server(
     *options: str, size: str | None = "64"
 ) -> Iterator[tuple["subprocess.Popen[str]", re.Match[str]]]:
-    """A running `turbolens serve`, and the link that it printed; size: none, to let it choose."""
+    """A running `turbolens serve`, and the link that it printed. size: `None` lets it choose."""
     sized = () if size is None else ("--size", size)
     with started([*SERVE, *sized, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                  text=True) as process:  # fmt: skip
@@ -46,17 +54,17 @@ def server(
 
 async def ready(session: aiohttp.ClientSession) -> dict[str, Any]:
     """Wait until the model is loaded."""
-    for _ in range(400):
-        async with session.get("/api/status") as response:
+
+    async def status_when_ready() -> dict[str, Any] | None:
+        async with session.get("api/status") as response:
             status: dict[str, Any] = await response.json()
-        if status["model"]["state"] == "ready":
-            return status
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"the model was not ready in time: {status}")
+        return status if status["model"]["state"] == "ready" else None
+
+    return await until_async(status_when_ready, "the model to load")
 
 
 @pytest.mark.slow
-def test_it_serves_at_loopback_tells_its_peers_when_it_stops_and_ends_well() -> None:
+def test_it_serves_on_loopback_and_closes_its_peers_on_ctrl_c() -> None:
     with server() as (process, link):
         assert (link[1], link[2], link[4]) == ("http", "localhost", None)
 
@@ -69,11 +77,9 @@ def test_it_serves_at_loopback_tells_its_peers_when_it_stops_and_ends_well() -> 
                 peer.open_control()
                 answer = await post_offer(session, await peer.offer())
                 await peer.accept(answer["sdp"])
-                while not peer.frames:
-                    await asyncio.sleep(0.05)
+                await until(lambda: peer.frames, "a frame")
                 process.send_signal(signal.SIGINT)
-                while not peer.event("closing"):
-                    await asyncio.sleep(0.05)
+                await until(lambda: peer.event("closing"), "the event")
                 await peer.close()
 
         use()
@@ -86,7 +92,7 @@ def test_it_serves_at_loopback_tells_its_peers_when_it_stops_and_ends_well() -> 
 
 
 @pytest.mark.slow
-def test_another_address_needs_a_token_and_https_is_advised() -> None:
+def test_another_address_needs_a_token_and_recommends_https() -> None:
     with server("--host", EVERYWHERE) as (process, link):
         token = link[5]
         assert len(token) >= 20
@@ -107,7 +113,7 @@ def test_another_address_needs_a_token_and_https_is_advised() -> None:
 
 
 @pytest.mark.slow
-def test_a_self_signed_certificate_makes_it_https() -> None:
+def test_a_self_signed_certificate_enables_https() -> None:
     with server("--tls-self-signed", "--token", "a-given-token") as (process, link):
         assert (link[1], link[5]) == ("https", "a-given-token")
         context = ssl.create_default_context()
@@ -126,7 +132,7 @@ def test_a_self_signed_certificate_makes_it_https() -> None:
 
 
 @asynchronous
-async def test_a_head_that_trickles_in_is_cut_off() -> None:
+async def test_a_head_that_is_sent_too_slowly_is_cut_off() -> None:
     app = create_app(ShadeModel(), make_filter=new_shade)
     runner = serve_command.new_runner(app, Limits(header_seconds=0.3))
     await runner.setup()
@@ -207,12 +213,8 @@ def test_the_examples_talk_to_each_other(tmp_path: Path) -> None:
 
         @asynchronous
         async def wait() -> None:
-            async with aiohttp.ClientSession() as session:
-                while True:
-                    async with session.get(f"{url}/api/status") as response:
-                        if (await response.json())["model"]["state"] == "ready":
-                            return
-                    await asyncio.sleep(0.1)
+            async with aiohttp.ClientSession(f"{url}/") as session:
+                await ready(session)
 
         wait()
         client = [sys.executable, str(ROOT / "examples/webrtc_client.py"), url, str(clip),

@@ -1,4 +1,4 @@
-"""Browser sessions with real peers: pictures, dials, sound, limits, ends, and no leaks."""
+"""Browser sessions with real peers: video, settings, audio, limits, and how they end."""
 
 import asyncio
 
@@ -26,7 +26,7 @@ CAMERA = 200  # the luma that peers send
 
 
 @asynchronous
-async def test_a_browser_gets_its_picture_back_filtered_and_a_dial_moves_it() -> None:
+async def test_a_browser_receives_its_video_filtered_and_can_change_settings() -> None:
     async with serving() as (client, _), browser(client, settings={"strength": 0.5}) as peer:
         await peer.sees(CAMERA * 0.5)
         assert (peer.frames[-1].width, peer.frames[-1].height) == (64, 64)
@@ -36,7 +36,7 @@ async def test_a_browser_gets_its_picture_back_filtered_and_a_dial_moves_it() ->
 
 
 @asynchronous
-async def test_the_state_tells_who_one_is_what_the_model_knows_and_what_is_allowed() -> None:
+async def test_the_state_has_the_session_the_model_the_limits_and_the_settings() -> None:
     async with serving() as (client, server), browser(client, name="mine") as peer:
         event = peer.event("state")
         assert event is not None
@@ -51,7 +51,7 @@ async def test_the_state_tells_who_one_is_what_the_model_knows_and_what_is_allow
 
 @pytest.mark.slow
 @asynchronous
-async def test_statistics_tell_frames_latency_and_bits() -> None:
+async def test_statistics_have_frame_rate_latency_and_bit_rate() -> None:
     async with serving() as (client, _), browser(client) as peer:
         await peer.ask("subscribe", interval_ms=200)
         await until(
@@ -70,29 +70,29 @@ async def test_statistics_tell_frames_latency_and_bits() -> None:
 
 
 @asynchronous
-async def test_a_script_can_do_by_http_what_the_page_does_by_channel() -> None:
+async def test_the_http_api_can_do_what_the_control_channel_can() -> None:
     async with serving() as (client, _), browser(client) as peer:
         listed = await (await client.get("/api/sessions")).json()
-        place = f"/api/sessions/{listed['sessions'][0]['session']['id']}"
-        async with client.patch(f"{place}/settings", json={"strength": 0.9}) as response:
+        url = f"/api/sessions/{listed['sessions'][0]['session']['id']}"
+        async with client.patch(f"{url}/settings", json={"strength": 0.9}) as response:
             assert (await response.json())["settings"]["strength"] == 0.9
-        await until(lambda: peer.event("settings"), "word of the change")
+        await until(lambda: peer.event("settings"), "the event of the change")
         await peer.sees(CAMERA * 0.1)
-        async with client.patch(f"{place}/settings", json={"strength": 2}) as response:
+        async with client.patch(f"{url}/settings", json={"strength": 2}) as response:
             assert response.status == 400
-        assert (await client.post(f"{place}/reset")).status == 200
-        assert (await (await client.get(f"{place}/settings")).json())["settings"]["strength"] == 0.9
-        assert (await (await client.get(place)).json())["session"]["state"] == "connected"
-        assert (await client.delete(place)).status == 200
-        await until(lambda: peer.event("closing"), "word of the end")
-        assert (await client.get(place)).status == 404
+        assert (await client.post(f"{url}/reset")).status == 200
+        assert (await (await client.get(f"{url}/settings")).json())["settings"]["strength"] == 0.9
+        assert (await (await client.get(url)).json())["session"]["state"] == "connected"
+        assert (await client.delete(url)).status == 200
+        await until(lambda: peer.event("closing"), "the closing event")
+        assert (await client.get(url)).status == 404
 
 
 @pytest.mark.slow
 @asynchronous
-async def test_sound_comes_back_beside_the_picture() -> None:
-    async with serving() as (client, _), browser(client, peer=Peer(sound=True)) as peer:
-        await until(lambda: peer.sounds > 20 and peer.frames, "sound and picture")
+async def test_audio_is_sent_back_with_the_video() -> None:
+    async with serving() as (client, _), browser(client, peer=Peer(audio=True)) as peer:
+        await until(lambda: peer.audio_frames > 20 and peer.frames, "audio and video")
 
 
 @asynchronous
@@ -111,7 +111,7 @@ async def test_two_sessions_have_their_own_settings() -> None:
 
 
 @asynchronous
-async def test_a_picture_may_change_its_size_while_it_runs() -> None:
+async def test_the_frame_size_may_change_during_a_session() -> None:
     async with serving() as (client, _), browser(client) as peer:
         await until(lambda: peer.frames)
         peer.camera.size = (96, 48)
@@ -119,7 +119,7 @@ async def test_a_picture_may_change_its_size_while_it_runs() -> None:
 
 
 @asynchronous
-async def test_a_frame_that_is_too_large_ends_the_session_in_words() -> None:
+async def test_a_frame_that_is_too_large_ends_the_session_with_a_reason() -> None:
     limits = Limits(frame_pixels=100 * 100)
     async with serving(limits=limits) as (client, server), browser(client) as peer:
         await until(lambda: peer.frames)
@@ -151,7 +151,7 @@ async def test_a_filter_that_fails_ends_its_session_and_no_other() -> None:
 
 
 @asynchronous
-async def test_a_full_server_says_so_and_has_room_again_later() -> None:
+async def test_a_full_server_is_503_until_a_session_ends() -> None:
     async with serving(limits=Limits(sessions=1)) as (client, server):
         extra = Peer()
         offer = await extra.offer()
@@ -177,7 +177,7 @@ async def test_a_name_that_is_taken_is_409() -> None:
 
 
 @asynchronous
-async def test_who_never_connects_is_forgotten() -> None:
+async def test_a_peer_that_never_connects_is_closed() -> None:
     async with serving(limits=Limits(connect_seconds=0.3)) as (client, server):
         peer = Peer()
         await post_offer(client, await peer.offer())
@@ -190,14 +190,14 @@ async def test_who_never_connects_is_forgotten() -> None:
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (Limits(idle_seconds=0.5), "no picture for 0.5 s"),
-        (Limits(total_seconds=0.5), "the time of a session is over (0.5 s)"),
+        (Limits(idle_seconds=0.5), "no video for 0.5 s"),
+        (Limits(total_seconds=0.5), "the session has reached its limit of 0.5 s"),
     ],
 )
 @asynchronous
-async def test_idle_and_total_time_have_an_end(limits: Limits, reason: str) -> None:
+async def test_idle_and_total_time_are_limited(limits: Limits, reason: str) -> None:
     peer = Peer()
-    if "picture" in reason:
+    if "video" in reason:
         peer.camera.stop()
     async with serving(limits=limits) as (client, _), browser(client, peer=peer):
         event = await until(lambda: peer.event("closing"), "the end")
@@ -216,15 +216,15 @@ async def test_a_flood_of_messages_ends_the_session() -> None:
 
 
 @asynchronous
-async def test_only_one_control_channel_and_no_other_label_is_taken() -> None:
+async def test_a_second_control_channel_and_other_labels_are_closed() -> None:
     async with serving() as (client, _), browser(client) as peer:
         second, other = peer.pc.createDataChannel("control"), peer.pc.createDataChannel("chat")
-        await until(lambda: second.readyState == other.readyState == "closed", "refusal")
+        await until(lambda: second.readyState == other.readyState == "closed", "both to be closed")
         assert (await peer.ask("ping"))["ok"]
 
 
 @asynchronous
-async def test_shutdown_tells_every_peer_and_closes_it() -> None:
+async def test_shutdown_sends_a_reason_to_every_peer_and_closes_it() -> None:
     app = create_app(ShadeModel(), make_filter=new_shade)
     client = TestClient(TestServer(app))
     await client.start_server()
@@ -239,7 +239,7 @@ async def test_shutdown_tells_every_peer_and_closes_it() -> None:
 
 
 @asynchronous
-async def test_a_range_of_ports_that_is_used_up_is_told() -> None:
+async def test_without_a_free_port_in_the_range_a_session_is_503() -> None:
     one, two = Peer(), Peer()
     async with serving(udp_ports=(46110, 46110)) as (client, server):
         await post_offer(client, await one.offer())
@@ -276,15 +276,15 @@ async def test_the_preferred_codec_is_the_first_of_the_answer() -> None:
 
 
 @asynchronous
-async def test_only_given_servers_are_asked_for_candidates() -> None:
+async def test_no_stun_server_is_asked_by_default() -> None:
     async with serving() as (client, _), browser(client) as peer:
         answer = peer.pc.remoteDescription.sdp
         assert "typ host" in answer
         assert "srflx" not in answer
 
 
-def bluest(peer: Peer) -> float:
-    """How much more blue than red the last picture is, in levels."""
+def blueness(peer: Peer) -> float:
+    """Mean of blue minus mean of red of the last frame, in 8-bit levels."""
     blue, _, red = peer.frames[-1].to_ndarray(format="bgr24").mean(axis=(0, 1))
     return float(blue - red)
 
@@ -300,9 +300,9 @@ def test_the_embedded_model_gives_two_sessions_two_looks() -> None:
         async with TestClient(TestServer(app)) as client:
             await until(lambda: app[SERVER].slot.state == "ready", "the model")
             async with browser(client) as one, browser(client) as two:
-                await until(lambda: one.frames and two.frames, "pictures of both")
+                await until(lambda: one.frames and two.frames, "frames of both")
                 assert (await one.ask("set", prompt="thermal"))["ok"]
-                await until(lambda: bluest(one) < bluest(two) - 20, "another look in one of them")
-                assert bluest(two) > 20  # white on blue paper
+                await until(lambda: blueness(one) < blueness(two) - 20, "two different looks")
+                assert blueness(two) > 20  # white on blue paper
 
     sessions()

@@ -1,4 +1,4 @@
-"""WHIP and WHEP: independent publishers, players, and what belongs to the protocol."""
+"""WHIP and WHEP: publishers, players, and the details of the protocols."""
 
 import asyncio
 import datetime
@@ -20,8 +20,8 @@ from tests.pipelines.streams.stream_parts import streaming
 from tests.pipelines.streams.stream_peer import write_stream
 from tests.pipelines.webrtc.conftest import Client, Peer, asynchronous, serving, until
 from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
-from turbolens.pipelines.webrtc.peer.dtls import Certificate
-from turbolens.pipelines.webrtc.server.options import IceServer
+from turbolens.pipelines.webrtc.peer.aiortc_internals import DtlsCertificate
+from turbolens.pipelines.webrtc.peer.options import IceServer
 
 SDP = {"Content-Type": "application/sdp"}
 
@@ -36,9 +36,9 @@ async def exchange(client: Client, path: str, peer: Peer) -> ClientResponse:
 
 
 @asynchronous
-async def test_a_publisher_is_played_filtered_with_its_sound_until_it_ends() -> None:
-    publisher = Peer(direction="sendonly", sound=True)
-    players = [Peer(direction="recvonly", sound=True) for _ in range(2)]
+async def test_players_receive_filtered_video_and_audio_until_the_publisher_ends() -> None:
+    publisher = Peer(direction="sendonly", audio=True)
+    players = [Peer(direction="recvonly", audio=True) for _ in range(2)]
     async with serving() as (client, server):
         await client.patch("/api/settings", json={"strength": 0.5})
         published = await exchange(client, "/whip/studio", publisher)
@@ -46,19 +46,19 @@ async def test_a_publisher_is_played_filtered_with_its_sound_until_it_ends() -> 
             await exchange(client, "/whep/studio", player)
         for player in players:
             await player.sees(100)
-            await until(lambda player=player: player.sounds > 10)  # type: ignore[misc]
+            await until(lambda player=player: player.audio_frames > 10)  # type: ignore[misc]
         assert not publisher.frames
         metrics = await (await client.get("/metrics")).text()
         assert 'turbolens_sessions{kind="whep"} 2' in metrics
         assert (await client.delete(published.headers["Location"])).status == 200
-        await until(lambda: len(server.sessions) == 0, "the end of the players too")
+        await until(lambda: len(server.sessions) == 0, "the end of the players, too")
     for peer in (publisher, *players):
         await peer.close()
 
 
 @pytest.mark.slow
 @asynchronous
-async def test_a_player_that_leaves_takes_nobody_along() -> None:
+async def test_a_player_that_leaves_ends_no_other_session() -> None:
     publisher, player = Peer(direction="sendonly"), Peer(direction="recvonly")
     async with serving() as (client, server):
         await exchange(client, "/whip/a", publisher)
@@ -86,7 +86,7 @@ async def test_a_named_browser_session_can_be_played() -> None:
 
 @pytest.mark.slow
 @asynchronous
-async def test_created_has_what_the_rfc_asks_for() -> None:
+async def test_a_201_has_the_headers_of_rfc_9725() -> None:
     servers = (IceServer("stun:127.0.0.1:9"), IceServer("turn:127.0.0.1:9", "me", "it"))
     publisher = Peer(direction="sendonly")
     async with serving(ice_servers=servers) as (client, _):
@@ -104,20 +104,20 @@ async def test_created_has_what_the_rfc_asks_for() -> None:
 
 
 @asynchronous
-async def test_a_name_that_is_published_is_409_until_it_ends() -> None:
+async def test_a_published_name_is_409_until_its_session_ends() -> None:
     first, second = Peer(direction="sendonly"), Peer(direction="sendonly")
     async with serving() as (client, _):
-        place = (await exchange(client, "/whip/a", first)).headers["Location"]
+        url = (await exchange(client, "/whip/a", first)).headers["Location"]
         offer = await second.offer()
         assert (await client.post("/whip/a", data=offer, headers=SDP)).status == 409
-        await client.delete(place)
+        await client.delete(url)
         assert (await client.post("/whip/a", data=offer, headers=SDP)).status == 201
     await first.close()
     await second.close()
 
 
 @asynchronous
-async def test_codecs_that_nobody_here_knows_are_406() -> None:
+async def test_an_offer_without_a_common_codec_is_406() -> None:
     peer = Peer(direction="sendonly")
     offer = (await peer.offer()).replace("VP8/90000", "VP7/90000").replace("H264/", "H263/")
     async with serving() as (client, server):
@@ -144,7 +144,7 @@ async def test_a_player_that_only_sends_and_a_browser_that_only_receives_are_400
 
 @pytest.fixture(scope="module")
 def ecdsa_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """A certificate that FFmpeg's muxer can use; the one that it makes itself fails here."""
+    """A certificate for FFmpeg's muxer; aiortc refuses the RSA one that it makes itself."""
     folder = tmp_path_factory.mktemp("certificate")
     made = RTCCertificate.generateCertificate()
     pem = serialization.Encoding.PEM
@@ -177,12 +177,12 @@ with av.open(url, "w", format="whip", options=options) as output:
         if select.select([sys.stdin], [], [], 1 / 30)[0]:
             break
 """
-"""In a process of its own: while it connects, PyAV holds on to the interpreter."""
+"""Run as a process: PyAV holds the interpreter's lock while it connects."""
 
 
 @pytest.mark.slow
 @asynchronous
-async def test_ffmpegs_whip_client_publishes_and_is_played(ecdsa_files: tuple[str, str]) -> None:
+async def test_ffmpegs_whip_client_publishes(ecdsa_files: tuple[str, str]) -> None:
     player, token = Peer(direction="recvonly"), "a-token-for-ffmpeg"
     async with serving(token=token) as (client, server):
         url = str(client.make_url("/whip/obs"))
@@ -203,7 +203,7 @@ async def test_ffmpegs_whip_client_publishes_and_is_played(ecdsa_files: tuple[st
 @pytest.mark.slow
 @asynchronous
 async def test_a_peer_with_an_rsa_certificate_can_connect() -> None:
-    """GStreamer's kind: aiortc alone, as DTLS client, has no cipher in common with it."""
+    """As GStreamer's. Without `DtlsCertificate` there is no cipher in common."""
     peer = Peer(certificate=rsa_certificate())
     peer.open_control()
     offer = (await peer.offer()).replace("a=setup:actpass", "a=setup:passive")
@@ -218,8 +218,8 @@ async def test_a_peer_with_an_rsa_certificate_can_connect() -> None:
     await peer.close()
 
 
-class OldCertificate(Certificate):
-    """No newer than DTLS 1.2: in 1.3 a cipher does not name the kind of key any more."""
+class Dtls12Certificate(DtlsCertificate):
+    """At most DTLS 1.2: in 1.3 a cipher suite no longer names the kind of key."""
 
     def _create_ssl_context(self, srtp_profiles: Any) -> Any:
         context = super()._create_ssl_context(srtp_profiles)
@@ -228,7 +228,7 @@ class OldCertificate(Certificate):
 
 
 def rsa_certificate() -> RTCCertificate:
-    """GStreamer's kind."""
+    """A certificate as GStreamer makes it."""
     key: Any = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "peer")])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -238,13 +238,13 @@ def rsa_certificate() -> RTCCertificate:
         .serial_number(7).not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256())
     )  # fmt: skip
-    return OldCertificate(key, made)
+    return Dtls12Certificate(key, made)
 
 
 @pytest.mark.slow
 @asynchronous
 async def test_turbolens_stream_publishes_to_turbolens_serve(tmp_path: Path) -> None:
-    clip, player = tmp_path / "clip.mp4", Peer(direction="recvonly", sound=True)
+    clip, player = tmp_path / "clip.mp4", Peer(direction="recvonly", audio=True)
     write_stream(str(clip), 3)
     async with serving() as (client, server):
         target = output_endpoint(str(client.make_url("/whip/studio")))
@@ -252,7 +252,7 @@ async def test_turbolens_stream_publishes_to_turbolens_serve(tmp_path: Path) -> 
             publishing.enter_context(streaming(input_endpoint(str(clip)), target, loop=True))
             await until(lambda: len(server.sessions) == 1, "a publisher")
             await exchange(client, "/whep/studio", player)
-            await until(lambda: player.frames and player.sounds > 10, "picture and sound")
+            await until(lambda: player.frames and player.audio_frames > 10, "video and audio")
             await asyncio.to_thread(publishing.close)
         await until(lambda: len(server.sessions) == 0, "its DELETE")
     await player.close()

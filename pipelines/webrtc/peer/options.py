@@ -1,0 +1,19 @@
+"""Options of a peer connection that need no aiortc to be parsed."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Codec = Literal["auto", "vp8", "h264"]
+"""The preferred video codec; "auto" leaves the choice to the peer."""
+
+
+@dataclass(frozen=True)
+class IceServer:
+    """A STUN or TURN server that the server and its peers may use.
+
+    url: such as "stun:HOST:PORT" or "turn:HOST:PORT?transport=udp".
+    """
+
+    url: str
+    username: str | None = None
+    credential: str | None = field(default=None, repr=False)

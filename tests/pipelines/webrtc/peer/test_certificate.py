@@ -1,0 +1,56 @@
+"""Certificates: for whom they are made, what reads them, and that no key stays on disk."""
+
+import os
+import ssl
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from turbolens.filter import MediaError
+from turbolens.pipelines.webrtc.peer.certificate import (
+    LIFETIME,
+    CertificateFiles,
+    self_signed_context,
+    tls_context,
+)
+
+
+def test_a_certificate_is_ecdsa_valid_now_and_for_the_given_names() -> None:
+    files = CertificateFiles(("example.org", "192.0.2.7", "example.org"))
+    made = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+    files.close()
+    key = made.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert key.curve.name == "secp256r1"
+    now = datetime.now(timezone.utc)
+    assert made.not_valid_before_utc < now < made.not_valid_after_utc
+    assert made.not_valid_after_utc - now <= LIFETIME + timedelta(seconds=1)
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["example.org"]
+    assert [str(each) for each in names.get_values_for_type(x509.IPAddress)] == ["192.0.2.7"]
+
+
+def test_nobody_else_can_read_the_key_and_closing_removes_it() -> None:
+    files = CertificateFiles()
+    if os.name == "posix":
+        assert files.key.stat().st_mode & 0o077 == 0
+    files.close()
+    files.close()
+    assert not files.key.exists()
+    assert not files.certificate.exists()
+
+
+def test_a_self_signed_context_has_its_certificate_and_no_old_tls() -> None:
+    context = self_signed_context("example.org")
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_files_that_are_no_certificate_are_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "note.pem").write_text("no certificate")
+    with pytest.raises(MediaError, match="must be a PEM certificate with its key"):
+        tls_context(tmp_path / "note.pem", None)
+    with pytest.raises(MediaError, match="must be a PEM certificate with its key"):
+        tls_context(tmp_path / "missing.pem", None)

@@ -8,7 +8,7 @@ import av
 
 from turbolens.pipelines.base import Notify, Reopenable, Source
 from turbolens.pipelines.errors import reason
-from turbolens.pipelines.statistics import Tally
+from turbolens.pipelines.statistics import StatsCollector
 
 from .latest import Latest
 from .pacing import back_off
@@ -32,7 +32,7 @@ class LiveCapture:
     """
 
     def __init__(
-        self, source: Source, captured: Latest[Captured], *, tally: Tally, stop: Event,
+        self, source: Source, captured: Latest[Captured], *, tally: StatsCollector, stop: Event,
         notify: Notify,
     ) -> None:  # fmt: skip
         self._source, self._captured = source, captured

@@ -11,7 +11,7 @@ import av
 
 from turbolens.filter.errors import ModelError, SettingsError
 from turbolens.pipelines.base import Notify, PictureFilter
-from turbolens.pipelines.statistics import Tally
+from turbolens.pipelines.statistics import StatsCollector
 
 from .capture import Captured
 from .latest import Latest
@@ -49,7 +49,7 @@ class LiveFilter:
         captured: Latest[Captured],
         filtered: Latest[Picture],
         *,
-        tally: Tally,
+        tally: StatsCollector,
         stop: Event,
         notify: Notify,
         reload: Reload | None = None,

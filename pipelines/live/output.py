@@ -7,7 +7,7 @@ from time import monotonic
 import av
 
 from turbolens.pipelines.base import Notify
-from turbolens.pipelines.statistics import Tally
+from turbolens.pipelines.statistics import CounterName, StatsCollector
 
 from .capture import Captured, LiveCapture
 from .filtering import POLL, LiveFilter, Picture
@@ -18,7 +18,9 @@ from .sinks import LiveSinks
 from .slate import slate
 
 SLATE_SIZE = 640, 360  # where no camera has told another
-COUNTED = {"moved": "reprojected", "again": "repeated", "slate": "stalled", "camera": "stalled"}
+COUNTED: dict[Choice, CounterName] = {
+    "moved": "reprojected", "again": "repeated", "slate": "stalled", "camera": "stalled",
+}  # fmt: skip
 
 
 class LiveOutput:
@@ -34,7 +36,7 @@ class LiveOutput:
         *,
         capture: LiveCapture,
         filtering: LiveFilter,
-        tally: Tally,
+        tally: StatsCollector,
         notify: Notify,
         stop: Event,
         rate: Fraction | None,

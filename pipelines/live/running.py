@@ -1,7 +1,7 @@
 """`run`: a source through a frame filter into sinks, live or frame by frame."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from threading import Event, Thread
 from time import monotonic
@@ -20,7 +20,7 @@ from turbolens.pipelines.base import (
     rate_of,
 )
 from turbolens.pipelines.interrupts import DeferredInterrupts
-from turbolens.pipelines.statistics import Stats, Tally
+from turbolens.pipelines.statistics import Stats, StatsCollector
 from turbolens.pipelines.video.job import FilterJob, Progress, VideoOptions
 
 from .capture import Captured, LiveCapture
@@ -98,7 +98,7 @@ class LiveRun:
         self._source, self._stop, self._options = source, stop, options
         self._captured: Latest[Captured] = Latest()
         self._filtered: Latest[Picture] = Latest()
-        self._tally = tally = Tally(monotonic())
+        self._tally = tally = StatsCollector(monotonic())
         self._sinks = LiveSinks(sinks, tally=tally, notify=notify)
         self._capture = LiveCapture(source, self._captured, tally=tally, stop=stop, notify=notify)
         self._filter = LiveFilter(
@@ -223,8 +223,8 @@ def _run_every_frame(
 
 def _stats_of(frames: int, seconds: float) -> Stats:
     rate = frames / seconds if seconds > 0 else 0.0
-    return replace(
-        Stats(seconds=seconds, captured=frames, filtered=frames, sent=frames),
+    return Stats(
+        seconds=seconds, captured=frames, filtered=frames, sent=frames,
         fps_in=rate, fps_filtered=rate, fps_out=rate,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from time import monotonic
 import av
 
 from turbolens.pipelines.base import Notify, Reopenable, Sink
-from turbolens.pipelines.statistics import Tally
+from turbolens.pipelines.statistics import StatsCollector
 
 from .pacing import back_off
 
@@ -21,7 +21,7 @@ class LiveSinks:
     out. Raises the error of one that fails at its first frame, and of the last that is left out.
     """
 
-    def __init__(self, sinks: Sequence[Sink], *, tally: Tally, notify: Notify) -> None:
+    def __init__(self, sinks: Sequence[Sink], *, tally: StatsCollector, notify: Notify) -> None:
         self._outlets = [_Outlet(sink, tally, notify) for sink in sinks]
 
     def write(self, frame: av.VideoFrame) -> None:
@@ -42,7 +42,7 @@ class LiveSinks:
 class _Outlet:
     """One sink and its state."""
 
-    def __init__(self, sink: Sink, tally: Tally, notify: Notify) -> None:
+    def __init__(self, sink: Sink, tally: StatsCollector, notify: Notify) -> None:
         self.sink, self._tally, self._notify = sink, tally, notify
         self.gone: Exception | None = None
         self._worked = False

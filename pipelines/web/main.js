@@ -115,7 +115,7 @@ class Page {
     this.remote = new RemoteControl(this.settings);
     this.remote.addEventListener("state", ({ detail: { state, statistics } }) => {
       showState(state);
-      figures.write(statistics);
+      figures.show(statistics);
     });
     this.remote.start();
   }
@@ -151,7 +151,7 @@ class Page {
   #listen() {
     this.connection.addEventListener("state", ({ detail }) => this.#changed(detail));
     this.connection.addEventListener("session", ({ detail }) => {
-      figures.show(detail);
+      figures.follow(detail);
       stage.showAfter(detail?.stream ?? null);
     });
     this.settings.addEventListener("change", () => this.#keepInLinkSoon());

@@ -61,10 +61,10 @@ class ControlPage:
             create_control_app,
         )
 
-        self._statistics: dict[str, Any] = {}
+        self._stats = Stats()
         app = create_control_app(
             CurrentFilter(current, looks), ServerOptions(adapters=adapters),
-            statistics=lambda: self._statistics,
+            statistics=lambda: self._stats,
         )  # fmt: skip
         self._remote = RemoteControl(app, port=port)
 
@@ -75,7 +75,7 @@ class ControlPage:
 
     def update(self, stats: Stats) -> None:
         """What the page shows from now on."""
-        self._statistics = stats.as_dict()
+        self._stats = stats
 
     def __enter__(self) -> "ControlPage":
         self._remote.__enter__()

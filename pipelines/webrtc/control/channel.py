@@ -8,8 +8,8 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from turbolens.filter import FilterSettings, SettingsError
+from turbolens.pipelines.statistics import Clock
 from turbolens.pipelines.webrtc.limits import Limits
-from turbolens.pipelines.webrtc.meter import Clock
 
 from .controls import Controls, Data
 from .messages import (

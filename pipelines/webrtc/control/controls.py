@@ -5,6 +5,7 @@ from typing import Any
 
 from turbolens.filter import FilterSettings, SettingsError
 from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.webrtc.limits import Limits
 
 Data = dict[str, Any]
@@ -23,12 +24,12 @@ class Controls:
         frame_filter: AdjustableFilter,
         limits: Limits | None = None,
         *,
-        statistics: Callable[[], Data] = dict,
+        statistics: Callable[[], Stats] = Stats,
         describe: Callable[[], Data] = dict,
     ) -> None:
         self._filter, self._limits = frame_filter, limits or Limits()
         self._first = frame_filter.settings
-        self.statistics, self._describe = statistics, describe
+        self._statistics, self._describe = statistics, describe
         self._listeners: list[Listener] = []
 
     @property
@@ -52,6 +53,10 @@ class Controls:
     def snapshot(self) -> Data:
         """All there is to say."""
         return {**self._describe(), "settings": self.settings, "statistics": self.statistics()}
+
+    def statistics(self) -> Data:
+        """The figures up to now."""
+        return self._statistics().as_dict()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Be told of every change of the settings. Gives what ends that."""

@@ -9,7 +9,7 @@ from typing import Any
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from turbolens.pipelines.webrtc.meter import Clock
+from turbolens.pipelines.statistics import Clock
 
 from .mailbox import Closed, Mailbox
 

@@ -10,7 +10,7 @@ from time import monotonic, thread_time
 import av
 
 from turbolens.pipelines.base import Reprojecting
-from turbolens.pipelines.webrtc.meter import Clock
+from turbolens.pipelines.statistics import Clock
 
 SHARE = 0.35  # of one processor; the rest is left to the filter
 TRY_AGAIN = 5.0  # seconds until what was too costly is tried once more

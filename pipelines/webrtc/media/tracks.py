@@ -14,7 +14,7 @@ from aiortc.mediastreams import MediaStreamError
 from turbolens.filter import FrameError, UnavailableError
 from turbolens.pipelines.base import PictureFilter, Reprojecting
 from turbolens.pipelines.live.reprojection import moving_seconds
-from turbolens.pipelines.webrtc.meter import Clock, Rate, Smoothed
+from turbolens.pipelines.statistics import Clock, Smoothed, Stats, StatsCollector
 
 from .batching import FrameBatcher
 from .mailbox import Closed, Mailbox
@@ -30,28 +30,6 @@ class Arrival:
     number: int
     at: float
     frame: av.VideoFrame
-
-
-@dataclass(frozen=True)
-class TrackStatistics:
-    """What went through a track so far, and how it goes now.
-
-    latency_ms: from the arrival of a frame to its delivery. filter_ms: in the filter, waiting for
-    its turn included. delivered: filtered or reprojected. dropped: received, but a newer one was
-    delivered instead. filtered_fps: results of the filter, whether shown themselves or moved on.
-    """
-
-    received: int
-    delivered: int
-    reprojected: int
-    dropped: int
-    received_fps: float
-    delivered_fps: float
-    filtered_fps: float
-    latency_ms: float
-    filter_ms: float
-    width: int
-    height: int
 
 
 class FilteredTrack(MediaStreamTrack):
@@ -86,11 +64,11 @@ class FilteredTrack(MediaStreamTrack):
         self._arrived: Mailbox[Arrival] = Mailbox()
         self._between: Mailbox[Arrival] = Mailbox()
         self._outgoing: Mailbox[tuple[Arrival, av.VideoFrame]] = Mailbox()
-        self._received, self._delivered = Rate(clock), Rate(clock)
-        self._filtered = Rate(clock)
+        self._collector = StatsCollector(clock())
         self._latency, self._filter_time = Smoothed(), Smoothed()
-        self._size = (0, 0)
-        self._shown = self._dropped = self._reprojected = 0
+        self.size = (0, 0)
+        """Width and height of the last received frame; zeros before the first."""
+        self._received = self._shown = 0
         self._fresh_at = 0.0
         self.error: Exception | None = None
         loop = get_running_loop()
@@ -101,21 +79,14 @@ class FilteredTrack(MediaStreamTrack):
             self._tasks.append(loop.create_task(self._move_along(frame_filter)))
 
     @property
-    def statistics(self) -> TrackStatistics:
-        """What went through so far."""
-        return TrackStatistics(
-            received=self._received.total,
-            delivered=self._delivered.total,
-            reprojected=self._reprojected,
-            dropped=self._dropped,
-            received_fps=float(self._received),
-            delivered_fps=float(self._delivered),
-            filtered_fps=float(self._filtered),
-            latency_ms=float(self._latency) * 1000,
-            filter_ms=float(self._filter_time) * 1000,
-            width=self._size[0],
-            height=self._size[1],
-        )
+    def statistics(self) -> Stats:
+        """The figures up to now. Latency is from the arrival of a frame to its delivery.
+
+        captured: frames received. sent: frames delivered, filtered or reprojected. dropped: frames
+        received but not delivered, because a newer one was. The stage "filter" includes the wait
+        for its turn in the batch.
+        """
+        return self._collector.stats(self._clock())
 
     @property
     def delay(self) -> float:
@@ -131,8 +102,10 @@ class FilteredTrack(MediaStreamTrack):
         except Closed:
             self.stop()
             raise MediaStreamError from None
-        self._latency.add(self._clock() - arrival.at)
-        self._delivered.count()
+        now = self._clock()
+        self._latency.add(now - arrival.at)
+        self._collector.latency(now - arrival.at)
+        self._collector.count("sent", now)
         return frame
 
     def stop(self) -> None:
@@ -147,9 +120,11 @@ class FilteredTrack(MediaStreamTrack):
             while True:
                 frame: Any = await self._source.recv()
                 if isinstance(frame, av.VideoFrame) and frame.pts is not None:
-                    self._received.count()
-                    self._size = frame.width, frame.height
-                    arrival = Arrival(self._received.total, self._clock(), frame)
+                    now = self._clock()
+                    self._received += 1
+                    self._collector.count("captured", now)
+                    self.size = frame.width, frame.height
+                    arrival = Arrival(self._received, now, frame)
                     self._arrived.put(arrival)
                     self._between.put(arrival)
         self._arrived.close()
@@ -163,8 +138,8 @@ class FilteredTrack(MediaStreamTrack):
                     await self._outgoing.room()
                     arrival = await self._arrived.take()
                     filtered = await self._filter_one(arrival.frame)
-                    self._filtered.count()
                     self._fresh_at = self._clock()
+                    self._collector.count("filtered", self._fresh_at)
                     self._show(arrival, filtered)
         except (Closed, UnavailableError):
             pass
@@ -188,7 +163,9 @@ class FilteredTrack(MediaStreamTrack):
         pts, time_base = frame.pts, frame.time_base
         filtered = await self._batcher.submit(self._filter, frame)
         filtered.pts, filtered.time_base = pts, time_base
-        self._filter_time.add(self._clock() - began)
+        seconds = self._clock() - began
+        self._filter_time.add(seconds)
+        self._collector.stage("filter", seconds)
         return filtered
 
     async def _move_along(self, frame_filter: Reprojecting) -> None:
@@ -205,19 +182,20 @@ class FilteredTrack(MediaStreamTrack):
                         arrival = await self._between.take()  # has come meanwhile
                     moved = await mover.move(frame_filter, arrival.frame)
                 if moved is not None and self._show(arrival, moved):
-                    self._reprojected += 1
+                    self._collector.count("reprojected")
 
     def _needs_more(self, usual: float) -> bool:
         """Whether a filter of `usual` seconds gives pictures, but too few of them."""
-        wanted = min(FLUENT_FPS, float(self._received))
-        late = self._clock() - self._fresh_at > moving_seconds(usual)
-        return usual * wanted > 1.0 and not late and not len(self._outgoing)
+        now = self._clock()
+        wanted = min(FLUENT_FPS, self._collector.rate("captured", now))
+        late = now - self._fresh_at > moving_seconds(usual)
+        return usual * wanted >= 1.0 and not late and not len(self._outgoing)
 
     def _show(self, arrival: Arrival, picture: av.VideoFrame) -> bool:
         """Whether it is to be shown: not if a newer one was, which this would turn back."""
         if arrival.number <= self._shown:
             return False
-        self._dropped += arrival.number - self._shown - 1
+        self._collector.count("dropped", number=arrival.number - self._shown - 1)
         self._shown = arrival.number
         self._outgoing.put((arrival, picture))
         return True

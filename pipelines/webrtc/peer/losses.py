@@ -14,7 +14,7 @@ from aiortc import RTCPeerConnection, RTCRtpReceiver
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
 
-from turbolens.pipelines.webrtc.meter import Clock
+from turbolens.pipelines.statistics import Clock
 
 ASK_AGAIN = 0.1  # seconds between two requests for a packet; most round trips are shorter
 GIVE_UP = 0.5  # seconds that a picture waits for a packet

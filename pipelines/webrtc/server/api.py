@@ -107,7 +107,7 @@ async def _sessions(request: web.Request) -> web.Response:
 def _said(session: Session) -> dict[str, Any]:
     if session.controls is not None:
         return session.controls.snapshot()
-    return {**session.describe(), "settings": None, "statistics": session.statistics()}
+    return {**session.describe(), "settings": None, "statistics": session.statistics().as_dict()}
 
 
 async def _open(request: web.Request) -> web.Response:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import turbolens
+from turbolens.pipelines.statistics import SessionStats
 from turbolens.pipelines.webrtc.control.controls import schema
 from turbolens.pipelines.webrtc.limits import Limits
 
@@ -25,7 +26,8 @@ SNAPSHOT: Data = {
             "id": {"type": "string"}, "kind": {"enum": ["browser", "whip", "whep"]},
             "name": {"type": "string"}, "state": {"type": "string"}}},
         "model": {"type": "object"}, "limits": {"type": "object"},
-        "settings": {"oneOf": [SETTINGS, {"type": "null"}]}, "statistics": {"type": "object"},
+        "settings": {"oneOf": [SETTINGS, {"type": "null"}]},
+        "statistics": {"$ref": "#/components/schemas/Statistics"},
     },
 }  # fmt: skip
 SDP: Data = {"application/sdp": {"schema": {"type": "string"}}}
@@ -46,7 +48,10 @@ def document(limits: Limits) -> Data:
         "security": [{}, {"token": []}],
         "paths": _paths(),
         "components": {
-            "schemas": {"FilterSettings": schema(limits)},
+            "schemas": {
+                "FilterSettings": schema(limits),
+                "Statistics": SessionStats.model_json_schema(),
+            },
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }

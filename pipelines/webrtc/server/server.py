@@ -14,7 +14,7 @@ from turbolens.pipelines.webrtc.peer.peers import limit_bit_rates
 
 from . import api, pages, whep, whip
 from .answers import answer_errors
-from .metrics import add_metrics
+from .metrics import add_metrics, server_metrics
 from .model_slot import MakeFilter, ModelSlot, frame_filter
 from .options import ServerOptions
 from .security import guard
@@ -50,7 +50,7 @@ def create_app(
     )
     for part in (pages, api, whip, whep):
         part.add_routes(app)
-    add_metrics(app)
+    add_metrics(app, lambda: server_metrics(app[SERVER]))
     app.cleanup_ctx.append(_running)
     app.on_shutdown.append(_end_sessions)
     return app

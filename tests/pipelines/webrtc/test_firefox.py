@@ -103,7 +103,7 @@ async def test_firefox_sees_itself_restyled_turns_dials_and_comes_back(tmp_path:
         await firefox.dims_to(0.45)
         (session,) = server.sessions
         assert session.track is not None
-        assert (session.track.statistics.width, session.track.statistics.height) == (640, 480)
+        assert session.track.size == (640, 480)
         await firefox.do("focus", "#dial-strength")
         await firefox.do("evaluate", f"({TURN})('strength', 0.1)")
         await until(lambda: session.controls and session.controls.settings["strength"] == 0.1)

@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 from tests.filter.adapters.adapter_fixtures import lora_tensors, save_lora
 from tests.pipelines.conftest import write_clip
 from turbolens.filter import FilterSettings, TurboModel
+from turbolens.pipelines import Stats
 from turbolens.pipelines.webrtc.server.model_slot import frame_filter
 from turbolens.pipelines.webrtc.server.remote_control import RemoteControl, create_control_app
 from turbolens.pipelines.webrtc.server.serving import Server
@@ -139,7 +140,7 @@ async def test_the_source_is_changed_and_the_result_is_kept(tmp_path: Path) -> N
         await use_camera(page)
         await page.locator("#file").set_input_files(film)
         (session,) = server.sessions
-        await until(lambda: session.track and session.track.statistics.width == 160, "the film")
+        await until(lambda: session.track and session.track.size[0] == 160, "the film")
         await expect(page.locator("#source-choice option:checked")).to_have_text("Video file")
         async with page.expect_download() as snapshot:
             await page.get_by_role("button", name="Take a snapshot").click()
@@ -153,9 +154,9 @@ async def test_the_source_is_changed_and_the_result_is_kept(tmp_path: Path) -> N
         with av.open(await (await recording.value).path()) as video:
             assert sum(1 for _ in video.decode(video=0)) > 1
         await page.locator("#source-choice").select_option("screen")
-        await until(lambda: session.track and session.track.statistics.width > 320, "the screen")
+        await until(lambda: session.track and session.track.size[0] > 320, "the screen")
         await camera_again(page)
-        await until(lambda: session.track and session.track.statistics.width == 320, "the camera")
+        await until(lambda: session.track and session.track.size[0] == 320, "the camera")
         assert len(list(server.sessions)) == 1
         await page.get_by_role("button", name="Stop").click()
         await until(lambda: len(server.sessions) == 0, "the end of the session")
@@ -196,14 +197,17 @@ async def drag_divider(page: Page) -> None:
 async def test_a_program_with_a_camera_of_its_own_has_only_dials(tmp_path: Path) -> None:
     needs_chromium()
     shade = Shade(FIRST)
-    figures = {"received": 100, "dropped": 25, "delivered_fps": 24.6, "latency_ms": 51.2}
-    app = create_control_app(shade, statistics=lambda: figures)
+    stats = Stats(captured=100, dropped=25, fps_out=24.6, latency_p50_ms=51.2)
+    app = create_control_app(shade, statistics=lambda: stats)
     with RemoteControl(app) as remote:
         async with chromium(tmp_path) as page:
             complaints = await opened(page, remote.url)
             await state(page, "Live")
             await expect(page.locator("#stage")).to_be_hidden()
-            await expect(page.locator("#figure-drops")).to_have_text("25", timeout=SECONDS_MS)
+            for figure, text in (("fps", "25"), ("delay", "51"), ("drops", "25")):
+                await expect(page.locator(f"#figure-{figure}")).to_have_text(
+                    text, timeout=SECONDS_MS
+                )
             await page.get_by_role("slider", name="Strength").fill("0.25")
             await until(lambda: shade.settings.strength == 0.25, "the dial to move the filter")
             await page.get_by_role("button", name="Forget the past").click()

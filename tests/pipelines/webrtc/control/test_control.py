@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.pipelines.webrtc.conftest import Shade
 from turbolens.filter import FilterSettings
+from turbolens.pipelines import Stats
 from turbolens.pipelines.webrtc import Limits
 from turbolens.pipelines.webrtc.control.channel import MAX_BUFFERED, ControlChannel
 from turbolens.pipelines.webrtc.control.controls import Controls, schema
@@ -32,7 +33,7 @@ class Bench:
         self.now, self.floods = 0.0, 0
         self.wire, self.filter = Wire(), Shade()
         self.controls = Controls(
-            self.filter, Limits(**limits), statistics=lambda: {"delivered_fps": 24.0}
+            self.filter, Limits(**limits), statistics=lambda: Stats(fps_out=24.0)
         )
         self.channel = ControlChannel(
             self.wire, self.controls, Limits(**limits), clock=lambda: self.now,
@@ -138,7 +139,7 @@ def test_statistics_come_as_often_as_subscribed() -> None:
         bench.channel.tick()
     told = [each for each in bench.wire.sent if each.get("event") == "statistics"]
     assert len(told) == 10
-    assert told[0]["data"] == {"delivered_fps": 24.0}
+    assert told[0]["data"] == Stats(fps_out=24.0).as_dict()
     bench.ask("unsubscribe")
     bench.now += 10
     bench.channel.tick()

@@ -8,13 +8,14 @@ import pytest
 
 from tests.pipelines.webrtc.conftest import Shade, asynchronous
 from turbolens.filter import MediaError
+from turbolens.pipelines import Stats
 from turbolens.pipelines.webrtc import RemoteControl, ServerOptions, create_control_app
 
 
 @asynchronous
 async def test_dials_turn_the_filter_and_say_so() -> None:
     shade = Shade()
-    app = create_control_app(shade, statistics=lambda: {"delivered_fps": 25.0})
+    app = create_control_app(shade, statistics=lambda: Stats(fps_out=25.0))
     with RemoteControl(app) as control:
         async with aiohttp.ClientSession(control.url) as client:
             status = await (await client.get("/api/status")).json()
@@ -27,7 +28,7 @@ async def test_dials_turn_the_filter_and_say_so() -> None:
             assert (await client.post("/api/sessions/local/reset")).status == 200
             assert shade.resets == 1
             listed = await (await client.get("/api/sessions")).json()
-            assert listed["sessions"][0]["statistics"] == {"delivered_fps": 25.0}
+            assert listed["sessions"][0]["statistics"] == Stats(fps_out=25.0).as_dict()
             assert (await client.get("/")).status == 200
             assert (await client.get("/api/schema")).status == 200
             assert (await client.get("/api/looks")).status == 200

@@ -23,7 +23,7 @@ export class Figures {
     if (!session) return this.#clear();
     const receive = (stats) => { this.#stats = stats; };
     session.control.addEventListener("statistics", ({ detail }) => receive(detail));
-    session.control.ask("subscribe", { interval_ms: INTERVAL_MS })
+    session.control.request("subscribe", { interval_ms: INTERVAL_MS })
       .then(({ statistics }) => receive(statistics)).catch(() => {});
     this.#timer = setInterval(() => this.#update(session), INTERVAL_MS);
   }

@@ -35,7 +35,7 @@ async def opened(page: Page, client: Client | str, path: str = "/") -> list[str]
 
 async def state(page: Page, words: str) -> None:
     """Wait until the page says this of the connection."""
-    await expect(page.locator("#state-words")).to_have_text(words, timeout=SECONDS_MS)
+    await expect(page.locator("#state-text")).to_have_text(words, timeout=SECONDS_MS)
 
 
 async def covered(page: Page, title: str) -> None:

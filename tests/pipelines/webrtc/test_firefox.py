@@ -98,7 +98,7 @@ async def test_firefox_sees_itself_restyled_turns_dials_and_comes_back(tmp_path:
         firefox = Firefox(program)
         await firefox.do("goto", str(client.make_url("/")))
         await firefox.do("click", "[data-source=camera]")
-        await firefox.reads("#state-words", "Live")
+        await firefox.reads("#state-text", "Live")
         await firefox.do("evaluate", f"({WATCH})()")
         await firefox.dims_to(0.45)
         (session,) = server.sessions
@@ -111,9 +111,9 @@ async def test_firefox_sees_itself_restyled_turns_dials_and_comes_back(tmp_path:
         await firefox.do("click", "#views label:nth-of-type(2)")
         await until_true(firefox, "location.hash === '#strength=0.1'")
         await firefox.do("reload")
-        await firefox.reads("#state-words", "Ready")  # it is not said to remember the permission
+        await firefox.reads("#state-text", "Ready")  # it is not said to remember the permission
         await firefox.do("click", "[data-source=camera]")
-        await firefox.reads("#state-words", "Live")
+        await firefox.reads("#state-text", "Live")
         (session,) = server.sessions
         assert session.controls is not None
         assert session.controls.settings["strength"] == 0.1

@@ -111,7 +111,7 @@ async def test_looks_and_prompts_are_chosen_written_and_mixed(tmp_path: Path) ->
     async with serving(settings=FIRST) as (client, server), chromium(tmp_path) as page:
         complaints = await opened(page, client)
         await use_camera(page)
-        await expect(page.locator(".look img[data-state=there]")).to_have_count(
+        await expect(page.locator(".look img[data-state=loaded]")).to_have_count(
             2, timeout=SECONDS_MS
         )
         await page.get_by_role("radio", name="dark").check()

@@ -58,7 +58,7 @@ async def test_it_fits_phones_tablets_and_desktops_in_light_and_dark(tmp_path: P
     ):
         await page.emulate_media(reduced_motion="reduce")
         complaints = await opened(page, client)
-        thumbnails = page.locator(".look img[data-state=there]")
+        thumbnails = page.locator(".look img[data-state=loaded]")
         await expect(thumbnails).to_have_count(len(model.looks), timeout=2 * SECONDS_MS)
         await use_camera(page)
         await page.get_by_text("Expert settings").click()

@@ -110,7 +110,7 @@ async def test_a_full_server_a_loading_and_a_missing_model_are_told_in_words(
         await live(other)
         async with serving(model=fail) as (client, _):
             await opened(page, client)
-            await covered(page, "Something is wrong")
+            await covered(page, "Something went wrong")
             await expect(page.locator("#cover-text")).to_contain_text("no model of that name")
     await runner.cleanup()
 
@@ -123,7 +123,7 @@ async def test_tokens_and_bad_links_are_told_in_words(tmp_path: Path) -> None:
         chromium(tmp_path) as page,
     ):
         complaints = await opened(page, client)
-        await covered(page, "This server wants its token")
+        await covered(page, "This server needs a token")
         await page.get_by_role("textbox", name="Token").fill(TOKEN)
         await page.get_by_role("button", name="Enter").click()
         await covered(page, "See the world in another look")
@@ -134,7 +134,7 @@ async def test_tokens_and_bad_links_are_told_in_words(tmp_path: Path) -> None:
         await other.get_by_role("button", name="Use the camera").click()
         await live(other)
         assert strengths(server) == [0.5]
-        await expect(other.locator(".look img[data-state=there]")).to_have_count(
+        await expect(other.locator(".look img[data-state=loaded]")).to_have_count(
             2, timeout=SECONDS_MS
         )
         assert complaints == []
@@ -177,7 +177,7 @@ async def test_a_picture_that_finds_no_way_is_told_in_words(tmp_path: Path) -> N
         await opened(page, client)
         await page.route("**/api/sessions", without_candidates)
         await page.get_by_role("button", name="Use the camera").click()
-        await covered(page, "The picture finds no way")
+        await covered(page, "The video cannot connect")
         await until(lambda: len(server.sessions) == 0, "the session to be given up")
         await page.unroute("**/api/sessions")
         await page.get_by_role("button", name="Try again").click()

@@ -1,4 +1,4 @@
-"""What a live command says: a status line for people, JSON lines for machines."""
+"""`LiveReporter`: the status line of a live command, or JSON lines for other programs."""
 
 import json
 import sys
@@ -17,10 +17,10 @@ State = Callable[[], str]
 
 
 class LiveReporter:
-    """Statistics and notices of a live run. The status line goes only to a terminal.
+    """Shows statistics and notices of a live run. The status line is shown only on a terminal.
 
-    as_json: JSON lines on `stream` (stats, notice, done) in place of words on stderr. `state` gives
-    the end of the status line.
+    as_json: write JSON lines (stats, notice, done) to `stream` instead of text to stderr. state:
+    returns the text at the end of the status line.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class LiveReporter:
             self._live.stop()
 
     def stats(self, stats: Stats) -> None:
-        """How it goes."""
+        """Show the current figures."""
         self.last = stats
         if self._json:
             self._line("stats", **stats.as_dict())
@@ -61,14 +61,14 @@ class LiveReporter:
             self._live.update(line, refresh=True)
 
     def notice(self, text: str) -> None:
-        """Something that the user should know."""
+        """Show a notice to the user."""
         if self._json:
             self._line("notice", text=text)
         else:
             self._console.print(text, markup=False, soft_wrap=True)
 
     def done(self, stats: Stats) -> None:
-        """The whole of it."""
+        """Show the figures of the whole run."""
         if self._json:
             self._line("done", **stats.as_dict())
             return
@@ -87,7 +87,7 @@ class LiveReporter:
 
 
 def status_line(stats: Stats) -> str:
-    """Rates, delay and drops in one line."""
+    """Rates, latency and dropped frames in one line."""
     latency = "" if stats.latency_p50_ms is None else (
         f"  {stats.latency_p50_ms:.0f} ms (p95 {stats.latency_p95_ms or 0:.0f})")  # fmt: skip
     return (

@@ -115,7 +115,7 @@ class Session:
     def tell(self, event: str, data: Data) -> None:
         """An event for every control channel."""
         for channel in self._channels:
-            channel.tell(event, data)
+            channel.send_event(event, data)
 
     async def close(self, reason: str) -> None:
         """Tell the peer why, and end. May be called twice."""

@@ -1,4 +1,4 @@
-"""A real Chromium with a camera that shows a counter, and what a page does with it."""
+"""A real Chromium whose camera shows a frame counter, and functions that read it."""
 
 import asyncio
 import os
@@ -57,7 +57,7 @@ async ({settings}) => {
   await peer.setRemoteDescription({type: "answer", sdp});
 }
 """
-"""What any page does; without the elements of ours, so that it can change."""
+"""A minimal client: independent of the elements of our page."""
 
 LOOK = """
 () => window.videos.map((video) => {
@@ -80,15 +80,25 @@ LOOK = """
 """.replace("BLOCKS", str(BITS + 2))
 
 
+NEXT_FRAME = """
+() => new Promise((resolve) => {
+  window.videos[1].requestVideoFrameCallback(() => resolve());
+  setTimeout(resolve, 1000);
+})
+"""
+
+MOST_FRAMES = 900  # half a minute at the camera's rate
+
+
 def needs_chromium() -> None:
-    """Skip where there is none, but not in CI, which installs it."""
+    """Skip the test without Chromium, except in CI, which installs it."""
     if CHROMIUM is None and "CI" not in os.environ:
-        pytest.skip("there is no chromium; apt-get install chromium")
+        pytest.skip("needs Chromium: apt-get install chromium")
     assert CHROMIUM is not None, "CI must have chromium"
 
 
 def draw_camera(path: Path) -> Path:
-    """A clip that counts: over grey a bar of blocks, white, black, and the bits of the number."""
+    """Write a clip with a frame counter: a white block, a black one, and the bits, above grey."""
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W%d H%d F30:1 Ip A1:1 C420jpeg\n" % (WIDTH, HEIGHT))
         for number in range(FRAMES):
@@ -102,7 +112,7 @@ def draw_camera(path: Path) -> Path:
 
 
 def draw_person(path: Path, seconds: int = 2) -> Path:
-    """A clip to look at: somebody waves."""
+    """Write a clip of the test scene, for screenshots."""
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W640 H480 F15:1 Ip A1:1 C420jpeg\n")
         for shown in TestScene(640, 480, rate=15, frames=15 * seconds):
@@ -112,7 +122,7 @@ def draw_person(path: Path, seconds: int = 2) -> Path:
 
 
 def number_of(blocks: list[float]) -> int | None:
-    """The counter, if the bar can be read."""
+    """The frame counter, or `None` if the blocks are unreadable."""
     white, black, *bits = blocks
     if white - black < 30:
         return None
@@ -128,10 +138,10 @@ async def chromium(
     program: str | Path | None = None,
     draw: Callable[[Path], Path] = draw_camera,
 ) -> AsyncIterator[Page]:
-    """A page in a browser of its own, which is dead afterwards, whatever happened.
+    """A page in a new browser, which is killed at the end in any case.
 
-    without: one of `FLAGS` to be left out. more: further ones. program: another than `CHROMIUM`.
-    draw: makes the clip that its camera shows.
+    without: one of `FLAGS` to leave out. more: additional flags. program: used in place of
+    `CHROMIUM`. draw: writes the clip that the camera shows.
     """
     profile = folder / "profile"
     camera = draw(folder / "camera.y4m")
@@ -148,10 +158,10 @@ async def chromium(
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(context.close(), 15)
     finally:
-        _kill_those_of(profile)
+        _kill_browsers_with(profile)
 
 
-def _kill_those_of(profile: Path) -> None:
+def _kill_browsers_with(profile: Path) -> None:
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if f"--user-data-dir={profile}".encode() in (process / "cmdline").read_bytes():
@@ -159,17 +169,22 @@ def _kill_those_of(profile: Path) -> None:
 
 
 async def look(page: Page) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """What is in the camera's and in the received video now."""
+    """Read the current frame of the camera and of the received video."""
     before, after = await page.evaluate(LOOK)
     return before, after
 
 
+async def next_frame(page: Page) -> None:
+    """Wait for the next received frame, at most a second."""
+    await page.evaluate(NEXT_FRAME)
+
+
 async def sees(page: Page, body: float, tolerance: float = 15) -> dict[str, Any]:
-    """Wait until the received picture has this brightness below the bar."""
+    """Wait until the received frame has this brightness below the counter."""
     after: dict[str, Any] | None = None
-    for _ in range(300):
+    for _ in range(MOST_FRAMES):
         _, after = await look(page)
         if after is not None and abs(after["body"][0] - body) < tolerance:
             return after
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"a picture of {body} did not come; the last one was {after}")
+        await next_frame(page)
+    raise AssertionError(f"no frame of brightness {body} was received; the last one was {after}")

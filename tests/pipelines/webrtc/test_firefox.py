@@ -69,7 +69,7 @@ class Firefox:
                 return
         raise AssertionError(f"a picture {share} as bright did not come, but {ratio}")
 
-    def complaints(self) -> list[str]:
+    def problems(self) -> list[str]:
         """Of its scripts, but for what the browser says of any page."""
         told = [each["complaint"] for each in self.program.told if "complaint" in each]
         return [each for each in told if not each.startswith(HARMLESS)]
@@ -124,4 +124,4 @@ async def test_firefox_sees_itself_restyled_turns_dials_and_comes_back(tmp_path:
             await firefox.do("evaluate", "document.getElementById('stage').dataset.view")
             == "beside"
         )
-        assert firefox.complaints() == []
+        assert firefox.problems() == []

@@ -16,7 +16,7 @@ from tests.pipelines.conftest import started
 
 from .browsers import chromium, needs_chromium
 from .conftest import asynchronous_for
-from .pages import SECONDS_MS, opened, photographed, state
+from .pages import TIMEOUT_MS, opened, photographed, state
 
 pytestmark = pytest.mark.slow
 LIMIT = 150
@@ -49,16 +49,16 @@ async def test_the_figures_of_a_running_webcam_are_alive(tmp_path: Path) -> None
     needs_chromium()
     with webcam_page() as url:
         async with chromium(tmp_path) as page:
-            complaints = await opened(page, url)
+            problems = await opened(page, url)
             await state(page, "Live")
             fps, delay, drops = (page.locator(f"#figure-{name}") for name in FIGURES)
             for figure in (fps, delay, drops):
-                await expect(figure).to_have_text(NUMBER, timeout=SECONDS_MS)
+                await expect(figure).to_have_text(NUMBER, timeout=TIMEOUT_MS)
             quick, frames = await delay.inner_text(), await drops.get_attribute("title")
             assert re.fullmatch(r"\d+ of \d+ frames", frames or "")
             await page.request.patch(f"{url}api/settings", data={"size": 512})  # a slower filter
-            await expect(delay).not_to_have_text(quick, timeout=SECONDS_MS)
-            await expect(drops).not_to_have_attribute("title", frames or "", timeout=SECONDS_MS)
-            await expect(fps).to_have_text(POSITIVE, timeout=SECONDS_MS)
+            await expect(delay).not_to_have_text(quick, timeout=TIMEOUT_MS)
+            await expect(drops).not_to_have_attribute("title", frames or "", timeout=TIMEOUT_MS)
+            await expect(fps).to_have_text(POSITIVE, timeout=TIMEOUT_MS)
             await photographed(page, "webcam-control")
-            assert complaints == []
+            assert problems == []

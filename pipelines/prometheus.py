@@ -1,13 +1,10 @@
 """Metrics in Prometheus' text format, made with prometheus-client."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import get_args
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-
-from .statistics import CounterName, Stats
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Values = Mapping[str, float]
@@ -37,26 +34,6 @@ def _filled(
     else:
         family.add_metric([], values)
     return family
-
-
-def metrics_of(stats: Stats) -> Iterator[Metric]:
-    """The metrics of a live pipeline. Times are in seconds."""
-    for name in get_args(CounterName):
-        text = Stats.model_fields[name].description or ""
-        yield counter(f"turbolens_{name}", f"{text}.", getattr(stats, name))
-    rates = {at: getattr(stats, f"fps_{at}") for at in ("in", "filtered", "out")}
-    yield gauge("turbolens_fps", "Frames per second.", rates, "at")
-    quantiles = {"0.5": stats.latency_p50_ms, "0.95": stats.latency_p95_ms}
-    latencies = {name: _seconds(value) for name, value in quantiles.items() if value is not None}
-    if latencies:
-        yield gauge("turbolens_latency_seconds", "From capture to output.", latencies, "quantile")
-    if stats.stages:
-        stages = {name: _seconds(value) for name, value in stats.stages.items()}
-        yield gauge("turbolens_stage_seconds", "Median time of a stage.", stages, "stage")
-
-
-def _seconds(milliseconds: float) -> float:
-    return round(milliseconds / 1000, 6)
 
 
 class _Metrics(Collector):

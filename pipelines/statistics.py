@@ -5,12 +5,15 @@ channel), the page and Prometheus.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from math import ceil
 from threading import Lock
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 Clock = Callable[[], float]
 """The current time in seconds, from any start."""
@@ -66,9 +69,29 @@ class Stats(BaseModel):
 
     def prometheus(self) -> str:
         """The figures in Prometheus' text format, version 0.0.4."""
-        from .prometheus import exposition, metrics_of  # noqa: PLC0415 - only for metrics
+        from .prometheus import exposition  # noqa: PLC0415 - loaded only for metrics
 
-        return exposition(metrics_of(self))
+        return exposition(self.metrics())
+
+    def metrics(self) -> "Iterator[Metric]":
+        """The figures as metrics of prometheus-client. Times are in seconds."""
+        from .prometheus import counter, gauge  # noqa: PLC0415 - loaded only for metrics
+
+        for name in get_args(CounterName):
+            text = Stats.model_fields[name].description
+            yield counter(f"turbolens_{name}", f"{text}.", getattr(self, name))
+        rates = {at: getattr(self, f"fps_{at}") for at in ("in", "filtered", "out")}
+        yield gauge("turbolens_fps", "Frames per second.", rates, "at")
+        quantiles = {"0.5": self.latency_p50_ms, "0.95": self.latency_p95_ms}
+        latencies = {
+            name: _seconds(value) for name, value in quantiles.items() if value is not None
+        }
+        if latencies:
+            text = "From capture to output."
+            yield gauge("turbolens_latency_seconds", text, latencies, "quantile")
+        if self.stages:
+            stages = {name: _seconds(value) for name, value in self.stages.items()}
+            yield gauge("turbolens_stage_seconds", "Median time of a stage.", stages, "stage")
 
 
 class SessionStats(Stats):
@@ -85,6 +108,10 @@ class SessionStats(Stats):
     round_trip_ms: float | None = Field(
         default=None, description="Round-trip time; null if unknown"
     )
+
+
+def _seconds(milliseconds: float) -> float:
+    return round(milliseconds / 1000, 6)
 
 
 def _rounded(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Functions that open, read and operate the page in a real Chromium."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from .conftest import Client, until
 
 TIMEOUT_MS = 60_000  # for a change of the page on a busy machine
 SCREENSHOTS = Path(__file__).resolve().parents[3] / "build" / "screenshots"
+POSITIVE = re.compile(r"^(?!0$)\d+(\.\d)?$")
+COUNTS = re.compile(r"^\d+ of \d+ frames$")
 WATCH = "() => { window.videos = ['before', 'after'].map((id) => document.getElementById(id)); }"
 HARMLESS = (
     "Failed to load resource",  # expected where the server refuses or is down
@@ -55,6 +58,16 @@ async def live(page: Page) -> None:
     await expect(page.locator("#stage[data-live=true]")).to_be_visible(timeout=TIMEOUT_MS)
     await state(page, "Live")
     await page.evaluate(WATCH)
+
+
+async def figures_alive(page: Page) -> None:
+    """Wait until the page shows frames per second, a delay and dropped frames, and they change."""
+    fps, delay, drops = (page.locator(f"#figure-{name}") for name in ("fps", "delay", "drops"))
+    await expect(fps).to_have_text(POSITIVE, timeout=TIMEOUT_MS)
+    await expect(delay).to_have_text(POSITIVE, timeout=TIMEOUT_MS)
+    await expect(drops).to_have_attribute("title", COUNTS, timeout=TIMEOUT_MS)
+    counts = await drops.get_attribute("title")
+    await expect(drops).not_to_have_attribute("title", counts or "", timeout=TIMEOUT_MS)
 
 
 async def counted(page: Page, most: int = 200) -> list[tuple[int, int]]:

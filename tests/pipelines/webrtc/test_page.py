@@ -20,6 +20,7 @@ from .pages import (
     TIMEOUT_MS,
     counted,
     covered,
+    figures_alive,
     move,
     opened,
     photographed,
@@ -55,6 +56,7 @@ async def test_the_camera_is_filtered_and_every_dial_works(
         assert after is not None
         assert before["body"][0] - after["body"][0] > 40  # another image, with the same counter
         assert len(await counted(page)) == 10
+        await figures_alive(page)
         await drag_divider(page)
         await page.get_by_role("slider", name="Strength").fill("0.1")
         await sees(page, dimmed(0.1))

@@ -29,6 +29,12 @@ from turbolens.pipelines.webrtc.server.serving import SERVER
 TOKEN = "a-token-of-this-test"  # noqa: S105
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 SDP = {"Content-Type": "application/sdp"}
+METRICS = {
+    "sessions", "sessions_opened_total", "sessions_refused_total", "model_ready",
+    "frames_delivered_total", "frames_dropped_total", "received_fps", "delivered_fps",
+    "filtered_fps", "latency_milliseconds", "filter_milliseconds", "batches_total",
+    "gpu_memory_bytes",
+}  # fmt: skip
 POST = b"POST /whip/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n"
 
 
@@ -153,6 +159,8 @@ async def test_metrics_are_prometheus_text() -> None:
         assert 'turbolens_sessions{kind="browser"} 0' in text
         for line in text.splitlines():
             assert line.startswith("# ") or len(line.split(" ")) == 2
+        names = {line.split(" ")[2] for line in text.splitlines() if line.startswith("# TYPE")}
+        assert names == {f"turbolens_{name}" for name in METRICS}
 
 
 @asynchronous

@@ -1,4 +1,4 @@
-"""/metrics: figures for Prometheus."""
+"""GET /metrics: the figures of a server for Prometheus."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator

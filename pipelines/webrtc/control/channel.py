@@ -23,7 +23,6 @@ from .messages import (
     parse_request,
     request_id,
 )
-from .rate_limiter import RateLimiter
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +46,24 @@ class Channel(Protocol):
     def send(self, data: str) -> None:
         """Send a message."""
         ...
+
+
+class RateLimiter:
+    """Token bucket: `per_second` messages on average, and `burst` at once."""
+
+    def __init__(self, per_second: float, burst: int, clock: Clock) -> None:
+        self._rate, self._burst, self._clock = per_second, burst, clock
+        self._tokens, self._updated_at = float(burst), clock()
+
+    def take(self) -> bool:
+        """Count a message. False if it is above the limit."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._updated_at) * self._rate)
+        self._updated_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
 
 
 class ControlChannel:
@@ -90,7 +107,7 @@ class ControlChannel:
 
     def receive(self, message: str | bytes) -> None:
         """Execute a request and answer it. Every error becomes an answer."""
-        if not self._rate_limiter.allow():
+        if not self._rate_limiter.take():
             self._refuse_flood()
             return
         request: Request | None = None

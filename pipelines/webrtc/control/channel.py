@@ -108,7 +108,7 @@ class ControlChannel:
     def receive(self, message: str | bytes) -> None:
         """Execute a request and answer it. Every error becomes an answer."""
         if not self._rate_limiter.take():
-            self._refuse_flood()
+            self._reject_excess()
             return
         request: Request | None = None
         try:
@@ -176,7 +176,7 @@ class ControlChannel:
         if not self._answering:
             self.send_event("settings", {"settings": settings.model_dump(mode="json")})
 
-    def _refuse_flood(self) -> None:
+    def _reject_excess(self) -> None:
         """Answer only the first of too many messages."""
         self._too_many += 1
         if self._too_many == 1:

@@ -1,4 +1,4 @@
-"""A page that sends pictures with a number in them, and measures them when they come back."""
+"""A page that sends numbered frames and measures the filtered frames that it receives."""
 
 BITS = 12
 
@@ -12,7 +12,7 @@ async () => {
   const draw = () => {
     number = (number + 1) % (1 << BITS);
     for (let y = BAR; y < SIDE; y += 64) for (let x = 0; x < SIDE; x += 64) {
-      pen.fillStyle = `hsl(${x + y + number * 3} 60% 55%)`;  // something to encode
+      pen.fillStyle = `hsl(${x + y + number * 3} 60% 55%)`;  // detail, so that encoding is realistic
       pen.fillRect(x, y, 64, 64);
     }
     for (let index = 0; index < BITS + 2; index++) {  // white, black, bits
@@ -45,7 +45,7 @@ async () => {
     const level = (index, row) => data[4 * (row * SIDE + Math.round((index + 0.5) * step))];
     const apart = (index) => level(index, 0) - level(index, 1);
     let got = 0, sure = apart(0) > 30 && apart(1) < -30;
-    for (let bit = 0; bit < BITS; bit++) {  // a picture between two numbers is nobody's
+    for (let bit = 0; bit < BITS; bit++) {  // skips frames that blend two numbers
       got |= (apart(bit + 2) > 0) << bit;
       sure &&= Math.abs(apart(bit + 2)) > 30;
     }
@@ -89,5 +89,5 @@ async (seconds) => {
           size: `${after.frameWidth}x${after.frameHeight}`};
 }
 """
-"""Figures of so many seconds, and as long as ten pictures take: frames a second, delays in ms,
-freezes as WebRTC counts them."""
+"""Measures for some seconds, and until ten frames were read: frames per second, delays in ms,
+and freezes as WebRTC counts them."""

@@ -30,9 +30,10 @@ demo: $(STAMP)  ## filter VIDEO=clip.mp4 (or the test scene) by PROMPT="...": de
 test: $(STAMP)  ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto 2>tests.log || { tail -n 200 tests.log; exit 1; }
 
-lint: $(STAMP)  ## check style and formatting
+lint: $(STAMP)  ## check style, formatting and the order of rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(STAMP)  ## check the types
 	$(BIN)/mypy
@@ -41,5 +42,5 @@ wheel-check: $(STAMP)  ## build the wheel, install it into an empty environment 
 	.ci/wheel-check $(BIN)/python
 
 clean:  ## remove what was built, the environment too
-	rm -rf $(VENV) build tests.log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis demo.mp4 demo.png
+	rm -rf $(VENV) build tests.log dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis demo.mp4 demo.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

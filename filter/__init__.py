@@ -1,4 +1,10 @@
-"""Frame in, frame out: the filter, its settings and its models."""
+"""Frame in, frame out: the filter, its settings and its models.
+
+Start with `framefilter.py`: `FrameFilter` filters the frames of one stream. `batch.py` takes frames
+through the stages, `denoising.py` through the UNet; `stream.py` is the state of a stream,
+`model.py` the networks. The rooms below are `adapters`, `acceleration`, `coherence`, `loading`,
+`diffusion` and `frames`; `training` made the embedded weights. Nothing here imports `pipelines`.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -55,7 +61,7 @@ _LOADED_ON_USE = {
     "TurboModel": "model",
     "filter_together": "framefilter",
 }
-"""These import torch, which takes seconds: `turbolens --help` and errors must not wait for it."""
+"""Imported when first used: they import torch, for which `turbolens --help` must not wait."""
 
 
 def __getattr__(name: str) -> Any:

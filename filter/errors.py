@@ -5,17 +5,17 @@ TurbolensError
  ├─ FrameError (ValueError)               a frame cannot be filtered: size, format, type
  ├─ ModelError (RuntimeError)             a model cannot be loaded or run
  │   ├─ ModelNotFoundError (FileNotFoundError)   no such model, folder or file
- │   ├─ UnsupportedModelError (NotImplementedError)   a model of a family that is not known here
- │   ├─ NotEnoughMemoryError (MemoryError)       the device cannot hold it
+ │   ├─ UnsupportedModelError (NotImplementedError)   its family or a feature is not supported
+ │   ├─ NotEnoughMemoryError (MemoryError)       not enough device memory
  │   ├─ LicenceError (PermissionError)           its licence has not been accepted
- │   └─ DownloadError (ConnectionError)          the hub or the disk does not let it come
+ │   └─ DownloadError (ConnectionError)          the download failed
  ├─ MediaError (OSError)                  a file, device or stream cannot be read or written
- └─ PeerError (ConnectionError)           a peer asks for what it cannot have
-     ├─ OfferError (ValueError)               its session description cannot be answered
-     ├─ UnsupportedOfferError (NotImplementedError)   it is sound, but nothing in it is in common
-     ├─ NoSuchSessionError (LookupError)      nothing of that name is there
-     ├─ NameTakenError (FileExistsError)      somebody else has that name
-     └─ UnavailableError (BlockingIOError)    not now: the server is full, or the model loads
+ └─ PeerError (ConnectionError)           a request of a peer cannot be met
+     ├─ OfferError (ValueError)               its session description is not valid
+     ├─ UnsupportedOfferError (NotImplementedError)   no codec in common
+     ├─ NoSuchSessionError (LookupError)      no session or stream of that name
+     ├─ NameTakenError (FileExistsError)      the name is in use
+     └─ UnavailableError (BlockingIOError)    the server is full, or still loading its model
 
 Every message says what must hold, what was given, and what to do.
 """
@@ -46,7 +46,7 @@ class UnsupportedModelError(ModelError, NotImplementedError):
 
 
 class NotEnoughMemoryError(ModelError, MemoryError):
-    """The device has not the memory that the model needs; said before anything is loaded."""
+    """Not enough device memory for the model. Raised before anything is loaded."""
 
 
 class LicenceError(ModelError, PermissionError):
@@ -54,7 +54,7 @@ class LicenceError(ModelError, PermissionError):
 
 
 class DownloadError(ModelError, ConnectionError):
-    """A model cannot be downloaded: no answer, a refusal, damage on the way, or a full disk."""
+    """A model cannot be downloaded: no answer, a refusal, damaged data, or a full disk."""
 
 
 class MediaError(TurbolensError, OSError):
@@ -62,15 +62,15 @@ class MediaError(TurbolensError, OSError):
 
 
 class PeerError(TurbolensError, ConnectionError):
-    """A peer asks for what it cannot have."""
+    """A request of a peer cannot be met."""
 
 
 class OfferError(PeerError, ValueError):
-    """A session description is malformed, or lacks what an answer needs."""
+    """A session description is malformed or incomplete."""
 
 
 class UnsupportedOfferError(PeerError, NotImplementedError):
-    """A session description is sound, but no codec in it is known here."""
+    """A session description is valid, but has no supported codec."""
 
 
 class NoSuchSessionError(PeerError, LookupError):
@@ -78,8 +78,8 @@ class NoSuchSessionError(PeerError, LookupError):
 
 
 class NameTakenError(PeerError, FileExistsError):
-    """A stream of that name is being published by somebody else."""
+    """A stream of that name is already being published."""
 
 
 class UnavailableError(PeerError, BlockingIOError):
-    """Not now: the server is full, closing, or its model is not loaded yet."""
+    """The server is full, closing, or still loading its model."""

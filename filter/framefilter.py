@@ -1,4 +1,4 @@
-"""`FrameFilter`: one video stream. Encode, blend, noise, denoise, decode, blend."""
+"""`FrameFilter`: filters the frames of one video stream."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,34 +11,33 @@ import torch
 from numpy.typing import NDArray
 
 from .adapters.control_pictures import Control, ControlPictures
-from .batch import Job, filtered
+from .batch import Request, filter_requests
 from .errors import SettingsError
 from .frames.conversion import Geometry, frame_size, working_geometry
 from .model import TurboModel
 from .settings import FilterSettings
-from .stream import OnStage, Stream, passes
+from .stream import OnStage, Stream, passes_through
 
 Array: TypeAlias = NDArray[np.uint8]
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
 
 STAGES = ("to_image", "encode", "before", "denoise", "decode", "after", "to_frame")
+"""The stages of a frame, in order. "before" and "after" are the two blends of `coherence`."""
 
 
 class FrameFilter:
-    """Filters the frames of one stream; any number of filters share a `TurboModel`.
+    """Filters the frames of one stream. Any number of filters may share a `TurboModel`.
 
-    A frame is an `av.VideoFrame` or an RGB array (H, W, 3) uint8, and comes back as the same kind,
-    of the same size and time. Same seed, settings and frames give the same pictures, bit for bit.
-    Settings may be changed by keyword here as in `update`. `on_stage` is called with the name of
-    each of `STAGES` when it ends, for those who want to measure. A GPU is then told to do it, and
-    is not waited for: record an event there, or wait.
+    A frame is an `av.VideoFrame` or an RGB array (H, W, 3) uint8. The result has the same type,
+    size and time. The same seed, settings and frames give the same results, bit for bit.
 
-    control: what the model's ControlNet sees: "canny", a `Canny` with thresholds of your own, or a
-    function of a frame that gives its depth, pose or other picture. image_prompt: a picture
-    (H, W, 3) uint8 for the model's IP-Adapter.
+    changes: settings by name, as for `update`. on_stage: called with the name of each of `STAGES`
+    when it ends, for measurements. On a GPU the stage has only been queued then: record an event,
+    or synchronize. control: the input of the model's ControlNet: "canny", a `Canny` with other
+    thresholds, or a function from a frame to its depth map, pose or other control image.
+    image_prompt: RGB (H, W, 3) uint8 for the model's IP-Adapter.
 
-    All methods may be called from any thread. Raises `SettingsError` for settings, `FrameError` for
-    frames.
+    Thread-safe. Raises `SettingsError` for settings and `FrameError` for frames.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class FrameFilter:
 
     @property
     def model(self) -> TurboModel:
-        """The model, which other filters may share."""
+        """The model, which may be shared with other filters."""
         return self._model
 
     @property
@@ -72,24 +71,24 @@ class FrameFilter:
 
     @property
     def reused(self) -> int:
-        """How many frames so far repeated the last one and cost nothing."""
+        """How many frames were unchanged so far, so that the last result was used again."""
         return self._stream.reused
 
     @property
     def settling(self) -> bool:
-        """Whether it will soon be faster: what accelerates its model is still being prepared."""
+        """True if the filter will soon be faster, because acceleration is still being prepared."""
         return self._model.settling
 
     def update(self, **changes: Any) -> FilterSettings:
-        """Change settings from the next frame on. The past and the noise are kept."""
+        """Change settings from the next frame on, keeping past and noise. Returns all settings."""
         with self._settings_lock:
             self._settings = self._checked(self._settings.replace(**changes))
             return self._settings
 
     def show(self, image_prompt: Array | None) -> None:
-        """Take this picture (H, W, 3) uint8 as a prompt, or none, from the next frame on.
+        """Use this image, RGB (H, W, 3) uint8, or `None` as a prompt from the next frame on.
 
-        Raises `SettingsError` where the model has no IP-Adapter.
+        Raises `SettingsError` if the model has no IP-Adapter.
         """
         if image_prompt is None:
             self._image_embeds = None
@@ -99,12 +98,12 @@ class FrameFilter:
             self._image_embeds = prompts.encode(image_prompt)
 
     def _checked(self, settings: FilterSettings) -> FilterSettings:
-        """The settings, if this model can have them: it must have the LoRAs that they weigh."""
+        """The settings. Raises `SettingsError` if they name a LoRA that the model does not have."""
         self._model.adapters.loras.weights(settings.lora_weights)
         return settings
 
     def reset(self) -> None:
-        """Forget the past: the next frame is filtered like the first of a stream."""
+        """Forget the past. The next frame is filtered like the first one of a stream."""
         self._stream.must_reset = True
 
     @overload
@@ -114,26 +113,26 @@ class FrameFilter:
     def __call__(self, frame: Array) -> Array: ...
 
     def __call__(self, frame: FrameT) -> FrameT:
-        """The filtered frame. Untouched, the frame itself, where nothing is asked of the filter."""
+        """The filtered frame; the frame itself if disabled, or if strength or mix is 0."""
         return self.batch([frame])[0]
 
     def batch(self, frames: Sequence[FrameT]) -> list[FrameT]:
-        """The filtered frames, as one by one but faster; memory grows with their number."""
+        """The filtered frames, as if one by one, but faster. Memory grows with their number."""
         return filter_together([self] * len(frames), frames)
 
     def reproject(self, frame: FrameT) -> FrameT | None:
-        """The last result moved to where this newer frame is: what to show until its own is ready.
+        """The last result, warped to this newer frame: shown until the frame's own result is ready.
 
-        What has come into view since is shown in colours matched to the result's. Costs a fraction
-        of a filtered frame, waits for none (call it while another thread filters), and changes no
-        state. None where there is no result of this frame's size yet; an untouched frame where
-        nothing is asked of the filter.
+        Places that have come into view since get the colours of the result. It takes a fraction of
+        the time of a filtered frame, can run while another thread filters, and changes no state.
+        `None` without a result of this frame's size; the frame itself as in a call.
         """
         settings = self._settings
-        if passes(settings):
+        if passes_through(settings):
             return frame
+        geometry = self._geometry(frame, settings)
         with torch.inference_mode():
-            return self._stream.reprojection(frame, self._geometry(frame, settings), settings)
+            return self._stream.reprojection.reproject(frame, geometry, settings)
 
     def _geometry(self, frame: Array | av.VideoFrame, settings: FilterSettings) -> Geometry:
         return working_geometry(
@@ -143,27 +142,35 @@ class FrameFilter:
             multiple=self._model.multiple,
         )
 
-    def _job(self, frame: FrameT, settings: FilterSettings) -> Job[FrameT]:
-        geometry = None if passes(settings) else self._geometry(frame, settings)
-        return Job(self._stream, frame, settings, geometry)
+    def _request(self, frame: FrameT, settings: FilterSettings) -> Request[FrameT] | None:
+        """`None` if the frame passes through unchanged."""
+        if passes_through(settings):
+            return None
+        return Request(self._stream, frame, settings, self._geometry(frame, settings))
 
 
 def filter_together(filters: Sequence[FrameFilter], frames: Sequence[FrameT]) -> list[FrameT]:
-    """One frame for each filter (the same filter may come again), through the networks at once.
+    """Filter one frame with each filter, in as few passes as possible. Filters may repeat.
 
-    Each gives what it would give alone; frames of one size go as one batch. Raises `SettingsError`
-    where the filters do not share one model, `FrameError` for a frame; then no stream has moved.
+    The results are those of each filter alone; frames of one size are one batch. Raises
+    `SettingsError` if the filters do not share one model, and `FrameError` for a frame; then the
+    state of no stream has changed.
     """
     owners = list(dict.fromkeys(filters))
     if len({id(owner.model) for owner in owners}) > 1:
         raise SettingsError("filters that work together must share one TurboModel; load it once")
     with ExitStack() as locks, torch.inference_mode():
-        for owner in sorted(owners, key=id):  # one order for all: no two calls wait for each other
+        for owner in sorted(owners, key=id):  # always in the same order, so that no deadlock occurs
             locks.enter_context(owner._stream.lock)
         settings = {owner: owner.settings for owner in owners}
-        jobs = [
-            owner._job(frame, settings[owner]) for owner, frame in zip(filters, frames, strict=True)
+        requests = [
+            owner._request(frame, settings[owner])
+            for owner, frame in zip(filters, frames, strict=True)
         ]
         for owner in owners:
             owner._stream.begin(settings[owner], owner._image_embeds)
-        return filtered(jobs)
+        results = iter(filter_requests([each for each in requests if each is not None]))
+        return [
+            frame if request is None else next(results)
+            for request, frame in zip(requests, frames, strict=True)
+        ]

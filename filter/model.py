@@ -1,7 +1,10 @@
-"""`TurboModel`: the networks, their schedule and their prompts, shared by many streams."""
+"""`TurboModel`: the networks, their schedule and their prompts, shared by many streams.
+
+A model holds no state of a stream.
+"""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -9,35 +12,45 @@ from threading import RLock
 
 import torch
 
-from .acceleration import Parts, backends_for, keep_freed_memory, prepared
-from .acceleration.coherence import AcceleratedCoherence
-from .acceleration.running import Running
+from .acceleration.accelerated_model import AcceleratedModel
+from .acceleration.choice import backends_for
+from .acceleration.dtype import resolve_dtype
+from .acceleration.memory import keep_freed_memory
+from .acceleration.modules import NetworkModules
+from .acceleration.unused_gpu import unused_gpu_advice
 from .adapters.adapters import Adapters, check_adapters
 from .adapters.lora import LoraSource, as_sources
-from .choices import Acceleration, VaeChoice
-from .coherence.cross_frame import is_remembering
-from .device import resolve_device, resolve_dtype, unused_card
+from .coherence.cross_frame import has_active_memory
+from .device import resolve_device
 from .diffusion.autoencoder import vae_scale_factor
 from .diffusion.prompts import PromptEmbeds, PromptEncoder
 from .diffusion.schedule import Step, add_noise, denoised, next_noisy
-from .frames.conversion import stacked_on
+from .frames.conversion import stacked_rgb
 from .loading.assembly import load_parts
 from .loading.device_memory import check_memory
-from .loading.folders import Autoencoder, Components, UNet
+from .loading.folders import Components
 from .loading.locating import find_model
+from .networks import Autoencoder, Run, UNet, prepared
+from .settings import Acceleration, VaeChoice
 
 log = logging.getLogger(__name__)
 
 
 class TurboModel:
-    """A Turbo diffusion model on one device. `load` makes one; any number of filters share it.
+    """A Turbo diffusion model on one device, shared by any number of filters. Use `load`.
 
-    vae, unet: the networks, as diffusers knows them. prompts: text → `PromptEmbeds`, cached.
-    schedule: the noise schedule of the model. native_size: the longer side in pixels that it was
-    made for. multiple: pixels that a working picture's sides must divide by. looks: the names its
-    card lists. steps: how few and how many make a good picture. adapters: its LoRAs, ControlNet
-    and IP-Adapter. parts: what encodes, predicts and decodes, run plainly. lock: held while a frame
-    is computed, since torch is fastest one frame at a time.
+    Attributes:
+        vae, unet: the networks, as diffusers' classes.
+        prompts: encodes text to `PromptEmbeds`, cached.
+        schedule: the noise schedule.
+        adapters: LoRAs, ControlNet and IP-Adapter.
+        modules: encoder, predictor and decoder in plain PyTorch.
+        accelerated: the same modules and those of coherence, as they run now.
+        native_size: the longer side in pixels that the model was trained for.
+        multiple: the sides of a working image are multiples of it, in pixels.
+        steps: the fewest and the most denoising steps that give a good image.
+        looks: the styles named by the model.
+        lock: held while a frame is computed, since torch is fastest with one frame at a time.
     """
 
     def __init__(
@@ -56,7 +69,7 @@ class TurboModel:
         self.schedule, self.looks = components.schedule, components.looks
         self.lock = RLock()
         vae_config, unet_config = components.vae.config, components.unet.config
-        # SDXL's full autoencoder overflows in float16, and says so by this option.
+        # SDXL's full autoencoder overflows in float16, which this option tells.
         overflows = bool(vae_config.force_upcast) and self.dtype == torch.float16
         self.vae_dtype = torch.float32 if overflows else self.dtype
         self.vae: Autoencoder = prepared(components.vae, self.device, self.vae_dtype)
@@ -67,10 +80,10 @@ class TurboModel:
         self.adapters = Adapters(self.unet, self.prompts, self.vae_scale_factor)
         self.multiple = self.vae_scale_factor * 2 ** (len(unet_config.block_out_channels) - 1)
         self.native_size = _longest(unet_config.sample_size) * self.vae_scale_factor
-        self.parts = Parts.of(self.vae, self.unet)
+        self.modules = NetworkModules.from_networks(self.vae, self.unet)
         self.accelerate("none")
         self._takes_time_ids = unet_config.addition_embed_type == "text_time"
-        self._numbers: dict[tuple[int, ...], torch.Tensor] = {}
+        self._device_numbers: dict[tuple[int, ...], torch.Tensor] = {}
 
     @classmethod
     def load(
@@ -86,16 +99,19 @@ class TurboModel:
     ) -> "TurboModel":
         """Load "embedded", another known model, a folder, a .safetensors file, or a hub id.
 
-        Nothing is downloaded: `turbolens models pull` does that. `dtype` is auto, float32, float16
-        (not on a CPU) or bfloat16; `vae` is tiny, full, or auto: tiny for the known models. `loras`
-        are files or hub ids, each with ":WEIGHT" at its end if it is not 1. `controlnet` is a
-        folder or hub id, `ip_adapter` a file with the folder `image_encoder` beside it, or a hub
-        id. Raises `ModelNotFoundError`, `UnsupportedModelError`, `NotEnoughMemoryError` or
-        `ModelError` for models and adapters, `SettingsError` for device, dtype and vae.
+        Nothing is downloaded; use `turbolens models pull`.
+
+        dtype: auto, float32, float16 (not on a CPU) or bfloat16. vae: tiny, full, or auto, which is
+        tiny for known models. loras: files or hub ids, with ":WEIGHT" at the end unless it is 1.
+        controlnet: a folder or hub id. ip_adapter: a file with the folder `image_encoder` beside
+        it, or a hub id.
+
+        Raises `ModelNotFoundError`, `UnsupportedModelError`, `NotEnoughMemoryError` or `ModelError`
+        for models and adapters, and `SettingsError` for device, dtype and vae.
         """
         on = resolve_device(device)
         in_dtype = resolve_dtype(dtype, on)
-        if device == "auto" and on.type == "cpu" and (advice := unused_card()) is not None:
+        if device == "auto" and on.type == "cpu" and (advice := unused_gpu_advice()) is not None:
             log.warning("the processor runs the model: %s", advice)
         keep_freed_memory()
         parts, sources = find_model(name_or_path, vae), as_sources(loras)
@@ -117,105 +133,88 @@ class TurboModel:
 
     @property
     def weights_version(self) -> int:
-        """Moves whenever the networks' weights change: who copied them must copy them anew."""
+        """Changes with the networks' weights, so that copies of them can be renewed."""
         return self.adapters.loras.version
 
     def accelerate(
         self, acceleration: Acceleration = "auto", *, wait: bool = False, quick: bool = False
     ) -> "TurboModel":
-        """From now on run the networks the fastest way that gives the same here. Gives the model.
+        """Run the networks by the fastest backend that gives the same results. Returns the model.
 
-        acceleration: auto tries what suits the device; none is plain PyTorch, which gives the same
-        pictures bit for bit on every call; or one way by its name. Until a way is ready the model
-        runs plainly. wait: the first frame of a size waits instead, and all come from the same way.
-        quick: auto leaves out what takes minutes to prepare, which short files are not worth.
-        Raises `SettingsError` for what is not to be had here.
+        acceleration: "auto" tries the backends for the device; "none" is plain PyTorch, which gives
+        the same images bit for bit on every call; any other name is one backend. Until a backend is
+        ready, the model runs plainly. wait: the first frame of each size waits instead, so that all
+        frames come from the same backend. quick: "auto" leaves out backends that take minutes to
+        prepare, for short files. Raises `SettingsError` if the backend is not available here.
         """
         backends = backends_for(acceleration, self.device, self.dtype)
         if quick and acceleration == "auto":
-            backends = [backend for backend in backends if backend.takes != "minutes"]
+            backends = [each for each in backends if each.prepare_time != "minutes"]
         with self.lock:
             self._accelerated_version = self.weights_version
-            self._running = Running.by(backends, self.parts, self.device, wait=wait)
+            self.accelerated = AcceleratedModel.with_backends(
+                backends, self.modules, self.device, wait=wait
+            )
         return self
 
     @property
-    def coherence(self) -> AcceleratedCoherence:
-        """How motion is seen and results are held here."""
-        return self._running.coherence
-
-    @property
     def accelerations(self) -> dict[str, str]:
-        """What runs the networks and coherence now, part by part, for the shape used last."""
-        parts = self._running.accelerated
-        return {type(part.part).__name__.lower(): part.latest for part in parts}
+        """The backend of each module, or "none", for the shape used last."""
+        return {module.name: module.latest for module in self.accelerated.modules}
 
     @property
     def settling(self) -> bool:
-        """Whether it will soon run another way: the time of a frame tells little yet."""
-        return any(part.settling for part in self._running.accelerated)
+        """True if the model will soon be faster, so that times of frames say little yet."""
+        return any(module.settling for module in self.accelerated.modules)
 
     @contextmanager
     def plainly(self) -> Iterator[None]:
-        """Within it everything runs in plain PyTorch: what accelerations are compared with."""
+        """Within this context everything runs in plain PyTorch, for comparisons."""
         with self.lock:
-            fast = self._running
+            accelerated = self.accelerated
             self.accelerate("none")
             try:
                 yield
             finally:
-                self._running = fast
+                self.accelerated = accelerated
 
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> torch.Tensor:
         """Image (B, 3, H, W) in -1…1 → scaled latents (B, C, h, w) in float32.
 
-        AutoencoderKL gives the mode of its distribution: a fresh sample for every frame, as the
-        stock pipelines draw it, would flicker.
+        AutoencoderKL gives the mode of its distribution. A sample for every frame, as diffusers'
+        pipelines draw it, would flicker.
         """
         with self.lock:
-            return self.parts.encoder.from_image(image)
+            return self.modules.encoder.from_image(image)
 
     @torch.inference_mode()
-    def encode_pictures(self, pictures: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Pictures uint8 (H, W, 3) of one size → the latents of all of them, as `encode`."""
+    def encode_rgb(self, rgb: Sequence[torch.Tensor]) -> torch.Tensor:
+        """RGB tensors uint8 (H, W, 3) of one size → their latents, as `encode`."""
         with self.lock:
-            return self._running.encoder(stacked_on(pictures, self.device))
+            return self.accelerated.encoder(stacked_rgb(rgb, self.device))
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Scaled latents → image (B, 3, H, W) about -1…1, not clamped."""
         with self.lock:
-            return self._running.decoder(latents)
+            return self.accelerated.decoder(latents)
 
     @torch.inference_mode()
     def predict(self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds) -> torch.Tensor:
         """Noisy latents (B, C, h, w) → model_output of the same shape: one pass of the UNet.
 
-        `embeds` may be `Conditions`. Raises `SettingsError` for those that the model lacks.
+        `embeds` may be `Conditions`. Raises `SettingsError` if the model lacks an adapter for them.
         """
         if embeds.beyond_text:
             return self._predict_beyond_text(noisy, timestep, embeds)
         with self.lock:
-            return self._runner(timestep)(
+            return self._predictor(timestep)(  # type: ignore[no-any-return]
                 noisy,
                 self._tensor(timestep),
                 embeds.prompt_embeds.expand(len(noisy), -1, -1),
                 *self._added(noisy, embeds),
             )
-
-    @torch.inference_mode()
-    def hold(self, *inputs: torch.Tensor) -> torch.Tensor:
-        """A result with the last one blended in, as `Holding` does."""
-        with self.lock:
-            return self.coherence.holding(*inputs)  # type: ignore[no-any-return]
-
-    def move(self, *inputs: torch.Tensor) -> torch.Tensor | None:
-        """A result moved along, as `Moving` does; none where that is no faster than step by step.
-
-        Does not wait for `lock`.
-        """
-        return self.coherence.move(*inputs)
 
     @torch.inference_mode()
     def denoise(
@@ -226,7 +225,7 @@ class TurboModel:
         noise: Sequence[torch.Tensor],
         embeds: PromptEmbeds,
     ) -> torch.Tensor:
-        """Clean latents → noisy → clean in float32, step by step; `noise` has one draw a step."""
+        """Clean latents → noisy → clean in float32, step by step. `noise` has one draw a step."""
         noisy = add_noise(latents, noise[0], steps[0].alpha)
         for index, step in enumerate(steps):
             output = self.predict(noisy, step.timestep, embeds)
@@ -235,21 +234,24 @@ class TurboModel:
             noisy = next_noisy(self.schedule, step, clean=clean, noisy=noisy, noise=fresh)
         return noisy
 
-    def _runner(self, timestep: int) -> Callable[..., torch.Tensor]:
-        """The fastest UNet that is exact enough for this timestep; the plain one, where more than
-        its inputs decides now what it gives."""
+    def _predictor(self, timestep: int) -> Run:
+        """The fastest UNet that is exact enough for this timestep.
+
+        The plain one while its output depends on more than its inputs: on weights of LoRAs that
+        change, or on a cross-frame memory.
+        """
         loras = self.adapters.loras
-        if loras.moving or is_remembering():
-            return self.parts.predictor
+        if loras.moving or has_active_memory():
+            return self.modules.predictor
         if loras.version != self._accelerated_version:
-            self._running.predictor.accelerated.renew()
+            self.accelerated.predictor.accelerated.renew()
             self._accelerated_version = loras.version
-        return partial(self._running.predictor, gain=self.schedule.error_gain(timestep))
+        return partial(self.accelerated.predictor, error_gain=self.schedule.error_gain(timestep))
 
     def _predict_beyond_text(
         self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds
     ) -> torch.Tensor:
-        """A pass of the UNet that is also told of pictures, always by the plain network."""
+        """A pass of the UNet with images as conditions, always by the plain network."""
         added = dict(zip(("text_embeds", "time_ids"), self._added(noisy, embeds), strict=False))
         for_text = {
             "sample": noisy.to(self.dtype),
@@ -261,7 +263,7 @@ class TurboModel:
             return self.unet(**inputs, return_dict=False)[0]  # type: ignore[no-any-return]
 
     def _added(self, noisy: torch.Tensor, embeds: PromptEmbeds) -> tuple[torch.Tensor, ...]:
-        """SDXL's added conditions: the pooled text, and the picture's size, whole and uncropped."""
+        """SDXL's added conditions: the pooled text, and the size of the image, not cropped."""
         pooled = embeds.pooled_prompt_embeds
         if not self._takes_time_ids or pooled is None:
             return ()
@@ -270,10 +272,10 @@ class TurboModel:
         return pooled.expand(size, -1), time_ids.expand(size, -1)
 
     def _tensor(self, *numbers: int) -> torch.Tensor:
-        """The numbers on the device, (n,), copied there only once."""
-        if numbers not in self._numbers:
-            self._numbers[numbers] = torch.tensor(numbers, device=self.device)
-        return self._numbers[numbers]
+        """The numbers as a tensor (n,) on the device, copied there only once."""
+        if numbers not in self._device_numbers:
+            self._device_numbers[numbers] = torch.tensor(numbers, device=self.device)
+        return self._device_numbers[numbers]
 
     def __repr__(self) -> str:
         dtype = str(self.dtype).removeprefix("torch.")
@@ -283,7 +285,7 @@ class TurboModel:
 def _prompt_encoder(
     components: Components, device: torch.device, dtype: torch.dtype
 ) -> PromptEncoder:
-    """Text is encoded only when a prompt changes: on a CPU in float32, which costs nothing."""
+    """On a CPU in float32: text is encoded so rarely that its speed does not matter."""
     text_dtype = torch.float32 if device.type == "cpu" else dtype
     for text_encoder in components.text_encoders:
         prepared(text_encoder, device, text_dtype)

@@ -1,12 +1,19 @@
 """`FilterSettings`: every live control of a frame filter, with its range, unit and default."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from .errors import SettingsError
 
+# Choices at loading, by name.
+Acceleration = Literal["auto", "none", "openvino", "compile", "cuda-graphs", "fp8"]
+VaeChoice = Literal["auto", "tiny", "full"]
+Dtype = Literal["auto", "float32", "float16", "bfloat16"]
+ACCELERATIONS: tuple[str, ...] = get_args(Acceleration)
+
+# Choices of a running filter.
 Side = Literal["longer", "shorter"]
 Shape = Literal["frame", "square"]
 Fit = Literal["stretch", "contain", "cover"]
@@ -16,19 +23,19 @@ NoiseKind = Literal["fixed", "advected"]
 
 
 class WeightedPrompt(NamedTuple):
-    """A prompt and its share in a mixture of prompts (weights are normalised to sum 1)."""
+    """A prompt and its weight in a mixture of prompts. Weights are normalised to sum 1."""
 
     text: str
     weight: float = 1.0
 
 
 def _as_prompts(value: object) -> object:
-    """A lone string is a mixture of one."""
+    """A string is a mixture of one prompt."""
     return ((value, 1.0),) if isinstance(value, str) else value
 
 
 def _some_weight(prompts: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
-    """A mixture needs something in it."""
+    """Raises `ValueError` if all weights are 0."""
     if not any(weight > 0 for _, weight in prompts):
         raise ValueError("at least one weight must be above 0")
     return prompts
@@ -58,34 +65,34 @@ class FilterSettings(BaseModel):
 
     prompt: Prompts = Field(
         default=(("oil painting", 1.0),),
-        description="The look: a text, or a list of (text, weight) mixed in embedding space. Words "
-        "may be weighed: (word:1.2).",
+        description="The style: a text, or a list of (text, weight) mixed in embedding space. "
+        "Words may have weights: (word:1.2).",
     )
     strength: float = Field(
         default=0.7, ge=0.0, le=1.0, allow_inf_nan=False,
-        description="How far the picture may go from the input: 0 leaves it, 1 is all look.",
+        description="How far the picture may go from the input: 0 is the input, 1 is all style.",
     )  # fmt: skip
     steps: int = Field(
         default=1, ge=1, le=4, description="Denoising steps: 1 is fastest, 3 to 4 most detailed."
     )
     timesteps: Timesteps = Field(
         default="direct",
-        description="direct: any strength is its own timestep. diffusers: its pipelines' grid.",
+        description="direct: strength is the timestep. diffusers: the grid of its pipelines.",
     )
     seed: int = Field(
         default=0, ge=0, le=2**63 - 1, description="The fixed noise is drawn from this number."
     )
     size: int | None = Field(
         default=None, ge=64, le=4096,
-        description="Side of the working picture in pixels; none: the model's own size.",
+        description="Side of the working picture in pixels; none: the size of the model.",
     )  # fmt: skip
-    side: Side = Field(default="longer", description="The side of the frame that `size` means.")
+    side: Side = Field(default="longer", description="The side of the frame for `size`.")
     shape: Shape = Field(
         default="frame", description="Working picture: shaped like the frame, or square."
     )
     fit: Fit = Field(
         default="stretch",
-        description="How the frame meets the working picture; undone on output.",
+        description="How the frame is fitted to the working picture; undone on output.",
     )
     mix: float = Field(
         default=1.0, ge=0.0, le=1.0, allow_inf_nan=False,
@@ -93,21 +100,21 @@ class FilterSettings(BaseModel):
     )  # fmt: skip
     steadiness: float = Field(
         default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
-        description="How firmly the picture is held over time: 0 not, 1 as firmly as can be.",
+        description="How stable the picture is over time: 0 not at all, 1 as stable as possible.",
     )  # fmt: skip
     transition: float = Field(
         default=0.0, ge=0.0, le=60.0, allow_inf_nan=False,
-        description="Seconds in which a new prompt takes over; 0: with the next frame.",
+        description="Seconds for the change to a new prompt; 0: with the next frame.",
     )  # fmt: skip
     blend_before: float | None = Field(
         default=None, ge=0.0, lt=1.0, allow_inf_nan=False,
-        description="Weight of the past in what the network sees, where nothing moves; "
-        "none: as steadiness has it.",
+        description="Weight of the past in the input of the network, where nothing moves; "
+        "none: derived from steadiness.",
     )  # fmt: skip
     blend_after: float | None = Field(
         default=None, ge=0.0, lt=1.0, allow_inf_nan=False,
         description="Weight of the past in the result, along the motion of the input; "
-        "none: as steadiness has it.",
+        "none: derived from steadiness.",
     )  # fmt: skip
     noise: NoiseKind = Field(
         default="fixed",
@@ -115,43 +122,42 @@ class FilterSettings(BaseModel):
     )
     feedback: float = Field(
         default=0.0, ge=0.0, lt=1.0, allow_inf_nan=False,
-        description="Share of the last result in what is noised: locks harder, one frame at a "
-        "time, so that files are filtered without batches.",
+        description="Share of the last result in the input of the network: more stable, but files "
+        "are filtered one frame at a time.",
     )  # fmt: skip
     cross_frame: CrossFrame = Field(
         default="off",
-        description="Self-attention also reads the frame before and an anchor frame, in these "
-        "layers: for models that have attention; slower.",
+        description="Layers whose self-attention also reads the last frame and an anchor frame; "
+        "slower, for models that have attention.",
     )
     reuse_unchanged: bool = Field(
         default=True,
-        description="Frames equal to the last within the camera's noise cost nothing.",
+        description="Frames equal to the last one within the camera's noise reuse its result.",
     )
     motion_sensitivity: float = Field(
         default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
-        description="How little change ends the blending at a place: 0 none does, 1 any does.",
+        description="How small a change stops the blending of a pixel: 0 none does, 1 any does.",
     )  # fmt: skip
     scene_cut_sensitivity: float = Field(
         default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
-        description="How small a change of the whole picture counts as a cut: 0 none does.",
+        description="How small a change of the whole picture is a scene cut: 0 none is.",
     )  # fmt: skip
     lora_weights: LoraWeights = Field(
         default={},
-        description="Weights of LoRAs by their names; those not named keep what they were loaded "
-        "with.",
+        description="Weights of LoRAs by name; others keep the weight that they were loaded with.",
         json_schema_extra={"needs": "lora"},
     )
     control_scale: float = Field(
         default=1.0, ge=0.0, le=2.0, allow_inf_nan=False,
-        description="How firmly the control picture holds the shapes, for models with a "
-        "ControlNet: 0 not.", json_schema_extra={"needs": "controlnet"},
+        description="Weight of the control picture, for models with a ControlNet: 0 is off.",
+        json_schema_extra={"needs": "controlnet"},
     )  # fmt: skip
     image_prompt_scale: float = Field(
         default=0.6, ge=0.0, le=2.0, allow_inf_nan=False,
-        description="How loud the picture prompt is beside the text, for models with an "
-        "IP-Adapter: 0 not.", json_schema_extra={"needs": "ip_adapter"},
+        description="Weight of the picture prompt beside the text, for models with an "
+        "IP-Adapter: 0 is off.", json_schema_extra={"needs": "ip_adapter"},
     )  # fmt: skip
-    enabled: bool = Field(default=True, description="Off: frames pass untouched.")
+    enabled: bool = Field(default=True, description="Off: frames pass unchanged.")
 
     def __init__(self, /, **values: Any) -> None:
         try:
@@ -160,23 +166,26 @@ class FilterSettings(BaseModel):
             raise SettingsError(_explain(error, values)) from error
 
     def replace(self, /, **changes: Any) -> "FilterSettings":
-        """A copy with these values changed, all of them validated."""
+        """A validated copy with these values changed."""
         return type(self)(**{**self.model_dump(exclude_unset=True), **changes})
 
     def with_steps_of(self, steps: tuple[int, int]) -> "FilterSettings":
-        """A copy with the fewest steps of a model (`TurboModel.steps`), where none were named."""
+        """A copy with at least the fewest steps of a model, unless `steps` was set explicitly.
+
+        steps: the fewest and the most, as in `TurboModel.steps`.
+        """
         if "steps" in self.model_fields_set or steps[0] <= self.steps:
             return self
         return self.replace(steps=steps[0])
 
     @property
     def weight_before(self) -> float:
-        """`blend_before`, or what steadiness makes of it: 0 … 0.8."""
+        """`blend_before`, or 0 … 0.8 derived from steadiness."""
         return 0.8 * self.steadiness if self.blend_before is None else self.blend_before
 
     @property
     def weight_after(self) -> float:
-        """`blend_after`, or what steadiness makes of it: 0, 0.95 at 0.5, 0.98 at 1."""
+        """`blend_after`, or derived from steadiness: 0 at 0, 0.95 at 0.5, 0.98 at 1."""
         if self.blend_after is not None:
             return self.blend_after
         return 0.98 * (1.0 - (1.0 - self.steadiness) ** 5)

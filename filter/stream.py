@@ -1,4 +1,4 @@
-"""`Stream`: what a filter remembers from frame to frame."""
+"""`Stream`: the state that a filter keeps between frames."""
 
 import math
 from collections.abc import Callable
@@ -11,28 +11,34 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .acceleration.parallel_conversion import ParallelConversion, conversion_threads
 from .adapters.control_pictures import ControlPictures
-from .coherence.change import Change
+from .coherence.change import Change, InputView
 from .coherence.cross_frame import CrossFrameMemory, install_cross_frame_attention
 from .coherence.noise import AdvectedNoise
 from .coherence.reprojection import Reprojection
 from .coherence.temporal_blend import Coherence
 from .coherence.transition import PromptTransition
-from .coherence.unchanged import RepeatDetector
-from .frames.parallel import Conversions, conversion_threads
+from .coherence.unchanged import UnchangedDetector
+from .frames.geometry import Geometry
 from .model import TurboModel
+from .networks import Run
 from .settings import FilterSettings, WeightedPrompt
 
 Array: TypeAlias = NDArray[np.uint8]
 OnStage: TypeAlias = Callable[[str], None]
 
-NOMINAL_RATE = 30  # frames a second of arrays, which carry no time
-_SETTLED = 3.0  # e-foldings: what is held follows a glide until 5 % of its lag are left
-_NOT_THE_LOOK = {"transition", "mix", "fit", "side", "size", "shape", "enabled"}
+NOMINAL_RATE = 30  # frames a second assumed for arrays, which have no time
+_SETTLED_FOLDS = 3.0  # e-folds after which a blended result is within 5 % of a new prompt
+_NOT_THE_STYLE = {"transition", "mix", "fit", "side", "size", "shape", "enabled"}
 
 
 class Stream:
-    """The state of one stream, and the model it goes through. Used under its `lock`."""
+    """The state of one stream. Use it under its `lock`.
+
+    model: shared with other streams. control: the input of the ControlNet. image_embeds: the image
+    prompt. must_reset: if True, the next frame starts anew. reused: how many frames were unchanged.
+    """
 
     def __init__(
         self,
@@ -45,82 +51,99 @@ class Stream:
         self.image_embeds: torch.Tensor | None = None
         self.lock = Lock()
         self.must_reset = False
-        self.reprojection = Reprojection(model.move)
-        self._on_stage = on_stage
-        self.convert = Conversions(conversion_threads(model.device.type))
-        self.noise = AdvectedNoise()
-        self.coherence = Coherence(model.hold)
-        self.repeats = RepeatDetector()
-        self.transition = PromptTransition()
-        self.memory = CrossFrameMemory()
-        self.styled: torch.Tensor | None = None
         self.reused = 0
-        self._frames = self._settling = 0
+        self._on_stage = on_stage
+        self.convert = ParallelConversion(conversion_threads(model.device.type))
+        self.noise = AdvectedNoise()
+        self.coherence = Coherence(_blend_of(model))
+        self.reprojection = Reprojection(_reprojector_of(model))
+        self.unchanged = UnchangedDetector()
+        self.transition = PromptTransition()
+        self.cross_frame_memory = CrossFrameMemory()
+        self._last_rgb: torch.Tensor | None = None
+        self._frames = self._frames_to_settle = 0
         self._settings: FilterSettings | None = None
 
     def reset(self) -> None:
-        """The next frame is the first of a stream."""
+        """Forget the past."""
         self.noise.reset()
         self.coherence.reset()
-        self.repeats.reset()
+        self.unchanged.reset()
         self.transition.reset()
-        self.memory.reset()
+        self.cross_frame_memory.reset()
         self.reprojection.reset()
         self.must_reset = False
-        self.styled, self._frames, self._settling = None, 0, 0
+        self._last_rgb, self._frames, self._frames_to_settle = None, 0, 0
 
     def begin(self, settings: FilterSettings, image_embeds: torch.Tensor | None) -> None:
-        """Put the past in order for frames with these settings and this picture as prompt.
+        """Prepare for frames with these settings and this image prompt.
 
-        A new look is shown at once: the results so far have another, and nothing repeats them.
+        A new style is shown at once: it is not blended with earlier results, which have another.
         """
-        if self.must_reset or passes(settings):
+        if self.must_reset or passes_through(settings):
             self.reset()
-        last, self._settings = self._settings, settings
-        shown, self.image_embeds = self.image_embeds, image_embeds
-        if last is None or (last == settings and shown is image_embeds):
+        last_settings, self._settings = self._settings, settings
+        last_embeds, self.image_embeds = self.image_embeds, image_embeds
+        new_image = last_embeds is not image_embeds
+        if last_settings is None or (last_settings == settings and not new_image):
             return
-        ignored = _NOT_THE_LOOK | ({"prompt"} if settings.transition > 0 else set())
-        same = last.model_dump(exclude=ignored) == settings.model_dump(exclude=ignored)
-        if not same or shown is not image_embeds:
+        if new_image or not _same_style(last_settings, settings):
             self.coherence.forget_results()
-            self.memory.renew_anchor()
-        self.repeats.renew()
+            self.cross_frame_memory.renew_anchor()
+        self.unchanged.invalidate()
 
     def prompts(
         self, frame: Array | av.VideoFrame, settings: FilterSettings
     ) -> tuple[WeightedPrompt, ...]:
-        """The prompts of this frame, which a transition may still be mixing.
+        """The prompts of this frame, a mixture during a transition.
 
-        Until what is held has followed it, no frame counts as a repeat, or a still picture would
-        stay short of the new look.
+        No frame counts as unchanged until the blended result has followed the transition; a still
+        image would otherwise stop short of the new style.
         """
         self._frames += 1
-        time = self._frames / NOMINAL_RATE
+        time_s = self._frames / NOMINAL_RATE
         if isinstance(frame, av.VideoFrame) and frame.pts is not None and frame.time_base:
-            time = float(frame.pts * frame.time_base)
-        prompts = self.transition(settings.weighted_prompts, settings.transition, time)
-        if self.transition.gliding:
-            self._settling = math.ceil(_SETTLED / (1.0 - settings.weight_after))
-        if self._settling > 0:
-            self._settling -= 1
-            self.repeats.renew()
+            time_s = float(frame.pts * frame.time_base)
+        prompts = self.transition(settings.weighted_prompts, settings.transition, time_s)
+        if self.transition.in_progress:
+            self._frames_to_settle = math.ceil(_SETTLED_FOLDS / (1.0 - settings.weight_after))
+        if self._frames_to_settle > 0:
+            self._frames_to_settle -= 1
+            self.unchanged.invalidate()
         return prompts
 
+    def input_view(self, luma: torch.Tensor) -> InputView:
+        """The view of an input of this luma, (1, 1, H, W) in 0…255."""
+        estimator = self.model.accelerated.coherence.estimate_motion
+        return InputView(luma, self.model.device, estimator)
+
+    def blend_before(
+        self, view: InputView, latents: torch.Tensor, settings: FilterSettings
+    ) -> tuple[torch.Tensor, Change | None]:
+        """`Coherence.before` as the settings have it; without coherence nothing is remembered."""
+        feedback = settings.feedback > 0
+        blends = settings.weight_before > 0 or settings.weight_after > 0
+        used = blends or feedback or settings.noise == "advected"
+        encode = self._encode if feedback else None
+        return self.coherence.before(view if used else None, latents, settings, encode)
+
+    def _encode(self, image: torch.Tensor) -> torch.Tensor:
+        return self.model.encode(image.to(self.model.vae_dtype))
+
     def cross_frame(self, settings: FilterSettings) -> AbstractContextManager[None]:
-        """Within it, the network reads the frames before, if that is asked for."""
+        """Within this context the UNet reads the frames before, if the settings say so."""
         if settings.cross_frame == "off":
-            self.memory.reset()
+            self.cross_frame_memory.reset()
             return nullcontext()
         with self.model.lock:
             install_cross_frame_attention(self.model.unet, settings.cross_frame)
-        self.memory.layers = settings.cross_frame
-        return self.memory.active()
+        self.cross_frame_memory.layers = settings.cross_frame
+        return self.cross_frame_memory.active()
 
     def noise_for(
         self, settings: FilterSettings, latents: torch.Tensor, draws: int, change: Change | None
     ) -> tuple[torch.Tensor, ...]:
-        """The noise of this frame, (1, C, h, w) for every draw."""
+        """The noise of this frame, one tensor (1, C, h, w) for each draw."""
         shape, flow, cut = tuple(latents.shape[1:]), None, None
         if settings.noise == "fixed" or change is None:
             self.noise.reset()
@@ -129,12 +152,50 @@ class Stream:
             cut = None if change.same_scene is None else change.same_scene == 0
         return self.noise(settings.seed, shape, draws, latents.device, flow=flow, cut=cut)
 
-    def ended(self, stage: str) -> None:
-        """Tell whoever measures that a stage has ended, or on a GPU, been asked for."""
+    def remember(
+        self, geometry: Geometry, rgb: torch.Tensor, styled: torch.Tensor, view: InputView
+    ) -> None:
+        """Remember the result of a frame. Both are RGB uint8 (H, W, 3)."""
+        self._last_rgb = styled
+        self.reprojection.remember(geometry, rgb, styled, view)
+
+    def reuse(self) -> torch.Tensor:
+        """The last result, for an unchanged frame."""
+        if self._last_rgb is None:
+            raise RuntimeError("a frame repeats one that was never filtered; call reset")
+        self.reused += 1
+        return self._last_rgb
+
+    def stage_ended(self, stage: str) -> None:
+        """Report that a stage has ended, or on a GPU, that it has been queued."""
         if self._on_stage is not None:
             self._on_stage(stage)
 
 
-def passes(settings: FilterSettings) -> bool:
-    """Whether frames pass untouched."""
+def _blend_of(model: TurboModel) -> Run:
+    """Blends as the model's acceleration does at the time of the call."""
+
+    def blend(*inputs: torch.Tensor) -> torch.Tensor:
+        return model.accelerated.coherence.blend(*inputs)
+
+    return blend
+
+
+def _reprojector_of(model: TurboModel) -> Run:
+    """Reprojects as the model's acceleration does at the time of the call."""
+
+    def reproject(*inputs: torch.Tensor) -> torch.Tensor | None:
+        return model.accelerated.coherence.reproject(*inputs)
+
+    return reproject
+
+
+def passes_through(settings: FilterSettings) -> bool:
+    """True if frames pass through unchanged."""
     return not settings.enabled or settings.strength == 0.0 or settings.mix == 0.0
+
+
+def _same_style(last: FilterSettings, settings: FilterSettings) -> bool:
+    """True if the style stays the same or, by a transition, changes gradually."""
+    ignored = _NOT_THE_STYLE | ({"prompt"} if settings.transition > 0 else set())
+    return last.model_dump(exclude=ignored) == settings.model_dump(exclude=ignored)

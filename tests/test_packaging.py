@@ -19,6 +19,24 @@ ROOT = Path(__file__).resolve().parent.parent
 HALVES = ("filter", "pipelines")
 SERVING = ("aiortc", "aiohttp", "pyvirtualcam")
 
+# The files of the filter that may use files, threads or the clock, as CONTRIBUTING.md says.
+IMPURE_ROOMS = ("loading", "training")
+IMPURE_FILES = {
+    "acceleration/comparison.py", "acceleration/compiled.py", "acceleration/dtype.py",
+    "acceleration/memory.py", "acceleration/openvino_probe.py",
+    "acceleration/openvino_runtime.py", "acceleration/parallel_conversion.py",
+    "acceleration/preparation.py", "acceleration/thread_priority.py",
+    "acceleration/unused_gpu.py", "adapters/files.py", "adapters/image_prompt.py",
+    "adapters/lora_files.py",
+}  # fmt: skip
+IMPURE_MODULES = ("asyncio", "concurrent", "ctypes", "datetime", "multiprocessing", "platformdirs",
+                  "shutil", "subprocess", "tempfile", "time")  # fmt: skip
+LOCKS = {"Lock", "RLock"}
+FILE_ACCESS = {
+    "exists", "glob", "is_dir", "is_file", "iterdir", "load_file", "mkdir", "open", "read_bytes",
+    "read_text", "rglob", "safe_open", "save_file", "stat", "unlink", "write_bytes", "write_text",
+}  # fmt: skip
+
 
 def sources(*folders: str) -> Iterator[Path]:
     for folder in folders:
@@ -31,6 +49,25 @@ def imported_names(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             yield node.module or ""
+
+
+def uses_files_threads_or_clock(path: Path) -> bool:
+    """True if the module imports or names something of the kind; locks are allowed."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=aliases):
+                if any(alias.name.split(".")[0] in IMPURE_MODULES for alias in aliases):
+                    return True
+            case ast.ImportFrom(module="threading", names=aliases):
+                if not {alias.name for alias in aliases} <= LOCKS:
+                    return True
+            case ast.ImportFrom(module=str(module)):
+                if module.split(".")[0] in IMPURE_MODULES:
+                    return True
+            case ast.Attribute(attr=name) | ast.Name(id=name):
+                if name in FILE_ACCESS:
+                    return True
+    return False
 
 
 def module_names() -> list[str]:
@@ -77,6 +114,17 @@ def test_nobody_imports_a_half_by_its_folder_name() -> None:
     found = [(path.name, name) for path in sources(*folders) for name in imported_names(path)
              if name.split(".")[0] in HALVES]  # fmt: skip
     assert found == []
+
+
+def test_the_filter_uses_files_threads_and_the_clock_only_where_it_says_so() -> None:
+    paths = [path.relative_to(ROOT / "filter") for path in sources("filter")]
+    found = {str(path) for path in paths if path.parts[0] not in IMPURE_ROOMS
+             and uses_files_threads_or_clock(ROOT / "filter" / path)}  # fmt: skip
+    assert found <= IMPURE_FILES
+
+
+def test_the_filter_has_at_most_ten_files_of_its_own() -> None:
+    assert len(list((ROOT / "filter").glob("*.py"))) <= 10
 
 
 def test_training_is_imported_by_no_module_of_the_filter_or_the_pipelines() -> None:

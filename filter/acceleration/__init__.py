@@ -1,26 +1,9 @@
-"""What makes a model fast on its device: precision, memory, compilation, graphs, other runtimes.
+"""What makes a model fast on its device: OpenVINO, CUDA graphs, compilation, float8, threads.
 
-Each way runs one of the model's `parts` for inputs of one shape. It is taken only where, on this
-machine and for these weights, it gave the same result as plain PyTorch and gave it faster.
+A backend runs one module for inputs of one shape. It is used only if it gives the same result as
+plain PyTorch on this machine, with these weights, and gives it faster.
+
+Start with `accelerated_module.py`: it runs a module by the fastest backend found so far.
+`choice.py` names the backends for a device, `accelerated_model.py` holds all modules of a model.
+Imports `coherence`, `diffusion` and `frames`.
 """
-
-from .accelerated import Accelerated
-from .choice import backends_for
-from .fitting import Fitting
-from .memory import keep_freed_memory, physical_cores, prepared
-from .parts import Decoder, Encoder, Parts, Predictor
-from .trial import Backend
-
-__all__ = [
-    "Accelerated",
-    "Backend",
-    "Decoder",
-    "Encoder",
-    "Fitting",
-    "Parts",
-    "Predictor",
-    "backends_for",
-    "keep_freed_memory",
-    "physical_cores",
-    "prepared",
-]

@@ -1,53 +1,45 @@
-"""Which other ways to run a model are tried on which device."""
+"""Which backends are tried on which device."""
 
 from importlib.util import find_spec
 
 import torch
 
-from turbolens.filter.choices import ACCELERATIONS
 from turbolens.filter.errors import SettingsError
+from turbolens.filter.settings import ACCELERATIONS
 
+from .backend import Backend
 from .compiled import Compiled
 from .float8 import Float8
 from .graphs import CudaGraphs
 from .openvino_runtime import OpenVino
-from .trial import Backend
 
-_FLOAT8_SINCE = (8, 9)  # compute capability
+_FLOAT8_CAPABILITY = (8, 9)
 
 
 def backends_for(acceleration: str, device: torch.device, dtype: torch.dtype) -> list[Backend]:
-    """The ways to try, the quickest to prepare first.
+    """The backends to try, the quickest to prepare first.
 
-    auto: on CUDA graphs at once, compiled code when it is ready, and then float8 where the GPU has
-    it and half precision was chosen; on a CPU OpenVINO, where it is installed; elsewhere none.
-    fp8: compiled code too, for all that is not in float8. Raises `SettingsError` for what is not
-    known or not to be had here.
+    "auto" on CUDA: graphs at once, compiled code when it is ready, then float8 if the GPU has it
+    and the model is in half precision. On a CPU: OpenVINO, if installed. Elsewhere: none. "fp8" is
+    compiled code, too, where float8 does not apply. Raises `SettingsError` for unknown names and
+    for what is not available here.
     """
-    if acceleration == "auto":
-        return _automatic(device, dtype)
-    if acceleration == "none":
-        return []
-    if acceleration == "compile":
-        return [Compiled()]
-    if acceleration == "cuda-graphs":
-        _require(device, "cuda", acceleration)
-        return [CudaGraphs()]
-    if acceleration == "fp8":
-        if (lacking := _lacks_float8(device)) is not None:
-            raise SettingsError(
-                "acceleration fp8 needs an NVIDIA GPU of compute capability 8.9 or newer "
-                f"(RTX 40, H100), got {lacking}; use auto"
-            )
-        return [Compiled(), Float8()]
-    if acceleration == "openvino":
-        _require(device, "cpu", acceleration)
-        if not _is_installed("openvino"):
-            raise SettingsError(
-                "acceleration openvino needs OpenVINO, which is not installed: "
-                "pip install 'turbolens[openvino]'"
-            )
-        return [OpenVino(dtype)]
+    match acceleration:
+        case "auto":
+            return _automatic(device, dtype)
+        case "none":
+            return []
+        case "compile":
+            return [Compiled()]
+        case "cuda-graphs":
+            _require_device(device, "cuda", acceleration)
+            return [CudaGraphs()]
+        case "fp8":
+            _require_float8(device)
+            return [Compiled(), Float8()]
+        case "openvino":
+            _require_openvino(device)
+            return [OpenVino(dtype)]
     raise SettingsError(
         f"acceleration must be one of {', '.join(ACCELERATIONS)}, got {acceleration!r}"
     )
@@ -55,29 +47,46 @@ def backends_for(acceleration: str, device: torch.device, dtype: torch.dtype) ->
 
 def _automatic(device: torch.device, dtype: torch.dtype) -> list[Backend]:
     if device.type == "cuda":
-        coarse = [Float8()] if dtype != torch.float32 and _lacks_float8(device) is None else []
-        return [CudaGraphs(), Compiled(), *coarse]
+        has_float8 = dtype != torch.float32 and _gpu_without_float8(device) is None
+        return [CudaGraphs(), Compiled(), *([Float8()] if has_float8 else [])]
     if device.type == "cpu" and _is_installed("openvino"):
         return [OpenVino(dtype)]
     return []
 
 
-def _require(device: torch.device, kind: str, acceleration: str) -> None:
-    if device.type != kind:
+def _require_device(device: torch.device, device_type: str, acceleration: str) -> None:
+    if device.type != device_type:
         raise SettingsError(
-            f"acceleration {acceleration} needs device {kind}, got {device}; use auto"
+            f"acceleration {acceleration} needs device {device_type}, got {device}; use auto"
         )
 
 
-def _lacks_float8(device: torch.device) -> str | None:
-    """What is here in place of a device with float8 products; none where there is one."""
+def _require_float8(device: torch.device) -> None:
+    if (found := _gpu_without_float8(device)) is not None:
+        raise SettingsError(
+            "acceleration fp8 needs an NVIDIA GPU of compute capability 8.9 or newer "
+            f"(RTX 40, H100), got {found}; use auto"
+        )
+
+
+def _require_openvino(device: torch.device) -> None:
+    _require_device(device, "cpu", "openvino")
+    if not _is_installed("openvino"):
+        raise SettingsError(
+            "acceleration openvino needs OpenVINO, which is not installed: "
+            "pip install 'turbolens[openvino]'"
+        )
+
+
+def _gpu_without_float8(device: torch.device) -> str | None:
+    """The name of a device without float8 products, or `None` if the device has them."""
     if device.type != "cuda":
         return f"device {device}"
     name = torch.cuda.get_device_name(device)
-    if torch.version.cuda is None:  # ROCm's devices are called cuda too
+    if torch.version.cuda is None:  # ROCm devices are called cuda, too
         return name
     major, minor = torch.cuda.get_device_capability(device)
-    return None if (major, minor) >= _FLOAT8_SINCE else f"{name} ({major}.{minor})"
+    return None if (major, minor) >= _FLOAT8_CAPABILITY else f"{name} ({major}.{minor})"
 
 
 def _is_installed(package: str) -> bool:

@@ -1,56 +1,60 @@
-"""Coherence on a device: its hundreds of small operations as one."""
+"""`AcceleratedCoherence`: the three modules of `coherence`, run by backends."""
 
 from collections.abc import Sequence
 from threading import Lock
 
 import torch
 
-from turbolens.filter.coherence.change import Seeing
-from turbolens.filter.coherence.reprojection import Moving
-from turbolens.filter.coherence.temporal_blend import Holding
+from turbolens.filter.coherence.change import MotionEstimator
+from turbolens.filter.coherence.reprojection import Reprojector
+from turbolens.filter.coherence.temporal_blend import TemporalBlend
 
-from .accelerated import Accelerated
-from .trial import Backend
+from .accelerated_module import AcceleratedModule
+from .backend import Backend
 
-PATIENCE = 30  # frames of a size before its ways are prepared: more than a search for one takes
+PATIENCE = 30  # frames of a size before a backend is prepared: more than a search for one takes
 
 
 class AcceleratedCoherence:
-    """`Seeing`, `Holding` and `Moving`, by the same ways as the networks, but for the slow ones.
+    """Motion estimation, temporal blending and reprojection on one device, for many streams.
 
-    inductor would take minutes for each size of picture, and makes forty pieces of what a graph
-    launches whole. Called under the model's lock, but for `move`.
+    Backends that take minutes to prepare are left out: inductor would take minutes for each size,
+    and makes forty kernels of what a CUDA graph launches at once. All methods but `reproject` are
+    called under the model's lock.
     """
 
     def __init__(
         self, device: torch.device, backends: Sequence[Backend] = (), *, wait: bool = False
     ) -> None:
-        backends = [each for each in backends if each.takes != "minutes"]
-        self._seeing = Accelerated(Seeing(), backends, wait=wait, patience=PATIENCE)
-        self.holding = Accelerated(Holding(), backends, wait=wait, patience=PATIENCE)
-        # Not on CUDA: a graph is captured while nothing else uses the device.
-        beside = () if device.type == "cuda" else backends
-        self._moving = Accelerated(Moving(), beside, wait=wait, patience=1)  # called now and then
-        self._lock = Lock()
+        backends = [each for each in backends if each.prepare_time != "minutes"]
+        self._estimator = AcceleratedModule(
+            MotionEstimator(), backends, wait=wait, patience=PATIENCE
+        )
+        self._blend = AcceleratedModule(TemporalBlend(), backends, wait=wait, patience=PATIENCE)
+        # Not on CUDA: a graph must be captured while nothing else uses the device.
+        concurrent = () if device.type == "cuda" else backends
+        self._reprojector = AcceleratedModule(Reprojector(), concurrent, wait=wait, patience=1)
+        self._reprojector_lock = Lock()
 
     @property
-    def parts(self) -> tuple[Accelerated, Accelerated]:
-        """What is called for every frame."""
-        return self._seeing, self.holding
+    def modules(self) -> tuple[AcceleratedModule, AcceleratedModule]:
+        """The modules that run for every frame."""
+        return self._estimator, self._blend
 
-    @property
-    def moves_by(self) -> str:
-        """What runs `Moving` now: the name of a backend, or "none"."""
-        return self._moving.latest
+    def estimate_motion(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
+        """As `MotionEstimator`. `None` if no backend is faster.
 
-    def see(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
-        """As `Seeing`, if there is or may be a faster way.
-
-        Without one motion is better seen step by step, keeping what is known of the last picture.
+        The plain way is then faster step by step, because it reuses the features of the last frame.
         """
-        return self._seeing(*inputs) if self._seeing.pays(*inputs) else None
+        return self._estimator(*inputs) if self._estimator.is_worthwhile(*inputs) else None
 
-    def move(self, *inputs: torch.Tensor) -> torch.Tensor | None:
-        """As `Moving`, if there is or may be a faster way. From any thread."""
-        with self._lock:
-            return self._moving(*inputs) if self._moving.pays(*inputs) else None
+    def blend(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """As `TemporalBlend`."""
+        return self._blend(*inputs)  # type: ignore[no-any-return]
+
+    def reproject(self, *inputs: torch.Tensor) -> torch.Tensor | None:
+        """As `Reprojector`. `None` if no backend is faster. Thread-safe."""
+        with self._reprojector_lock:
+            if not self._reprojector.is_worthwhile(*inputs):
+                return None
+            return self._reprojector(*inputs)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""OpenVINO on a CPU: the whole part as one graph, with threads that survive busy neighbours."""
+"""OpenVINO on a CPU: a whole module as one graph."""
 
 import copy
 import hashlib
@@ -10,53 +10,56 @@ from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any
 
 import platformdirs
 import torch
 from torch import nn
 
-from .openvino_probe import PROPERTIES, is_sound, openvino_module, shapes_of
-from .trial import Result, Run
+from turbolens.filter.networks import Result, Run
+
+from .backend import PrepareTime
+from .openvino_probe import PROPERTIES, openvino_module, runs_here, shapes_of
 
 _MODEL = "model.xml"
-_CODE = Path(__file__).parents[1]
-_CONVERTING = Lock()  # one at a time: warnings are told to be silent for the whole program
-_STARTING = Lock()  # one runtime, whichever thread asks first
-_MOST_KEPT = 30  # converted parts in the cache
+_PACKAGE = Path(__file__).parents[1]
+_HASHED_ROOMS = (".", "coherence", "diffusion", "frames")
+_CONVERTING = Lock()  # one at a time: warnings are filtered for the whole process
+_STARTING = Lock()
+_MAX_KEPT = 30  # converted modules in the cache
 
 
 class OpenVino:
-    """Parts in OpenVINO, in bfloat16 where the model is, else in float32.
+    """Modules in OpenVINO, in bfloat16 if the model is, else in float32.
 
-    A batch goes through one by one: OpenVINO has no overhead that a batch would share. On some
-    processors its compiler ends the program, so another process tries it first; what that finds,
-    and the converted part, are kept in the user's cache folder. Nothing is ever sent anywhere.
+    A batch runs one by one: OpenVINO has no overhead that a batch would share. On some processors
+    its compiler crashes, so another process tries it first. The result of that and the converted
+    module are kept in the user's cache folder. Nothing is ever sent anywhere.
     """
 
     name: str = "openvino"
-    takes: Literal["moment", "seconds", "minutes"] = "seconds"
-    coarse: bool = False
+    prepare_time: PrepareTime = "seconds"
+    reduced_precision: bool = False
 
     def __init__(self, dtype: torch.dtype = torch.float32) -> None:
         self._precision = "bf16" if dtype == torch.bfloat16 else "f32"
-        self._singles: dict[tuple[object, ...], Any] = {}
+        self._compiled: dict[tuple[object, ...], Any] = {}
         self._failed: list[dict[str, str]] = []
 
-    def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
-        """Raises `RuntimeError` where OpenVINO cannot run this part on this processor."""
+    def prepare(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
+        """Raises `RuntimeError` if OpenVINO cannot run this module on this processor."""
         count = len(inputs[0]) if inputs[0].ndim else 1
-        single = [_row(one, 0, count) for one in inputs]
+        single = [_row(tensor, 0, count) for tensor in inputs]
         version = f"{openvino_module().__version__} {self._precision}"
-        folder = _cache_folder(part, single, version)  # of these weights, which may have changed
-        key = (folder, *(tuple(one.shape) for one in single))
-        if key not in self._singles:
-            self._singles[key] = self._compile(part, single, folder)
-        request = self._singles[key].create_infer_request()  # not shared: other threads have theirs
+        folder = _cache_folder(module, single, version)
+        key = (folder, *(tuple(tensor.shape) for tensor in single))
+        if key not in self._compiled:
+            self._compiled[key] = self._compile(module, single, folder)
+        request = self._compiled[key].create_infer_request()  # one for each thread
 
         def run(*inputs: torch.Tensor) -> Result:
             results = [
-                _infer(request, [_row(one, index, count) for one in inputs])
+                _infer(request, [_row(tensor, index, count) for tensor in inputs])
                 for index in range(count)
             ]
             joined = results[0] if count == 1 else tuple(map(torch.cat, zip(*results, strict=True)))
@@ -64,57 +67,58 @@ class OpenVino:
 
         return run
 
-    def _compile(self, part: nn.Module, inputs: Sequence[torch.Tensor], folder: Path) -> Any:
+    def _compile(self, module: nn.Module, inputs: Sequence[torch.Tensor], folder: Path) -> Any:
         with _STARTING:
             core = _core()
-        _forget_old(folder.parent)
+        _remove_old(folder.parent)
         path = folder / _MODEL
         with _CONVERTING:
             if not path.is_file():
-                convert(part, inputs, path)
-        shapes = [tuple(one.shape) for one in inputs]
+                convert(module, inputs, path)
+        shapes = [tuple(tensor.shape) for tensor in inputs]
         model = core.read_model(path)
         model.reshape(shapes_of(model, shapes))
         properties = {
             "INFERENCE_PRECISION_HINT": self._precision,
-            "INFERENCE_NUM_THREADS": str(getattr(part, "threads", torch.get_num_threads())),
+            "INFERENCE_NUM_THREADS": str(getattr(module, "num_threads", torch.get_num_threads())),
             "PERFORMANCE_HINT": "LATENCY",
         }
         for extra in sorted(PROPERTIES, key=self._failed.count):
-            if is_sound(path, shapes, {**properties, **extra}):
+            if runs_here(path, shapes, {**properties, **extra}):
                 return core.compile_model(model, "CPU", {**properties, **extra})
-            self._failed.append(extra)  # likely for other parts too: tried last from now on
+            self._failed.append(extra)  # likely for other modules, too: tried last from now on
         raise RuntimeError("OpenVINO's compiler fails on this processor")
 
 
 @cache
 def _core() -> Any:
-    """The runtime, kept for as long as the program.
+    """The runtime, kept until the program ends.
 
-    Its CPU plugin gives the thread that loads it a stack for signals, and takes the memory back
-    when it is freed: by another thread, and the next signal there, a Ctrl-C, has none to run on.
+    Its CPU plugin sets a signal stack for the thread that loads it, and frees that memory when the
+    runtime is freed. If another thread did so, the next signal (Ctrl-C) would crash the program.
     """
     return openvino_module().Core()
 
 
-def convert(part: nn.Module, inputs: Sequence[torch.Tensor], path: Path) -> None:
-    """Write the part, in float32, as an OpenVINO model for inputs like these of any shape."""
+def convert(module: nn.Module, inputs: Sequence[torch.Tensor], path: Path) -> None:
+    """Write the module in float32 as an OpenVINO model for inputs like these, of any shape."""
     openvino = openvino_module()
     frontends = import_module("openvino.frontend")
     decoders = import_module("openvino.frontend.pytorch.ts_decoder")
-    examples = tuple(_plain(one) for one in inputs)
+    examples = tuple(_contiguous(tensor) for tensor in inputs)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sizes that become constants: each shape is compared
-        single = copy.deepcopy(part).float().eval()
+        # About sizes that become constants: the results of every shape are compared.
+        warnings.simplefilter("ignore")
+        single = copy.deepcopy(module).float().eval()
         traced = torch.jit.trace(single, examples, check_trace=False)  # type: ignore[no-untyped-call]
     frontend = frontends.FrontEndManager().load_by_framework("pytorch")
-    decoder = decoders.TorchScriptPythonDecoder(traced)  # the model is a view of it until written
+    decoder = decoders.TorchScriptPythonDecoder(traced)  # must live until the model is written
     model = frontend.convert(frontend.load(decoder))
-    for port, one in zip(model.inputs, examples, strict=True):
-        port.get_node().set_element_type(_element_type(openvino, one.dtype))
+    for port, example in zip(model.inputs, examples, strict=True):
+        port.get_node().set_element_type(_element_type(openvino, example.dtype))
     model.validate_nodes_and_infer_types()
-    _written_whole(path.parent, lambda at: openvino.save_model(
-        model, at / path.name, compress_to_fp16=False))  # fmt: skip
+    _write_folder(path.parent, lambda folder: openvino.save_model(
+        model, folder / path.name, compress_to_fp16=False))  # fmt: skip
 
 
 def _element_type(openvino: Any, dtype: torch.dtype) -> Any:
@@ -122,8 +126,8 @@ def _element_type(openvino: Any, dtype: torch.dtype) -> Any:
     return getattr(openvino.Type, types[dtype])
 
 
-def _written_whole(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill the folder, which appears under its name only then."""
+def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Create the folder atomically with what `write` puts into it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
@@ -134,52 +138,52 @@ def _written_whole(folder: Path, write: Callable[[Path], None]) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _plain(one: torch.Tensor) -> torch.Tensor:
-    """As OpenVINO takes it: contiguous, float32 where it is a float, with its own memory."""
-    wanted = torch.float32 if one.is_floating_point() else one.dtype
+def _contiguous(tensor: torch.Tensor) -> torch.Tensor:
+    """A contiguous copy, in float32 if it is a float."""
+    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
     with torch.inference_mode(False):
-        return one.to(dtype=wanted, memory_format=torch.contiguous_format, copy=True)
+        return tensor.to(dtype=dtype, memory_format=torch.contiguous_format, copy=True)
 
 
 def _infer(request: Any, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     arrays = [
-        (one.float() if one.is_floating_point() else one).contiguous().numpy() for one in inputs
+        (tensor.float() if tensor.is_floating_point() else tensor).contiguous().numpy()
+        for tensor in inputs
     ]
     results = request.infer(arrays, share_inputs=True, share_outputs=False)
-    return tuple(torch.from_numpy(one) for one in results.values())
+    return tuple(torch.from_numpy(array) for array in results.values())
 
 
-def _row(one: torch.Tensor, index: int, count: int) -> torch.Tensor:
-    """One of a batch; what all have in common stays whole."""
-    return one[index : index + 1] if one.ndim and len(one) == count else one
+def _row(tensor: torch.Tensor, index: int, count: int) -> torch.Tensor:
+    """One row of a batch of `count`; other tensors are shared by all rows."""
+    return tensor[index : index + 1] if tensor.ndim and len(tensor) == count else tensor
 
 
-def _forget_old(folder: Path) -> None:
-    """Keep the parts that were made last; the three of the embedded model are 25 MB."""
-    made = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in made[_MOST_KEPT:]:
+def _remove_old(folder: Path) -> None:
+    """Keep the newest modules; the three of the embedded model are 25 MB."""
+    newest = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in newest[_MAX_KEPT:]:
         shutil.rmtree(path, ignore_errors=True)
 
 
 @lru_cache(maxsize=1)
-def _code() -> bytes:
-    """A digest of the code that parts are made of: a converted part is what it once was."""
+def _code_digest() -> bytes:
+    """A digest of the code that modules consist of: a converted module is a copy of that code."""
     digest = hashlib.blake2b(digest_size=16)
-    sources = [path for room in (".", "coherence", "diffusion", "frames")
-               for path in sorted((_CODE / room).glob("*.py"))]  # fmt: skip
-    for source in (*sources, Path(__file__).with_name("parts.py")):
+    sources = [path for room in _HASHED_ROOMS for path in sorted((_PACKAGE / room).glob("*.py"))]
+    for source in (*sources, Path(__file__).with_name("modules.py")):
         digest.update(source.read_bytes())
     return digest.digest()
 
 
-def _cache_folder(part: nn.Module, inputs: Sequence[torch.Tensor], version: str) -> Path:
-    """The folder for these weights, kinds of inputs and versions."""
+def _cache_folder(module: nn.Module, inputs: Sequence[torch.Tensor], version: str) -> Path:
+    """The folder for this code, these weights, kinds of inputs and versions."""
     digest = hashlib.blake2b(digest_size=16)
-    bound = getattr(part, "is_of_one_shape", False)
-    kinds = [(tuple(one.shape) if bound else one.ndim, str(one.dtype)) for one in inputs]
-    digest.update(_code())
-    digest.update(repr((type(part).__name__, kinds, version, torch.__version__)).encode())
-    for name, value in sorted(part.state_dict().items()):
+    fixed = getattr(module, "is_shape_specific", False)
+    kinds = [(tuple(each.shape) if fixed else each.ndim, str(each.dtype)) for each in inputs]
+    digest.update(_code_digest())
+    digest.update(repr((type(module).__name__, kinds, version, torch.__version__)).encode())
+    for name, value in sorted(module.state_dict().items()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return Path(platformdirs.user_cache_dir("turbolens")) / "openvino" / digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Threads that let others come first."""
+"""Lowers the priority of a thread."""
 
 import os
 import sys
@@ -6,12 +6,12 @@ from contextlib import suppress
 from threading import get_native_id
 
 
-def step_back(by: int) -> None:
-    """Lower the priority of the calling thread by so many levels of `nice` (1 … 19), for good.
+def lower_thread_priority(levels: int) -> None:
+    """Add `levels` (1…19) to the `nice` value of the calling thread, for good.
 
-    Linux alone has priorities of threads; elsewhere nothing happens. Programs that the thread
-    starts are as low.
+    Programs that the thread starts inherit it. Only Linux has priorities of threads; elsewhere
+    nothing happens.
     """
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, get_native_id(), by)
+            os.setpriority(os.PRIO_PROCESS, get_native_id(), levels)

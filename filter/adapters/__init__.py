@@ -1,1 +1,6 @@
-"""What is loaded beside a model: LoRAs, ControlNets, IP-Adapters."""
+"""LoRA, ControlNet and IP-Adapter: what is loaded beside a model and changes its UNet.
+
+Open `adapters.py` first: `Adapters` is what a model holds. `lora.py`, `control.py` and
+`image_prompt.py` are the three kinds; `files.py` finds their files. Imports `loading`, `diffusion`
+and `frames`.
+"""

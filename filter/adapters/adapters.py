@@ -1,4 +1,4 @@
-"""`Adapters`: what changes a model's UNet beside its prompt: LoRAs, a ControlNet, an IP-Adapter."""
+"""`Adapters`: the LoRAs, the ControlNet and the IP-Adapter of one model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,7 +10,7 @@ import torch
 from turbolens.filter.diffusion.conditions import Conditions
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.errors import SettingsError
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet
 
 from .control import ControlNet
 from .image_prompt import ImagePrompts
@@ -23,9 +23,9 @@ def check_adapters(
     controlnet: str | Path | None = None,
     ip_adapter: str | Path | None = None,
 ) -> None:
-    """See that all of them are here, before a model is loaded for them, which takes its time.
+    """Raise `ModelNotFoundError` or `UnsupportedModelError` if a file is missing or unsuitable.
 
-    Raises `ModelNotFoundError` or `UnsupportedModelError`.
+    Called before the model is loaded, which takes long.
     """
     for lora in loras:
         locate_lora(lora.source)
@@ -36,7 +36,7 @@ def check_adapters(
 
 
 class Adapters:
-    """The adapters of one model. None are there until they are loaded. Used under its lock."""
+    """The adapters of one model, none at first. Call under the model's lock."""
 
     def __init__(self, unet: UNet, prompts: PromptEncoder, scale_factor: int) -> None:
         self._unet, self._scale_factor = unet, scale_factor
@@ -58,9 +58,9 @@ class Adapters:
     def inputs(
         self, text_inputs: Mapping[str, Any], embeds: PromptEmbeds
     ) -> Iterator[dict[str, Any]]:
-        """The arguments of the UNet's call: those for text alone, and what `Conditions` add.
+        """The keyword arguments of the UNet: `text_inputs` and those of the `Conditions`.
 
-        Raises `SettingsError` for conditions that need an adapter which is not loaded.
+        Raises `SettingsError` if the conditions need an adapter that is not loaded.
         """
         inputs = dict(text_inputs)
         with ExitStack() as stack:
@@ -75,7 +75,7 @@ class Adapters:
             yield inputs
 
     def require_controlnet(self) -> ControlNet:
-        """The ControlNet. Raises `SettingsError` where none is loaded."""
+        """The ControlNet. Raises `SettingsError` if none is loaded."""
         if self.controlnet is None:
             raise SettingsError(
                 "a control picture needs a ControlNet: TurboModel.load(…, controlnet=FOLDER), "
@@ -84,10 +84,10 @@ class Adapters:
         return self.controlnet
 
     def require_image_prompts(self) -> ImagePrompts:
-        """The IP-Adapter. Raises `SettingsError` where none is loaded."""
+        """The IP-Adapter. Raises `SettingsError` if none is loaded."""
         if self.image_prompts is None:
             raise SettingsError(
-                "a picture as prompt needs an IP-Adapter: TurboModel.load(…, ip_adapter=FILE), "
+                "an image prompt needs an IP-Adapter: TurboModel.load(…, ip_adapter=FILE), "
                 "or --ip-adapter FILE"
             )
         return self.image_prompts

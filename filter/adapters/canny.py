@@ -1,7 +1,7 @@
-"""Canny's edges of a picture, as the ControlNets for edges were trained on them.
+"""The Canny edge detector, equal to OpenCV's, which edge ControlNets were trained with.
 
-After J. Canny, "A computational approach to edge detection" (1986), in the form that OpenCV made
-common: Sobel's gradients in whole numbers, the L1 norm, the strongest colour channel at each pixel.
+J. Canny, "A computational approach to edge detection" (1986), as in OpenCV: Sobel gradients in
+integers, the L1 norm, and the colour channel with the strongest gradient at each pixel.
 """
 
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ _TAN_22 = 13573  # tan 22.5° in units of 2⁻¹⁵
 
 @dataclass(frozen=True)
 class Canny:
-    """Edges of pictures, (H, W, 3) or (H, W) uint8 → (H, W) uint8, 255 on an edge and 0 elsewhere.
+    """Edges of images, (H, W, 3) or (H, W) uint8 → (H, W) uint8, 255 on an edge and 0 elsewhere.
 
-    low, high: of the gradient's L1 norm (0…2040). What is above `high` is an edge, and what is
-    above `low` where it hangs together with one. Raises `SettingsError` unless 0 ≤ low ≤ high.
+    low, high: thresholds of the gradient's L1 norm (0…2040). A pixel above `high` is an edge, and
+    so is one above `low` that is connected to it. Raises `SettingsError` unless 0 ≤ low ≤ high.
     """
 
     low: float = 100.0
@@ -37,9 +37,9 @@ class Canny:
                 f"edges need thresholds 0 ≤ low ≤ high, got {self.low:g} and {self.high:g}"
             )
 
-    def __call__(self, picture: Array) -> Array:
-        """The edges of one picture."""
-        across, down = _gradient(picture)
+    def __call__(self, image: Array) -> Array:
+        """The edges of one image."""
+        across, down = _gradient(image)
         strength = np.abs(across) + np.abs(down)
         edges = np.zeros(strength.shape, np.uint8)
         rows, columns = np.nonzero(strength > self.low)
@@ -50,10 +50,10 @@ class Canny:
         return edges
 
 
-def _gradient(picture: Array) -> tuple[Whole, Whole]:
-    """Sobel's differences across and down (H, W), of the channel where they are strongest."""
-    height, width = picture.shape[:2]
-    padded = np.pad(picture.reshape(height, width, -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
+def _gradient(image: Array) -> tuple[Whole, Whole]:
+    """Horizontal and vertical Sobel gradients (H, W) of the channel where they are strongest."""
+    height, width = image.shape[:2]
+    padded = np.pad(image.reshape(height, width, -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
     best: tuple[Whole, Whole] | None = None
     for channel in range(padded.shape[-1]):
         levels = padded[..., channel].astype(np.int16)
@@ -66,41 +66,41 @@ def _gradient(picture: Array) -> tuple[Whole, Whole]:
         stronger = np.abs(across) + np.abs(down) > np.abs(best[0]) + np.abs(best[1])
         best = np.where(stronger, across, best[0]), np.where(stronger, down, best[1])
     if best is None:
-        raise FrameError(f"a picture must be (H, W) or (H, W, 3), got {picture.shape}")
+        raise FrameError(f"an image must be (H, W) or (H, W, 3), got {image.shape}")
     return best
 
 
 def _is_ridge(strength: Whole, across: Whole, down: Whole, where: tuple[Indices, Indices]) -> Mask:
-    """Whether the pixels at (rows, columns) are the strongest along their gradients.
+    """Non-maximum suppression: True for pixels at (rows, columns) that are ridges.
 
-    The gradient is rounded to 45°. Of two that are equal side by side the left or upper one counts;
-    on a diagonal neither does.
+    The gradient direction is rounded to 45°. Of two equal neighbours the left or upper one is kept;
+    on a diagonal neither is.
     """
     stride = strength.shape[1] + 2
     around = np.pad(strength, 1).ravel()
-    places = (where[0] + 1) * stride + where[1] + 1
+    positions = (where[0] + 1) * stride + where[1] + 1
     gx, gy = across[where].astype(np.int32), down[where].astype(np.int32)
     x, y = np.abs(gx), np.abs(gy) << 15
     flat = y < x * _TAN_22
     steep = y > x * (_TAN_22 + (1 << 16))
     diagonal = np.where((gx ^ gy) >= 0, stride + 1, stride - 1)
     step = np.where(flat, 1, np.where(steep, stride, diagonal))
-    own, before, after = around[places], around[places - step], around[places + step]
+    own, before, after = around[positions], around[positions - step], around[positions + step]
     ridge: Mask = (own > before) & ((own > after) | ((own == after) & (flat | steep)))
     return ridge
 
 
 def _connected(candidates: Mask, seeds: Mask) -> Mask:
-    """The candidates that are a seed, or reach one over other candidates, diagonals included."""
+    """Hysteresis: the candidates connected (8 neighbours) to a seed through other candidates."""
     height, width = candidates.shape
     stride = width + 2
     free = np.pad(candidates & ~seeds, 1).ravel()
     found = np.pad(seeds, 1).ravel()
     steps = np.array([-stride - 1, -stride, -stride + 1, -1, 1, stride - 1, stride, stride + 1])
-    front = np.flatnonzero(found)
-    while front.size:
-        beside = (front[:, None] + steps).ravel()
-        front = np.unique(beside[free[beside]])
-        free[front] = False
-        found[front] = True
+    frontier = np.flatnonzero(found)
+    while frontier.size:
+        neighbours = (frontier[:, None] + steps).ravel()
+        frontier = np.unique(neighbours[free[neighbours]])
+        free[frontier] = False
+        found[frontier] = True
     return found.reshape(height + 2, stride)[1:-1, 1:-1]

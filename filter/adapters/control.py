@@ -1,4 +1,4 @@
-"""ControlNets: a picture of edges, depth or poses that holds the shapes while the look changes."""
+"""ControlNets: an image of edges, depth or poses keeps the shapes while the look changes."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -7,20 +7,22 @@ from typing import Any
 
 import torch
 
-from turbolens.filter.acceleration import prepared
 from turbolens.filter.errors import UnsupportedModelError
-from turbolens.filter.loading.folders import UNet, read_json
+from turbolens.filter.loading.folders import read_json
+from turbolens.filter.networks import UNet, prepared
 
 from .files import load_network, locate_folder
 
-_WHAT = "ControlNet"
-_PATTERNS = ("config.json", "diffusion_pytorch_model*.safetensors")
-_SHARED = ("in_channels", "block_out_channels", "cross_attention_dim", "addition_embed_type",
-           "down_block_types", "layers_per_block")  # fmt: skip
+_KIND = "ControlNet"
+_REQUIRED = ("config.json", "diffusion_pytorch_model*.safetensors")
+_MATCHING_OPTIONS = (
+    "in_channels", "block_out_channels", "cross_attention_dim", "addition_embed_type",
+    "down_block_types", "layers_per_block",
+)  # fmt: skip
 
 
 class ControlNet:
-    """A ControlNet of a model, on the model's device and in its format."""
+    """A ControlNet on its model's device and in its dtype."""
 
     def __init__(self, network: Any) -> None:
         self.network = network
@@ -28,8 +30,8 @@ class ControlNet:
 
     @staticmethod
     def locate(source: str | Path) -> Path:
-        """Its folder. Raises `ModelNotFoundError` or `UnsupportedModelError`."""
-        return locate_folder(source, _WHAT, _PATTERNS)
+        """Find the folder. Raises `ModelNotFoundError` or `UnsupportedModelError`."""
+        return locate_folder(source, _KIND, _REQUIRED)
 
     @classmethod
     def load(
@@ -41,19 +43,17 @@ class ControlNet:
         device: torch.device,
         dtype: torch.dtype,
     ) -> "ControlNet":
-        """The ControlNet of a folder in diffusers' layout, or of a hub id, for this UNet.
+        """Load a ControlNet for `unet` from a folder in diffusers' layout, or a hub id.
 
-        scale_factor: how many pixels of a side one latent pixel stands for.
-        Raises `ModelNotFoundError` where there is none, `UnsupportedModelError` for pickles, other
-        kinds and other families, `ModelError` for what is damaged.
+        scale_factor: pixels per latent pixel along each side. Raises `ModelNotFoundError` if there
+        is none, `UnsupportedModelError` for pickles, other kinds and other families, `ModelError`
+        for damaged files.
         """
         folder = cls.locate(source)
         kind = read_json(folder / "config.json").get("_class_name")
         if kind != "ControlNetModel":
             raise UnsupportedModelError(f"a ControlNet must be a ControlNetModel, got {kind!r}")
-        diffusers: Any = import_module(
-            "diffusers"
-        )  # only here: its ControlNets take long to import
+        diffusers: Any = import_module("diffusers")  # here: its ControlNets take long to import
         network = load_network(
             diffusers.ControlNetModel, folder, "diffusion_pytorch_model", torch_dtype=dtype
         )
@@ -63,9 +63,9 @@ class ControlNet:
     def residuals(
         self, inputs: Mapping[str, Any], image: torch.Tensor, scale: float
     ) -> dict[str, Any]:
-        """What the UNet adds to its features, as arguments of its call.
+        """The residuals for the UNet's features, as keyword arguments of the UNet.
 
-        inputs: those of the UNet. image: (1 or B, 3, H, W) in 0…1.
+        inputs: the UNet's other arguments. image: (1 or B, 3, H, W) in 0…1.
         """
         sample = inputs["sample"]
         down, middle = self.network(
@@ -79,8 +79,8 @@ class ControlNet:
 
 
 def _check(folder: Path, config: Any, unet_config: Any, scale_factor: int) -> None:
-    """That it was made for a UNet like this one."""
-    for option in _SHARED:
+    """Raise `UnsupportedModelError` unless the ControlNet fits the UNet."""
+    for option in _MATCHING_OPTIONS:
         wanted, given = unet_config[option], config[option]
         same = list(wanted) == list(given) if isinstance(given, list | tuple) else wanted == given
         if not same:
@@ -90,12 +90,12 @@ def _check(folder: Path, config: Any, unet_config: Any, scale_factor: int) -> No
             )
     if config.conditioning_channels != 3:
         raise UnsupportedModelError(
-            f"a ControlNet must take RGB pictures, and {folder} takes "
+            f"a ControlNet must take RGB images, and {folder} takes "
             f"{config.conditioning_channels} channels"
         )
-    reduced = 2 ** (len(config.conditioning_embedding_out_channels) - 1)
-    if reduced != scale_factor:
+    reduction = 2 ** (len(config.conditioning_embedding_out_channels) - 1)
+    if reduction != scale_factor:
         raise UnsupportedModelError(
-            f"the ControlNet {folder} was made for another family of models: its pictures are "
-            f"reduced {reduced} times, the model's {scale_factor} times"
+            f"the ControlNet {folder} was made for another family of models: it reduces images "
+            f"{reduction} times, the model {scale_factor} times"
         )

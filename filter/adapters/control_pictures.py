@@ -1,4 +1,4 @@
-"""Control pictures of a stream: computed from its frames, or a second source beside them."""
+"""Control images of a stream: computed from its frames, or taken from a second source."""
 
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
@@ -16,15 +16,15 @@ from .canny import Canny
 Array: TypeAlias = NDArray[np.uint8]
 Picture: TypeAlias = av.VideoFrame | Array
 Control: TypeAlias = Literal["canny"] | Canny | Callable[[Any], Picture]
-"""What a ControlNet sees: the edges of the working picture, or a function frame → picture.
+"""What a ControlNet sees: the edges of the working image, or the result of a function of the frame.
 
-A function is called once for every frame that is filtered, in order. Its pictures may have any
-size; they are (H, W, 3) or (H, W) uint8, or video frames.
+The function is called once for every filtered frame, in order. It returns (H, W, 3) or (H, W) uint8
+or a video frame, of any size.
 """
 
 
 class ControlPictures:
-    """Gives the control picture of every frame. None is given where no control is."""
+    """Gives the control image of every frame; `None` if there is no control."""
 
     def __init__(self, control: Control | None = None) -> None:
         if isinstance(control, str):
@@ -32,35 +32,30 @@ class ControlPictures:
                 raise SettingsError(f"control must be 'canny' or a function, got {control!r}")
             control = Canny()
         self._canny = control if isinstance(control, Canny) else None
-        self._beside = None if isinstance(control, Canny) else control
+        self._function = None if isinstance(control, Canny) else control
         self._converter = FrameConverter()
         self._last: torch.Tensor | None = None
         self.changed = False
-        """Whether the picture beside the last frame was another than the one before it."""
-
-    @property
-    def is_on(self) -> bool:
-        """Whether there is a control."""
-        return self._canny is not None or self._beside is not None
+        """True if the last external control image differed from the one before it."""
 
     def beside(self, frame: Any, geometry: Geometry) -> torch.Tensor | None:
-        """The picture that came with this frame, (height, width, 3) uint8 of the working picture.
+        """The function's image for this frame, (height, width, 3) uint8 at the working size.
 
-        Raises `FrameError` for what is no picture.
+        Raises `FrameError` if it is not an image.
         """
-        if self._beside is None:
+        if self._function is None:
             return None
-        given = _as_rgb(self._beside(frame))
+        given = _as_rgb(self._function(frame))
         size = geometry.frame_width, geometry.frame_height
         if frame_size(given) != size:
             given = _as_frame(given).reformat(width=size[0], height=size[1], format="rgb24")
-        picture = self._converter.to_image(given, geometry)
+        picture = self._converter.to_rgb(given, geometry)
         self.changed = self._last is None or not torch.equal(picture, self._last)
         self._last = picture
         return picture
 
     def drawn(self, picture: torch.Tensor) -> torch.Tensor | None:
-        """The edges of a working picture (height, width, 3) uint8, as a picture of its size."""
+        """The Canny edges of a working image (height, width, 3) uint8, of the same shape."""
         if self._canny is None:
             return None
         edges = self._canny(picture.numpy())
@@ -70,7 +65,7 @@ class ControlPictures:
 def control_image(
     pictures: list[torch.Tensor], device: torch.device, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Pictures (H, W, 3) uint8 → what a ControlNet takes, (B, 3, H, W) in 0…1."""
+    """Images (H, W, 3) uint8 → the input of a ControlNet, (B, 3, H, W) in 0…1."""
     batch = torch.stack(pictures).to(device).permute(0, 3, 1, 2)
     return batch.to(torch.float32).div(255.0).to(dtype)
 

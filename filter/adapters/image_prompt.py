@@ -1,7 +1,7 @@
-"""IP-Adapters: a picture as a prompt, beside the text.
+"""IP-Adapters: an image as a prompt, in addition to the text.
 
-Read and computed by diffusers' modules. The UNet's own attention stays in place for whoever has no
-such picture, and is exchanged only within `ImagePrompts.active`.
+diffusers' modules load and compute them. Streams without an image prompt use the UNet's own
+attention processors; they are replaced only within `ImagePrompts.active`.
 """
 
 from collections.abc import Iterator
@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from transformers import CLIPVisionModelWithProjection
 
-from turbolens.filter.acceleration import prepared
-from turbolens.filter.diffusion.recent import Recent
+from turbolens.filter.diffusion.lru_cache import LruCache
 from turbolens.filter.errors import (
     FrameError,
     ModelError,
     ModelNotFoundError,
     UnsupportedModelError,
 )
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet, prepared
 
 from .files import load_network, locate_file
 
@@ -33,12 +32,12 @@ Array: TypeAlias = NDArray[np.uint8]
 Tensors: TypeAlias = dict[str, dict[str, torch.Tensor]]
 
 _CROSS_ATTENTION = ".attn2.processor"
-_BESIDE = ("image_encoder/config.json", "image_encoder/*.safetensors")
+_COMPANIONS = ("image_encoder/config.json", "image_encoder/*.safetensors")
 _DAMAGE = (OSError, ValueError, RuntimeError, KeyError, TypeError, IndexError, SafetensorError)
 
 
 class ImagePrompts:
-    """The IP-Adapter of a model, and the embeds of the pictures that were asked for last."""
+    """The IP-Adapter of a model, with a cache of the last image embeds."""
 
     def __init__(self, unet: UNet, image_encoder: CLIPVisionModelWithProjection) -> None:
         self._unet, self._encoder = unet, image_encoder
@@ -46,19 +45,19 @@ class ImagePrompts:
         self._projection: Any = None
         side: Any = image_encoder.config.image_size
         transformers: Any = import_module("transformers")
-        # Without torchvision this is what the plain name gives too, but with a line of advice.
+        # Without torchvision the plain name gives the same class, but logs a message.
         kind = getattr(transformers, "CLIPImageProcessorPil", transformers.CLIPImageProcessor)
         self._to_pixels = kind(size=side, crop_size=side)
-        self._embeds: Recent[torch.Tensor] = Recent(16)
+        self._embeds: LruCache[torch.Tensor] = LruCache(16)
 
     @staticmethod
     def locate(source: str | Path) -> Path:
-        """Its file. Raises `ModelNotFoundError` or `UnsupportedModelError`."""
-        path = locate_file(source, "IP-Adapter", beside=_BESIDE)
+        """Find the file. Raises `ModelNotFoundError` or `UnsupportedModelError`."""
+        path = locate_file(source, "IP-Adapter", companions=_COMPANIONS)
         if not (path.parent / "image_encoder").is_dir():
             raise ModelNotFoundError(
                 f"{path} must have its folder image_encoder beside it; `turbolens models pull` "
-                "brings it with the file where the repository has it there"
+                "downloads it with the file if the repository has it there"
             )
         return path
 
@@ -66,11 +65,11 @@ class ImagePrompts:
     def load(
         cls, source: str | Path, unet: UNet, device: torch.device, dtype: torch.dtype
     ) -> "ImagePrompts":
-        """The IP-Adapter of a safetensors file with the folder `image_encoder` beside it.
+        """Load a safetensors file with the folder `image_encoder` beside it.
 
-        source: the file, its folder if it is the only one there, or the same on the hub. Raises
-        `ModelNotFoundError` where there is none, `UnsupportedModelError` for pickles and other
-        families, `ModelError` for what is damaged.
+        source: the file, its folder if it holds no other, or a hub id of either. Raises
+        `ModelNotFoundError` if there is none, `UnsupportedModelError` for pickles and other
+        families, `ModelError` for damaged files.
         """
         path = cls.locate(source)
         tensors = _read(path)
@@ -88,7 +87,7 @@ class ImagePrompts:
         return adapter
 
     def encode(self, picture: Array) -> torch.Tensor:
-        """A picture (H, W, 3) uint8 → its embeds (1, 1, …), remembered for the same picture."""
+        """Encode an image (H, W, 3) uint8 to embeds (1, 1, …); cached by content."""
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
             raise FrameError(
                 f"a picture must be (H, W, 3) uint8, got {picture.shape} {picture.dtype}"
@@ -98,7 +97,7 @@ class ImagePrompts:
 
     @contextmanager
     def active(self, scale: float) -> Iterator[None]:
-        """Within it, the UNet wants `image_embeds` among its added conditions, and heeds them."""
+        """Within this context the UNet takes `image_embeds` in `added_cond_kwargs`."""
         unet, stock = self._unet, {}
         for name, processor in self._processors.items():
             attention = unet.get_submodule(name.removesuffix(".processor"))
@@ -115,7 +114,7 @@ class ImagePrompts:
                 unet.get_submodule(name.removesuffix(".processor")).set_processor(processor)
 
     def added(self, embeds: torch.Tensor, size: int) -> dict[str, Any]:
-        """The added condition for a batch of this size."""
+        """The added condition for a batch of `size`."""
         dtype = next(self._projection.parameters()).dtype
         return {"image_embeds": [embeds.to(dtype).expand(size, *embeds.shape[1:])]}
 
@@ -129,7 +128,7 @@ class ImagePrompts:
         return embeds[None]  # type: ignore[no-any-return]
 
     def _install(self, tensors: Tensors, device: torch.device, dtype: torch.dtype) -> None:
-        """Let diffusers make the modules, take them out of the UNet, and put its own ones back."""
+        """Let diffusers create the modules, take them out of the UNet, and restore its own."""
         unet = self._unet
         stock = dict(unet.attn_processors)
         unet.set_default_attn_processor()
@@ -149,7 +148,7 @@ def _read(path: Path) -> Tensors:
     tensors: Tensors = {"image_proj": {}, "ip_adapter": {}}
     try:
         with safe_open(path, framework="pt") as content:
-            for key in content.keys():  # noqa: SIM118 - it is no mapping
+            for key in content.keys():  # noqa: SIM118 - not a mapping
                 part, _, name = key.partition(".")
                 if part in tensors:
                     tensors[part][name] = content.get_tensor(key)
@@ -161,7 +160,7 @@ def _read(path: Path) -> Tensors:
 
 
 def _check(path: Path, tensors: Tensors, unet: UNet, encoder: Any) -> None:
-    """That it was made for this UNet and this image encoder."""
+    """Raise `UnsupportedModelError` unless it fits the UNet and the image encoder."""
     layers = [name for name in unet.attn_processors if name.endswith(_CROSS_ATTENTION)]
     keys = [each for name, each in tensors["ip_adapter"].items() if name.endswith("to_k_ip.weight")]
     width = unet.config.cross_attention_dim
@@ -173,7 +172,7 @@ def _check(path: Path, tensors: Tensors, unet: UNet, encoder: Any) -> None:
         )
     projection = tensors["image_proj"]
     if "norm.weight" in projection and "proj.weight" not in projection:
-        raise UnsupportedModelError(f"{path} needs embeds of faces, which are not supported")
+        raise UnsupportedModelError(f"{path} needs face embeds, which are not supported")
     taken = projection.get("proj.weight")
     if taken is not None and taken.shape[1] != encoder.config.projection_dim:
         raise UnsupportedModelError(

@@ -1,9 +1,9 @@
-"""LoRAs in kohya's layout, made plain: two matrices a layer, whose product is all that is added.
+"""Converts LoRAs in kohya's layout to two matrices per layer, with alpha multiplied in.
 
-A layer has `lora_down` (rank, in, …), `lora_up` (out, rank, …), perhaps `lora_mid` (rank, rank, …)
-of a convolution in three parts, and an alpha: up · mid · down · alpha / rank is added, with
-alpha = rank where there is none. diffusers renames the layers, but refuses `lora_mid`, and where
-alphas differ, as after resizing, it scales the attention by one that is not its own.
+A layer has `lora_down` (rank, in, …), `lora_up` (out, rank, …), optionally `lora_mid`
+(rank, rank, …) of a factored convolution, and an alpha (default: rank). It adds
+up · mid · down · alpha / rank. diffusers renames the layers itself, but refuses `lora_mid`, and if
+alphas differ between layers, as in resized files, it scales attention layers by a wrong one.
 """
 
 import logging
@@ -21,7 +21,7 @@ _OTHER_KINDS = {
     "hada_": "LoHa", "lokr_": "LoKr", "oft_": "OFT", "diff": "whole weights", "w_norm": "norms",
     "b_norm": "norms",
 }  # fmt: skip
-# Two of SDXL's layers diffusers knows by their original names alone.
+# diffusers knows these two layers of SDXL only by their original names.
 _RENAMED = {
     "lora_unet_add_embedding_linear_1": "lora_unet_label_emb_0_0",
     "lora_unet_add_embedding_linear_2": "lora_unet_label_emb_0_2",
@@ -31,10 +31,10 @@ log = logging.getLogger(__name__)
 
 
 def is_kohya(path: Path, names: Sequence[str]) -> bool:
-    """Whether a file with these tensors is in this layout.
+    """True if a file with these tensors is in kohya's layout.
 
-    Raises `ModelError` for what holds no LoRA, `UnsupportedModelError` for what is of another kind
-    or holds something else too, which it names.
+    Raises `ModelError` if it holds no LoRA, `UnsupportedModelError` if it is of another kind or
+    holds other tensors too.
     """
     kohya = any(name.startswith(_PREFIXES) for name in names)
     if not kohya and not any(".lora" in name or "_lora" in name for name in names):
@@ -60,28 +60,28 @@ def _check_part(path: Path, name: str) -> None:
         )
 
 
-def plain(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The same LoRA of `lora_down` and `lora_up` alone, alphas multiplied in, in float32.
+def to_two_matrices(path: Path, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same LoRA with `lora_down` and `lora_up` only, in float32.
 
-    Raises `ModelError` where a matrix is missing or has no shape of its kind.
+    Raises `ModelError` if a matrix is missing or has a wrong shape.
     """
     layers: dict[str, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         stem, _, part = name.partition(".")
         layers.setdefault(stem, {})[part] = tensor
     if any(_DORA in parts for parts in layers.values()):
-        log.warning("%s is a DoRA: its magnitudes are left out, so it is not quite its look", path)
-    made = {}
+        log.warning("%s is a DoRA: its magnitudes are ignored, its effect is approximate", path)
+    converted = {}
     for stem, parts in layers.items():
         name = _RENAMED.get(stem, stem)
-        made[f"{name}.{_DOWN}"], made[f"{name}.{_UP}"] = _two(path, stem, parts)
-    return made
+        converted[f"{name}.{_DOWN}"], converted[f"{name}.{_UP}"] = _matrices(path, stem, parts)
+    return converted
 
 
-def _two(
+def _matrices(
     path: Path, stem: str, parts: Mapping[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Down and up of one layer."""
+    """The down and up matrices of one layer."""
     if _DOWN not in parts or _UP not in parts:
         raise ModelError(f"{path} is damaged: {stem} lacks one of its two matrices")
     down, up = parts[_DOWN].float(), parts[_UP].float()
@@ -90,11 +90,11 @@ def _two(
     if not rank or alpha.numel() != 1:
         raise ModelError(f"{path} is damaged: {stem} must have a rank, and one number as alpha")
     if _MID in parts:
-        down = _through(path, stem, parts[_MID].float(), down)
+        down = _with_mid(path, stem, parts[_MID].float(), down)
     return down, up * (alpha.item() / rank)
 
 
-def _through(path: Path, stem: str, mid: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
+def _with_mid(path: Path, stem: str, mid: torch.Tensor, down: torch.Tensor) -> torch.Tensor:
     """The one convolution that equals `down`, which is 1×1, and then `mid`: (rank, in, h, w)."""
     flat, rank = down.flatten(1), len(down)
     if mid.ndim != 4 or mid.shape[:2] != (rank, rank) or flat.shape[1:] != down.shape[1:2]:

@@ -1,8 +1,8 @@
-"""LoRAs: small changes of a model's weights, several at a time, each with a weight of its own.
+"""LoRAs: low-rank changes of a model's weights, several at a time, each with its own weight.
 
-diffusers' own loaders read them, in its own and in kohya's layout, and peft computes them. While
-weights move they are computed beside the networks; once they stand still they are added to the
-UNet's own weights, and then cost nothing. What is taken out again is restored to the bit.
+diffusers loads them and peft computes them. While their weights change they are computed beside the
+UNet; once the weights stay the same they are fused into it and cost nothing. Unfusing restores the
+UNet's weights exactly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,18 +19,15 @@ from turbolens.filter.errors import ModelError, SettingsError
 from .lora_files import DAMAGE, LoraFile, first_line, quiet, read_lora
 
 Weights: TypeAlias = tuple[tuple[str, float], ...]
-"""Name and weight of every LoRA, in the order in which they were loaded."""
+"""The name and weight of every LoRA, in loading order."""
 
-STILL_AFTER = 8  # passes of the UNet with the same weights
-_MOST = 8.0  # a weight is within ± this
+FUSE_AFTER = 8  # passes of the UNet with the same weights
+_MAX_WEIGHT = 8.0  # weights are within ± this
 
 
 @dataclass(frozen=True)
 class LoraSource:
-    """What to load: a file, folder or hub id, at which weight, and under which name.
-
-    Without a name it is called as its file.
-    """
+    """A LoRA to load. source: a file, folder or hub id. name: `None` for the file's name."""
 
     source: str | Path
     weight: float = 1.0
@@ -38,51 +35,48 @@ class LoraSource:
 
 
 class LoraSet:
-    """The LoRAs of one model. Used under the model's lock.
+    """The LoRAs of one model. Call under the model's lock.
 
-    version: moves whenever weights of the networks change or are computed otherwise; whoever copied
-    them must then copy them anew. still_after: after how many passes with the same weights they
-    are added to the UNet's own; 0: at once.
+    version: increases whenever weights of the UNet change, so that copies of them must be renewed.
+    fuse_after: the number of passes with the same weights after which they are fused; 0: at once.
     """
 
-    def __init__(
-        self, unet: Any, prompts: PromptEncoder, *, still_after: int = STILL_AFTER
-    ) -> None:
+    def __init__(self, unet: Any, prompts: PromptEncoder, *, fuse_after: int = FUSE_AFTER) -> None:
         self._unet, self._prompts = unet, prompts
         self._loaded: dict[str, float] = {}
         self._in_unet: set[str] = set()
         self._in_text: set[str] = set()
         self._layers: dict[int, list[Any]] = {}
-        self._kept: dict[int, dict[str, torch.Tensor]] = {}
-        self._used: Weights = ()
+        self._originals: dict[int, dict[str, torch.Tensor]] = {}
+        self._current: Weights = ()
         self._passes = 0
-        self.still_after = still_after
+        self.fuse_after = fuse_after
         self.fused = False
         self.version = 0
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names, in the order in which they were loaded."""
+        """The names, in loading order."""
         return tuple(self._loaded)
 
     @property
     def moving(self) -> bool:
-        """Whether they are computed beside the UNet, since their weights have just moved."""
+        """True if they are computed beside the UNet, because their weights changed recently."""
         return bool(self._loaded) and not self.fused
 
     def add(self, lora: LoraSource) -> str:
-        """Load one more, and give its name.
+        """Load a LoRA and return its name.
 
-        Raises `ModelNotFoundError` where there is none, `UnsupportedModelError` for pickles and for
-        what was made for another family, `ModelError` for what is damaged or no LoRA, and
-        `SettingsError` for a name that is taken or a weight out of range.
+        Raises `ModelNotFoundError` if there is none, `UnsupportedModelError` for pickles and other
+        families, `ModelError` for files that are damaged or hold no LoRA, `SettingsError` for a
+        name that is taken or a weight out of range.
         """
         _check_weight(lora.name or str(lora.source), lora.weight)
         file = read_lora(lora.source, self._unet, self._prompts.text_encoders)
         name = lora.name or file.path.stem.replace(".", "_")
         if name in self._loaded:
             raise SettingsError(f"there is a LoRA {name!r} already; give this one another name")
-        self._take_out()
+        self._unfuse()
         try:
             with quiet():
                 self._inject(file, name)
@@ -90,12 +84,12 @@ class LoraSet:
             self._remove(name)
             raise ModelError(f"{file.path} cannot be loaded: {first_line(error)}") from error
         self._loaded[name] = lora.weight
-        self._used = ()
+        self._current = ()
         self.use(self.weights({}))
         return name
 
     def weights(self, changes: Mapping[str, float]) -> Weights:
-        """The weights that were given at loading, with these changes.
+        """The weights given at loading, with `changes`.
 
         Raises `SettingsError` for a name that is not loaded.
         """
@@ -106,16 +100,16 @@ class LoraSet:
         return tuple((name, changes.get(name, weight)) for name, weight in self._loaded.items())
 
     def use(self, weights: Weights) -> None:
-        """Let the next passes have these weights, as `weights` gives them."""
-        if weights != self._used:
-            self._take_out()
+        """Use these weights, as returned by `weights`, from the next pass on."""
+        if weights != self._current:
+            self._unfuse()
             self._set(self._unet, weights, self._in_unet)
             self._set_text(weights)
-            self._used, self._passes = weights, 0
+            self._current, self._passes = weights, 0
             self.version += 1
         if self.moving:
-            if self._passes >= self.still_after:
-                self._add_in()
+            if self._passes >= self.fuse_after:
+                self._fuse()
             self._passes += 1
 
     def _inject(self, file: LoraFile, name: str) -> None:
@@ -126,7 +120,7 @@ class LoraSet:
                 metadata=file.metadata,
             )  # fmt: skip
             self._in_unet.add(name)
-            self._settle(self._unet)
+            self._update_layers(self._unet)
         for index, text_encoder in enumerate(self._prompts.text_encoders):
             prefix = file.text_prefix(index)
             if file.has(prefix):
@@ -135,21 +129,21 @@ class LoraSet:
                     prefix=prefix, adapter_name=name, metadata=file.metadata,
                 )  # fmt: skip
                 self._in_text.add(name)
-                self._settle(text_encoder)
+                self._update_layers(text_encoder)
 
     def _remove(self, name: str) -> None:
-        """Undo what of this LoRA was injected."""
+        """Remove the injected layers of this LoRA."""
         self._in_unet.discard(name)
         self._in_text.discard(name)
         for network in (self._unet, *self._prompts.text_encoders):
-            self._settle(network)
+            self._update_layers(network)
             for layer in self._layers[id(network)]:
                 if name in layer.scaling:
                     layer.delete_adapter(name)
             getattr(network, "peft_config", {}).pop(name, None)
 
-    def _settle(self, network: Any) -> None:
-        """Find the layers that compute LoRAs, and put them in the network's format."""
+    def _update_layers(self, network: Any) -> None:
+        """Find the layers with LoRAs and move them to the network's device and dtype."""
         tuner: Any = import_module("peft.tuners.tuners_utils").BaseTunerLayer
         layers = [module for module in network.modules() if isinstance(module, tuner)]
         self._layers[id(network)] = layers
@@ -159,7 +153,7 @@ class LoraSet:
             layer.eval().requires_grad_(requires_grad=False)
 
     def _set(self, network: Any, weights: Weights, within: set[str]) -> None:
-        """The LoRAs in this network, as they are weighed; one of weight 0 is not computed."""
+        """Set the weights of the LoRAs in a network; those of weight 0 are not computed."""
         given = {name: weight for name, weight in weights if name in within and weight}
         for layer in self._layers.get(id(network), ()):
             layer.enable_adapters(bool(given))
@@ -171,48 +165,50 @@ class LoraSet:
             layer.requires_grad_(requires_grad=False)
 
     def _set_text(self, weights: Weights) -> None:
-        """The text encoders' share; prompts are encoded anew only where it has changed."""
-        heard = tuple((name, weight) for name, weight in weights if name in self._in_text)
-        if heard == (self._prompts.weights_key or ()):
+        """Set the weights in the text encoders; prompts are encoded again only if these changed."""
+        chosen = tuple((name, weight) for name, weight in weights if name in self._in_text)
+        if chosen == (self._prompts.weights_key or ()):
             return
         for text_encoder in self._prompts.text_encoders:
-            self._set(text_encoder, heard, self._in_text)
-        self._prompts.weights_key = heard
+            self._set(text_encoder, chosen, self._in_text)
+        self._prompts.weights_key = chosen
 
-    def _add_in(self) -> None:
-        """Add what is computed beside the UNet to its weights."""
+    def _fuse(self) -> None:
+        """Merge the LoRAs into the UNet's weights, keeping copies of the originals."""
         active = [layer for layer in self._layers.get(id(self._unet), ()) if _is_active(layer)]
         for layer in active:
-            if id(layer) not in self._kept:
+            if id(layer) not in self._originals:
                 own = layer.get_base_layer().named_parameters()
-                self._kept[id(layer)] = {name: each.data.to("cpu", copy=True) for name, each in own}
+                self._originals[id(layer)] = {
+                    name: each.data.to("cpu", copy=True) for name, each in own
+                }
             layer.merge()
         self.fused = True
         self.version += bool(active)
 
-    def _take_out(self) -> None:
-        """The UNet's own weights again, to the bit: subtracting would leave rounding behind."""
+    def _unfuse(self) -> None:
+        """Restore the UNet's weights from the copies: subtracting would leave rounding errors."""
         for layer in self._layers.get(id(self._unet), ()) if self.fused else ():
             if layer.merged_adapters:
                 layer.merged_adapters.clear()
-                for name, kept in self._kept[id(layer)].items():
-                    layer.get_base_layer().get_parameter(name).data.copy_(kept)
+                for name, original in self._originals[id(layer)].items():
+                    layer.get_base_layer().get_parameter(name).data.copy_(original)
         self.fused = False
 
 
 def as_sources(loras: Sequence[LoraSource | str | Path]) -> list[LoraSource]:
-    """Each as a `LoraSource`; a text may end in its weight, FILE:0.8."""
+    """Each as a `LoraSource`; a string may end in its weight, FILE:0.8."""
     return [lora if isinstance(lora, LoraSource) else parse_lora(str(lora)) for lora in loras]
 
 
 def parse_lora(text: str) -> LoraSource:
-    """FILE_OR_HUB_ID[:WEIGHT]; a colon without a number belongs to the name."""
+    """Parse FILE_OR_HUB_ID[:WEIGHT]; a colon without a number belongs to the name."""
     source, colon, weight = text.rpartition(":")
     if colon and source:
         try:
             return LoraSource(source, float(weight))
         except ValueError:
-            pass  # the drive of a path, or no weight
+            pass  # a drive letter, or part of the name
     return LoraSource(text)
 
 
@@ -221,5 +217,7 @@ def _is_active(layer: Any) -> bool:
 
 
 def _check_weight(name: str, weight: float) -> None:
-    if not -_MOST <= weight <= _MOST:
-        raise SettingsError(f"the weight of LoRA {name} must be within ±{_MOST:g}, got {weight:g}")
+    if not -_MAX_WEIGHT <= weight <= _MAX_WEIGHT:
+        raise SettingsError(
+            f"the weight of LoRA {name} must be within ±{_MAX_WEIGHT:g}, got {weight:g}"
+        )

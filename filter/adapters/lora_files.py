@@ -1,4 +1,4 @@
-"""LoRA files: read by diffusers' loaders, and checked against the model before anything changes."""
+"""Reads LoRA files with diffusers' loaders and checks them against the model before injection."""
 
 import logging
 import warnings
@@ -17,7 +17,7 @@ from turbolens.filter.errors import ModelError, UnsupportedModelError
 from turbolens.filter.loading.folders import quiet_transformers
 
 from .files import locate_file
-from .kohya_files import is_kohya, plain
+from .kohya_files import is_kohya, to_two_matrices
 
 Tensors: TypeAlias = Mapping[str, torch.Tensor]
 
@@ -29,9 +29,9 @@ _UTILS = "diffusers.utils"
 
 @dataclass(frozen=True, eq=False)
 class LoraFile:
-    """The content of one file, its names in diffusers' layout: unet.…, text_encoder.…
+    """The content of one file, with diffusers' names: unet.…, text_encoder.…
 
-    loader: diffusers' class that loads it. metadata: that of peft's layout.
+    loader: the loader mixin of diffusers. metadata: peft's, if any.
     """
 
     path: Path
@@ -40,25 +40,25 @@ class LoraFile:
     metadata: dict[str, Any] | None = field(default=None, repr=False)
 
     def has(self, network: str) -> bool:
-        """Whether it changes the network of this name."""
+        """True if it has layers of the network of this name."""
         return any(name.startswith(f"{network}.") for name in self.tensors)
 
     @staticmethod
     def text_prefix(index: int) -> str:
-        """The name of a text encoder in the file."""
+        """The name of text encoder `index` in the file."""
         return "text_encoder" if index == 0 else f"text_encoder_{index + 1}"
 
 
 def locate_lora(source: str | Path) -> Path:
-    """Its file. Raises `ModelNotFoundError` or `UnsupportedModelError`."""
+    """Find the file. Raises `ModelNotFoundError` or `UnsupportedModelError`."""
     return locate_file(source, "LoRA")
 
 
 def read_lora(source: str | Path, unet: Any, text_encoders: Sequence[Any]) -> LoraFile:
-    """The LoRA of this file, folder or hub id, which fits these networks.
+    """Read a LoRA from a file, folder or hub id, and check that it fits the networks.
 
-    Raises `ModelNotFoundError` where there is none, `UnsupportedModelError` for pickles and for
-    what was made for another family, and `ModelError` for what is damaged or no LoRA.
+    Raises `ModelNotFoundError` if there is none, `UnsupportedModelError` for pickles and other
+    families, `ModelError` for files that are damaged or hold no LoRA.
     """
     path = locate_lora(source)
     file = _read(path, unet, is_xl=len(text_encoders) > 1)
@@ -67,10 +67,10 @@ def read_lora(source: str | Path, unet: Any, text_encoders: Sequence[Any]) -> Lo
     if not any(file.has(name) for name in networks):
         example = next(iter(file.tensors), "nothing")
         raise ModelError(f"{path} holds no LoRA of a model of the SD family: it has {example}")
-    foreign = [name for name in file.tensors if name.partition(".")[0] not in networks]
-    if foreign:
+    unknown = [name for name in file.tensors if name.partition(".")[0] not in networks]
+    if unknown:
         raise UnsupportedModelError(
-            f"{path} was made for another family of models: this one has no {foreign[0]}"
+            f"{path} was made for another family of models: this one has no {unknown[0]}"
         )
     for name, network in networks.items():
         if file.has(name):
@@ -85,7 +85,7 @@ def _read(path: Path, unet: Any, *, is_xl: bool) -> LoraFile:
     try:
         with quiet():
             tensors, _, metadata = loader.lora_state_dict(
-                plain(path, load_file(path)) if kohya else str(path.parent),
+                to_two_matrices(path, load_file(path)) if kohya else str(path.parent),
                 weight_name=path.name, unet_config=unet.config, use_safetensors=True,
                 local_files_only=True, return_lora_metadata=True,
             )  # fmt: skip
@@ -101,7 +101,7 @@ def _read(path: Path, unet: Any, *, is_xl: bool) -> LoraFile:
 
 
 def _is_kohya(path: Path) -> bool:
-    """Whether it is in kohya's layout; and that it is safetensors, and a LoRA alone."""
+    """True if it is in kohya's layout. Raises `ModelError` unless it is a LoRA in safetensors."""
     try:
         with safe_open(path, framework="pt") as content:
             names = list(content.keys())
@@ -111,12 +111,12 @@ def _is_kohya(path: Path) -> bool:
 
 
 def _check(path: Path, name: str, network: Any, file: LoraFile) -> None:
-    """That every layer is one of the network, and of its shape."""
+    """Raise `UnsupportedModelError` unless every layer exists in the network with its shape."""
     own = {key.removeprefix(f"{name}."): tensor for key, tensor in file.tensors.items()
            if key.startswith(f"{name}.")}  # fmt: skip
     layers = dict(network.named_modules())
     for layer, down, up in _pairs(path, _in_peft_layout(own, is_unet=name == "unet")):
-        module = _found(layers, layer)
+        module = _layer_of(layers, layer)
         weight = getattr(getattr(module, "base_layer", module), "weight", None)
         if weight is None:
             raise UnsupportedModelError(
@@ -130,13 +130,13 @@ def _check(path: Path, name: str, network: Any, file: LoraFile) -> None:
             )
 
 
-def _found(layers: Mapping[str, Any], name: str) -> Any:
-    """A layer by its name; transformers has dropped the `text_model.` of CLIP's names."""
+def _layer_of(layers: Mapping[str, Any], name: str) -> Any:
+    """A layer by name; newer versions of transformers have no `text_model.` in CLIP's names."""
     return layers.get(name) or layers.get(name.removeprefix("text_model."))
 
 
 def _pairs(path: Path, tensors: Tensors) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
-    """Layer, down (rank, in, …) and up (out, rank, …) of each."""
+    """Yield the name, down (rank, in, …) and up (out, rank, …) of each layer."""
     for key, down in tensors.items():
         if not key.endswith(".lora_A.weight"):
             continue
@@ -154,14 +154,14 @@ def _in_peft_layout(tensors: Tensors, *, is_unet: bool) -> Tensors:
     if is_unet:
         converted: Tensors = utils.convert_unet_state_dict_to_peft(dict(tensors))
     else:
-        plain = utils.convert_state_dict_to_diffusers(dict(tensors))
-        converted = utils.convert_state_dict_to_peft(plain)
+        renamed = utils.convert_state_dict_to_diffusers(dict(tensors))
+        converted = utils.convert_state_dict_to_peft(renamed)
     return converted
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without diffusers' and peft's advice for programmers: what is wrong is an error here."""
+    """Silence diffusers' and peft's log messages and warnings: problems are raised as errors."""
     loggers = [logging.getLogger(name) for name in ("diffusers", "transformers")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,5 +1,8 @@
-"""What makes the output coherent over time. The only state that is kept between frames.
+"""Coherence: the only state that is kept between frames.
 
-Start with `temporal_blend.py`: it blends the latents of a frame with those of the last frame,
-moved along the motion that `motion.py` finds. Imports `frames` only.
+Start with `temporal_blend.py`: it blends the latents and the result of a frame with the last ones,
+along the motion that `motion.py` estimates. `unchanged.py` detects frames that need no network,
+`reprojection.py` warps the last result to a newer frame, `noise.py` moves the noise with the input,
+`cross_frame.py` lets self-attention read earlier frames, `transition.py` changes prompts gradually.
+Imports `frames`.
 """

@@ -1,9 +1,9 @@
 """Cross-frame attention: self-attention that also reads the previous frame and an anchor frame.
 
-A network that sees every frame alone paints the same cloth a little differently each time. Where
-self-attention also finds the keys and values of the frames before, it copies from them what it
-painted there. No weights are added. The idea is that of text-to-video from image models (Wu et al.,
-Tune-A-Video, 2022; Khachatryan et al., Text2Video-Zero, 2023).
+A network that processes each frame alone renders the same object a little differently each time.
+With the keys and values of earlier frames, self-attention copies from them. No weights are added.
+As in text-to-video from image models (Wu et al., Tune-A-Video, 2022; Khachatryan et al.,
+Text2Video-Zero, 2023).
 """
 
 from collections.abc import Iterator
@@ -15,28 +15,29 @@ import torch
 from torch.nn import functional as F
 
 from turbolens.filter.errors import UnsupportedModelError
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet
 
 Layers: TypeAlias = Literal["mid", "up", "all"]
 KeysAndValues: TypeAlias = tuple[torch.Tensor, torch.Tensor]
 """Two tensors (1, heads, tokens, width of a head)."""
 
-Place: TypeAlias = tuple[str, int]
-"""The name of a layer, and the number of the pass within a frame."""
+PassKey: TypeAlias = tuple[str, int]
+"""The name of a layer, and the index of the denoising step."""
 
 _PREFIXES: dict[Layers, str] = {"mid": "mid_block.", "up": "up_blocks.", "all": ""}
 _SELF_ATTENTION = ".attn1.processor"
 
-# The diffusers attention class, which reaches a type checker without its methods.
+# The attention class of diffusers, which has no types.
 Attention: TypeAlias = Any
 
 
 class CrossFrameMemory:
     """The keys and values of one stream's previous frame and of its anchor frame.
 
-    The anchor is the first frame since `reset` or `renew_anchor`. `layers` are those that this
-    stream uses, of the installed ones. A memory is for one stream, and for one thread at a time;
-    many memories may share a UNet. Reset it where the size of the picture changes.
+    The anchor is the first frame since `reset` or `renew_anchor`. Many memories may share a UNet.
+    Use a memory in one thread at a time, and reset it when the size of the image changes.
+
+    layers: which of the installed layers this stream uses.
     """
 
     def __init__(self, layers: Layers = "all") -> None:
@@ -44,52 +45,52 @@ class CrossFrameMemory:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the past: the next frame is its own previous and anchor frame."""
-        self._previous: dict[Place, KeysAndValues] = {}
-        self._anchors: dict[Place, KeysAndValues] = {}
-        self._seen: dict[Place, tuple[KeysAndValues, KeysAndValues]] = {}
+        """Forget the past. The next frame is its own previous and anchor frame."""
+        self._previous: dict[PassKey, KeysAndValues] = {}
+        self._anchors: dict[PassKey, KeysAndValues] = {}
+        self._current: dict[PassKey, tuple[KeysAndValues, KeysAndValues]] = {}
 
     def renew_anchor(self) -> None:
-        """The next frame becomes the anchor. Do so where the prompt changes: the old look stays on
-        through an anchor that was painted in it.
+        """Make the next frame the anchor.
+
+        Call this when the prompt changes, since an anchor carries the style it was rendered in.
         """
         self._anchors = {}
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Within it, in this thread, passes of a UNet read this memory and are remembered by it.
+        """Within this context, in this thread, passes of a UNet read this memory and write to it.
 
-        It holds all the passes of a frame, one for each step, each of which reads the same pass of
-        the frames before. Frames one after another may go through together as a batch: each then
-        reads the one before it there, and the result is that of one by one. What was seen is
-        remembered when the block ends; after an error the memory is as it was before.
+        The context spans all denoising steps of a frame. Each reads the same step of earlier
+        frames. Consecutive frames may be one batch: each then reads the one before it, with the
+        same result as one by one. The memory is updated at the end, and unchanged after an error.
         """
-        self._seen = {}
+        self._current = {}
         token = _active.set(self)
         try:
             yield
         finally:
             _active.reset(token)
-        self._previous = {place: _one(now, -1) for place, (now, _) in self._seen.items()}
-        self._anchors.update({place: _one(first, 0) for place, (_, first) in self._seen.items()})
-        self._seen = {}
+        current, self._current = self._current, {}
+        self._previous = {key: _one_frame(now, -1) for key, (now, _) in current.items()}
+        self._anchors |= {key: _one_frame(anchor, 0) for key, (_, anchor) in current.items()}
 
-    def takes(self, layer: str) -> bool:
-        """Whether this stream uses the layer of that name."""
+    def uses(self, layer: str) -> bool:
+        """True if this stream uses the layer of that name."""
         return layer.startswith(_PREFIXES[self.layers])
 
     def read(self, layer: str, now: KeysAndValues) -> KeysAndValues:
-        """Keys and values (B, heads, 3 · tokens, width): of now, the previous and the anchor frame.
+        """Keys and values (B, heads, 3 · tokens, width) of the current, previous and anchor frame.
 
-        The three are always there, so that shapes are static. Where there is no past, the frame
-        stands in for it: an average over the same values three times is the plain one.
+        There are always three, so that shapes are static. Without a past, the frame itself takes
+        its place: attention over three copies gives the same result as over one.
         """
-        place = layer, sum(name == layer for name, _ in self._seen)
+        key = layer, sum(name == layer for name, _ in self._current)
         own = now[0][:1], now[1][:1]
         previous, anchor = (
-            _fitting(store.get(place), own) for store in (self._previous, self._anchors)
+            _matching(store.get(key), own) for store in (self._previous, self._anchors)
         )
-        self._seen[place] = now, anchor
+        self._current[key] = now, anchor
         keys, values = (
             torch.cat([one, torch.cat([before, one[:-1]]), first.expand_as(one)], dim=2)
             for one, before, first in zip(now, previous, anchor, strict=True)
@@ -101,7 +102,7 @@ _active: ContextVar[CrossFrameMemory | None] = ContextVar("cross_frame_memory", 
 
 
 class CrossFrameProcessor:
-    """A diffusers attention processor: the one it stands for, until a memory is active."""
+    """A diffusers attention processor. Without an active memory it calls `stock`."""
 
     def __init__(self, layer: str, stock: Any) -> None:
         self.layer = layer
@@ -117,7 +118,7 @@ class CrossFrameProcessor:
         """Hidden states (B, tokens, channels) → the same shape."""
         memory = _active.get()
         plain = encoder_hidden_states is None and attention_mask is None
-        if memory is not None and plain and memory.takes(self.layer):
+        if memory is not None and plain and memory.uses(self.layer):
             return _attend(attn, hidden_states, memory, self.layer)
         return self.stock(  # type: ignore[no-any-return]
             attn,
@@ -127,16 +128,16 @@ class CrossFrameProcessor:
         )
 
 
-def is_remembering() -> bool:
-    """Whether a pass of a UNet now, in this thread, reads a memory and is remembered by it."""
+def has_active_memory() -> bool:
+    """True if passes of a UNet in this thread now use a memory."""
     return _active.get() is not None
 
 
 def install_cross_frame_attention(unet: UNet, layers: Layers = "all") -> int:
-    """Let streams with a `CrossFrameMemory` use it in these layers. Gives how many there are.
+    """Let streams use a `CrossFrameMemory` in these layers. Returns how many there are.
 
-    It changes nothing for other streams of the UNet. Installing again adds what is not there yet.
-    Raises `UnsupportedModelError` where the UNet has no self-attention in these layers.
+    Other streams of the UNet are not affected. Installing again adds missing layers. Raises
+    `UnsupportedModelError` if the UNet has no self-attention in these layers.
     """
     names = [name for name in unet.attn_processors if name.endswith(_SELF_ATTENTION)]
     chosen = [name for name in names if name.startswith(_PREFIXES[layers])]
@@ -157,7 +158,7 @@ def install_cross_frame_attention(unet: UNet, layers: Layers = "all") -> int:
 def _attend(
     attn: Attention, hidden_states: torch.Tensor, memory: CrossFrameMemory, layer: str
 ) -> torch.Tensor:
-    """Self-attention of a transformer block as diffusers computes it, but over three frames."""
+    """Self-attention of a transformer block as in diffusers, but over three frames."""
     query, key, value = (
         project(hidden_states).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
         for project in (attn.to_q, attn.to_k, attn.to_v)
@@ -174,8 +175,8 @@ def _attend(
     return projected / attn.rescale_output_factor  # type: ignore[no-any-return]
 
 
-def _fitting(past: KeysAndValues | None, own: KeysAndValues) -> KeysAndValues:
-    """The past, or the frame's own where there is none of the same shape, type and device."""
+def _matching(past: KeysAndValues | None, own: KeysAndValues) -> KeysAndValues:
+    """The past if it has the same shape, dtype and device, else `own`."""
     if past is None or any(
         (one.shape, one.dtype, one.device) != (other.shape, other.dtype, other.device)
         for one, other in zip(past, own, strict=True)
@@ -184,7 +185,7 @@ def _fitting(past: KeysAndValues | None, own: KeysAndValues) -> KeysAndValues:
     return past
 
 
-def _one(seen: KeysAndValues, index: int) -> KeysAndValues:
-    """One frame of a batch, copied: a compiled network may use its memory again."""
-    keys, values = (tensor.detach()[index].unsqueeze(0).clone() for tensor in seen)
+def _one_frame(batch: KeysAndValues, index: int) -> KeysAndValues:
+    """One frame of a batch, copied because a compiled network may reuse its memory."""
+    keys, values = (tensor.detach()[index].unsqueeze(0).clone() for tensor in batch)
     return keys, values

@@ -1,8 +1,8 @@
-"""Frames that show nothing new: equal to the last filtered one within the camera's noise.
+"""Detects frames that equal the last filtered one within the noise of the camera.
 
-The noise is measured, not assumed: where nothing moves, the difference of two frames is the
-sensor's noise alone, √2 times as strong, and white enough to vanish in the mean of a block. A block
-whose mean has moved further than the noise explains has something new in it.
+The noise is measured: where nothing moves, the difference of two frames is √2 times the sensor's
+noise, which is white, so that it averages out over a block. A block has changed if its mean differs
+by more than the noise explains.
 """
 
 import math
@@ -10,73 +10,70 @@ import math
 import torch
 from torch.nn import functional as F
 
-_BLOCK = 8  # pixels
-_STILL_SHARE = 0.25  # of the blocks are thought to stand still, and tell the noise
-_LOUDEST = 8.0  # levels: what is stronger is not taken for noise
-_RISE = 1.1  # a frame may raise the estimate by so much: motion looks like noise for a moment
-_WHITE = 2.0  # how much of the noise of white pixels the mean of 2×2 of them may have at most
-_SURE = 5.5  # standard deviations: once in 20 million blocks of noise alone
-_LEAST = 0.25  # levels: the mean of a block may always change by so much
+_BLOCK_PX = 8
+_STILL_SHARE = 0.25  # of the blocks are assumed to stand still; they tell the noise
+_MAX_NOISE = 8.0  # levels; anything stronger is not noise
+_MAX_RISE = 1.1  # of the estimate from frame to frame: motion looks like noise for a moment
+_MAX_CORRELATION = 2.0  # noise of the mean of 2×2 pixels, relative to that of white noise
+_SIGMAS = 5.5  # exceeded by noise alone in one of 20 million blocks
+_MIN_CHANGE = 0.25  # levels by which the mean of a block may always differ
 
 
-class RepeatDetector:
-    """Tells frames that repeat the last one that did not. Works on the CPU, where frames arrive."""
+class UnchangedDetector:
+    """Detects frames of one stream that show nothing new. Runs on the CPU, where frames arrive.
+
+    noise: the estimate of the sensor's noise in levels of luma, `None` if unknown.
+    """
 
     def __init__(self) -> None:
-        self._shown: torch.Tensor | None = None
+        self._last_new: torch.Tensor | None = None
         self._last: torch.Tensor | None = None
         self.noise: float | None = None
 
     def reset(self) -> None:
-        """The next frame is new, and the camera may be another."""
-        self._shown = self._last = self.noise = None
+        """Forget the past and the noise, since the camera may be another."""
+        self._last_new = self._last = self.noise = None
 
-    def renew(self) -> None:
-        """The next frame is new, because something else than the world has changed."""
-        self._shown = None
+    def invalidate(self) -> None:
+        """Count the next frame as new, because something besides the input has changed."""
+        self._last_new = None
 
     def __call__(self, luma: torch.Tensor) -> bool:
-        """Whether this luma, float32 (1, 1, H, W) in 0…255, is the last new one over again.
-
-        `noise` then is the estimate of the sensor's, in levels of luma.
-        """
+        """True if this luma, float32 (1, 1, H, W) in 0…255, equals that of the last new frame."""
         last, self._last = self._last, luma
         if last is None or last.shape != luma.shape:
-            self._shown, self.noise = luma, None
+            self._last_new, self.noise = luma, None
             return False
-        self._measure(luma - last)
-        repeated = self._repeats(luma)
-        if not repeated:
-            self._shown = luma
-        return repeated
+        self._measure_noise(luma - last)
+        unchanged = self._is_unchanged(luma)
+        if not unchanged:
+            self._last_new = luma
+        return unchanged
 
-    def _repeats(self, luma: torch.Tensor) -> bool:
-        if self._shown is None or self.noise is None:
+    def _is_unchanged(self, luma: torch.Tensor) -> bool:
+        if self._last_new is None or self.noise is None:
             return False
-        return self._is_noise(luma - self._shown, self.noise)
+        means = _pooled(luma - self._last_new, _BLOCK_PX).abs()
+        expected = self.noise * math.sqrt(2) / _BLOCK_PX
+        return bool(means.max() <= max(_MIN_CHANGE, _SIGMAS * expected))
 
-    def _measure(self, difference: torch.Tensor) -> None:
-        """Follow the sensor's noise: down at once, up slowly, and never by what is not white."""
-        still = _still_deviation(difference, _BLOCK)
-        now = still / math.sqrt(2)
-        if now > _LOUDEST or not _is_white(difference, still):
+    def _measure_noise(self, difference: torch.Tensor) -> None:
+        """Update the estimate: down at once, up slowly, and only by white noise."""
+        still = _still_deviation(difference, _BLOCK_PX)
+        noise = still / math.sqrt(2)
+        if noise > _MAX_NOISE or not _is_white(difference, still):
             return
-        self.noise = now if self.noise is None else min(now, _RISE * self.noise + 0.02)
-
-    def _is_noise(self, difference: torch.Tensor, noise: float) -> bool:
-        means = _pooled(difference, _BLOCK).abs()
-        expected = noise * math.sqrt(2) / _BLOCK
-        return bool(means.max() <= max(_LEAST, _SURE * expected))
+        self.noise = noise if self.noise is None else min(noise, _MAX_RISE * self.noise + 0.02)
 
 
 def _pooled(difference: torch.Tensor, side: int) -> torch.Tensor:
-    """Means of whole blocks of side × side pixels, or of all of a smaller picture."""
+    """Means of blocks of side × side pixels, or of the whole image if it is smaller."""
     height, width = difference.shape[-2:]
     return F.avg_pool2d(difference, (min(side, height), min(side, width)))
 
 
 def _still_deviation(difference: torch.Tensor, side: int) -> float:
-    """The deviation within blocks that the stillest of them stay below."""
+    """The standard deviation within blocks, at the quantile `_STILL_SHARE`."""
     means = _pooled(difference, side)
     variances = _pooled(difference.square(), side) - means.square()
     count = max(1, math.ceil(_STILL_SHARE * variances.numel()))
@@ -84,8 +81,8 @@ def _still_deviation(difference: torch.Tensor, side: int) -> float:
 
 
 def _is_white(difference: torch.Tensor, still: float) -> bool:
-    """Whether the stillest blocks' noise shrinks in the mean of neighbours, as noise does."""
-    if still < _LEAST:
+    """True if the noise of still blocks shrinks in the mean of 2×2 pixels, like white noise."""
+    if still < _MIN_CHANGE:
         return True
     averaged = _pooled(difference, 2)
-    return _still_deviation(averaged, _BLOCK // 2) <= _WHITE * still / 2
+    return _still_deviation(averaged, _BLOCK_PX // 2) <= _MAX_CORRELATION * still / 2

@@ -1,5 +1,5 @@
 """The mathematics of one diffusion step: schedule, timesteps, prompts, autoencoder.
 
-Start with `schedule.py`: it adds noise to clean latents and removes it again. Imports none of the
-other rooms.
+Start with `schedule.py`: it adds noise to clean latents and removes it again. `timesteps.py` turns
+strength into timesteps, `prompts.py` encodes text. Imports none of the other rooms.
 """

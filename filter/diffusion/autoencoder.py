@@ -1,4 +1,4 @@
-"""`PatchedAutoencoderTiny`: a tiny autoencoder that works on patches of pixels, not on pixels."""
+"""`PatchedAutoencoderTiny`: a tiny autoencoder that works on patches of pixels."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,15 +15,15 @@ from torch.nn import functional as F
 class PatchedAutoencoderTiny(AutoencoderTiny):
     """An `AutoencoderTiny` behind a pixel-unshuffle of `patch_size`.
 
-    Layers at full resolution cost the most on a CPU, and 3-channel convolutions waste its vectors:
-    at 512×512 a patch size of 2 halves the time of the same network without.
+    Layers at full resolution are the slowest on a CPU, and 3-channel convolutions use its vector
+    units badly: at 512×512 a patch size of 2 halves the time.
 
     Images are (B, 3, H, W) in -1…1, H and W multiples of `spatial_scale_factor`; latents are
     (B, latent_channels, H / spatial_scale_factor, W / spatial_scale_factor), where
-    `spatial_scale_factor = patch_size · 2^(levels - 1)`. The config's `block_out_channels` gets
-    one entry per halving plus one, since the pipelines of diffusers read the scale from its length.
+    `spatial_scale_factor = patch_size · 2^(levels - 1)`. The config's `block_out_channels` has one
+    entry per halving plus one, because diffusers' pipelines compute the scale from its length.
 
-    Raises `ValueError` for a `patch_size` that is no power of two, or levels that do not match.
+    Raises `ValueError` if `patch_size` is not a power of two or the numbers of levels differ.
     """
 
     encoder: nn.Module
@@ -98,7 +98,7 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
         return DecoderOutput(sample=image) if return_dict else (image,)
 
     def enable_tiling(self) -> None:
-        """Not supported: this network is small enough for any picture in one piece."""
+        """Not supported: any image fits in one piece."""
         raise NotImplementedError("PatchedAutoencoderTiny encodes whole pictures; it has no tiling")
 
     def enable_slicing(self) -> None:
@@ -107,7 +107,7 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
 
 
 def vae_scale_factor(vae: Any) -> int:
-    """How many pixels of a side one latent pixel stands for."""
+    """How many pixels of a side correspond to one latent cell."""
     if isinstance(vae, PatchedAutoencoderTiny):
         return int(vae.spatial_scale_factor)
     levels = len(vae.config.block_out_channels)
@@ -115,7 +115,7 @@ def vae_scale_factor(vae: Any) -> int:
 
 
 def _halvings(patch_size: int, encoder: Sequence[int], decoder: Sequence[int]) -> int:
-    """How often the picture is halved between image and latents."""
+    """How often the sides are halved from image to latents."""
     if patch_size < 1 or patch_size & (patch_size - 1):
         raise ValueError(f"patch_size must be a power of two, got {patch_size}")
     if len(encoder) != len(decoder):

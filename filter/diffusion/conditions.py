@@ -1,4 +1,4 @@
-"""`Conditions`: what one pass of the UNet is told beside the noisy latents."""
+"""`Conditions`: the inputs of one pass of the UNet besides the noisy latents."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from .prompts import PromptEmbeds
 
 @dataclass(frozen=True, eq=False)
 class Conditions(PromptEmbeds):
-    """Text, and on demand a picture as a prompt and a control picture.
+    """Text, and optionally an image prompt and a control image.
 
-    image_embeds: (1 or B, 1, …) of the image encoder, for the model's IP-Adapter; image_scale: how
-    loud it is beside the text. control_image: (1 or B, 3, H, W) in 0…1 for the model's ControlNet,
-    of the size of the working picture; control_scale: the weight of what it adds to the UNet.
+    image_embeds: (1 or B, 1, …) of the image encoder, for the model's IP-Adapter. image_scale: its
+    weight. control_image: (1 or B, 3, H, W) in 0…1 for the model's ControlNet, of the size of the
+    working image. control_scale: the weight of the ControlNet's residuals.
     """
 
     image_embeds: torch.Tensor | None = None
@@ -23,5 +23,5 @@ class Conditions(PromptEmbeds):
 
     @property
     def beyond_text(self) -> bool:
-        """Whether the UNet is told more than text: what runs it from text alone must stand back."""
+        """True if there are images, too, so that the accelerated UNet cannot be used."""
         return self.image_embeds is not None or self.control_image is not None

@@ -1,9 +1,9 @@
 r"""Weights of words within a prompt: `(word:1.2)`, `(word)`, `[word]`, nested, `\(` for a bracket.
 
-The notation is that of the field's web user interfaces: round brackets weigh 1.1 times, square ones
-1/1.1 times, and a number after the last colon in round brackets is the weight itself. Brackets in
-brackets multiply. A bracket that is never closed reaches to the end of the prompt; one that was
-never opened, and a colon without a number, are text.
+The notation is that of the usual web interfaces: round brackets multiply the weight by 1.1, square
+ones by 1/1.1, and a number after the last colon in round brackets is the weight itself. Nested
+brackets multiply. An unclosed bracket extends to the end of the prompt; an unopened one, and a
+colon without a number, are text.
 """
 
 import re
@@ -12,82 +12,81 @@ from typing import NamedTuple
 
 import torch
 
-STEP = 1.1  # what one pair of brackets weighs
-MOST = 10.0  # the weight of a word is held within ± this
+BRACKET_WEIGHT = 1.1
+MAX_WEIGHT = 10.0  # weights of words are clamped to ± this
 
 _MARK = re.compile(r"\\[\\()\[\]]|[()\[\]]")
 _NUMBER = re.compile(r":\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*$")
 
 
 class Span(NamedTuple):
-    """A stretch of text, and how much its words weigh; 1 is as they stand."""
+    """A part of a prompt and the weight of its words; 1 is neutral."""
 
     text: str
     weight: float = 1.0
 
 
 def spans(prompt: str) -> tuple[Span, ...]:
-    """The prompt without its notation, cut where the weight changes. All of weight 1: one span."""
+    """The prompt without its notation, split where the weight changes; one span if it does not."""
     pieces: list[Span] = []
-    opened: list[tuple[str, int]] = []  # the bracket, and how many pieces were there before it
+    opened: list[tuple[str, int]] = []  # the bracket, and the number of pieces before it
     position = 0
     for match in _MARK.finditer(prompt):
-        _say(pieces, prompt[position : match.start()])
+        _append_text(pieces, prompt[position : match.start()])
         position = match.end()
         mark = match[0]
         if mark in "([":
             opened.append((mark, len(pieces)))
         elif mark in ")]" and opened and opened[-1][0] + mark in ("()", "[]"):
-            _close(pieces, *opened.pop())
+            _close_bracket(pieces, *opened.pop())
         else:
-            _say(pieces, mark[-1])  # escaped, or never opened
-    _say(pieces, prompt[position:])
+            _append_text(pieces, mark[-1])  # escaped, or never opened
+    _append_text(pieces, prompt[position:])
     while opened:
         bracket, start = opened.pop()
-        _weigh(pieces, start, STEP if bracket == "(" else 1 / STEP)
+        _multiply_weights(pieces, start, BRACKET_WEIGHT if bracket == "(" else 1 / BRACKET_WEIGHT)
     return _merged(pieces) or (Span(""),)
 
 
 def weighted(embeds: torch.Tensor, empty: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
-    """Embeds (1, tokens, width) of a prompt, its tokens weighed: e → e₀ + w · (e − e₀).
+    """Embeds (1, tokens, width) with weighted tokens: e → e₀ + w · (e − e₀), as in ComfyUI.
 
-    `empty` is e₀, the embeds of the empty prompt, of the same shape: at weight 0 a token says
-    nothing, at 1 it is itself to the bit, and beyond it says more than it did. (ComfyUI weighs so;
-    scaling e itself would also scale what every prompt has in common.)
+    empty: e₀, the embeds of the empty prompt, of the same shape. At weight 0 a token has no effect,
+    at 1 it stays the same, bit for bit. Scaling e itself would also scale what all prompts share.
     """
     by_token = torch.tensor(weights, device=embeds.device, dtype=torch.float32)[None, :, None]
-    moved = torch.lerp(empty.float(), embeds.float(), by_token).to(embeds.dtype)
-    return torch.where(by_token == 1.0, embeds, moved)
+    scaled = torch.lerp(empty.float(), embeds.float(), by_token).to(embeds.dtype)
+    return torch.where(by_token == 1.0, embeds, scaled)
 
 
-def _say(pieces: list[Span], text: str) -> None:
+def _append_text(pieces: list[Span], text: str) -> None:
     if text:
         pieces.append(Span(text))
 
 
-def _close(pieces: list[Span], bracket: str, start: int) -> None:
+def _close_bracket(pieces: list[Span], bracket: str, start: int) -> None:
     if bracket == "[":
-        _weigh(pieces, start, 1 / STEP)
+        _multiply_weights(pieces, start, 1 / BRACKET_WEIGHT)
         return
     number = _NUMBER.search(pieces[-1].text) if len(pieces) > start else None
     if number is None:
-        _weigh(pieces, start, STEP)
+        _multiply_weights(pieces, start, BRACKET_WEIGHT)
         return
     pieces[-1] = pieces[-1]._replace(text=pieces[-1].text[: number.start()])
-    _weigh(pieces, start, float(number[1]))
+    _multiply_weights(pieces, start, float(number[1]))
 
 
-def _weigh(pieces: list[Span], start: int, factor: float) -> None:
+def _multiply_weights(pieces: list[Span], start: int, factor: float) -> None:
     pieces[start:] = [piece._replace(weight=piece.weight * factor) for piece in pieces[start:]]
 
 
 def _merged(pieces: Sequence[Span]) -> tuple[Span, ...]:
-    """Neighbours of one weight together, weights within their bounds."""
+    """Neighbours of equal weight joined, weights clamped."""
     merged: list[Span] = []
     for text, weight in pieces:
-        held = round(min(max(weight, -MOST), MOST), 6)
-        if merged and merged[-1].weight == held:
-            merged[-1] = Span(merged[-1].text + text, held)
+        clamped = round(min(max(weight, -MAX_WEIGHT), MAX_WEIGHT), 6)
+        if merged and merged[-1].weight == clamped:
+            merged[-1] = Span(merged[-1].text + text, clamped)
         elif text:
-            merged.append(Span(text, held))
+            merged.append(Span(text, clamped))
     return tuple(merged)

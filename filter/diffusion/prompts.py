@@ -1,4 +1,4 @@
-"""Text → prompt_embeds, cached, its words weighed, and mixed in embedding space by weight."""
+"""Encodes prompts: weighted words, mixtures in embedding space, and a cache."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -11,8 +11,8 @@ from transformers import BatchEncoding, CLIPTextModel, CLIPTextModelWithProjecti
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.settings import WeightedPrompt
 
+from .lru_cache import LruCache
 from .prompt_weights import Span, spans, weighted
-from .recent import Recent
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,17 +24,18 @@ class PromptEmbeds:
 
     @property
     def beyond_text(self) -> bool:
-        """Whether there is more than text, as in `Conditions`."""
+        """True if there are images, too, as in `Conditions`."""
         return False
 
 
 class PromptEncoder:
-    """Encodes prompts as the stock pipelines do, and remembers the last ones. Thread-safe.
+    """Encodes prompts as diffusers' pipelines do, and caches the last ones. Thread-safe.
 
-    One tokenizer and text encoder give the last hidden state (SD 1 and 2); two give the last but
-    one of both, side by side, and the second's projection as `pooled_prompt_embeds` (SDXL), which
-    has no weights of words. `weights_key` tells the states of the text encoders apart: whoever
-    changes their weights changes it, and prompts are encoded anew.
+    One tokenizer and text encoder give the last hidden state (SD 1 and 2). Two give the penultimate
+    hidden state of both, concatenated, and the projection of the second as `pooled_prompt_embeds`
+    (SDXL), to which weights of words do not apply.
+
+    weights_key: part of the cache's key. Change it with the weights of the text encoders.
     """
 
     def __init__(
@@ -47,14 +48,14 @@ class PromptEncoder:
         self.text_encoders = tuple(text_encoders)
         self.dtype = dtype
         self.weights_key: Hashable = None
-        self._texts: Recent[PromptEmbeds] = Recent(64)
-        self._mixtures: Recent[PromptEmbeds] = Recent(64)
+        self._texts: LruCache[PromptEmbeds] = LruCache(64)
+        self._mixtures: LruCache[PromptEmbeds] = LruCache(64)
         self._lock = RLock()
 
     def __call__(self, prompts: Sequence[WeightedPrompt]) -> PromptEmbeds:
-        """The mixture of these prompts, their weights normalised to sum 1.
+        """The mixture of these prompts, with weights normalised to sum 1.
 
-        Raises `SettingsError` where no weight is above zero.
+        Raises `SettingsError` if no weight is above 0.
         """
         with self._lock:
             key = self.weights_key, tuple(prompts)
@@ -62,9 +63,9 @@ class PromptEncoder:
 
     @torch.inference_mode()
     def encode(self, text: str) -> PromptEmbeds:
-        """The embeds of one text, its words weighed as `emphasis` reads it.
+        """The embeds of one text, with weighted words as in `prompt_weights`.
 
-        What is too long for the tokenizer is cut off.
+        Text that is too long for the tokenizer is truncated.
         """
         with self._lock:
             return self._texts.get((self.weights_key, text), lambda: self._encode(text))
@@ -73,22 +74,22 @@ class PromptEncoder:
         parts = spans(text)
         if all(part.weight == 1.0 for part in parts):
             return self._embeds([_tokens(each, parts[0].text) for each in self.tokenizers])
-        spelled = [_weighed_tokens(tokenizer, parts) for tokenizer in self.tokenizers]
-        embeds = self._embeds([tokens for tokens, _ in spelled])
+        tokenized = [_weighted_tokens(tokenizer, parts) for tokenizer in self.tokenizers]
+        embeds = self._embeds([tokens for tokens, _ in tokenized])
         widths = [encoder.config.hidden_size for encoder in self.text_encoders]
         moved = [
             weighted(own, empty, weights)
             for own, empty, (_, weights) in zip(
                 torch.split(embeds.prompt_embeds, widths, dim=-1),
                 torch.split(self.encode("").prompt_embeds, widths, dim=-1),
-                spelled,
+                tokenized,
                 strict=True,
             )
         ]
         return replace(embeds, prompt_embeds=torch.cat(moved, dim=-1))
 
     def _embeds(self, tokens: Sequence[BatchEncoding]) -> PromptEmbeds:
-        """The embeds of one text, given as tokens for each of the encoders."""
+        """The embeds of one text. tokens: of each tokenizer."""
         outputs = [self._run(index, each) for index, each in enumerate(tokens)]
         if len(outputs) == 1:
             return PromptEmbeds(outputs[0][0].to(self.dtype))
@@ -135,19 +136,20 @@ def _tokens(tokenizer: CLIPTokenizer, text: str) -> BatchEncoding:
     return tokens
 
 
-def _weighed_tokens(
+def _weighted_tokens(
     tokenizer: CLIPTokenizer, parts: Sequence[Span]
 ) -> tuple[BatchEncoding, list[float]]:
-    """The tokens of all parts as one text, and the weight of each; start, end and padding have 1.
+    """The tokens of all spans as one text, and the weight of each token.
 
-    Each part is spelled by itself, so that no token belongs to two weights.
+    Start, end and padding have weight 1. Each span is tokenized by itself, so that no token has two
+    weights.
     """
     ids: list[int] = []
     weights: list[float] = []
     for text, weight in parts:
-        spelled = tokenizer(text, add_special_tokens=False).input_ids
-        ids += spelled
-        weights += [weight] * len(spelled)
+        tokenized = tokenizer(text, add_special_tokens=False).input_ids
+        ids += tokenized
+        weights += [weight] * len(tokenized)
     length = tokenizer.model_max_length
     ids = [tokenizer.bos_token_id, *ids[: length - 2], tokenizer.eos_token_id]
     padding = length - len(ids)
@@ -159,6 +161,6 @@ def _weighed_tokens(
 
 
 def _mixture(parts: Sequence[tuple[torch.Tensor, float]]) -> torch.Tensor:
-    """The weighted sum, summed in float32, in the parts' own dtype."""
+    """The weighted sum, computed in float32, in the dtype of the embeds."""
     mixture = torch.stack([embeds.float() * weight for embeds, weight in parts]).sum(dim=0)
     return mixture.to(parts[0][0].dtype)

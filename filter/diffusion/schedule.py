@@ -1,50 +1,31 @@
-"""The noise schedule: betas, strength → timesteps, and the arithmetic of one denoising step.
+"""The noise schedule, and the mathematics of one denoising step.
 
-Noisy latents are kept variance-preserving, `√ᾱ·clean + √(1-ᾱ)·noise`, which is what the network
-sees whatever the sampler. Maths: DDIM (Song et al. 2021), k-diffusion's ancestral Euler, and the
-consistency boundary of LCM (Luo et al. 2023); numbers agree with diffusers' schedulers.
+Noisy latents are variance-preserving, `√ᾱ · clean + √(1-ᾱ) · noise`, as the network expects them
+with every sampler. After DDIM (Song et al. 2021), k-diffusion's ancestral Euler, and the
+consistency models of LCM (Luo et al. 2023). Numbers agree with diffusers' schedulers.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
 import torch
 
-from turbolens.filter.errors import UnsupportedModelError
-
-from .timesteps import (
-    direct_timesteps,
-    executed_steps,
-    lcm_timesteps,
-    shortest_number,
-    trailing_timesteps,
+from .scheduler_config import (
+    PredictionType,
+    Sampler,
+    betas_of,
+    prediction_type_of,
+    refuse_unsupported_options,
+    sampler_of,
 )
-
-PredictionType = Literal["epsilon", "v_prediction"]
-Sampler = Literal["euler", "euler_ancestral", "lcm", "ddim"]
-
-# Schedulers of higher order agree with Euler in one step, and are replaced by it in several.
-_SAMPLERS: dict[str, Sampler] = {
-    "DDIMScheduler": "ddim",
-    "LCMScheduler": "lcm",
-    "EulerAncestralDiscreteScheduler": "euler_ancestral",
-    **dict.fromkeys(
-        (
-            "EulerDiscreteScheduler", "PNDMScheduler", "DDPMScheduler", "LMSDiscreteScheduler",
-            "HeunDiscreteScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
-            "KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "DEISMultistepScheduler",
-            "UniPCMultistepScheduler",
-        ),
-        "euler",
-    ),
-}  # fmt: skip
+from .timesteps import direct_timesteps, lcm_timesteps, shortest_number, trailing_timesteps
 
 
 @dataclass(frozen=True)
 class Step:
-    """One denoising step: at `timestep` (ᾱ = `alpha`) predict, then go on to ᾱ = `next_alpha`."""
+    """One denoising step, from `timestep` with ᾱ = `alpha` to ᾱ = `next_alpha`."""
 
     timestep: int
     alpha: float
@@ -54,11 +35,11 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """What a scheduler config says about noise.
+    """The noise schedule of a model.
 
-    alphas_cumprod: float32 (T,), ᾱ of every timestep 0…T-1.
-    final_alpha: ᾱ that DDIM goes to after its last step: 1, or ᾱ of timestep 0.
-    original_steps, timestep_scaling: the grid and the boundary condition of LCM.
+    alphas_cumprod: float32 (T,), ᾱ of each timestep 0…T-1. final_alpha: ᾱ after the last step of
+    DDIM: 1, or ᾱ of timestep 0. original_steps, timestep_scaling: the grid and the boundary
+    condition of LCM.
     """
 
     alphas_cumprod: torch.Tensor
@@ -70,17 +51,17 @@ class Schedule:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "Schedule":
-        """The schedule of a diffusers scheduler config.
+        """The schedule of a scheduler config of diffusers.
 
-        Raises `UnsupportedModelError` for classes, betas, predictions and options not known here.
+        Raises `UnsupportedModelError` for unknown classes, betas, prediction types and options.
         """
-        sampler = _sampler(config)
-        _refuse_unknown_options(config, sampler)
-        alphas_cumprod = torch.cumprod(1.0 - _betas(config), dim=0)
+        sampler = sampler_of(config)
+        refuse_unsupported_options(config, sampler)
+        alphas_cumprod = torch.cumprod(1.0 - betas_of(config), dim=0)
         to_one = config.get("set_alpha_to_one", True)
         return cls(
             alphas_cumprod=alphas_cumprod,
-            prediction_type=_prediction_type(config),
+            prediction_type=prediction_type_of(config),
             sampler=sampler,
             final_alpha=1.0 if to_one or sampler != "ddim" else float(alphas_cumprod[0]),
             original_steps=int(config.get("original_inference_steps", 50)),
@@ -91,34 +72,30 @@ class Schedule:
         return len(self.alphas_cumprod)
 
     def direct_steps(self, strength: float, steps: int = 1) -> tuple[Step, ...]:
-        """The steps from the timestep that strength (0…1) itself means, evenly down to clean."""
+        """Steps evenly from the timestep of strength (0…1) down to clean."""
         timesteps = direct_timesteps(strength, steps, count=len(self))
         return self._steps(timesteps, [self._alpha(target) for target in (*timesteps[1:], -1)])
 
     def diffusers_steps(self, strength: float, steps: int = 1) -> tuple[Step, ...]:
-        """The steps of the shortest schedule of which strength leaves this many.
+        """The steps of diffusers' image-to-image pipelines with the smallest `num_inference_steps`
+        for which they run this many steps at this strength.
 
-        This is what diffusers' image-to-image pipelines run with that `num_inference_steps` and
-        strength; where no schedule is long enough, the last steps of the longest one.
+        If no number is large enough, the last steps of the largest.
         """
         longest, count = (self.original_steps, None) if self._is_lcm else (len(self), len(self))
         number = shortest_number(strength, steps, longest, count)
-        return self._pipeline_steps(number, steps)
+        return self.last_pipeline_steps(number, steps)
 
-    def pipeline_steps(self, num_inference_steps: int, strength: float) -> tuple[Step, ...]:
-        """Exactly the steps of diffusers' pipelines: trailing spacing, or LCM's own grid.
+    def last_pipeline_steps(self, number: int, executed: int) -> tuple[Step, ...]:
+        """The last `executed` of the `number` steps of a pipeline.
 
-        Raises `SettingsError` where they run none, or the schedule's length is not usable.
+        Raises `SettingsError` if `number` is not usable with this schedule.
         """
-        executed = executed_steps(num_inference_steps, strength)
-        return self._pipeline_steps(num_inference_steps, executed)
-
-    def _pipeline_steps(self, number: int, executed: int) -> tuple[Step, ...]:
         if self._is_lcm:
             timesteps = lcm_timesteps(number, len(self), self.original_steps)[-executed:]
         else:
             timesteps = trailing_timesteps(number, len(self))[-executed:]
-        # DDIM walks in strides of ⌊T/N⌋, which are not always the timesteps that it visits.
+        # DDIM steps by ⌊T/N⌋, which is not always the distance between its timesteps.
         stride = len(self) // number
         targets = (
             [t - stride for t in timesteps] if self.sampler == "ddim" else [*timesteps[1:], -1]
@@ -126,7 +103,7 @@ class Schedule:
         return self._steps(timesteps, [self._alpha(target) for target in targets])
 
     def error_gain(self, timestep: int) -> float:
-        """By how much an error of model_output is larger in the clean estimate."""
+        """The factor from an error of model_output to that of the clean estimate."""
         alpha = self._alpha(timestep)
         return math.sqrt(1.0 - alpha) if self.prediction_type == "v_prediction" else _sigma(alpha)
 
@@ -171,10 +148,9 @@ def next_noisy(
     noisy: torch.Tensor,
     noise: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Noisy latents and their clean estimate → the noisy latents of the next step.
+    """Noisy latents and their clean estimate → the noisy latents of the next step, or the result.
 
-    After the last step these are the result. `noise` is a fresh draw, which "lcm" and
-    "euler_ancestral" add before every further step.
+    noise: a new draw, which the samplers "lcm" and "euler_ancestral" add before each further step.
     """
     if schedule.sampler == "lcm":
         clean = _at_boundary(clean, noisy, step.timestep * schedule.timestep_scaling)
@@ -190,13 +166,13 @@ def next_noisy(
 
 
 def _at_boundary(clean: torch.Tensor, noisy: torch.Tensor, scaled_timestep: float) -> torch.Tensor:
-    """c_out · clean + c_skip · noisy of the consistency model (its sigma_data is 0.5)."""
+    """c_out · clean + c_skip · noisy of a consistency model, with sigma_data 0.5."""
     size = scaled_timestep**2 + 0.25
     return scaled_timestep / math.sqrt(size) * clean + 0.25 / size * noisy
 
 
 def _ancestral(step: Step) -> tuple[float, float]:
-    """σ_up and σ_down: the fresh and the kept share of the next noise."""
+    """σ_up and σ_down: the new and the kept share of the noise."""
     before, after = _sigma(step.alpha), _sigma(step.next_alpha)
     up = math.sqrt(max(after**2 * (before**2 - after**2) / before**2, 0.0))
     return up, math.sqrt(max(after**2 - up**2, 0.0))
@@ -210,72 +186,3 @@ def _required(noise: torch.Tensor | None) -> torch.Tensor:
     if noise is None:
         raise ValueError("this sampler needs a draw of noise before every further step, got none")
     return noise
-
-
-def _sampler(config: Mapping[str, Any]) -> Sampler:
-    name = config.get("_class_name", "EulerDiscreteScheduler")
-    if name not in _SAMPLERS:
-        raise UnsupportedModelError(
-            f"the scheduler must be one of {', '.join(_SAMPLERS)}, got {name!r}"
-        )
-    return _SAMPLERS[name]
-
-
-def _prediction_type(config: Mapping[str, Any]) -> PredictionType:
-    prediction_type = config.get("prediction_type", "epsilon")
-    if prediction_type not in get_args(PredictionType):
-        raise UnsupportedModelError(
-            f"prediction_type must be epsilon or v_prediction, got {prediction_type!r}"
-        )
-    return cast(PredictionType, prediction_type)
-
-
-def _refuse_unknown_options(config: Mapping[str, Any], sampler: Sampler) -> None:
-    clips_by_default = config.get("_class_name") == "DDIMScheduler"
-    clips = config.get("clip_sample", clips_by_default) and sampler in ("ddim", "lcm")
-    refused = {
-        "rescale_betas_zero_snr": bool(config.get("rescale_betas_zero_snr")),
-        "thresholding": bool(config.get("thresholding")),
-        "clip_sample": bool(clips),
-        "final_sigmas_type": sampler == "euler"
-        and config.get("final_sigmas_type", "zero") != "zero",
-    }
-    for name, is_set in refused.items():
-        if is_set:
-            raise UnsupportedModelError(
-                f"a scheduler with {name} is not supported, got {config.get(name, True)!r}: "
-                "switch it off in scheduler/scheduler_config.json"
-            )
-
-
-def _betas(config: Mapping[str, Any]) -> torch.Tensor:
-    """float32 (T,). `trained_betas` go before any formula."""
-    count = int(config.get("num_train_timesteps", 1000))
-    trained = config.get("trained_betas")
-    if trained is not None:
-        betas = torch.tensor(trained, dtype=torch.float32)
-    else:
-        betas = _betas_by_formula(config, count)
-    if betas.shape != (count,) or not bool(((betas >= 0) & (betas < 1)).all()):
-        raise UnsupportedModelError(
-            f"betas must be {count} numbers from 0 to below 1, got {tuple(betas.shape)} "
-            f"between {float(betas.min())} and {float(betas.max())}"
-        )
-    return betas
-
-
-def _betas_by_formula(config: Mapping[str, Any], count: int) -> torch.Tensor:
-    kind = config.get("beta_schedule", "linear")
-    start, end = float(config.get("beta_start", 1e-4)), float(config.get("beta_end", 0.02))
-    if kind == "linear":
-        return torch.linspace(start, end, count, dtype=torch.float32)
-    if kind == "scaled_linear":
-        return torch.linspace(start**0.5, end**0.5, count, dtype=torch.float32) ** 2
-    if kind == "squaredcos_cap_v2":
-        kept = [math.cos((t / count + 0.008) / 1.008 * math.pi / 2) ** 2 for t in range(count + 1)]
-        betas = [min(1 - kept[t + 1] / kept[t], 0.999) for t in range(count)]
-        return torch.tensor(betas, dtype=torch.float32)
-    raise UnsupportedModelError(
-        "beta_schedule must be linear, scaled_linear or squaredcos_cap_v2 (or give trained_betas), "
-        f"got {kind!r}"
-    )

@@ -1,4 +1,5 @@
 """`av.VideoFrame` or RGB array to image tensor and back.
 
-Start with `conversion.py`. No other room knows pixel formats. Imports none of the other rooms.
+Start with `conversion.py`. `geometry.py` computes sizes, `pixel_formats.py` reads formats and tags;
+no other room knows pixel formats. Imports none of the other rooms.
 """

@@ -1,8 +1,8 @@
-"""`av.VideoFrame` or RGB array ↔ picture ↔ image tensor: colour, size and aspect.
+"""Converts `av.VideoFrame` or RGB array ↔ RGB tensor ↔ image tensor: colour, size and aspect.
 
-A picture is a uint8 tensor (height, width, 3) of RGB; an image is a float tensor (B, 3, H, W) in
-−1…1. Colour matrix and range follow the frame's own tags. Where it has none: BT.709 from 720 lines
-or 1280 columns on, BT.601 below; limited range, except for yuvj and grey formats, which are full.
+An RGB tensor is uint8 (height, width, 3) on the CPU. An image is a float tensor (B, 3, H, W) in
+−1…1. Colour matrix and range follow the tags of the frame. Untagged frames are BT.709 from 720 rows
+or 1280 columns on, else BT.601, and limited range, except yuvj and grey formats, which are full.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ __all__ = [
     "FrameConverter",
     "Geometry",
     "frame_size",
-    "image_from_pictures",
-    "pictures_from_image",
-    "stacked_on",
+    "image_from_rgb",
+    "rgb_from_image",
+    "stacked_rgb",
     "working_geometry",
 ]
 
@@ -47,7 +47,7 @@ _SHARP = Interpolation.BICUBIC | _EXACT
 
 
 def frame_size(frame: av.VideoFrame | Array) -> tuple[int, int]:
-    """Width and height in pixels. Raises `FrameError` for what is neither frame nor RGB array."""
+    """Width and height in pixels. Raises `FrameError` if it is neither a frame nor an RGB array."""
     if isinstance(frame, av.VideoFrame):
         return frame.width, frame.height
     if not isinstance(frame, np.ndarray):
@@ -61,91 +61,91 @@ def frame_size(frame: av.VideoFrame | Array) -> tuple[int, int]:
     return frame.shape[1], frame.shape[0]
 
 
-def image_from_pictures(
-    pictures: Sequence[torch.Tensor], device: torch.device | str, dtype: torch.dtype
+def image_from_rgb(
+    rgb: Sequence[torch.Tensor], device: torch.device | str, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Pictures of one size → image (B, 3, H, W) in −1…1, channels last, on `device`."""
-    stacked = stacked_on(pictures, torch.device(device)).permute(0, 3, 1, 2)
+    """RGB tensors of one size → image (B, 3, H, W) in −1…1, channels last, on `device`."""
+    stacked = stacked_rgb(rgb, torch.device(device)).permute(0, 3, 1, 2)
     return stacked.to(dtype).div_(127.5).sub_(1.0)
 
 
-def stacked_on(pictures: Sequence[torch.Tensor], device: torch.device) -> torch.Tensor:
-    """Pictures of one size → (B, H, W, 3) uint8 on `device`; CUDA's host is not waited for."""
-    stacked = torch.stack(tuple(pictures))
+def stacked_rgb(rgb: Sequence[torch.Tensor], device: torch.device) -> torch.Tensor:
+    """RGB tensors of one size → (B, H, W, 3) uint8 on `device`. Does not wait for CUDA."""
+    stacked = torch.stack(tuple(rgb))
     if device.type != "cuda":
         return stacked.to(device)
     return stacked.pin_memory().to(device, non_blocking=True)
 
 
-def pictures_from_image(image: torch.Tensor) -> list[torch.Tensor]:
-    """Image (B, 3, H, W) in −1…1 → pictures on the CPU, each with its own memory.
+def rgb_from_image(image: torch.Tensor) -> list[torch.Tensor]:
+    """Image (B, 3, H, W) in −1…1 → B RGB tensors, each with its own memory.
 
-    Rounded in float32: bfloat16 cannot tell neighbouring levels above 128 apart.
+    Rounded in float32, because bfloat16 cannot represent every level above 128.
     """
     levels = image.permute(0, 2, 3, 1).float().add(1.0).mul_(127.5).round_().clamp_(0, 255)
-    pictures = _on_host(levels.to(torch.uint8))
-    return [picture.clone(memory_format=torch.contiguous_format) for picture in pictures]
+    batch = _on_host(levels.to(torch.uint8))
+    return [rgb.clone(memory_format=torch.contiguous_format) for rgb in batch]
 
 
-def _on_host(pictures: torch.Tensor) -> torch.Tensor:
-    """The pictures in main memory; from CUDA through pinned memory, which is faster."""
-    if pictures.device.type != "cuda":
-        return pictures.cpu()
-    on_host = pictures.to("cpu", non_blocking=True)  # what is not waited for is pinned by PyTorch
-    torch.cuda.current_stream(pictures.device).synchronize()
+def _on_host(batch: torch.Tensor) -> torch.Tensor:
+    """The batch in main memory; from CUDA through pinned memory, which is faster."""
+    if batch.device.type != "cuda":
+        return batch.cpu()
+    on_host = batch.to("cpu", non_blocking=True)  # PyTorch pins the memory of such copies
+    torch.cuda.current_stream(batch.device).synchronize()
     return on_host
 
 
 class FrameConverter:
     """Converts the frames of one stream. Not thread-safe: it keeps swscale's contexts.
 
-    swscale rebuilds a context (0.5 ms at 720p) when sizes or formats change, so each way has its
-    own. Memory of frames and pictures is never shared between what comes in and what goes out.
+    swscale rebuilds a context (0.5 ms at 720p) when sizes or formats change, so each conversion has
+    its own. Results never share memory with the arguments.
     """
 
     def __init__(self) -> None:
-        self._to_picture = VideoReformatter()
+        self._to_working_rgb = VideoReformatter()
         self._to_carrier = VideoReformatter()
         self._to_other = VideoReformatter()
         self._to_original = VideoReformatter()
         self._to_full_size = VideoReformatter()
         self._to_format = VideoReformatter()
 
-    def to_image(self, frame: av.VideoFrame | Array, geometry: Geometry) -> torch.Tensor:
-        """Frame → picture: uint8 (geometry.height, geometry.width, 3), contiguous, on the CPU."""
+    def to_rgb(self, frame: av.VideoFrame | Array, geometry: Geometry) -> torch.Tensor:
+        """Frame → RGB uint8 (geometry.height, geometry.width, 3), contiguous, on the CPU."""
         _check_size(frame, geometry)
         size = geometry.scaled_width, geometry.scaled_height
-        scaled = rgb_view(_to_rgb(self._to_picture, _as_frame(frame), size))
+        scaled = rgb_view(_to_rgb(self._to_working_rgb, _as_frame(frame), size))
         corner = geometry.left, geometry.top
         return torch.from_numpy(_window(scaled, corner, (geometry.width, geometry.height)))
 
     @overload
     def to_frame(
-        self, picture: torch.Tensor, like: av.VideoFrame, geometry: Geometry, mix: float = 1.0
+        self, rgb: torch.Tensor, like: av.VideoFrame, geometry: Geometry, mix: float = 1.0
     ) -> av.VideoFrame: ...
     @overload
     def to_frame(
-        self, picture: torch.Tensor, like: Array, geometry: Geometry, mix: float = 1.0
+        self, rgb: torch.Tensor, like: Array, geometry: Geometry, mix: float = 1.0
     ) -> Array: ...
     def to_frame(
         self,
-        picture: torch.Tensor,
+        rgb: torch.Tensor,
         like: av.VideoFrame | Array,
         geometry: Geometry,
         mix: float = 1.0,
     ) -> av.VideoFrame | Array:
-        """Picture → what `like` is, with its size, format, time, colour tags, side data and alpha.
+        """RGB → a frame or array with the size, format, time, colour tags and side data of `like`.
 
-        `mix` is the share of the picture, 0…1; the rest, and the border that fit="cover" cut away,
-        is `like` itself. Raises `FrameError` for formats that swscale cannot write (palettes).
+        `mix` is the share of `rgb`, 0…1. The rest, and the border that fit="cover" cropped, is
+        `like` itself. Raises `FrameError` for formats that swscale cannot write (palettes).
         """
         _check_size(like, geometry)
-        _check_picture(picture, geometry)
+        _check_rgb(rgb, geometry)
         corner = -geometry.left, -geometry.top
         size = geometry.scaled_width, geometry.scaled_height
         original = _as_frame(like)
         styled = self._carrier(original, size)
-        rgb_view(styled)[:] = _window(picture.numpy(), corner, size)
+        rgb_view(styled)[:] = _window(rgb.numpy(), corner, size)
         if mix < 1.0 or not geometry.covers_frame or isinstance(like, np.ndarray):
             frame_pixels = geometry.frame_width, geometry.frame_height
             styled = _to_rgb(self._to_full_size, styled, frame_pixels)
@@ -155,14 +155,14 @@ class FrameConverter:
         return self._in_format_of(like, styled)
 
     def _carrier(self, like: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
-        """An rgb24 frame with the time, side data and metadata of `like`; its pixels do not matter.
+        """An rgb24 frame with the time, side data and metadata of `like`, to be overwritten.
 
-        Only swscale copies side data (rotation, HDR) to a new frame through PyAV.
+        In PyAV only swscale copies side data (rotation, HDR) to a new frame.
         """
         carrier = _to_rgb(self._to_carrier, like, size, Interpolation.POINT)
-        if carrier is like:  # nothing to convert, and `like` must not be written
-            # Not by the frame's own context: another thread may have the frame, too, and the two
-            # would wait for each other for ever.
+        if carrier is like:  # nothing to convert, and `like` must not be overwritten
+            # Not by the frame's own context: another thread may use the frame, too, which would be
+            # a deadlock.
             other = self._to_other.reformat(like, format="bgr24", threads=1)
             carrier = _to_rgb(self._to_carrier, other, size)
         return carrier
@@ -170,7 +170,7 @@ class FrameConverter:
     def _blend_into(
         self, styled: av.VideoFrame, original: av.VideoFrame, geometry: Geometry, mix: float
     ) -> None:
-        """Put `original` around the covered part of `styled`, and under it by 1 − mix.
+        """Blend `original` into the covered part of `styled` by 1 − mix, and copy it around it.
 
         Its chroma samples are repeated, not interpolated: 16 × faster, and undone in its format.
         """
@@ -212,7 +212,7 @@ def _to_rgb(
     size: tuple[int, int],
     interpolation: Interpolation = _SMOOTH,
 ) -> av.VideoFrame:
-    """The frame as rgb24 of this size in one swscale call; itself if it is that already."""
+    """The frame as rgb24 of this size in one swscale call; the same frame if it already is."""
     matrix = matrix_of(frame)
     try:
         rgb = reformatter.reformat(
@@ -235,7 +235,7 @@ def _as_frame(frame: av.VideoFrame | Array) -> av.VideoFrame:
 
 
 def _window(pixels: Array, corner: tuple[int, int], size: tuple[int, int]) -> Array:
-    """A copy of the window of `size` (width, height) at `corner`; beyond the edge, the edge."""
+    """A copy of the window of `size` (width, height) at `corner`; edges are replicated."""
     height, width = pixels.shape[:2]
     columns = np.clip(np.arange(corner[0], corner[0] + size[0]), 0, width - 1)
     rows = np.clip(np.arange(corner[1], corner[1] + size[1]), 0, height - 1)
@@ -259,9 +259,7 @@ def _check_size(frame: av.VideoFrame | Array, geometry: Geometry) -> None:
         raise FrameError(f"this geometry is for frames of {expected}, got {width}×{height}")
 
 
-def _check_picture(picture: torch.Tensor, geometry: Geometry) -> None:
+def _check_rgb(rgb: torch.Tensor, geometry: Geometry) -> None:
     expected = (geometry.height, geometry.width, 3)
-    if tuple(picture.shape) != expected or picture.dtype != torch.uint8:
-        raise FrameError(
-            f"a picture must be uint8 {expected}, got {picture.dtype} {tuple(picture.shape)}"
-        )
+    if tuple(rgb.shape) != expected or rgb.dtype != torch.uint8:
+        raise FrameError(f"a picture must be uint8 {expected}, got {rgb.dtype} {tuple(rgb.shape)}")

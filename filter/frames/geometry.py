@@ -1,21 +1,21 @@
-"""Geometry: how a frame's pixels meet the working picture, and come back from it."""
+"""`Geometry`: how a frame is scaled and cropped to the working image, and back."""
 
 from dataclasses import dataclass
 
 from turbolens.filter.errors import FrameError
 from turbolens.filter.settings import FilterSettings
 
-MIN_SIDE = 16  # pixels of a frame; less gives an autoencoder nothing to work on
-MAX_WORKING_SIDE = 8192  # pixels; only extreme shapes with side="shorter" reach it
+MIN_SIDE = 16  # pixels of a frame; an autoencoder needs at least as many
+MAX_WORKING_SIDE = 8192  # pixels; only exceeded by extreme shapes with side="shorter"
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Where the working picture lies on the frame.
+    """The position of the working image on the frame.
 
-    The whole frame is scaled to `scaled_width` × `scaled_height` pixels. The working picture is the
-    window of `width` × `height` pixels whose corner is at (`left`, `top`) there: positive offsets
-    crop (cover), negative ones leave a border that is padded (contain), zero is a plain stretch.
+    The frame is scaled to `scaled_width` × `scaled_height` pixels. The working image is the window
+    of `width` × `height` pixels at (`left`, `top`). Positive offsets crop (cover), negative ones
+    add a padded border (contain), zero is a plain stretch.
     """
 
     frame_width: int
@@ -29,14 +29,14 @@ class Geometry:
 
     @property
     def covered(self) -> tuple[int, int, int, int]:
-        """The frame pixels that the picture reaches: left, top, right, bottom."""
+        """The frame pixels that the working image covers: left, top, right, bottom."""
         left, right = _covered(self.frame_width, self.scaled_width, self.left, self.width)
         top, bottom = _covered(self.frame_height, self.scaled_height, self.top, self.height)
         return left, top, right, bottom
 
     @property
     def covers_frame(self) -> bool:
-        """Whether the picture reaches every pixel of the frame."""
+        """True if the working image covers every pixel of the frame."""
         return self.covered == (0, 0, self.frame_width, self.frame_height)
 
 
@@ -57,9 +57,9 @@ def working_geometry(
 ) -> Geometry:
     """The geometry for frames of this size under these settings.
 
-    `native_size` is the longer side, in pixels, that the model was made for: used where
-    `settings.size` is none. The sides of the working picture are multiples of `multiple`. Raises
-    `FrameError` for frames under 16 pixels a side, and for shapes so long that it would not fit.
+    native_size: the longer side in pixels without `settings.size`. multiple: the sides of the
+    working image are multiples of it. Raises `FrameError` for frames below 16 pixels a side, and if
+    a side of the working image would be longer than 8192 pixels.
     """
     if min(frame_width, frame_height) < MIN_SIDE:
         raise FrameError(

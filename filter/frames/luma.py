@@ -1,18 +1,18 @@
-"""Brightness of pictures, which motion and the noise of sensors are told by."""
+"""Luma of images, for motion and noise estimation."""
 
 import torch
 from torch.nn import functional as F
 
-_WEIGHTS = (0.299, 0.587, 0.114)  # BT.601: near enough for every matrix
+_WEIGHTS = (0.299, 0.587, 0.114)  # BT.601: close enough for every colour matrix
 
 
-def luma_of(picture: torch.Tensor) -> torch.Tensor:
-    """Picture uint8 (H, W, 3) → luma float32 (1, 1, H, W), 0…255."""
-    return (picture.float() @ picture.new_tensor(_WEIGHTS, dtype=torch.float32))[None, None]
+def luma_of(rgb: torch.Tensor) -> torch.Tensor:
+    """RGB uint8 (H, W, 3) → luma float32 (1, 1, H, W), 0…255."""
+    return (rgb.float() @ rgb.new_tensor(_WEIGHTS, dtype=torch.float32))[None, None]
 
 
 def halved(image: torch.Tensor) -> torch.Tensor:
-    """(B, C, H, W) → (B, C, ⌈H/2⌉, ⌈W/2⌉), means of 2×2."""
+    """(B, C, H, W) → (B, C, ⌈H/2⌉, ⌈W/2⌉), means of 2×2 pixels."""
     return F.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False)
 
 

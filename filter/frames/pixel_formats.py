@@ -1,4 +1,4 @@
-"""What a frame's format and tags say: colour matrix, range, alpha, and its bytes as arrays."""
+"""Formats and tags of frames: colour matrix, range, alpha, and planes as arrays."""
 
 import av
 import numpy as np
@@ -16,7 +16,7 @@ _MATRICES = {
     7: Colorspace.SMPTE240M,
     9: Colorspace.BT2020,
 }
-_UNTAGGED = (0, 2)  # RGB's identity matrix says nothing of a YUV frame
+_UNTAGGED = (0, 2)  # 0 is the identity matrix of RGB
 
 # Offset and size of alpha within a packed pixel, and the size of the pixel, in bytes.
 _PACKED_ALPHA = {
@@ -28,14 +28,15 @@ _PACKED_ALPHA = {
 
 
 def format_name(frame: av.VideoFrame) -> str:
-    """The pixel format in main memory, also of a frame that lies in a GPU's."""
+    """The pixel format, of a frame in GPU memory that after download."""
     return (frame.sw_format or frame.format).name
 
 
 def matrix_of(frame: av.VideoFrame) -> Colorspace:
-    """The frame's colour matrix: its tag, or BT.709 from 720 lines or 1280 columns on, else BT.601.
+    """The frame's colour matrix. Untagged: BT.709 from 720 rows or 1280 columns on, else BT.601.
 
-    Raises `FrameError` for matrices that swscale cannot convert (YCgCo, ICtCp, constant luminance).
+    Raises `FrameError` for matrices that swscale does not support (YCgCo, ICtCp, constant
+    luminance).
     """
     tag = int(frame.colorspace)
     if tag in _MATRICES:
@@ -50,7 +51,7 @@ def matrix_of(frame: av.VideoFrame) -> Colorspace:
 
 
 def range_of(frame: av.VideoFrame) -> ColorRange:
-    """The frame's range: full for RGB and yuvj; else its tag; else full if grey, limited if YUV."""
+    """The frame's range: full for RGB and yuvj. Untagged: full for grey, limited for YUV."""
     name = format_name(frame)
     if frame.format.is_rgb or name.startswith("yuvj"):
         return ColorRange.JPEG
@@ -65,7 +66,7 @@ def _is_grey(name: str) -> bool:
 
 
 def is_limited_grey(frame: av.VideoFrame) -> bool:
-    """Whether swscale, to which every grey is full range, would get the levels wrong."""
+    """True for limited-range grey, which swscale takes for full range."""
     return _is_grey(format_name(frame)) and range_of(frame) == ColorRange.MPEG
 
 
@@ -87,9 +88,9 @@ def rgb_view(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def copy_alpha(source: av.VideoFrame, target: av.VideoFrame) -> None:
-    """Give `target` the alpha of `source`, bit by bit; both have one size and one format.
+    """Copy the alpha of `source` to `target`, which has the same size and format.
 
-    Raises `FrameError` for a packed format whose alpha is not known here.
+    Raises `FrameError` for packed formats with unknown position of alpha.
     """
     alpha_planes = [part.plane for part in source.format.components if part.is_alpha]
     if not alpha_planes:
@@ -109,7 +110,7 @@ def copy_alpha(source: av.VideoFrame, target: av.VideoFrame) -> None:
 
 
 def _plane_rows(frame: av.VideoFrame, index: int) -> NDArray[np.uint8]:
-    """The bytes of a plane, one row a line, with the padding at their ends."""
+    """The bytes of a plane, one row for each line, with padding at the end."""
     plane = frame.planes[index]
     flat: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
     return flat.reshape(plane.height, plane.line_size)

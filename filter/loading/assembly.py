@@ -1,4 +1,4 @@
-"""The parts of a model, wherever they lie → its components: other UNets and autoencoders put in."""
+"""Loads the located parts of a model into components, with a replaced UNet or autoencoder."""
 
 import json
 from dataclasses import replace
@@ -18,12 +18,12 @@ from .single_file import load_single_file
 
 
 def load_parts(parts: ModelParts, dtype: torch.dtype = torch.float32) -> Components:
-    """The components of a model, in `dtype`. Raises as `load_components` does."""
+    """Load the components of a model in `dtype`. Raises the errors of `load_components`."""
     vae = None if parts.tiny_vae is None else _tiny_autoencoder(parts.tiny_vae, dtype)
     if parts.file is not None:
         components = load_single_file(parts.file, dtype, vae=vae)
     else:
-        unet = None if parts.unet is None else _other_unet(parts.path, parts.unet, dtype)
+        unet = None if parts.unet is None else _replacement_unet(parts.path, parts.unet, dtype)
         components = load_components(parts.path, dtype, unet=unet, vae=vae)
     if parts.sampler is not None:
         schedule = replace(components.schedule, sampler=parts.sampler, final_alpha=1.0)
@@ -35,8 +35,8 @@ def _tiny_autoencoder(folder: Path, dtype: torch.dtype) -> Any:
     return load_network(AutoencoderTiny, folder, dtype)
 
 
-def _other_unet(folder: Path, file: Path, dtype: torch.dtype) -> Any:
-    """The UNet that the folder's config describes, with the weights of that file."""
+def _replacement_unet(folder: Path, file: Path, dtype: torch.dtype) -> Any:
+    """The UNet of the folder's config, with the weights of `file`."""
     kind: Any = UNet2DConditionModel
     try:
         config = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))

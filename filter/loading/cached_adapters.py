@@ -1,4 +1,4 @@
-"""The hub id of a LoRA, ControlNet or IP-Adapter → where its files lie on this machine."""
+"""Finds LoRAs, ControlNets and IP-Adapters in the local cache of the hub."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,40 +11,56 @@ from .needed_files import INDEX
 
 
 def find_adapter(
-    source: str, what: str, needs: Sequence[str], beside: Sequence[str] = (), hub: Hub | None = None
+    source: str,
+    kind: str,
+    required: Sequence[str],
+    *,
+    companions: Sequence[str] = (),
+    hub: Hub | None = None,
 ) -> Path:
-    """The folder or file in the cache of the hub that org/name or org/name/path means.
+    """The cached folder or file that the hub id org/name or org/name/path names.
 
-    Nothing is downloaded. what: its kind, for messages. needs: patterns of files, of which a folder
-    must hold each. beside: patterns of what belongs to a file, from its folder; a commit that has
-    it goes before one that lacks it. Raises `ModelNotFoundError`, which says what to pull, and
-    `UnsupportedModelError` for a whole model.
+    Nothing is downloaded. kind: for messages, such as "LoRA". required: file patterns that a folder
+    must all match. companions: patterns of files that belong beside a file; a commit that has them
+    is preferred. Raises `ModelNotFoundError`, which says what to pull, and `UnsupportedModelError`
+    for a whole model.
     """
     hub = hub or Hub()
-    named = parse_hub_path(source)
-    if named is None:
+    parsed = parse_hub_path(source)
+    if parsed is None:
         raise ModelNotFoundError(
-            f"there is no {what} at {source!r}: give a file, a folder, or a hub id as org/name or "
+            f"there is no {kind} at {source!r}: give a file, a folder, or a hub id as org/name or "
             "org/name/path"
         )
-    repo, inside = HubRepo(named[0]), named[1]
-    places = [snapshot / inside for snapshot in cached_snapshots(repo, hub)]
-    found = [each for each in places if each.is_file() or _holds(each, needs)]
-    whole = [each for each in found if _holds(each if each.is_dir() else each.parent, beside)]
-    if found:
-        return (whole or found)[0]
-    if not inside and cached_folder(repo, hub, INDEX) is not None:
-        raise UnsupportedModelError(
-            f"the hub's {repo.name} is a whole model, and no {what}; what lies within it is named "
-            f"{repo.name}/path"
-        )
-    raise ModelNotFoundError(
-        f"there is no file or folder {source!r} here, and the hub's {what} of that name is not on "
-        f"this machine, or not all of it: `turbolens models pull {source}` brings it"
+    repo, path = HubRepo(parsed[0]), parsed[1]
+    paths = [snapshot / path for snapshot in cached_snapshots(repo, hub)]
+    found = [each for each in paths if each.is_file() or _matches_all(each, required)]
+    if not found:
+        is_model = not path and cached_folder(repo, hub, INDEX) is not None
+        raise _whole_model(repo, kind) if is_model else _not_cached(source, kind)
+    return next((each for each in found if _has_companions(each, companions)), found[0])
+
+
+def _whole_model(repo: HubRepo, kind: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"the hub's {repo.name} is a whole model, and no {kind}; name a file or folder in it as "
+        f"{repo.name}/path"
     )
 
 
-def _holds(folder: Path, patterns: Sequence[str]) -> bool:
+def _not_cached(source: str, kind: str) -> ModelNotFoundError:
+    return ModelNotFoundError(
+        f"there is no file or folder {source!r} here, and the hub's {kind} of that name is not on "
+        f"this machine, or not all of it: `turbolens models pull {source}` downloads it"
+    )
+
+
+def _has_companions(path: Path, patterns: Sequence[str]) -> bool:
+    return _matches_all(path if path.is_dir() else path.parent, patterns)
+
+
+def _matches_all(folder: Path, patterns: Sequence[str]) -> bool:
+    """True if the folder has a file of every pattern."""
     return folder.is_dir() and all(
         any(each.is_file() for each in folder.glob(pattern)) for pattern in patterns
     )

@@ -1,4 +1,4 @@
-"""The known models: where from, for what size and steps, how large, under which licence."""
+"""The known models: repository, size, native resolution, steps and licence."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ Family = Literal["embedded", "sd1", "sd2", "sdxl"]
 
 @dataclass(frozen=True)
 class Licence:
-    """What weights may be used for. must_accept: shown, and accepted once, before a download."""
+    """The licence of weights. must_accept: it is shown and accepted once, before a download."""
 
     name: str
     summary: str
@@ -22,7 +22,7 @@ class Licence:
 
 @dataclass(frozen=True)
 class HubRepo:
-    """A repository of the hub. revision: the commit that is taken; none: what `main` is then."""
+    """A repository of the hub. revision: the pinned commit; `None`: the current `main`."""
 
     name: str
     revision: str | None = None
@@ -40,12 +40,12 @@ class HubFile:
 class KnownModel:
     """One entry of the catalogue.
 
-    base: a repository in diffusers' layout, or none for the weights in this package. unet, lora:
-    what takes the place of its UNet, or is added to it with `lora_weight`. tiny_vae: a small
-    autoencoder of the same latents, used unless the full one is asked for. size_bytes: what is
-    downloaded, in half precision. native_size: the longer side in pixels it was made for. steps:
-    the fewest and the most that its makers name, at most four. sampler: in place of the one that
-    the repository names. prediction_type: what the UNet gives.
+    base: a repository in diffusers' layout; `None` for the embedded weights. unet: replaces the
+    base's UNet. lora: added to the UNet with `lora_weight`. tiny_vae: a small autoencoder of the
+    same latents, used unless the full one is requested. size_bytes: of the download, in half
+    precision. native_size: the longer side in pixels that it was trained for. steps: the fewest and
+    the most that its authors recommend, at most four. sampler: replaces the repository's.
+    prediction_type: of the UNet's output.
     """
 
     name: str
@@ -65,29 +65,29 @@ class KnownModel:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the weights are part of this package."""
+        """True if the weights are part of this package."""
         return self.base is None
 
 
 MIT = Licence("MIT", "Free for every use.", "https://opensource.org/license/mit", must_accept=False)
 _STABILITY = "https://stability.ai/license"
-_TURBO_TERMS = "Free for research and non-commercial use; its makers tell who may use it otherwise."
+_TURBO_TERMS = "Free for research and non-commercial use; see its authors' terms for other uses."
 SD_TURBO_LICENCE = Licence("Stability AI Community License", _TURBO_TERMS, _STABILITY)
 SDXL_TURBO_LICENCE = Licence(
     "Stability AI Non-Commercial Community License", _TURBO_TERMS, _STABILITY
 )
 OPENRAIL = Licence(
     "CreativeML Open RAIL-M",
-    "Free, also commercially, but for the uses that its attachment A forbids.",
+    "Free, also commercially, except for the uses that its attachment A forbids.",
     "https://huggingface.co/spaces/CompVis/stable-diffusion-license",
 )
 OPENRAIL_XL = Licence(
     "CreativeML Open RAIL++-M",
-    "Free, also commercially, but for the uses that its attachment A forbids.",
+    "Free, also commercially, except for the uses that its attachment A forbids.",
     "https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0/blob/main/LICENSE.md",
 )
 
-# Commits that were seen to hold the files named here. The tiny autoencoders follow `main`.
+# Commits known to hold the files named here. The tiny autoencoders follow `main`.
 _SD15 = HubRepo(
     "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
 )
@@ -101,7 +101,7 @@ _LCM_SD15 = HubRepo(
 )
 _LCM_SDXL = HubRepo("latent-consistency/lcm-lora-sdxl", "e4f4bc876032ad70aa9d241af2a2f33db0f3f048")
 CLIP_TOKENIZER = HubRepo("openai/clip-vit-large-patch14")
-"""The words of every SD 1, SD 2 and SDXL model: a single file of weights does not carry them."""
+"""The tokenizer of all SD 1, SD 2 and SDXL models; single-file checkpoints do not contain it."""
 
 _TAESD, _TAESDXL = HubRepo("madebyollin/taesd"), HubRepo("madebyollin/taesdxl")
 TINY_VAES = {"sd1": _TAESD, "sd2": _TAESD, "sdxl": _TAESDXL}
@@ -110,7 +110,7 @@ _SD15_BYTES, _SDXL_BYTES, _TINY_BYTES = 2_130_000_000, 6_940_000_000, 10_000_000
 
 
 def known_models() -> dict[str, KnownModel]:
-    """Every known model by its name."""
+    """All known models by name."""
     models = (_embedded(), *_turbo_models(), *_sd15_models(), *_sdxl_models())
     return {model.name: model for model in models}
 

@@ -1,7 +1,7 @@
-"""The architectures of SD 1, SD 2 and SDXL as configs: a checkpoint in one file carries none.
+"""The configs of SD 1, SD 2 and SDXL, in diffusers' format: a single-file checkpoint has none.
 
-The numbers are those of the papers' models (Rombach et al. 2022; Podell et al. 2023) in diffusers'
-terms. Texts have 77 tokens of a vocabulary of 49,408 (CLIP's).
+The values are those of the papers (Rombach et al. 2022; Podell et al. 2023). A prompt has 77 tokens
+of CLIP's vocabulary of 49,408.
 """
 
 from dataclasses import dataclass
@@ -9,27 +9,27 @@ from typing import Any
 
 from .weights_header import CheckpointFamily
 
-CLIP_WORDS = 49_408
+CLIP_VOCABULARY = 49_408
 CLIP_LENGTH = 77
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """The configs of one family: those of the text encoders in the order of the pipelines.
+    """The configs of one family; text encoders in the order of diffusers' pipelines.
 
-    pads: the token that fills up a text, for each text encoder.
+    pad_tokens: the padding token of each tokenizer.
     """
 
     unet: dict[str, Any]
     vae: dict[str, Any]
     text_encoders: tuple[dict[str, Any], ...]
-    pads: tuple[str, ...]
+    pad_tokens: tuple[str, ...]
 
 
 def architecture(family: CheckpointFamily) -> Architecture:
     """The configs of a family."""
-    made = {"sd1": _sd1, "sd2": _sd2, "sdxl": _sdxl}
-    return made[family]()
+    builders = {"sd1": _sd1, "sd2": _sd2, "sdxl": _sdxl}
+    return builders[family]()
 
 
 def _sd1() -> Architecture:
@@ -38,12 +38,12 @@ def _sd1() -> Architecture:
 
 
 def _sd2() -> Architecture:
-    """For 512 pixels. The text encoder is OpenCLIP's ViT-H without its last layer."""
+    """SD 2 for 512 pixels. The text encoder is OpenCLIP's ViT-H without its last layer."""
     unet = _unet(
         cross_attention_dim=1024, attention_head_dim=[5, 10, 20, 20], use_linear_projection=True
     )
     text = _clip(
-        width=1024, inner=4096, layers=23, heads=16, act="gelu", projection=512,
+        width=1024, intermediate=4096, layers=23, heads=16, act="gelu", projection=512,
         architecture="CLIPTextModel",
     )  # fmt: skip
     return Architecture(unet, _vae(0.18215), (text,), ("!",))
@@ -64,7 +64,7 @@ def _sdxl() -> Architecture:
         projection_class_embeddings_input_dim=2816,
     )
     big_g = _clip(
-        width=1280, inner=5120, layers=32, heads=20, act="gelu", projection=1280,
+        width=1280, intermediate=5120, layers=32, heads=20, act="gelu", projection=1280,
         architecture="CLIPTextModelWithProjection",
     )  # fmt: skip
     vae = {**_vae(0.13025), "sample_size": 1024, "force_upcast": True}
@@ -101,21 +101,28 @@ def _vae(scaling_factor: float) -> dict[str, Any]:
 
 def _clip_l() -> dict[str, Any]:
     return _clip(
-        width=768, inner=3072, layers=12, heads=12, act="quick_gelu", projection=768,
+        width=768, intermediate=3072, layers=12, heads=12, act="quick_gelu", projection=768,
         architecture="CLIPTextModel",
     )  # fmt: skip
 
 
 def _clip(
-    *, width: int, inner: int, layers: int, heads: int, act: str, projection: int, architecture: str
+    *,
+    width: int,
+    intermediate: int,
+    layers: int,
+    heads: int,
+    act: str,
+    projection: int,
+    architecture: str,
 ) -> dict[str, Any]:
     return {
         "model_type": "clip_text_model",
         "architectures": [architecture],
-        "vocab_size": CLIP_WORDS,
+        "vocab_size": CLIP_VOCABULARY,
         "max_position_embeddings": CLIP_LENGTH,
         "hidden_size": width,
-        "intermediate_size": inner,
+        "intermediate_size": intermediate,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
         "hidden_act": act,

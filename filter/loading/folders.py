@@ -1,4 +1,4 @@
-"""Model folders in the layout that diffusers saves → networks. No pickle is ever loaded."""
+"""Loads model folders in diffusers' layout. Never loads pickles."""
 
 import json
 from collections.abc import Iterator
@@ -17,12 +17,10 @@ from transformers.utils import logging as transformers_logging
 from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
+from turbolens.filter.networks import Autoencoder, UNet
 
 from .needed_files import PICKLES
 
-# The classes of diffusers reach a type checker without their methods.
-Autoencoder: TypeAlias = Any
-UNet: TypeAlias = Any
 TextEncoder: TypeAlias = CLIPTextModel | CLIPTextModelWithProjection
 
 _AUTOENCODERS: dict[str, Autoencoder] = {
@@ -40,7 +38,7 @@ _DAMAGE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorErr
 
 @dataclass(frozen=True)
 class Components:
-    """What a model folder holds: the networks in float32 or as given, and what belongs to them."""
+    """The networks of a model, with their tokenizers, schedule and the names of their looks."""
 
     vae: Autoencoder
     unet: UNet
@@ -57,11 +55,11 @@ def load_components(
     unet: UNet | None = None,
     vae: Autoencoder | None = None,
 ) -> Components:
-    """The components of an SD 1, SD 2 or SDXL folder; UNet and autoencoder in `dtype`.
+    """Load an SD 1, SD 2 or SDXL folder; UNet and autoencoder in `dtype`, the rest in float32.
 
-    unet, vae: networks that take the place of the folder's own, which are not read then. Raises
-    `ModelNotFoundError` where there is no folder, `UnsupportedModelError` for other families,
-    options and pickled weights, and `ModelError` for what is damaged or missing.
+    unet, vae: networks that replace the folder's own, which are then not read. Raises
+    `ModelNotFoundError` if there is no folder, `UnsupportedModelError` for other families, options
+    and pickled weights, `ModelError` for damaged or missing files.
     """
     if not folder.is_dir():
         raise ModelNotFoundError(f"a model must be a folder, and there is none at {folder}")
@@ -79,12 +77,12 @@ def load_components(
             schedule=schedule,
             looks=_read_looks(folder),
         )
-    check_together(components)
+    check_compatible(components)
     return components
 
 
 def _present_components(folder: Path) -> set[str]:
-    """The names in model_index.json whose component is not left out."""
+    """The components that model_index.json names and does not set to null."""
     index = read_json(folder / "model_index.json")
     present = {name for name, value in index.items() if isinstance(value, list) and any(value)}
     missing = {"vae", "unet", "scheduler", "text_encoder", "tokenizer"} - present
@@ -99,7 +97,7 @@ def _present_components(folder: Path) -> set[str]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object of a file. Raises `ModelError` where there is none that can be read."""
+    """Read a file with one JSON object. Raises `ModelError`."""
     if not path.is_file():
         raise ModelError(
             f"a model folder in diffusers' layout must have {path.name}, not in {path.parent}"
@@ -126,7 +124,7 @@ def _load_autoencoder(folder: Path, dtype: torch.dtype) -> Autoencoder:
         )
     if config.get("latents_mean") or config.get("latents_std"):
         raise UnsupportedModelError("an autoencoder with latents_mean or latents_std is not known")
-    return load_network(_AUTOENCODERS[kind], folder / "vae", dtype)
+    return load_network(_AUTOENCODERS[kind], folder / "vae", dtype)  # type: ignore[no-any-return]
 
 
 def _load_unet(folder: Path, dtype: torch.dtype) -> UNet:
@@ -144,11 +142,11 @@ def _load_unet(folder: Path, dtype: torch.dtype) -> UNet:
         raise UnsupportedModelError(
             f"addition_embed_type must be text, text_time or none, got {addition!r}"
         )
-    return load_network(UNet2DConditionModel, folder / "unet", dtype)
+    return load_network(UNet2DConditionModel, folder / "unet", dtype)  # type: ignore[no-any-return]
 
 
 def load_network(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
-    """A network of diffusers, from the safetensors of its folder. Raises `ModelError`."""
+    """Load a diffusers network from the safetensors of its folder. Raises `ModelError`."""
     return load_weights(
         kind,
         folder,
@@ -171,7 +169,7 @@ def _load_text_encoder(folder: Path, component: str) -> TextEncoder:
 
 def _load_tokenizer(folder: Path, component: str) -> CLIPTokenizer:
     path = folder / component
-    # From a folder without one, transformers makes an empty vocabulary and says nothing.
+    # From a folder without one, transformers silently makes an empty vocabulary.
     if not any((path / name).is_file() for name in ("vocab.json", "tokenizer.json")):
         raise ModelError(f"{path} must hold vocab.json or tokenizer.json, and holds neither")
     try:
@@ -181,7 +179,7 @@ def _load_tokenizer(folder: Path, component: str) -> CLIPTokenizer:
 
 
 def load_weights(kind: Any, folder: Path, **options: Any) -> Any:
-    """The network with all of its weights, which must be there and fit."""
+    """Load a network; all of its weights must be present. Raises `ModelError`."""
     try:
         network, info = kind.from_pretrained(
             folder, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
@@ -198,7 +196,7 @@ def load_weights(kind: Any, folder: Path, **options: Any) -> Any:
 
 
 def variant_of(folder: Path, stem: str) -> str | None:
-    """None where full-precision safetensors are there, else "fp16"; no other kind is loaded."""
+    """The `variant` to load: `None` if there are full-precision safetensors, else "fp16"."""
     files = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     weights = [name for name in files if name.endswith(".safetensors") and name.startswith(stem)]
     if any(".fp16." not in name for name in weights):
@@ -223,20 +221,20 @@ def _read_looks(folder: Path) -> tuple[str, ...]:
         raise ModelError(f"{path} must list the looks by name: {error}") from error
 
 
-def check_together(components: Components) -> None:
-    """That the parts fit: latent channels, text width, and SDXL's added embedding."""
+def check_compatible(components: Components) -> None:
+    """Raise `UnsupportedModelError` unless latent channels, text width and SDXL's inputs match."""
     unet, vae = components.unet.config, components.vae.config
     channels = {unet.in_channels, unet.out_channels, vae.latent_channels}
     if len(channels) > 1:
         raise UnsupportedModelError(
-            "the UNet must take and give the autoencoder's latents, but takes "
-            f"{unet.in_channels} channels and gives {unet.out_channels} of {vae.latent_channels}"
+            f"the UNet must take and return the autoencoder's {vae.latent_channels} channels, "
+            f"but takes {unet.in_channels} and returns {unet.out_channels}"
         )
     width = sum(encoder.config.hidden_size for encoder in components.text_encoders)
     if unet.cross_attention_dim != width:
         raise UnsupportedModelError(
-            f"the UNet must take the text encoders' {width} numbers a token, "
-            f"but takes {unet.cross_attention_dim}"
+            f"the UNet's cross_attention_dim must be {width}, the width of the text encoders, "
+            f"got {unet.cross_attention_dim}"
         )
     if (unet.addition_embed_type == "text_time") != (len(components.text_encoders) == 2):
         raise UnsupportedModelError(
@@ -247,7 +245,7 @@ def check_together(components: Components) -> None:
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No progress bars on the terminal of whoever uses this library."""
+    """Hide transformers' progress bars."""
     was_shown = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:

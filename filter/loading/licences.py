@@ -1,4 +1,4 @@
-"""Which licences the user has accepted: asked once, kept in the user's configuration folder."""
+"""The licences that the user has accepted, stored in the user's configuration folder."""
 
 import json
 from datetime import datetime, timezone
@@ -14,38 +14,38 @@ FILE_NAME = "licences.json"
 
 
 def acceptances_file() -> Path:
-    """Where the acceptances lie."""
+    """The path of the stored acceptances."""
     return user_config_path("turbolens", appauthor=False) / FILE_NAME
 
 
 def is_accepted(model: KnownModel, file: Path | None = None) -> bool:
-    """Whether the model's licence needs no acceptance, or has it. Another licence asks again."""
+    """True if the licence needs no acceptance or was accepted. A changed licence is asked again."""
     if not model.licence.must_accept:
         return True
-    kept = _read(file or acceptances_file()).get(model.name)
-    return isinstance(kept, dict) and kept.get("licence") == model.licence.name
+    stored = _read(file or acceptances_file()).get(model.name)
+    return isinstance(stored, dict) and stored.get("licence") == model.licence.name
 
 
 def accept(model: KnownModel, file: Path | None = None) -> None:
-    """Keep it that the user has accepted the licence of this model. Raises `LicenceError`."""
+    """Store that the user accepted the licence. Raises `LicenceError` if it cannot be written."""
     file = file or acceptances_file()
-    known = _read(file)
-    known[model.name] = {
+    accepted = _read(file)
+    accepted[model.name] = {
         "licence": model.licence.name,
         "url": model.licence.url,
         "accepted": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-    writing = file.with_name(f".{file.name}.writing")
+    temporary = file.with_name(f".{file.name}.writing")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        writing.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-        writing.replace(file)
+        temporary.write_text(json.dumps(accepted, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(file)
     except OSError as error:
-        raise LicenceError(f"the acceptance cannot be kept in {file}: {error}") from error
+        raise LicenceError(f"the acceptance cannot be stored in {file}: {error}") from error
 
 
-def told(model: KnownModel) -> str:
-    """The licence in three lines, to be shown before a download."""
+def licence_notice(model: KnownModel) -> str:
+    """The notice to show before a download, in three lines."""
     licence: Licence = model.licence
     return (
         f"{model.name} is under the {licence.name}.\n{licence.summary}\nThe whole text: "
@@ -54,7 +54,7 @@ def told(model: KnownModel) -> str:
 
 
 def _read(file: Path) -> dict[str, object]:
-    """What is kept. A file that cannot be understood accepts nothing."""
+    """The stored acceptances; none if the file cannot be parsed."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

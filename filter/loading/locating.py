@@ -1,11 +1,11 @@
-"""A name, a folder, a hub id or a file → where the parts of that model lie on this machine."""
+"""Finds the parts of a model on this machine, by known name, folder, file or hub id."""
 
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from turbolens.filter.choices import VaeChoice
 from turbolens.filter.errors import ModelNotFoundError, SettingsError, UnsupportedModelError
+from turbolens.filter.settings import VaeChoice
 
 from .catalogue import (
     CLIP_TOKENIZER,
@@ -23,16 +23,16 @@ from .needed_files import INDEX
 from .weights_header import family_of, read_header
 
 SINGLE_FILE = ".safetensors"
-TINY_NEEDS = "diffusion_pytorch_model.safetensors"
+TINY_VAE_FILE = "diffusion_pytorch_model.safetensors"
 
 
 @dataclass(frozen=True)
 class ModelParts:
-    """Where a model lies. `folder` is in diffusers' layout; `file` is a whole checkpoint instead.
+    """The paths of a model: either `folder`, in diffusers' layout, or `file`, a whole checkpoint.
 
-    unet: a file whose weights take the place of the folder's UNet. lora: a file that is added with
-    `lora_weight`. tiny_vae: a folder whose autoencoder takes the place of the model's. sampler: in
-    place of the folder's own. steps: how few and how many make a good picture.
+    unet: a file whose weights replace the folder's UNet. lora: a file that is added with
+    `lora_weight`. tiny_vae: a folder whose autoencoder replaces the model's. sampler: replaces the
+    folder's. steps: the fewest and the most recommended.
     """
 
     name: str
@@ -47,25 +47,25 @@ class ModelParts:
 
     @property
     def path(self) -> Path:
-        """The folder, or the file."""
+        """The folder or the file."""
         found = self.folder or self.file
         assert found is not None  # noqa: S101 - one of them is always set
         return found
 
 
 def locate(name_or_path: str | Path, hub: Hub | None = None) -> Path:
-    """The folder or file of a model; see `find_model`."""
+    """The folder or file of a model, found as by `find_model`."""
     return find_model(name_or_path, hub=hub).path
 
 
 def find_model(
     name_or_path: str | Path, vae: VaeChoice = "auto", hub: Hub | None = None
 ) -> ModelParts:
-    """Where the model lies that a known name, a folder, a file or a hub id means.
+    """Find a model by known name, folder, file or hub id.
 
-    Nothing is downloaded: gigabytes in the middle of a call would be a surprise. vae: "auto" is the
-    tiny autoencoder for the known models, and for others the one that they come with. Raises
-    `ModelNotFoundError`, which says what to pull, and `UnsupportedModelError` for other files.
+    Nothing is downloaded: a video call must not start to load gigabytes. vae: "auto" is the tiny
+    autoencoder for known models, and the model's own for others. Raises `ModelNotFoundError`, which
+    says what to pull, and `UnsupportedModelError` for other files.
     """
     if vae not in ("auto", "tiny", "full"):
         raise SettingsError(f"vae must be auto, tiny or full, got {vae!r}")
@@ -84,8 +84,8 @@ def find_model(
             return _folder_parts(str(name_or_path), folder, vae, hub)
         raise ModelNotFoundError(
             f"there is no folder {str(name_or_path)!r} here, and the hub's model of that name is "
-            f"not on this machine: `turbolens models pull {name_or_path}` brings it; known models "
-            f"are {', '.join(KNOWN)}"
+            f"not on this machine: `turbolens models pull {name_or_path}` downloads it; known "
+            f"models are {', '.join(KNOWN)}"
         )
     raise ModelNotFoundError(
         f"there is no model, folder or file {str(name_or_path)!r}; known models are "
@@ -97,31 +97,33 @@ def find_model(
 def tiny_vae_folder(family: str, hub: Hub) -> Path:
     """The tiny autoencoder of a family ("sd1", "sd2", "sdxl"). Raises `ModelNotFoundError`."""
     repo = TINY_VAES[family]
-    folder = cached_folder(repo, hub, TINY_NEEDS)
+    folder = cached_folder(repo, hub, TINY_VAE_FILE)
     if folder is None:
         model = "sdxl-turbo" if family == "sdxl" else "sd-turbo"
         raise ModelNotFoundError(
-            f"the tiny autoencoder {repo.name} is not on this machine; it comes with "
+            f"the tiny autoencoder {repo.name} is not on this machine; it is part of "
             f"`turbolens models pull {model}`, or leave out --vae tiny"
         )
     return folder
 
 
-def words_folder(hub: Hub) -> Path:
-    """A folder with CLIP's vocab.json and merges.txt: any model that was pulled has them.
+def tokenizer_folder(hub: Hub) -> Path:
+    """A folder with CLIP's vocab.json and merges.txt, from any model that was pulled.
 
     Raises `ModelNotFoundError`, which says what to pull.
     """
     bases = {model.base for model in known_models().values() if model.base is not None}
-    places = [(CLIP_TOKENIZER, "vocab.json")]
-    places += [(base, "tokenizer/vocab.json") for base in sorted(bases, key=lambda base: base.name)]
-    for repo, needs in places:
-        folder = cached_folder(repo, hub, needs)
-        if folder is not None and (folder / needs).with_name("merges.txt").is_file():
-            return (folder / needs).parent
+    candidates = [(CLIP_TOKENIZER, "vocab.json")]
+    candidates += [
+        (base, "tokenizer/vocab.json") for base in sorted(bases, key=lambda base: base.name)
+    ]
+    for repo, file in candidates:
+        folder = cached_folder(repo, hub, file)
+        if folder is not None and (folder / file).with_name("merges.txt").is_file():
+            return (folder / file).parent
     raise ModelNotFoundError(
-        "a checkpoint in one file needs CLIP's words, which no model on this "
-        "machine has: `turbolens models pull clip-tokenizer` brings them (about 2 MB)"
+        "a single-file checkpoint needs CLIP's tokenizer, which is not on this machine: "
+        "`turbolens models pull clip-tokenizer` downloads it (about 2 MB)"
     )
 
 
@@ -130,13 +132,13 @@ def _known_parts(known: KnownModel, vae: VaeChoice, hub: Hub) -> ModelParts:
         return ModelParts(known.name, folder=_embedded())
     folder = cached_folder(known.base, hub, INDEX)
     files = {name: _cached_file(getattr(known, name), hub) for name in ("unet", "lora")}
-    lacks = folder is None or any(
+    is_incomplete = folder is None or any(
         getattr(known, name) is not None and path is None for name, path in files.items()
     )
-    if lacks:
+    if is_incomplete:
         raise ModelNotFoundError(
             f"{known.name} is not on this machine yet ({known.size_bytes / 1e9:.1f} GB): "
-            f"`turbolens models pull {known.name}` brings it"
+            f"`turbolens models pull {known.name}` downloads it"
         )
     tiny = tiny_vae_folder(known.family, hub) if vae != "full" else None
     return ModelParts(

@@ -1,4 +1,4 @@
-"""Whether a model fits: what it needs, known before it is loaded, against what there is. Pure."""
+"""Estimates the memory that a model needs, before it is loaded, and compares it with a device."""
 
 import json
 from collections.abc import Iterable
@@ -15,38 +15,38 @@ from .weights_header import family_of, read_header
 
 GIBIBYTE = 1 << 30
 
-# Live numbers at the peak of one pass, in units of (first width · pixels of its picture), counted
-# on the exact architectures by tests/filter/test_memory.py: 26 for SD's UNet and 16 for SDXL's
-# (per latent pixel), 6 for AutoencoderKL and 3.1 for AutoencoderTiny (per pixel).
+# Peak of live activations in one pass, divided by (first width · pixels), counted on the exact
+# architectures by tests/filter/loading/test_memory.py: 26 for SD's UNet and 16 for SDXL's (per
+# latent pixel), 6 for AutoencoderKL and 3.1 for AutoencoderTiny (per pixel).
 UNET_UNITS, FULL_VAE_UNITS, TINY_VAE_UNITS = 27.0, 6.5, 3.5
 RUNTIME_BYTES = GIBIBYTE * 3 // 4
-"""What a GPU's own libraries and kernels take: measured figures lie between 0.4 and 0.8 GiB."""
+"""Memory of a GPU's libraries and kernels: 0.4 to 0.8 GiB were measured."""
 
 
 @dataclass(frozen=True)
-class Need:
-    """What a model needs in bytes: its weights, its work on one picture, and the runtime."""
+class MemoryNeed:
+    """The memory that a model needs, in bytes: weights, activations of one image, runtime."""
 
     weights: int
-    work: int
+    activations: int
     runtime: int = 0
 
     @property
     def total(self) -> int:
-        """All of it."""
-        return self.weights + self.work + self.runtime
+        """The sum."""
+        return self.weights + self.activations + self.runtime
 
 
 @dataclass(frozen=True)
-class Room:
-    """What a device has in bytes."""
+class DeviceMemory:
+    """The memory of a device, in bytes."""
 
     name: str
     total: int
     free: int
 
 
-def need_of(
+def memory_need(
     parameters: int,
     *,
     unet_config: dict[str, Any],
@@ -54,51 +54,53 @@ def need_of(
     size: tuple[int, int],
     bytes_each: int,
     on_gpu: bool,
-) -> Need:
-    """What so many numbers and one picture of `size` (width, height) take. Pure.
+) -> MemoryNeed:
+    """Estimate the memory for `parameters` weights and one image of `size` (width, height).
 
-    bytes_each: of one number, in the format that is loaded: 4 on a CPU, whatever is computed in.
+    bytes_each: bytes of one parameter as loaded: 4 on a CPU, whatever the dtype of the computation.
     """
     vae_bytes = 4 if vae_config.get("force_upcast") and on_gpu else bytes_each
     width, height = size
     latent_pixels = (width // 8) * (height // 8)
     unet = UNET_UNITS * unet_config["block_out_channels"][0] * latent_pixels * bytes_each
     vae = _vae_units(vae_config) * width * height * vae_bytes
-    return Need(
+    return MemoryNeed(
         weights=parameters * bytes_each,
-        work=int(max(unet, vae)),
+        activations=int(max(unet, vae)),
         runtime=RUNTIME_BYTES if on_gpu else 0,
     )
 
 
-def check_room(name: str, need: Need, room: Room, fitting: Iterable[str] = ()) -> None:
-    """That the device can hold it: free memory for it, or total memory at the very least. Pure.
+def check_fits(
+    name: str, need: MemoryNeed, memory: DeviceMemory, fitting: Iterable[str] = ()
+) -> None:
+    """Raise `NotEnoughMemoryError` if the need exceeds the free memory.
 
-    Raises `NotEnoughMemoryError`, which names what would fit.
+    fitting: the names of models that would fit, for the message.
     """
-    if need.total <= room.free:
+    if need.total <= memory.free:
         return
     names = ", ".join(fitting)
-    advice = f"what fits: {names}" if names else "take another device"
+    advice = f"models that fit: {names}" if names else "use another device"
     has = (
-        f"has {_gib(room.total)} in all"
-        if need.total > room.total
-        else f"has {_gib(room.free)} free of {_gib(room.total)}; close what uses it"
+        f"has {_gib(memory.total)} in all"
+        if need.total > memory.total
+        else f"has {_gib(memory.free)} free of {_gib(memory.total)}; close other programs"
     )
     raise NotEnoughMemoryError(
-        f"{name} needs about {_gib(need.total)} ({_gib(need.weights)} of weights), and {room.name} "
-        f"{has}; {advice}"
+        f"{name} needs about {_gib(need.total)} ({_gib(need.weights)} of weights), and "
+        f"{memory.name} {has}; {advice}"
     )
 
 
-def need_of_known(model: KnownModel, *, on_gpu: bool) -> Need:
-    """What a known model needs with its tiny autoencoder, from what the catalogue says."""
+def known_model_need(model: KnownModel, *, on_gpu: bool) -> MemoryNeed:
+    """The need of a known model with its tiny autoencoder, from the catalogue."""
     if model.family == "embedded":
-        return Need(weights=model.size_bytes * 2, work=GIBIBYTE // 4)
-    made = architecture(model.family)
-    return need_of(
+        return MemoryNeed(weights=model.size_bytes * 2, activations=GIBIBYTE // 4)
+    configs = architecture(model.family)
+    return memory_need(
         model.size_bytes // 2,
-        unet_config=made.unet,
+        unet_config=configs.unet,
         vae_config={"_class_name": "AutoencoderTiny"},
         size=(model.native_size, model.native_size),
         bytes_each=2 if on_gpu else 4,
@@ -106,29 +108,29 @@ def need_of_known(model: KnownModel, *, on_gpu: bool) -> Need:
     )
 
 
-def need_of_parts(parts: ModelParts, *, bytes_each: int, on_gpu: bool) -> Need | None:
-    """What the model needs, from the headers of its files; none where they do not tell."""
+def parts_need(parts: ModelParts, *, bytes_each: int, on_gpu: bool) -> MemoryNeed | None:
+    """The need of a model, from the headers of its files; `None` if they cannot be read."""
     try:
         unet, vae = _configs(parts)
         parameters = _parameters(parts)
-        longest = _native_size(unet)
+        side = _native_size(unet)
     except (ModelError, OSError, ValueError, KeyError, TypeError):
-        return None  # loading it will say what is wrong with it
-    return need_of(
-        parameters, unet_config=unet, vae_config=vae, size=(longest, longest),
+        return None  # loading the model will raise the exact error
+    return memory_need(
+        parameters, unet_config=unet, vae_config=vae, size=(side, side),
         bytes_each=bytes_each, on_gpu=on_gpu,
     )  # fmt: skip
 
 
 def _configs(parts: ModelParts) -> tuple[dict[str, Any], dict[str, Any]]:
     """The configs of the UNet, and of the autoencoder that will be used."""
-    made: Architecture | None = None
+    configs: Architecture | None = None
     if parts.file is not None:
-        made = architecture(family_of(read_header(parts.file)))
-    unet = made.unet if made else _read(parts.path / "unet" / "config.json")
+        configs = architecture(family_of(read_header(parts.file)))
+    unet = configs.unet if configs else _read(parts.path / "unet" / "config.json")
     if parts.tiny_vae is not None:
         return unet, _read(parts.tiny_vae / "config.json")
-    return unet, made.vae if made else _read(parts.path / "vae" / "config.json")
+    return unet, configs.vae if configs else _read(parts.path / "vae" / "config.json")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -136,8 +138,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _parameters(parts: ModelParts) -> int:
-    """How many numbers will be loaded."""
-    tiny = _of_one_format(parts.tiny_vae) if parts.tiny_vae is not None else []
+    """The number of parameters that will be loaded."""
+    tiny = _weight_files(parts.tiny_vae) if parts.tiny_vae is not None else []
     if parts.file is not None:
         own = read_header(parts.file).loaded_parameters(vae=parts.tiny_vae is None)
         return own + sum(read_header(file).parameters for file in tiny)
@@ -145,7 +147,7 @@ def _parameters(parts: ModelParts) -> int:
 
 
 def _weights(parts: ModelParts) -> list[Path]:
-    """The files of the folder that will be loaded, and that in place of its UNet."""
+    """The weight files of the folder that will be loaded, and the replacement of its UNet."""
     skipped = {"unet"} if parts.unet is not None else set()
     skipped |= {"vae"} if parts.tiny_vae is not None else set()
     folders = [
@@ -153,12 +155,12 @@ def _weights(parts: ModelParts) -> list[Path]:
         if folder.is_dir() and folder.name not in skipped
         and folder.name in ("unet", "vae", "text_encoder", "text_encoder_2")
     ]  # fmt: skip
-    found = [file for folder in folders for file in _of_one_format(folder)]
+    found = [file for folder in folders for file in _weight_files(folder)]
     return found + ([parts.unet] if parts.unet is not None else [])
 
 
-def _of_one_format(folder: Path) -> list[Path]:
-    """The full weights of a folder, or those in half precision where there are no others."""
+def _weight_files(folder: Path) -> list[Path]:
+    """The full-precision weight files of a folder, or else those in half precision."""
     files = list(folder.glob("*.safetensors"))
     return [file for file in files if ".fp16" not in file.name] or files
 
@@ -169,7 +171,7 @@ def _native_size(unet_config: dict[str, Any]) -> int:
 
 
 def _vae_units(vae_config: dict[str, Any]) -> float:
-    """Live numbers per pixel."""
+    """Live activations per pixel."""
     if "Tiny" in str(vae_config.get("_class_name")):
         widths = vae_config.get("decoder_block_out_channels", (64,))
         return TINY_VAE_UNITS * float(max(widths))

@@ -1,4 +1,4 @@
-"""`pull`: a model or adapter from the hub onto this machine: what is needed, and nothing else."""
+"""`pull` downloads a model or adapter from the hub: the files that are needed, and no others."""
 
 import shutil
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 from turbolens.filter.errors import DownloadError, ModelNotFoundError
 
 from .catalogue import CLIP_TOKENIZER, HubFile, HubRepo, KnownModel, known_models
-from .hub import Hub, RemoteFile, RemoteRepo, list_repo, parse_hub_path, snapshot_folder
+from .hub import Hub, RemoteFile, RemoteRepo, list_repo, parse_hub_path
 from .needed_files import (
     INDEX,
     autoencoder_files,
@@ -17,160 +17,156 @@ from .needed_files import (
     repo_files,
     tokenizer_files,
 )
-from .transfer import bytes_here, fetch, is_sound, place
+from .transfer import CachedFile
 
 TOKENIZER = "clip-tokenizer"
-"""The name under which CLIP's words alone are pulled."""
+"""The name under which CLIP's tokenizer alone is pulled."""
 
-_RESERVE = 1 << 28  # bytes of the disk that stay free
+_DISK_RESERVE = 1 << 28  # bytes of the disk that stay free
 
 OnProgress = Callable[[int, int], None]
+"""Called with the bytes present and the bytes in total."""
 
 
 @dataclass(frozen=True)
-class Share:
-    """What is needed of one repository."""
+class RepoDownload:
+    """The files that are needed of one repository. revision: as it was asked for."""
 
     repo: RemoteRepo
     files: tuple[RemoteFile, ...]
     revision: str | None
 
-    def size(self) -> int:
-        """Bytes, all in all."""
+    def total_bytes(self) -> int:
+        """The size of all files."""
         return sum(file.size for file in self.files)
 
-    def missing(self, hub: Hub) -> int:
-        """Bytes that are not on this machine yet."""
-        return sum(file.size - bytes_here(self.repo, file, hub) for file in self.files)
+    def missing_bytes(self, hub: Hub) -> int:
+        """The number of bytes that are not on this machine yet."""
+        return sum(each.file.size - each.bytes_present() for each in self.cached_files(hub))
+
+    def cached_files(self, hub: Hub) -> list[CachedFile]:
+        """The files with their paths in the cache."""
+        return [CachedFile(self.repo, file, hub) for file in self.files]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What `pull` is about to do. The first share is the model itself.
+class DownloadPlan:
+    """What `pull` will download. The first repository is the model itself.
 
-    path: of the file or folder that is meant within its repository; "": all of that.
+    path: the file or folder within the first repository that was asked for, "" for all of it.
     """
 
     name: str
-    shares: tuple[Share, ...]
+    downloads: tuple[RepoDownload, ...]
     path: str = ""
 
-    def size(self) -> int:
-        """Bytes, all in all."""
-        return sum(share.size() for share in self.shares)
+    def total_bytes(self) -> int:
+        """The size of all files."""
+        return sum(each.total_bytes() for each in self.downloads)
 
-    def missing(self, hub: Hub) -> int:
-        """Bytes that are not on this machine yet."""
-        return sum(share.missing(hub) for share in self.shares)
+    def missing_bytes(self, hub: Hub) -> int:
+        """The number of bytes that are not on this machine yet."""
+        return sum(each.missing_bytes(hub) for each in self.downloads)
+
+    def cached_files(self, hub: Hub) -> list[CachedFile]:
+        """All files with their paths in the cache."""
+        return [file for each in self.downloads for file in each.cached_files(hub)]
 
 
-def planned(name: str, hub: Hub, revision: str | None = None) -> Plan:
-    """What has to come for a known model, "clip-tokenizer" or a hub id, as the hub lists it now.
+def plan_download(name: str, hub: Hub, revision: str | None = None) -> DownloadPlan:
+    """Ask the hub which files a known model, "clip-tokenizer" or a hub id consists of.
 
-    A hub id is org/name, for a model or an adapter, or org/name/path, for an adapter. revision: of
-    the model's own repository, in place of the pinned one, or of `main`. Raises
+    A hub id is org/name for a model or an adapter, or org/name/path for an adapter. revision: of
+    the model's own repository, in place of the pinned one or of `main`. Raises
     `ModelNotFoundError`, `UnsupportedModelError` or `DownloadError`.
     """
     known = known_models().get(name)
-    if known is not None and known.base is not None:
-        return Plan(name, _shares(known, known.base, hub, revision))
-    if name == TOKENIZER:
-        return Plan(name, (_share(CLIP_TOKENIZER, hub, revision, tokenizer_files),))
-    named = parse_hub_path(name)
-    if known is None and named is not None:
-        repo, path = named
-        share = _share(HubRepo(repo), hub, revision, lambda remote: repo_files(remote, path))
-        return Plan(name, (share,), path)
     if known is not None:
-        raise ModelNotFoundError(f"{name} is part of the package: there is nothing to pull")
-    raise ModelNotFoundError(
-        f"there is no model {name!r} to pull; known models are {', '.join(known_models())}, "
-        "or give a hub id such as stabilityai/sd-turbo, or org/name/path for an adapter"
-    )
+        return DownloadPlan(name, _known_downloads(known, hub, revision))
+    if name == TOKENIZER:
+        return DownloadPlan(name, (_download(CLIP_TOKENIZER, hub, revision, tokenizer_files),))
+    parsed = parse_hub_path(name)
+    if parsed is None:
+        raise ModelNotFoundError(
+            f"there is no model {name!r} to pull; known models are {', '.join(known_models())}, "
+            "or give a hub id such as stabilityai/sd-turbo, or org/name/path for an adapter"
+        )
+    repo, path = parsed
+    download = _download(HubRepo(repo), hub, revision, lambda remote: repo_files(remote, path))
+    return DownloadPlan(name, (download,), path)
 
 
-def pull(plan: Plan, hub: Hub, on_progress: OnProgress = lambda done, total: None) -> Path:
-    """Bring what is planned onto this machine, and return where it lies: a folder, or the file.
+def pull(plan: DownloadPlan, hub: Hub, on_progress: OnProgress = lambda done, total: None) -> Path:
+    """Download what is planned and return its path: a folder, or a file.
 
-    on_progress gets the bytes that are here and those of the whole. A model appears under its
-    name only when all of it is here. Raises `DownloadError`; what has arrived is kept, and the next
-    call goes on from there.
+    A model appears in the cache only when all of its files are complete and verified. Raises
+    `DownloadError`; what has arrived is kept, and the next call resumes from there.
     """
-    _check_space(plan, hub)
-    done, total = 0, plan.size()
+    _check_disk_space(plan, hub)
+    done, total = 0, plan.total_bytes()
 
     def on_bytes(count: int) -> None:
         nonlocal done
         done += count
         on_progress(done, total)
 
-    fetched = [
-        (share, file, fetch(share.repo, file, hub, on_bytes))
-        for share in plan.shares for file in share.files
-    ]  # fmt: skip
-    fetched.sort(key=lambda each: each[1].path == INDEX)  # the index last: then it is whole
-    for share, file, path in fetched:
-        place(share.repo, file, hub, path)
-    for share in plan.shares:
-        _record(share, hub)
-    first = plan.shares[0].repo
-    return snapshot_folder(first.name, first.commit, hub) / plan.path
+    fetched = [(each, each.download(on_bytes)) for each in plan.cached_files(hub)]
+    fetched.sort(key=lambda each: each[0].file.path == INDEX)  # the index last: it marks a model
+    for cached, content in fetched:
+        cached.link(content)
+    for each in plan.downloads:
+        _write_ref(each, hub)
+    first = plan.downloads[0].repo
+    return hub.snapshot_folder(first.name, first.commit) / plan.path
 
 
-def damaged(plan: Plan, hub: Hub) -> list[str]:
-    """The planned files that are not on this machine, or not as the hub has them."""
-    return [
-        f"{share.repo.name}/{file.path}"
-        for share in plan.shares for file in share.files
-        if not is_sound(snapshot_folder(share.repo.name, share.repo.commit, hub) / file.path, file)
-    ]  # fmt: skip
-
-
-def _shares(known: KnownModel, base: HubRepo, hub: Hub, revision: str | None) -> tuple[Share, ...]:
-    own = pipeline_files if known.unet is None else pipeline_files_without_unet
-    shares = [_share(base, hub, revision, own)]
-    shares += [_file_share(file, hub) for file in (known.unet, known.lora) if file is not None]
+def _known_downloads(known: KnownModel, hub: Hub, revision: str | None) -> tuple[RepoDownload, ...]:
+    if known.base is None:
+        raise ModelNotFoundError(f"{known.name} is part of the package: there is nothing to pull")
+    choose = pipeline_files if known.unet is None else pipeline_files_without_unet
+    downloads = [_download(known.base, hub, revision, choose)]
+    downloads += [_file_download(file, hub) for file in (known.unet, known.lora) if file]
     if known.tiny_vae is not None:
-        shares.append(_share(known.tiny_vae, hub, None, autoencoder_files))
-    return tuple(shares)
+        downloads.append(_download(known.tiny_vae, hub, None, autoencoder_files))
+    return tuple(downloads)
 
 
-def _share(
+def _download(
     repo: HubRepo,
     hub: Hub,
     revision: str | None,
     choose: Callable[[RemoteRepo], list[RemoteFile]],
-) -> Share:
+) -> RepoDownload:
     wanted = HubRepo(repo.name, revision or repo.revision)
     remote = list_repo(wanted, hub)
-    return Share(remote, tuple(choose(remote)), wanted.revision)
+    return RepoDownload(remote, tuple(choose(remote)), wanted.revision)
 
 
-def _file_share(file: HubFile, hub: Hub) -> Share:
+def _file_download(file: HubFile, hub: Hub) -> RepoDownload:
     remote = list_repo(file.repo, hub)
     chosen = tuple(each for each in remote.files if each.path == file.path)
     if not chosen:
         raise ModelNotFoundError(f"{file.repo.name} has no {file.path} at {hub.url}")
-    return Share(remote, chosen, file.repo.revision)
+    return RepoDownload(remote, chosen, file.repo.revision)
 
 
-def _check_space(plan: Plan, hub: Hub) -> None:
-    """That the disk has room for what is missing. Raises `DownloadError` before anything comes."""
-    place_of_cache = next(each for each in (hub.folder, *hub.folder.parents) if each.exists())
-    missing, free = plan.missing(hub), shutil.disk_usage(place_of_cache).free
-    if missing and missing + _RESERVE > free:
+def _check_disk_space(plan: DownloadPlan, hub: Hub) -> None:
+    """Raise `DownloadError` if the disk has no room for the missing files."""
+    existing = next(each for each in (hub.folder, *hub.folder.parents) if each.exists())
+    missing, free = plan.missing_bytes(hub), shutil.disk_usage(existing).free
+    if missing and missing + _DISK_RESERVE > free:
         raise DownloadError(
             f"{plan.name} needs {missing / 1e6:,.0f} MB more in {hub.folder}, and "
-            f"{free / 1e6:,.0f} MB are free ({_RESERVE / 1e6:,.0f} of them stay so); make room, "
-            "or set HF_HOME to a folder on another disk"
+            f"{free / 1e6:,.0f} MB are free ({_DISK_RESERVE / 1e6:,.0f} of them stay so); make "
+            "room, or set HF_HOME to a folder on another disk"
         )
 
 
-def _record(share: Share, hub: Hub) -> None:
-    """Write down which commit a branch meant, as huggingface_hub does: loading reads it."""
-    revision = share.revision or "main"
-    if revision == share.repo.commit:
+def _write_ref(download: RepoDownload, hub: Hub) -> None:
+    """Record which commit a branch or tag pointed to, as huggingface_hub does."""
+    revision = download.revision or "main"
+    if revision == download.repo.commit:
         return
-    ref = hub.repo_folder(share.repo.name) / "refs" / revision
+    ref = hub.repo_folder(download.repo.name) / "refs" / revision
     ref.parent.mkdir(parents=True, exist_ok=True)
-    ref.write_text(share.repo.commit, encoding="utf-8")
+    ref.write_text(download.repo.commit, encoding="utf-8")

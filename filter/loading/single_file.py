@@ -1,7 +1,7 @@
-"""A whole checkpoint in one safetensors file, in its original layout → the parts of a model.
+"""Loads a whole checkpoint from one safetensors file in Stability AI's original layout.
 
-The names of the weights are turned into diffusers' by diffusers' own conversion; the configs are
-in `families`, and the words in the cache of the hub, since no such file carries them.
+diffusers' own functions convert the names of the weights. The configs are in `families`, and the
+tokenizer comes from the cache of the hub, since such a file contains neither.
 """
 
 from dataclasses import replace
@@ -15,13 +15,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from turbolens.filter.diffusion.schedule import PredictionType, Schedule
+from turbolens.filter.diffusion.schedule import Schedule
+from turbolens.filter.diffusion.scheduler_config import PredictionType
 from turbolens.filter.errors import ModelError, UnsupportedModelError
+from turbolens.filter.networks import Autoencoder
 
 from .families import CLIP_LENGTH, Architecture, architecture
-from .folders import Autoencoder, Components, TextEncoder, check_together
+from .folders import Components, TextEncoder, check_compatible
 from .hub import Hub
-from .locating import words_folder
+from .locating import tokenizer_folder
 from .weights_header import CheckpointFamily, Header, family_of, read_header
 
 _CONVERSIONS: Any = import_module("diffusers.loaders.single_file_utils")
@@ -42,79 +44,79 @@ def load_single_file(
     *,
     vae: Autoencoder | None = None,
     hub: Hub | None = None,
-    made: Architecture | None = None,
+    configs: Architecture | None = None,
 ) -> Components:
-    """The components of a checkpoint of SD 1, SD 2 or SDXL, in `dtype`.
+    """Load the components of an SD 1, SD 2 or SDXL checkpoint in `dtype`.
 
-    vae: an autoencoder in place of the file's own. made: other numbers than the family's own. The
-    UNet gives the noise (epsilon) unless the file says that it gives v.
-    Raises `UnsupportedModelError` for other files, `ModelError` for a damaged one, and
-    `ModelNotFoundError` where no model with CLIP's words is on this machine.
+    vae: an autoencoder that replaces the file's own. configs: replace the family's own. The UNet
+    predicts epsilon unless the file's metadata says v. Raises `UnsupportedModelError` for other
+    files, `ModelError` for a damaged one, and `ModelNotFoundError` if CLIP's tokenizer is not on
+    this machine.
     """
     header = read_header(path)
     family = family_of(header)
     prediction_type = _prediction_type(header)
-    made = made or architecture(family)
-    tokenizers = _tokenizers(hub or Hub(), made)
+    configs = configs or architecture(family)
+    tokenizers = _tokenizers(hub or Hub(), configs)
     try:
         checkpoint = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} cannot be loaded: {error}") from error
     if vae is None:
         convert = _CONVERSIONS.convert_ldm_vae_checkpoint
-        vae = _filled(AutoencoderKL, made.vae, checkpoint, convert, path, dtype)
+        vae = _converted(AutoencoderKL, configs.vae, checkpoint, convert, path, dtype)
     convert = _CONVERSIONS.convert_ldm_unet_checkpoint
     components = Components(
         vae=vae,
-        unet=_filled(UNet2DConditionModel, made.unet, checkpoint, convert, path, dtype),
+        unet=_converted(UNet2DConditionModel, configs.unet, checkpoint, convert, path, dtype),
         tokenizers=tokenizers,
-        text_encoders=_text_encoders(family, made, checkpoint, path, dtype),
+        text_encoders=_text_encoders(family, configs, checkpoint, path, dtype),
         schedule=replace(Schedule.from_config(_SCHEDULER), prediction_type=prediction_type),
     )
-    check_together(components)
+    check_compatible(components)
     return components
 
 
-def _filled(
+def _converted(
     kind: Any, config: dict[str, Any], checkpoint: Weights, convert: Any, path: Path,
     dtype: torch.dtype,
 ) -> Any:  # fmt: skip
-    """The network of that config with the checkpoint's weights, never anything drawn at random."""
+    """The network of a config with the checkpoint's weights; none is initialised at random."""
     with torch.device("meta"):
         network = kind.from_config(config)
     try:
         weights = convert(checkpoint=dict(checkpoint), config=network.config)
     except (KeyError, IndexError, ValueError, RuntimeError) as error:
-        raise _not_of_this_shape(path, kind, str(error)) from error
+        raise _mismatch(path, kind, str(error)) from error
     _assign(network, weights, path, dtype)
     return network
 
 
 def _assign(network: torch.nn.Module, weights: Weights, path: Path, dtype: torch.dtype) -> None:
-    """Put the weights, which must all be there and fit, into a network that has none yet."""
+    """Assign weights to a network on the meta device; all must be present and of its shapes."""
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in weights]
     if missing:
-        raise _not_of_this_shape(path, type(network), f"{missing[0]} is missing")
+        raise _mismatch(path, type(network), f"{missing[0]} is missing")
     fitting = {name: weights[name].to(dtype) for name in wanted}
     try:
         network.load_state_dict(fitting, assign=True)
     except RuntimeError as error:
-        raise _not_of_this_shape(path, type(network), str(error)) from error
+        raise _mismatch(path, type(network), str(error)) from error
     network.eval()
 
 
-def _not_of_this_shape(path: Path, kind: Any, reason: str) -> ModelError:
+def _mismatch(path: Path, kind: Any, reason: str) -> ModelError:
     first = " ".join(reason.split())[:200]
     return ModelError(f"{path} must hold every weight of the {kind.__name__}, but {first}")
 
 
 def _text_encoders(
-    family: CheckpointFamily, made: Architecture, checkpoint: Weights, path: Path,
+    family: CheckpointFamily, configs: Architecture, checkpoint: Weights, path: Path,
     dtype: torch.dtype,
 ) -> tuple[TextEncoder, ...]:  # fmt: skip
     encoders = []
-    for config in made.text_encoders:
+    for config in configs.text_encoders:
         has_projection = config["architectures"] == ["CLIPTextModelWithProjection"]
         kind: Any = CLIPTextModelWithProjection if has_projection else CLIPTextModel
         with torch.device("meta"):
@@ -127,14 +129,14 @@ def _text_encoders(
             if is_open
             else _CONVERSIONS.convert_ldm_clip_checkpoint(checkpoint)
         )
-        _assign(encoder, _named_as(encoder, weights), path, dtype)
-        _count_positions(encoder)
+        _assign(encoder, _renamed_for(encoder, weights), path, dtype)
+        _fill_position_ids(encoder)
         encoders.append(cast(TextEncoder, encoder))
     return tuple(encoders)
 
 
-def _named_as(encoder: torch.nn.Module, weights: Weights) -> Weights:
-    """The weights with or without the prefix `text_model.`, which versions of transformers vary."""
+def _renamed_for(encoder: torch.nn.Module, weights: Weights) -> Weights:
+    """Add or remove the prefix `text_model.`, which depends on the version of transformers."""
     wanted = set(encoder.state_dict())
     bare = {name.removeprefix("text_model."): tensor for name, tensor in weights.items()}
     return {
@@ -142,8 +144,8 @@ def _named_as(encoder: torch.nn.Module, weights: Weights) -> Weights:
     }
 
 
-def _count_positions(encoder: torch.nn.Module) -> None:
-    """The one table that no checkpoint holds: 0, 1, 2, …"""
+def _fill_position_ids(encoder: torch.nn.Module) -> None:
+    """Set `position_ids` to 0, 1, 2, …: no checkpoint contains it."""
     for module in encoder.modules():
         positions = getattr(module, "position_ids", None)
         if isinstance(positions, torch.Tensor) and positions.is_meta:
@@ -153,19 +155,18 @@ def _count_positions(encoder: torch.nn.Module) -> None:
 def _prediction_type(header: Header) -> PredictionType:
     if "ztsnr" in header.shapes:
         raise UnsupportedModelError(
-            f"{header.path} is made for a schedule that ends in pure noise (ztsnr), which is not "
-            "supported"
+            f"{header.path} uses a schedule with zero terminal SNR (ztsnr), which is not supported"
         )
     says_v = header.metadata.get("modelspec.prediction_type", "").lower() in ("v", "v_prediction")
     return "v_prediction" if says_v or "v_pred" in header.shapes else "epsilon"
 
 
-def _tokenizers(hub: Hub, made: Architecture) -> tuple[CLIPTokenizer, ...]:
-    folder = words_folder(hub)
+def _tokenizers(hub: Hub, configs: Architecture) -> tuple[CLIPTokenizer, ...]:
+    folder = tokenizer_folder(hub)
     return tuple(
         CLIPTokenizer(
             str(folder / "vocab.json"), str(folder / "merges.txt"), pad_token=pad,
             model_max_length=CLIP_LENGTH,
         )
-        for pad in made.pads
+        for pad in configs.pad_tokens
     )  # fmt: skip

@@ -1,7 +1,10 @@
-"""One file from the hub into its cache: continued where it was broken off, and checked.
+"""Downloads one file of a hub repository into huggingface_hub's cache: resumable and hash-checked.
 
-huggingface_hub transfers it, and continues after a fault of the network within a run; since its
-version 1 it begins anew in the next run, and it does not compare hashes. Both are added here.
+huggingface_hub's own `hf_hub_download` and `snapshot_download` delete a partial file when they
+fail, so the next run starts at zero, and they compare sizes but no hashes, so a damaged file stays
+in the cache. This module adds both. It uses the documented layout of the cache (blobs/, snapshots/,
+.locks/) and, of what huggingface_hub does not document, `http_get`, `are_symlinks_supported`,
+`build_hf_headers` and `WeakFileLock`: pyproject.toml bounds its version from above because of them.
 """
 
 import errno
@@ -10,135 +13,159 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
-from urllib.parse import urlsplit
+from typing import BinaryIO, cast
 
-from huggingface_hub import get_hf_file_metadata, hf_hub_url
+from huggingface_hub import hf_hub_url
 from huggingface_hub.file_download import are_symlinks_supported, http_get
+from huggingface_hub.utils import (
+    WeakFileLock,
+    are_progress_bars_disabled,
+    build_hf_headers,
+    disable_progress_bars,
+    enable_progress_bars,
+)
 
 from turbolens.filter.errors import DownloadError
 
-from .hub import Hub, RemoteFile, RemoteRepo, hub_errors, snapshot_folder
+from .hub import Hub, RemoteFile, RemoteRepo, hub_errors
 
 OnBytes = Callable[[int], None]
+"""Called with the number of bytes that arrived since the last call; negative after a restart."""
 
-_UTILS: Any = import_module("huggingface_hub.utils")  # its public names are not marked as such
-_BAR = "huggingface_hub.http_get"
-_CHUNK = 1 << 22
-
-
-def bytes_here(repo: RemoteRepo, file: RemoteFile, hub: Hub) -> int:
-    """How much of the file is on this machine already, 0 … its size."""
-    for path in (_placed(repo, file, hub), _blob(repo, file, hub), _partial(repo, file, hub)):
-        if path.is_file():
-            return min(path.stat().st_size, file.size)
-    return 0
+_PROGRESS_BAR = "huggingface_hub.http_get"
+_HASH_CHUNK = 1 << 22  # bytes
 
 
-def fetch(repo: RemoteRepo, file: RemoteFile, hub: Hub, on_bytes: OnBytes) -> Path:
-    """The file's bytes in the cache, complete and of the right hash; `place` gives them their name.
+@dataclass(frozen=True)
+class CachedFile:
+    """The paths of one remote file in the cache, and its download."""
 
-    on_bytes is told of every further piece; one that was here already, of its whole. Raises
-    `DownloadError` where it cannot be had or came damaged; what arrived soundly is kept.
-    """
-    partial, lock = _partial(repo, file, hub), _lock(repo, file, hub)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with _UTILS.WeakFileLock(lock):
-        for path in (_placed(repo, file, hub), _blob(repo, file, hub)):
-            if is_sound(path, file):
-                on_bytes(file.size)
-                return path
-        _complete(repo, file, hub, partial, on_bytes)
-        if not is_sound(partial, file):
-            partial.unlink(missing_ok=True)
-            raise DownloadError(
-                f"{file.path} of {repo.name} came damaged, and was removed: its size or hash is "
-                f"not {file.size} bytes, {file.digest[:12]}…; run the command again"
-            )
-        return partial.replace(_blob(repo, file, hub))
+    repo: RemoteRepo
+    file: RemoteFile
+    hub: Hub
 
+    @property
+    def snapshot_path(self) -> Path:
+        """The path under which the file is loaded."""
+        return self.hub.snapshot_folder(self.repo.name, self.repo.commit) / self.file.path
 
-def place(repo: RemoteRepo, file: RemoteFile, hub: Hub, fetched: Path) -> Path:
-    """Show what was fetched under its name, by a link where the system has links."""
-    target = _placed(repo, file, hub)
-    if target == fetched:
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    if are_symlinks_supported(hub.folder):
-        target.symlink_to(os.path.relpath(fetched, target.parent))
-    else:
-        shutil.move(fetched, target)
-    return target
+    @property
+    def blob_path(self) -> Path:
+        """The complete content; `snapshot_path` is a symbolic link to it where links exist."""
+        return self.hub.repo_folder(self.repo.name) / "blobs" / self.file.digest
 
+    @property
+    def partial_path(self) -> Path:
+        """The content that has arrived so far."""
+        return self.blob_path.with_name(f"{self.file.digest}.turbolens.incomplete")
 
-def is_sound(path: Path, file: RemoteFile) -> bool:
-    """Whether the file on disk has the size and the hash that the hub names."""
-    if not path.is_file() or path.stat().st_size != file.size:
-        return False
-    if len(file.digest) == 64:
-        digest = hashlib.sha256()
-    else:  # git's name for a file that is not stored apart
-        digest = hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False)
-    with path.open("rb") as stream:
-        while piece := stream.read(_CHUNK):
-            digest.update(piece)
-    return digest.hexdigest() == file.digest
+    @property
+    def lock_path(self) -> Path:
+        """The lock that huggingface_hub uses for the same file."""
+        folder = self.hub.repo_folder(self.repo.name)
+        return folder.parent / ".locks" / folder.name / f"{self.file.digest}.lock"
 
+    def bytes_present(self) -> int:
+        """The number of bytes on this machine, 0 … size."""
+        for path in (self.snapshot_path, self.blob_path, self.partial_path):
+            if path.is_file():
+                return min(path.stat().st_size, self.file.size)
+        return 0
 
-def _complete(
-    repo: RemoteRepo, file: RemoteFile, hub: Hub, partial: Path, on_bytes: OnBytes
-) -> None:
-    """Fetch what is missing of the partial file."""
-    here = partial.stat().st_size if partial.is_file() else 0
-    if here > file.size:
-        partial.unlink()
-        here = 0
-    on_bytes(here)
-    if here == file.size and partial.is_file():
-        return
-    try:
-        with partial.open("ab") as stream, hub_errors(repo.name, hub):
-            location, headers = _where(repo, file, hub)
-            with _without_bar():
-                http_get(
-                    location, cast(BinaryIO, _Counted(stream, on_bytes)),
-                    resume_size=here, headers=headers, expected_size=file.size,
-                )  # fmt: skip
-    except DownloadError:
-        raise
-    except OSError as error:
-        raise _disk_error(error, file, partial) from error
+    def is_intact(self, path: Path) -> bool:
+        """True if the file at `path` has the size and the hash that the hub lists."""
+        if not path.is_file() or path.stat().st_size != self.file.size:
+            return False
+        if len(self.file.digest) == 64:
+            digest = hashlib.sha256()
+        else:  # git's blob id: the file is not in Git LFS
+            digest = hashlib.sha1(b"blob %d\0" % self.file.size, usedforsecurity=False)
+        with path.open("rb") as stream:
+            while chunk := stream.read(_HASH_CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest() == self.file.digest
 
+    def download(self, on_bytes: OnBytes) -> Path:
+        """Download what is missing, verify it, and return the path of the complete content.
 
-def _where(repo: RemoteRepo, file: RemoteFile, hub: Hub) -> tuple[str, dict[str, str]]:
-    """The address the hub sends to, and the headers: no token goes to another host."""
-    url = hf_hub_url(repo.name, file.path, revision=repo.commit, endpoint=hub.url)
-    location = get_hf_file_metadata(url, endpoint=hub.url).location
-    headers = {**_UTILS.build_hf_headers(), "Accept-Encoding": "identity"}
-    if urlsplit(location).netloc != urlsplit(url).netloc:
-        headers.pop("authorization", None)
-    return location, headers
+        The file does not appear in the snapshot before `link`. on_bytes: also called with the bytes
+        that were present before. Raises `DownloadError`; intact partial content is kept.
+        """
+        self.blob_path.parent.mkdir(parents=True, exist_ok=True)
+        self.lock_path.parent.mkdir(parents=True, exist_ok=True)
+        with WeakFileLock(self.lock_path):
+            for path in (self.snapshot_path, self.blob_path):
+                if self.is_intact(path):
+                    on_bytes(self.file.size)
+                    return path
+            self._resume(on_bytes)
+            if not self.is_intact(self.partial_path):
+                self.partial_path.unlink(missing_ok=True)
+                raise DownloadError(
+                    f"{self.file.path} of {self.repo.name} came damaged, and was removed: its size "
+                    f"or hash is not {self.file.size} bytes, {self.file.digest[:12]}…; run the "
+                    "command again"
+                )
+            return self.partial_path.replace(self.blob_path)
 
+    def link(self, content: Path) -> None:
+        """Show the downloaded content in the snapshot; it is moved there without symbolic links."""
+        target = self.snapshot_path
+        if target == content:
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        if are_symlinks_supported(self.hub.folder):
+            target.symlink_to(os.path.relpath(content, target.parent))
+        else:
+            shutil.move(content, target)
 
-def _disk_error(error: OSError, file: RemoteFile, partial: Path) -> Exception:
-    have = partial.stat().st_size if partial.is_file() else 0
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DownloadError(
-            f"the disk of {partial.parent} is full: {(file.size - have) / 1e6:,.0f} MB of "
-            f"{file.path} are missing; what has arrived is kept: make room and run the command "
-            "again"
+    def _resume(self, on_bytes: OnBytes) -> None:
+        """Append the missing bytes to the partial file."""
+        partial, size = self.partial_path, self.file.size
+        present = partial.stat().st_size if partial.is_file() else 0
+        if present > size:
+            partial.unlink()
+            present = 0
+        on_bytes(present)
+        try:
+            with partial.open("ab") as stream, hub_errors(self.repo.name, self.hub):
+                self._get(_CountingFile(stream, on_bytes), present)
+        except DownloadError:
+            raise
+        except OSError as error:
+            raise self._disk_error(error) from error
+
+    def _get(self, stream: "_CountingFile", present: int) -> None:
+        """GET the rest. The redirect to another host is followed without the token."""
+        url = hf_hub_url(
+            self.repo.name, self.file.path, revision=self.repo.commit, endpoint=self.hub.url
         )
-    return DownloadError(
-        f"{file.path} cannot be written to {partial.parent}: {' '.join(str(error).split())}"
-    )
+        headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+        with _without_progress_bar():
+            http_get(
+                url, cast(BinaryIO, stream),
+                resume_size=present, headers=headers, expected_size=self.file.size,
+            )  # fmt: skip
+
+    def _disk_error(self, error: OSError) -> DownloadError:
+        folder = self.partial_path.parent
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            present = self.partial_path.stat().st_size if self.partial_path.is_file() else 0
+            return DownloadError(
+                f"the disk of {folder} is full: {(self.file.size - present) / 1e6:,.0f} MB of "
+                f"{self.file.path} are missing; what has arrived is kept: make room and run the "
+                "command again"
+            )
+        return DownloadError(
+            f"{self.file.path} cannot be written to {folder}: {' '.join(str(error).split())}"
+        )
 
 
-class _Counted:
-    """A file that tells how much is written. http_get starts over if a server ignores ranges."""
+class _CountingFile:
+    """A file that reports the bytes written. http_get truncates it if a server ignores ranges."""
 
     def __init__(self, stream: BinaryIO, on_bytes: OnBytes) -> None:
         self._stream, self._on_bytes = stream, on_bytes
@@ -161,31 +188,13 @@ class _Counted:
 
 
 @contextmanager
-def _without_bar() -> Iterator[None]:
-    """The bar of huggingface_hub stays away: the command has its own."""
-    was_off = _UTILS.are_progress_bars_disabled(_BAR)
-    if was_off:
+def _without_progress_bar() -> Iterator[None]:
+    """Hide http_get's progress bar: the command draws its own for all files together."""
+    if are_progress_bars_disabled(_PROGRESS_BAR):
         yield
         return
-    _UTILS.disable_progress_bars(_BAR)
+    disable_progress_bars(_PROGRESS_BAR)
     try:
         yield
     finally:
-        _UTILS.enable_progress_bars(_BAR)
-
-
-def _placed(repo: RemoteRepo, file: RemoteFile, hub: Hub) -> Path:
-    return snapshot_folder(repo.name, repo.commit, hub) / file.path
-
-
-def _blob(repo: RemoteRepo, file: RemoteFile, hub: Hub) -> Path:
-    return hub.repo_folder(repo.name) / "blobs" / file.digest
-
-
-def _partial(repo: RemoteRepo, file: RemoteFile, hub: Hub) -> Path:
-    return hub.repo_folder(repo.name) / "blobs" / f"{file.digest}.turbolens.incomplete"
-
-
-def _lock(repo: RemoteRepo, file: RemoteFile, hub: Hub) -> Path:
-    folder = hub.repo_folder(repo.name)
-    return folder.parent / ".locks" / folder.name / f"{file.digest}.lock"
+        enable_progress_bars(_PROGRESS_BAR)

@@ -1,4 +1,4 @@
-"""What a safetensors file says of itself in its first bytes: names, shapes, metadata. No torch."""
+"""Reads the header of a safetensors file: tensor names, shapes and metadata. Imports no torch."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from turbolens.filter.errors import ModelError, UnsupportedModelError
 
 CheckpointFamily = Literal["sd1", "sd2", "sdxl"]
 
-_LONGEST = 100_000_000  # bytes of header: what the format itself allows
+_MAX_HEADER_BYTES = 100_000_000  # the limit of the format
 _UNET = "model.diffusion_model."
 _FIRST_BLOCK = f"{_UNET}input_blocks.0.0.weight"
 _CLIP_L = "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"
@@ -25,7 +25,7 @@ _AUTOENCODER = "first_stage_model."
 
 @dataclass(frozen=True)
 class Header:
-    """Every tensor's shape by its name, and the file's own metadata."""
+    """The shape of every tensor by name, and the metadata."""
 
     path: Path
     shapes: dict[str, tuple[int, ...]]
@@ -33,13 +33,13 @@ class Header:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the file holds."""
+        """The number of parameters in the file."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
     def loaded_parameters(self, *, vae: bool = True) -> int:
-        """How many numbers of a whole checkpoint are loaded: its averages of training are not.
+        """The number of parameters that are loaded: EMA copies in a checkpoint are not.
 
-        vae: whether its own autoencoder is.
+        vae: count the file's own autoencoder.
         """
         parts = (_UNET, *_TEXTS, *([_AUTOENCODER] if vae else []))
         loaded = (shape for name, shape in self.shapes.items() if name.startswith(parts))
@@ -47,11 +47,11 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of a safetensors file. Raises `ModelError` for what is none, or is cut off."""
+    """Read the header of a safetensors file. Raises `ModelError` if it is invalid or truncated."""
     try:
         with path.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
-            if length > _LONGEST:
+            if length > _MAX_HEADER_BYTES:
                 raise ValueError(f"its header claims {length} bytes")
             entries = json.loads(stream.read(length))
         metadata = entries.pop("__metadata__", {})
@@ -63,22 +63,22 @@ def read_header(path: Path) -> Header:
         ) from error
     if path.stat().st_size < 8 + length + ends:
         raise ModelError(
-            f"{path} is cut off: it must have {8 + length + ends} bytes, and has "
+            f"{path} is truncated: it must have {8 + length + ends} bytes, and has "
             f"{path.stat().st_size}; download it again"
         )
     return Header(path, shapes, dict(metadata))
 
 
 def family_of(header: Header) -> CheckpointFamily:
-    """The family of a whole checkpoint in its original layout.
+    """The family of a whole checkpoint in the original layout.
 
-    Raises `UnsupportedModelError` for a LoRA, a UNet or an autoencoder alone, another family, or a
-    checkpoint for filling in pictures.
+    Raises `UnsupportedModelError` for a LoRA, a lone UNet or autoencoder, another family, or an
+    inpainting checkpoint.
     """
     names = header.shapes
     family: CheckpointFamily
     if _FIRST_BLOCK not in names:
-        raise UnsupportedModelError(_what_it_is(header))
+        raise UnsupportedModelError(_unsupported_message(header))
     if _XL_OPEN_CLIP in names and _XL_CLIP_L in names:
         family = "sdxl"
     elif _OPEN_CLIP in names:
@@ -95,14 +95,14 @@ def family_of(header: Header) -> CheckpointFamily:
     channels = names[_FIRST_BLOCK][1]
     if channels != 4:
         raise UnsupportedModelError(
-            f"the UNet must take 4 channels, and that of {header.path} takes {channels}: it is "
-            "made for filling in or editing pictures"
+            f"the UNet must take 4 channels, and that of {header.path} takes {channels}: it is an "
+            "inpainting or editing model"
         )
     return family
 
 
-def _what_it_is(header: Header) -> str:
-    """Words for a file that is no whole checkpoint."""
+def _unsupported_message(header: Header) -> str:
+    """The error message for a file that is not a whole checkpoint."""
     names = header.shapes
     if any("lora" in name for name in names):
         kind = "a LoRA, which is added to a model"

@@ -1,1 +1,8 @@
-"""How the embedded weights were made, and how to make your own. Nothing else imports this."""
+"""How the embedded weights were made, and how to make your own. No other room imports this one.
+
+Open `command.py` first: `turbolens train` and its subcommands. The embedded model is trained in
+four stages (`autoencoder_stage.py`, `denoiser_stage.py`, `picture_stage.py`, `decoder_stage.py`) on
+renderings of photographs (`looks.py`, `rendering.py`, `data.py`); `evaluation.py` measures it. The
+rooms `distill`, `teacher`, `own_look` and `evidence` are one subcommand each and share only the
+files at this level. Imports the rooms above by their public names.
+"""

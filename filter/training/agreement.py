@@ -1,11 +1,11 @@
-"""Whether results show the look that was asked for, by a classifier that learnt from renderings."""
+"""A classifier of looks, trained on renderings: does a result show the requested look?"""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from .evidence.classifier import LookClassifier, learn, new_classifier
+from .classifier import LookClassifier, new_classifier, train_classifier
 from .looks import LOOKS
 
 CROP = 128
@@ -13,10 +13,10 @@ SEED = 0
 
 
 class RenderedCrops:
-    """Random crops of every look of some pictures, with the names of their looks.
+    """Random crops of every look of some pictures, labelled with the look.
 
-    pictures: (3, size, size) uint8. Both sides of the classifier's work: what it learns from, and,
-    of other pictures, what shows how far it can be trusted.
+    pictures: (3, size, size) uint8. Used for training, and on other pictures for measuring the
+    classifier's accuracy.
     """
 
     def __init__(self, pictures: Sequence[Tensor]) -> None:
@@ -40,7 +40,7 @@ class RenderedCrops:
         return torch.stack(images).float() / 127.5 - 1, names
 
     def whole(self) -> tuple[Tensor, list[str]]:
-        """Every look of every picture, whole, as `draw` gives them."""
+        """Every look of every picture, uncropped, in the format of `draw`."""
         names = [name for _ in self._planes for name in self.looks]
         return torch.cat(self._planes).float() / 127.5 - 1, names
 
@@ -52,8 +52,10 @@ class RenderedCrops:
 
 
 def look_classifier(pictures: Sequence[Tensor], steps: int) -> LookClassifier:
-    """One that tells the looks apart, trained on renderings of these pictures."""
+    """Train a classifier of looks on renderings of these pictures."""
     network = new_classifier(list(LOOKS), SEED)
-    for _ in learn(network, RenderedCrops(pictures), steps, torch.Generator().manual_seed(SEED)):
+    for _ in train_classifier(
+        network, RenderedCrops(pictures), steps, torch.Generator().manual_seed(SEED)
+    ):
         pass
     return network

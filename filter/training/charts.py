@@ -1,4 +1,4 @@
-"""Pictures of a training run: loss curves and sheets of samples."""
+"""Loss curves and sheets of samples of a training run."""
 
 import math
 from collections.abc import Sequence
@@ -18,15 +18,10 @@ _QUALITY = 90  # of JPEG
 _INK, _GRID = "#333", "#e4e4e4"
 
 
-def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write an RGB picture (H, W, 3) as PNG."""
-    Image.fromarray(picture).save(path, "PNG")
-
-
 def write_sheet(path: Path, rows: Sequence[Sequence[Tensor]]) -> None:
-    """Write images (3, H, W) in −1…1 as a grid, one list a row, separated by thin white lines.
+    """Write images (3, H, W) in −1…1 as a grid, one list per row, separated by thin white lines.
 
-    As PNG, or as JPEG where the name says so.
+    As PNG or JPEG, by the name's suffix.
     """
     lines = [torch.cat([_framed(image) for image in row], 2) for row in rows]
     sheet = torch.cat(lines, 1).permute(1, 2, 0)
@@ -68,13 +63,13 @@ def write_curves(path: Path, history: Sequence[dict[str, float]]) -> None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """0 and the powers of ten of both signs that lie between."""
+    """0 and the powers of ten of both signs within the range."""
     powers = [10.0**power for power in range(-2, 5)]
     return [value for value in (0.0, *powers, *(-each for each in powers)) if low <= value <= high]
 
 
 def _filled(history: Sequence[dict[str, float]], name: str) -> list[float]:
-    """A loss at every step: that of the step before where a step has none, the first before it."""
+    """A loss at every step; steps without it repeat the last value, or the first one before it."""
     value = next(losses[name] for losses in history if name in losses)
     return [value := losses.get(name, value) for losses in history]
 

@@ -12,10 +12,12 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 from typer.core import TyperGroup
 
-from turbolens.filter.device import fastest_cpu_dtype, resolve_device
-from turbolens.filter.loading.folders import Autoencoder
+from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
+from turbolens.filter.device import resolve_device
+from turbolens.filter.networks import Autoencoder, module_of
 
 from .autoencoder_stage import autoencoder_losses, new_autoencoder
+from .captions import MIN_PICTURES
 from .charts import write_sheet
 from .data import (
     RENDERED,
@@ -29,7 +31,7 @@ from .data import (
     read_square,
     render,
 )
-from .decoder_stage import DecoderLosses, let_the_decoder_learn
+from .decoder_stage import DecoderLosses, train_the_decoder
 from .denoiser_stage import Denoiser, latent_losses
 from .distill.command import distill
 from .evidence.command import evidence
@@ -45,31 +47,32 @@ from .text import new_tokenizer
 SIZE = 256
 LATENT_RATE, PICTURE_RATE, DECODER_RATE = 1.5e-3, 5e-4, 2.5e-4
 PICTURE_RATES = {"critic": 0.5}
-FEWEST_PICTURES = 8
 
 
 def train(  # noqa: PLR0913 - each one is an option of the command
     *,
-    data: Annotated[Path, typer.Option(help="Folder of photographs, searched through.")],
+    data: Annotated[Path, typer.Option(help="Folder of photographs, with subfolders.")],
     out: Annotated[Path, typer.Option(help="Folder for the model and the state of the run.")],
-    pictures: Annotated[int, typer.Option(min=1, help="How many to render and learn from.")] = 640,
+    pictures: Annotated[
+        int, typer.Option(min=1, help="Number of pictures to render and train on.")
+    ] = 640,
     autoencoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage one.")] = 4000,
     steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 4000,
     picture_steps: Annotated[int, typer.Option(min=1, help="Steps of stage three.")] = 2500,
     decoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage four.")] = 600,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
-    """Train a small filter model of your own; run again with the same folders to go on.
+    """Train a small filter model of your own; run again with the same folders to resume.
 
-    One picture in twelve is held out. Renders, checkpoints, loss curves and sample sheets lie in
-    OUT beside the finished model, which is in OUT/model.
+    One picture in twelve is held out. The model is in OUT/model, beside renders, checkpoints, loss
+    curves and sheets of samples.
     """
     console = Console(stderr=True)
     learnt = [path for path in pictures_in(data) if not is_held_out(path)] if data.is_dir() else []
-    if len(learnt) < FEWEST_PICTURES:
+    if len(learnt) < MIN_PICTURES:
         console.print(
-            f"error: --data must hold at least {FEWEST_PICTURES} pictures (JPEG, PNG, WebP) to "
+            f"error: --data must hold at least {MIN_PICTURES} pictures (JPEG, PNG, WebP) to "
             f"train on, found {len(learnt)} in {data}", style="red", highlight=False,
         )  # fmt: skip
         raise typer.Exit(2)
@@ -88,10 +91,10 @@ def train(  # noqa: PLR0913 - each one is an option of the command
 
 
 class _Commands(TyperGroup):
-    """`turbolens train --data …`, without a command's name, is `turbolens train embedded …`."""
+    """Makes `turbolens train --data …` the same as `turbolens train embedded --data …`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the name in where no command is named."""
+        """Insert the name of the default command if none is given."""
         if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help")):
             args = ["embedded", *args]
         return super().parse_args(ctx, args)
@@ -122,13 +125,15 @@ def _autoencoder(
     renders = open_renders(out)
     vae = new_autoencoder(_first_images(renders, seed))
     vae.to(device=device, memory_format=torch.channels_last)
-    stage = Stage("autoencoder", vae, autoencoder_losses(vae, renders), out, steps, 1.5e-3, seed)
+    stage = Stage(
+        "autoencoder", module_of(vae), autoencoder_losses(vae, renders), out, steps, 1.5e-3, seed
+    )
     list(follow(progress, stage))
     return vae
 
 
 def _first_images(renders: Renders, seed: int) -> Tensor:
-    """Crops of photographs and looks, for the principal components."""
+    """Crops of photographs and looks, to initialise the autoencoder with."""
     generator = torch.Generator().manual_seed(seed + 5)
     looks = torch.randint(1, len(RENDERED), (160,), generator=generator)
     photographs, (styled,) = renders.draw(generator, 160, 128, [looks])
@@ -136,7 +141,7 @@ def _first_images(renders: Renders, seed: int) -> Tensor:
 
 
 def _encode(progress: Progress, out: Path, vae: Autoencoder) -> LatentRenders:
-    """The renders as latents, encoded once; kept in `out` for the next start."""
+    """The latents of the renders, encoded once and stored in `out`."""
     path = out / "latents.npy"
     if not path.exists():
         renders = open_renders(out)
@@ -164,7 +169,7 @@ def _denoiser(
     decoder_steps: int,
     seed: int,
 ) -> Denoiser:
-    """The second stage, the third, in which pictures count, and the decoder's own."""
+    """Run the second, third and fourth stage."""
     latents = _encode(progress, out, vae)
     importance = channel_importance(vae, latents)
     denoiser = new_denoiser(vae.device, seed + 1)
@@ -175,15 +180,15 @@ def _denoiser(
     fine = PictureLosses(model, open_renders(out), importance, picture_steps)
     stage = Stage("pictures", model, fine, out, picture_steps, PICTURE_RATE, seed, PICTURE_RATES)
     _watch(progress, stage, denoiser, vae, samples)
-    let_the_decoder_learn(model)
-    last = DecoderLosses(model, open_renders(out), importance, 0)  # 0: the critic is heard at once
+    train_the_decoder(model)
+    last = DecoderLosses(model, open_renders(out), importance, 0)  # 0: adversarial from the start
     stage = Stage("decoder", model, last, out, decoder_steps, DECODER_RATE, seed)
     _watch(progress, stage, denoiser, vae, samples)
     return denoiser
 
 
 def new_denoiser(device: torch.device, seed: int) -> Denoiser:
-    """What the second stage begins with."""
+    """The untrained modules of the second stage."""
     torch.manual_seed(seed)
     in_bfloat16 = device.type == "cuda" or fastest_cpu_dtype() == torch.bfloat16
     denoiser = Denoiser(new_tokenizer(every_phrase()), in_bfloat16)
@@ -191,7 +196,7 @@ def new_denoiser(device: torch.device, seed: int) -> Denoiser:
 
 
 def new_picture_model(vae: Autoencoder, denoiser: Denoiser, seed: int) -> PictureModel:
-    """What the third stage begins with."""
+    """The modules of the third stage, with an untrained critic."""
     torch.manual_seed(seed)
     model = PictureModel(vae, denoiser)
     return model.to(device=vae.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
@@ -200,7 +205,7 @@ def new_picture_model(vae: Autoencoder, denoiser: Denoiser, seed: int) -> Pictur
 def _watch(
     progress: Progress, stage: Stage, denoiser: Denoiser, vae: Autoencoder, samples: Tensor
 ) -> None:
-    """Run a stage; a sheet of samples every 1,000 steps and at the end."""
+    """Run a stage, writing a sheet of samples every 1,000 steps and at the end."""
     for step in follow(progress, stage, every=1000):
         write_sheet(
             stage.folder / f"samples-{stage.name}-{step:05d}.png", _sheet(denoiser, vae, samples)
@@ -208,7 +213,7 @@ def _watch(
 
 
 def _samples(data: Path) -> Tensor:
-    """Up to four pictures that are never trained on, as images."""
+    """Up to four held-out pictures as images."""
     held_out = [path for path in pictures_in(data) if is_held_out(path)][:4] or pictures_in(data)[
         :1
     ]
@@ -217,7 +222,7 @@ def _samples(data: Path) -> Tensor:
 
 @torch.inference_mode()
 def _sheet(denoiser: Denoiser, vae: Autoencoder, images: Tensor) -> list[list[Tensor]]:
-    """Rows: one picture each, then every look of it at strength 0.9."""
+    """Rows: a picture, then every look of it at strength 0.9."""
     latents = vae.encode(images.to(vae.device)).latents
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)).to(latents)
     strength = torch.full((len(images),), 0.9, device=latents.device)

@@ -1,4 +1,4 @@
-"""Pictures to learn from: reading, splitting, and rendering every look of each once."""
+"""Training pictures: finding, splitting into training and held-out, and rendering their looks."""
 
 import hashlib
 import json
@@ -14,24 +14,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from turbolens.filter.loading.folders import Autoencoder
+from turbolens.filter.networks import Autoencoder
 
 from .looks import LOOKS, photograph
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-HELD_OUT_SHARE = 12  # one picture in so many is never trained on
+HELD_OUT_SHARE = 12  # one picture in 12 is never trained on
 RENDERED = ["photograph", *LOOKS]
 """The planes of a rendered picture, in order."""
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures below a folder, in an order that depends on their names alone."""
+    """The pictures below a folder, in an order that depends only on their names."""
     found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
     return sorted(found, key=lambda path: _digest(path.relative_to(folder)))
 
 
 def is_held_out(path: Path) -> bool:
-    """Whether a picture belongs to the part that is only measured on."""
+    """True if a picture is never trained on, only used for evaluation."""
     return int(_digest(Path(path.name)), 16) % HELD_OUT_SHARE == 0
 
 
@@ -55,7 +55,7 @@ def middle_square(frame: av.VideoFrame, size: int) -> Tensor:
 
 
 def frames_of_clips(folder: Path, size: int, each: int = 1) -> list[Tensor]:
-    """So many frames of every clip in a folder, from its first 50, as `middle_square`."""
+    """`each` frames of every clip in a folder, evenly from its first 50, as `middle_square`."""
     frames = []
     for path in sorted(folder.iterdir()):
         with av.open(str(path)) as container:
@@ -67,7 +67,7 @@ def frames_of_clips(folder: Path, size: int, each: int = 1) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Renders:
-    """Every look of every picture: `planes` is (N, looks + 1, 3, size, size) uint8 on disk."""
+    """All looks of all pictures: `planes` is (N, looks + 1, 3, size, size) uint8 on disk."""
 
     planes: NDArray[np.uint8]
 
@@ -85,7 +85,7 @@ class Renders:
 
 @dataclass(frozen=True)
 class LatentRenders:
-    """The same encoded: `planes` is (N, looks + 1, channels, h, w) float16."""
+    """The latents of `Renders`: `planes` is (N, looks + 1, channels, h, w) float16."""
 
     planes: NDArray[np.float16]
 
@@ -100,7 +100,7 @@ class LatentRenders:
 def _crops(
     planes: NDArray[Any], generator: torch.Generator, batch: int, size: int, looks: Sequence[Tensor]
 ) -> Tensor:
-    """(1 + looks, B, channels, size, size): plane 0 and the asked planes of random places."""
+    """(1 + looks, B, channels, size, size): plane 0 and the requested planes of random crops."""
     span = planes.shape[-1] - size + 1
     crops = []
     for row in range(batch):
@@ -116,7 +116,7 @@ def _integer(generator: torch.Generator, below: int) -> int:
 
 
 def render(pictures: Sequence[Path], out: Path, size: int) -> Iterator[int]:
-    """Render every look of every picture into `out`, yielding how many are done; resumes."""
+    """Render every look of every picture into `out`, yielding the number done; resumes."""
     shape = (len(pictures), len(RENDERED), 3, size, size)
     path, progress = out / "renders.npy", out / "renders.json"
     names = [picture.name for picture in pictures]
@@ -130,7 +130,7 @@ def render(pictures: Sequence[Path], out: Path, size: int) -> Iterator[int]:
         planes.flush()
         temporary = progress.with_suffix(".tmp")
         temporary.write_text(json.dumps({"names": names, "done": index + 1}))
-        temporary.replace(progress)  # whole, or as it was before
+        temporary.replace(progress)
         yield index + 1
 
 
@@ -156,7 +156,7 @@ def encode_renders(vae: Autoencoder, renders: Renders) -> Iterator[NDArray[np.fl
 
 @torch.inference_mode()
 def channel_importance(vae: Autoencoder, latents: LatentRenders, step: float = 0.1) -> Tensor:
-    """(channels,) root mean square change of the picture for a change of one latent channel."""
+    """(channels,) root mean square change of the image per change of one latent channel."""
     planes = latents.planes[:8]
     some = torch.from_numpy(np.array(planes[:, 0])).float().to(vae.device)
     before = vae.decode(some).sample

@@ -1,4 +1,4 @@
-"""The second stage, on latents: UNet and text encoder, from photograph to look in one step."""
+"""The second stage: UNet and text encoder, trained on latents to give a look in one step."""
 
 from copy import deepcopy
 
@@ -7,7 +7,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet
 
 from .autoencoder_stage import LATENT_CHANNELS
 from .data import RENDERED, LatentRenders
@@ -17,38 +17,38 @@ from .text import WIDTH, embeds_of, new_text_encoder
 
 BATCH = 24
 LATENT_CROP = 16  # latents a side: 128 pixels
-NOISE_AT_FULL = 0.03  # noise over signal at the last timestep
-LEAST_NOISE = 0.004  # and at the first
-OUTPUT_SCALE = 48.0  # of the model_output: a change of 1 in the latents, over the noise there
-FULL_LOOK_AT = 0.8  # the strength from which on nothing of the photograph is asked for
-MIXED_SHARE = 0.3  # of the batch asks for two looks at once
+MAX_NOISE = 0.03  # noise over signal at the last timestep
+MIN_NOISE = 0.004  # and at the first
+OUTPUT_SCALE = 48.0  # of the model_output: little noise must become a large change of latents
+FULL_LOOK_AT = 0.8  # the strength from which on the target is the look alone
+MIXED_SHARE = 0.3  # of the batch has two looks at once
 
 
 def new_betas() -> list[float]:
     """1,000 betas: noise over signal is 0.004 + 0.026 ((t + 1) / 1000)², 0.01 at strength 0.5.
 
-    With the usual schedule it is 1.6 there, from which a small network cannot bring a face back;
-    at three times this one what it left of the noise showed as the grid of the latents. The least
-    noise is kept well above what float32 can tell from none: samplers divide by it.
+    With Stable Diffusion's schedule it is 1.6 there, too much for a small network to restore a
+    face; with three times these values the remaining noise showed as the grid of the latents. The
+    minimum stays well above float32's resolution, since samplers divide by it.
     Follows from ᾱ = 1 / (1 + σ²) and β_t = 1 − ᾱ_t / ᾱ_(t−1).
     """
     share = (torch.arange(1, 1001, dtype=torch.float64) / 1000) ** 2
-    sigma = LEAST_NOISE + (NOISE_AT_FULL - LEAST_NOISE) * share
+    sigma = MIN_NOISE + (MAX_NOISE - MIN_NOISE) * share
     alphas_cumprod = 1 / (1 + sigma**2)
     before = torch.cat([torch.ones(1, dtype=torch.float64), alphas_cumprod[:-1]])
     return [float(beta) for beta in 1 - alphas_cumprod / before]
 
 
 def look_share(strength: Tensor) -> Tensor:
-    """How much of the look a strength asks for: smoothstep from 0 to `FULL_LOOK_AT`."""
+    """The share of the look in the target: smoothstep of strength from 0 to `FULL_LOOK_AT`."""
     x = (strength / FULL_LOOK_AT).clamp(0, 1)
     return x * x * (3 - 2 * x)
 
 
 def new_unet() -> UNet:
-    """6.4 M weights; the text steers every block through the time embedding, and the middle one by
-    cross-attention."""
-    return UNet2DConditionModel(  # type: ignore[no-untyped-call]
+    """6.4 M parameters; text conditions every block through the time embedding, and the middle
+    block by cross-attention."""
+    return UNet2DConditionModel(  # type: ignore[no-untyped-call,return-value]
         sample_size=64,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
@@ -68,13 +68,13 @@ def new_unet() -> UNet:
 
 
 class Denoiser(nn.Module):
-    """What the second stage trains: `unet` and `text_encoder` together."""
+    """The modules of the second stage: `unet` and `text_encoder`."""
 
     alphas_cumprod: Tensor
 
     def __init__(self, tokenizer: CLIPTokenizer, in_bfloat16: bool = False) -> None:
         super().__init__()
-        self.in_bfloat16 = in_bfloat16  # the UNet's arithmetic, not its weights
+        self.in_bfloat16 = in_bfloat16  # of the UNet's arithmetic, not of its weights
         self.unet = new_unet()
         self.text_encoder: CLIPTextModel = new_text_encoder(tokenizer)
         self.tokenizer = tokenizer
@@ -97,10 +97,10 @@ class Denoiser(nn.Module):
         return denoised
 
     def scaled_unet(self) -> UNet:
-        """The UNet with `OUTPUT_SCALE` in its last layer, as others run it.
+        """The UNet with `OUTPUT_SCALE` in its last layer, for use in pipelines.
 
-        So little noise is to become whole looks that its outputs are large; weights that give them
-        would take most of the training to grow.
+        With so little noise the outputs must be large; weights of that size would take most of the
+        training to grow.
         """
         with torch.no_grad():
             unet: UNet = deepcopy(self.unet)
@@ -110,10 +110,10 @@ class Denoiser(nn.Module):
 
 
 def latent_losses(denoiser: Denoiser, latents: LatentRenders, importance: Tensor) -> StepLosses:
-    """The loss of one step on latents that were encoded beforehand.
+    """The loss of one step on precomputed latents.
 
-    `importance` (channels,) is what a change of a channel does to the picture. The target never
-    depends on the noise, so the network learns to leave none of it.
+    importance: (channels,), as from `channel_importance`. The target does not depend on the noise,
+    so the network learns to remove all of it.
     """
 
     def losses(generator: torch.Generator, _step: int) -> Losses:
@@ -131,15 +131,15 @@ def latent_losses(denoiser: Denoiser, latents: LatentRenders, importance: Tensor
 def latent_loss(denoised: Tensor, wanted: Tensor, importance: Tensor) -> Tensor:
     """Mean absolute difference of latents (B, C, h, w), the channels weighted to a mean of 1.
 
-    Fine channels count for more here than in the picture's own error, which forgives a missing line
-    where a line beside its place would cost twice.
+    Channels of fine detail count more here than in a pixel loss, in which a missing line costs half
+    of a line in the wrong place.
     """
     scale = (importance / importance.mean()).view(1, -1, 1, 1)
     return ((denoised - wanted) * scale).abs().mean()
 
 
 class Request:
-    """What a batch is asked for: strengths, one or two looks each, and the words for them."""
+    """The random conditions of a batch: strengths, one or two looks each, and their prompts."""
 
     def __init__(self, generator: torch.Generator, batch: int) -> None:
         uniform = torch.rand(3, batch, generator=generator)
@@ -152,18 +152,18 @@ class Request:
         self.second_prompts = self._prompts(self.second, generator)
 
     def target(self, photographs: Tensor, first: Tensor, second: Tensor) -> Tensor:
-        """What should come out, of photographs and looks as images or as latents."""
+        """The target, from photographs and looks as images or as latents."""
         look = torch.lerp(first, second, self.weight)
         return torch.lerp(photographs, look, look_share(self.strength).view(-1, 1, 1, 1))
 
     def denoise(self, denoiser: Denoiser, latents: Tensor, noise: Tensor) -> Tensor:
-        """The denoiser's answer."""
+        """The denoiser's output for these conditions."""
         embeds, strength = self.embed(denoiser), self.strength.to(latents)
         denoised: Tensor = denoiser(latents, noise, strength, embeds)
         return denoised
 
     def embed(self, denoiser: Denoiser) -> Tensor:
-        """(B, tokens, width) prompt_embeds, mixed by weight where two looks are asked for."""
+        """(B, tokens, width) prompt_embeds, interpolated by weight for two looks."""
         first, second = (denoiser.embed(each) for each in (self.first_prompts, self.second_prompts))
         return torch.lerp(first, second, self.weight[..., 0].to(first))
 

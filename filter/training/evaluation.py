@@ -1,10 +1,10 @@
-"""The embedded model measured on pictures that it was not trained on.
+"""Measures the embedded model on pictures that it was not trained on.
 
     python -m turbolens.filter.training.evaluation --data FOLDER [--clips FOLDER] \\
         [--model embedded] [--beside FOLDER] [--sheet PNG]
 
-prints the table of the model card. Pictures are photographs of FOLDER that training leaves out, and
-frames of clips, none of which it sees.
+prints the table of the model card. The pictures are photographs of FOLDER that training holds out,
+and frames of clips, which it never uses.
 """
 
 import argparse
@@ -23,27 +23,28 @@ from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 
 from .agreement import RenderedCrops, look_classifier
 from .charts import write_sheet
+from .classifier import LookClassifier
 from .data import frames_of_clips, is_held_out, pictures_in, read_square
 from .denoiser_stage import FULL_LOOK_AT
-from .evidence.classifier import LookClassifier
 from .looks import LOOKS
 from .phrases import PHRASES
 from .rendering import edges
 
 SIZE = 256
 FULL_LOOK = 0.9
-LEARNT_FROM = 96  # pictures that the classifier sees
-AGREED_AT = 0.7  # the strength at which a classifier is asked
+CLASSIFIER_PICTURES = 96  # that it is trained on
+AGREEMENT_STRENGTH = 0.7  # of the results that the classifier judges
 STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 PER_LOOK_PHRASES = 6
+SHEET_ROWS = 4
 
 
 @dataclass(frozen=True)
 class LookFigures:
-    """Figures of one look, means over the pictures.
+    """Figures of one look, averaged over the pictures.
 
-    error: mean absolute distance to the look's own reference, in 0…1. nearest: share of pictures
-    whose nearest reference is that look's. phrases: the same for its other phrasings. structure:
+    error: mean absolute distance to the look's reference, in 0…1. nearest: share of pictures whose
+    nearest reference is that look's. phrases: the same for its other phrasings. structure:
     correlation of the edges with the input's at strength 0.5. noise: mean standard deviation over
     seeds, in levels of 255. path: distance from the input at each of `STRENGTHS`.
     """
@@ -58,9 +59,9 @@ class LookFigures:
 
     @property
     def is_monotone(self) -> bool:
-        """Whether more strength never brings the output nearer to the input, up to the full look.
+        """True if the distance from the input never falls with strength, up to `FULL_LOOK_AT`.
 
-        From `FULL_LOOK_AT` on the same picture is asked for, and the path only wobbles.
+        From there on the target is constant, and the distance only fluctuates.
         """
         rising = [path for path, s in zip(self.path, STRENGTHS, strict=True) if s <= FULL_LOOK_AT]
         return all(later >= earlier for earlier, later in pairwise(rising))
@@ -82,7 +83,7 @@ class Evaluation:
         ]
 
     def autoencoder_psnr(self) -> float:
-        """Mean PSNR in dB of a picture encoded and decoded, no noise, no UNet."""
+        """Mean PSNR in dB of an encoded and decoded picture, without noise or UNet."""
         values = []
         for image in self.images:
             decoded = self.model.decode(self.model.encode(image * 2 - 1)).float().cpu()
@@ -143,10 +144,10 @@ class Evaluation:
         return tuple(float((out - inputs).abs().mean()) for out in runs)
 
     def agreement(self, classifier: LookClassifier) -> float:
-        """The share of results at strength `AGREED_AT` taken for the look that was asked for."""
+        """The share of results that the classifier takes for the requested look."""
         shares = []
         for name in LOOKS:
-            outputs = torch.stack(self.outputs(prompt=name, strength=AGREED_AT, seed=0))
+            outputs = torch.stack(self.outputs(prompt=name, strength=AGREEMENT_STRENGTH, seed=0))
             shares.append(classifier.agreement(outputs * 2 - 1, [name] * len(outputs)))
         return _mean(shares)
 
@@ -205,28 +206,40 @@ def main(arguments: Sequence[str] | None = None, show: Callable[..., None] | Non
     pictures = held_out_pictures(options.data, options.pictures)
     evaluation = Evaluation(TurboModel.load(options.model), pictures)
     if options.sheet:
-        rows = evaluation.sheet(4)
-        if options.beside:
-            beside = Evaluation(TurboModel.load(options.beside), pictures).sheet(4)
-            rows = [_halved(row) for pair in zip(rows, beside, strict=True) for row in pair]
-        write_sheet(options.sheet, rows)
+        write_sheet(options.sheet, _sheet(evaluation, options.beside))
     figures = [evaluation.look(name) for name in LOOKS]
     show(table_of(figures))
-    show(
-        f"{len(pictures)} pictures held out of training. Autoencoder: "
+    show(_summary(evaluation, figures))
+    if options.classifier_steps:
+        seen = pictures + (frames_of_clips(options.clips, SIZE) if options.clips else [])
+        classifier = _look_classifier(options.data, options.classifier_steps)
+        show(_agreement(Evaluation(evaluation.model, seen), classifier))
+
+
+def _sheet(evaluation: Evaluation, beside: str | None) -> list[list[Tensor]]:
+    """The rows of the model, each above that of the model `beside`, if there is one."""
+    rows = evaluation.sheet(SHEET_ROWS)
+    if beside is None:
+        return rows
+    other = Evaluation(TurboModel.load(beside), evaluation.pictures).sheet(SHEET_ROWS)
+    return [_halved(row) for pair in zip(rows, other, strict=True) for row in pair]
+
+
+def _summary(evaluation: Evaluation, figures: Sequence[LookFigures]) -> str:
+    return (
+        f"{len(evaluation.pictures)} pictures held out of training. Autoencoder: "
         f"{evaluation.autoencoder_psnr():.1f} dB. Nearest reference is the right one: "
         f"{_mean([each.nearest for each in figures]):.1%}, by other words "
         f"{_mean([each.phrases for each in figures]):.1%}. Structure: "
         f"{_mean([each.structure for each in figures]):.2f}. Monotone in strength: "
         f"{sum(each.is_monotone for each in figures)} of {len(figures)}."
     )
-    if options.classifier_steps:
-        seen = pictures + (frames_of_clips(options.clips, SIZE) if options.clips else [])
-        learnt = [path for path in pictures_in(options.data) if not is_held_out(path)]
-        classifier = look_classifier(
-            [read_square(path, SIZE) for path in learnt[:LEARNT_FROM]], options.classifier_steps
-        )
-        show(_agreement(Evaluation(evaluation.model, seen), classifier))
+
+
+def _look_classifier(data: Path, steps: int) -> LookClassifier:
+    """A classifier trained on renderings of the pictures that are not held out."""
+    paths = [path for path in pictures_in(data) if not is_held_out(path)]
+    return look_classifier([read_square(path, SIZE) for path in paths[:CLASSIFIER_PICTURES]], steps)
 
 
 def _halved(images: Sequence[Tensor]) -> list[Tensor]:
@@ -237,9 +250,8 @@ def _agreement(evaluation: Evaluation, classifier: LookClassifier) -> str:
     known = classifier.agreement(*RenderedCrops(evaluation.pictures).whole())
     return (
         f"Of {len(evaluation.pictures)} pictures and frames of clips a classifier trained on "
-        f"renderings takes {evaluation.agreement(classifier):.1%} of the "
-        f"results at strength {AGREED_AT} for the look that was asked for, and {known:.1%} of the "
-        "looks' own references."
+        f"renderings takes {evaluation.agreement(classifier):.1%} of the results at strength "
+        f"{AGREEMENT_STRENGTH} for the requested look, and {known:.1%} of the looks' references."
     )
 
 

@@ -1,4 +1,4 @@
-"""Writing a trained model as a folder in the layout that diffusers saves, in float16."""
+"""Saves a trained model as a folder in diffusers' layout, in float16."""
 
 import json
 from collections.abc import Sequence
@@ -10,17 +10,18 @@ from diffusers import EulerDiscreteScheduler
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from turbolens.filter.diffusion.schedule import PredictionType
-from turbolens.filter.loading.folders import Autoencoder, Components, UNet
+from turbolens.filter.diffusion.scheduler_config import PredictionType
+from turbolens.filter.loading.folders import Components
+from turbolens.filter.networks import Autoencoder, UNet
 
 from .denoiser_stage import Denoiser, new_betas
 from .phrases import PHRASES
 
 
 def save_model(folder: Path, vae: Autoencoder, denoiser: Denoiser) -> None:
-    """Write vae, unet, text encoder, tokenizer, scheduler and the list of looks to `folder`.
+    """Save the embedded model and the list of its looks to `folder`.
 
-    The weights of the modules are turned to float16 in place.
+    Converts the modules' weights to float16 in place.
     """
     _save(vae, folder / "vae")
     _save(denoiser.scaled_unet(), folder / "unet")
@@ -34,10 +35,10 @@ def save_model(folder: Path, vae: Autoencoder, denoiser: Denoiser) -> None:
 def save_student(
     folder: Path, components: Components, unet: UNet, looks: Sequence[str] = ()
 ) -> None:
-    """Write a model's parts with another UNet, which predicts as they say, to `folder`.
+    """Save `components` with a distilled UNet of the same prediction type to `folder`.
 
-    The scheduler is Euler's with trailing timesteps, as a few steps want it. looks: names for the
-    gallery, where the model lists none. The weights are turned to float16 in place.
+    The scheduler is Euler's with trailing timesteps, as usual for few steps. looks: names for the
+    gallery, if the model lists none. Converts the modules' weights to float16 in place.
     """
     _save(components.vae, folder / "vae")
     _save(unet, folder / "unet")
@@ -73,13 +74,13 @@ def _save_scheduler(betas: list[float], prediction_type: PredictionType, folder:
 
 
 def _save(module: Any, folder: Path) -> None:
-    # Not the network's own `to`: that of diffusers warns of every dtype.
+    # Not the network's own `to`: diffusers' logs a warning for every dtype.
     torch.nn.Module.to(module, dtype=torch.float16, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     module.save_pretrained(folder, safe_serialization=True)
 
 
 def _save_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:
-    """In both layouts: the one file of today and the two files that older readers want."""
+    """Save in both layouts: tokenizer.json, and the two files of older versions."""
     tokenizer.save_pretrained(folder)
     model = json.loads((folder / "tokenizer.json").read_text())["model"]
     (folder / "vocab.json").write_text(json.dumps(model["vocab"]))

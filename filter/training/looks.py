@@ -1,6 +1,6 @@
-"""The reference looks: what each look makes of a photograph, as a pure function of the image.
+"""The reference looks: each renders a photograph as a pure function of the image.
 
-They are the paired targets that the embedded model learns from and is measured against.
+They are the training targets of the embedded model and the references of its evaluation.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ Look = Callable[[Tensor], Tensor]
 
 
 def photograph(image: Tensor) -> Tensor:
-    """The picture itself: what an empty prompt asks for."""
+    """The unchanged image, the target of an empty prompt."""
     return image
 
 
@@ -217,4 +217,4 @@ LOOKS: dict[str, Look] = {
     "linocut": linocut,
     "thermal": thermal,
 }
-"""The looks by name, in the order in which they are listed and learnt."""
+"""The looks by name, in the order of the model's list."""

@@ -1,4 +1,4 @@
-"""One training stage: optimiser, learning rate, average of the weights, checkpoints, curves."""
+"""A training stage: optimiser, learning rate, weight average, checkpoints and loss curves."""
 
 import json
 import math
@@ -16,18 +16,18 @@ from .charts import write_curves
 Losses = dict[str, Tensor]
 StepLosses = Callable[[torch.Generator, int], Losses]
 SAVE_EVERY = 250
-KEEP = 0.998  # of the running average of the weights, a step
+AVERAGE_DECAY = 0.998  # of the exponential moving average of the weights, per step
 
 
 @dataclass
 class Stage:
     """Trains `module` for `steps` steps of `losses(generator, step)`, whose sum is minimised.
 
-    State lives in `folder` as safetensors and JSON, so that a stage that was stopped goes on where
-    it was, with the same random numbers. `average` holds the running mean of the weights, which is
-    what a stage hands on. rates: what `rate` is multiplied by for a child of the module, by its
-    name; such a child's gradients are clipped by themselves, so that two adversaries do not push
-    each other. beta1: Adam's momentum, 0 for adversaries, who would run past each other.
+    State is saved in `folder` as safetensors and JSON, so that a stopped stage resumes with the
+    same random numbers. `average` is the exponential moving average of the weights, the result of a
+    stage. rates: factors of `rate` for children of the module, by name; the gradients of such a
+    child are clipped separately, so that adversaries do not affect each other. beta1: Adam's
+    momentum, 0 for adversarial training.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Stage:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def run(self) -> Iterator[int]:
-        """Train, yielding the number of steps done; at the end the module has the average."""
+        """Train, yielding the number of steps done; at the end load the average into the module."""
         self._prepare()
         step = self._resume()
         while step < self.steps:
@@ -61,7 +61,7 @@ class Stage:
         self.average = {k: v.detach().clone() for k, v in self.module.state_dict().items()}
 
     def _groups(self) -> Iterator[dict[str, Any]]:
-        """The optimiser's groups: every child named in `rates`, then all the rest."""
+        """The optimiser's parameter groups: each child in `rates`, then the rest."""
         named = [(name, p) for name, p in self.module.named_parameters() if p.requires_grad]
         for child, scale in self.rates.items():
             own = [p for name, p in named if name.startswith(f"{child}.")]
@@ -79,7 +79,7 @@ class Stage:
             nn.utils.clip_grad_norm_(group["params"], 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        keep = min(KEEP, (1 + step) / (10 + step))
+        keep = min(AVERAGE_DECAY, (1 + step) / (10 + step))
         with torch.no_grad():
             for name, value in self.module.state_dict().items():
                 self.average[name].lerp_(value, 1 - keep) if value.is_floating_point() else None
@@ -92,9 +92,9 @@ class Stage:
         for index, values in self.optimizer.state_dict()["state"].items():
             state |= {f"optimizer.{index}.{k}": torch.as_tensor(v) for k, v in values.items()}
         state["generator"] = self.generator.get_state()
-        state["step"] = torch.tensor(step)  # with the weights: the other file may be a save ahead
+        state["step"] = torch.tensor(step)  # here too: the JSON file may be one save ahead
         temporary = self.folder / f"{self.name}.tmp"
-        # Copies in the machine's memory: a GPU may have no room for all of it twice.
+        # Copies in main memory: a GPU may not have memory for all of it twice.
         save_file({k: v.to("cpu", copy=True).contiguous() for k, v in state.items()}, temporary)
         progress = {"step": step, "steps": self.steps, "history": self.history}
         (self.folder / f"{self.name}.json").write_text(json.dumps(progress))
@@ -106,10 +106,10 @@ class Stage:
         if not path.exists():
             return 0
         state = load_file(path)
-        self.module.load_state_dict(_under(state, "module."))
-        for name, value in _under(state, "average.").items():
+        self.module.load_state_dict(_with_prefix(state, "module."))
+        for name, value in _with_prefix(state, "average.").items():
             self.average[name].copy_(value)
-        self._resume_optimizer(_under(state, "optimizer."))
+        self._resume_optimizer(_with_prefix(state, "optimizer."))
         self.generator.set_state(state["generator"])
         progress = json.loads((self.folder / f"{self.name}.json").read_text())
         step = int(state.get("step", progress["step"]))
@@ -125,11 +125,11 @@ class Stage:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _with_prefix(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 def learning_rate(step: int, steps: int) -> float:
-    """Share of the full rate: a short warm-up, then half a cosine down to 2 %."""
+    """Share of the full rate: a short warm-up, then cosine decay to 2 %."""
     warm = min(1.0, (step + 1) / 100)
     return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))

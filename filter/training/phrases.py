@@ -1,4 +1,4 @@
-"""How people ask for a look: names, synonyms and sentences, and the subjects they name."""
+"""The phrases of the looks: names, synonyms, sentences and subjects."""
 
 import torch
 
@@ -213,7 +213,7 @@ SUBJECTS = _SUBJECTS.strip().replace(";\n", "; ").split("; ")
 
 
 def phrase(look: str | None, generator: torch.Generator) -> str:
-    """A random way of asking for a look, or for the photograph itself where look is None."""
+    """A random prompt for a look; `None`: for the unchanged photograph."""
     subject = _pick(SUBJECTS, generator)
     if look is None:
         plain = [*PHOTOGRAPH, subject, f"a photo of {subject}", f"photograph of {subject}"]
@@ -223,7 +223,7 @@ def phrase(look: str | None, generator: torch.Generator) -> str:
 
 
 def every_phrase() -> list[str]:
-    """All words that the vocabulary is made for."""
+    """All texts that the tokenizer is trained on."""
     looks = [text for phrases in PHRASES.values() for text in phrases]
     return [*PHOTOGRAPH, *looks, *SUBJECTS, *(t.format(look="", subject="") for t in TEMPLATES)]
 

@@ -1,39 +1,37 @@
-"""The third stage: UNet and text encoder, judged by the pictures that the decoder makes of theirs.
+"""The third stage: UNet and text encoder, trained through the frozen decoder.
 
-Latents, pixels and edges against the look's own rendering; a critic that learns what such
-renderings look like; and a second view of the same place, moved by a few pixels, that must give the
-same picture.
+Losses of latents, pixels and edges against the rendering of the look, a critic trained on such
+renderings, and consistency with a second view that is shifted by a few pixels.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from turbolens.filter.loading.folders import Autoencoder
+from turbolens.filter.networks import Autoencoder
 
 from .autoencoder_stage import PATCH, edge_loss, pixel_loss
 from .data import Renders
 from .denoiser_stage import Denoiser, Request, latent_loss, look_share
-from .distill.heads import held
-from .distill.losses import discriminator_loss, generator_loss
+from .discriminator import discriminator_loss, frozen, generator_loss
 from .loop import Losses
 from .text import WIDTH as TEXT_WIDTH
 
 CROP = 128
-SINGLE, PAIRED = 6, 2  # places of a step; those paired are seen twice
-SENSOR_NOISE = 0.04  # the most of a camera's, standard deviation of images in −1…1
+SINGLE, PAIRED = 6, 2  # crops per step; each paired one has a second view
+SENSOR_NOISE = 0.04  # maximum of a camera's, standard deviation of images in −1…1
 STEADY = 0.25
-ADVERSARIAL_SHARE = 0.25  # of the pull on the picture that its pixels and edges have
-CRITIC_FROM, JUDGED_FROM = 0.06, 0.14  # of all steps: it learns, then it is heard
+ADVERSARIAL_SHARE = 0.25  # of the gradient of pixels and edges at the image
+CRITIC_FROM, ADVERSARIAL_FROM = 0.06, 0.14  # share of all steps at which each starts
 R1, R1_EVERY = 5.0, 8
 CRITIC_WIDTHS = 48, 96, 128
 
 
 class Critic(nn.Module):
-    """Scores places of an image, told of the photograph, the words and the share of the look.
+    """Scores positions of an image, given the photograph, the prompt and the share of the look.
 
-    Three convolutions that halve, one around, and a score by projection (Miyato and Koyama, 2018),
-    as the heads of `distill` have; here on pixels, where the grid of latents shows.
+    Three strided convolutions, one more, and a projection score (Miyato and Koyama, 2018), like the
+    heads of `discriminator`; on pixels, where artefacts of the latent grid are visible.
     """
 
     def __init__(self) -> None:
@@ -60,18 +58,20 @@ class Critic(nn.Module):
         scores: Tensor = self.score(hidden)[:, 0] + fits
         return scores
 
-    def held(self, image: Tensor, photograph: Tensor, words: Tensor, share: Tensor) -> Tensor:
-        """As `forward`, with weights that get no gradient: what the pictures are judged by."""
-        scores: Tensor = held(self, image, photograph, words, share)
+    def frozen_scores(
+        self, image: Tensor, photograph: Tensor, words: Tensor, share: Tensor
+    ) -> Tensor:
+        """As `forward`, without gradients of the weights: the scores that train the denoiser."""
+        scores: Tensor = frozen(self, image, photograph, words, share)
         return scores
 
 
 class PictureModel(nn.Module):
-    """All that the stage trains, and the autoencoder, which it does not.
+    """The trained modules of the stage, and the frozen autoencoder.
 
-    Latents that moved would take the goal of the network with them. A decoder that learns beside
-    the network agrees with it on blur: where lines are thin and their places uncertain, as in neon,
-    a blurred picture is nearer to all of them than any sharp one.
+    A trained encoder would move the denoiser's target. A decoder trained together with the denoiser
+    settles on blur: for thin lines of uncertain position, as in neon, a blurred image has a smaller
+    error than any sharp one.
     """
 
     def __init__(self, vae: Autoencoder, denoiser: Denoiser) -> None:
@@ -89,9 +89,9 @@ class PictureModel(nn.Module):
 
 
 class PictureLosses:
-    """The losses of one step of `steps`; every random number comes from the stage's generator.
+    """The losses of one step of `steps`; all random numbers come from the stage's generator.
 
-    importance: (channels,) what a change of a channel does to the picture.
+    importance: (channels,), as from `channel_importance`.
     """
 
     def __init__(
@@ -101,13 +101,13 @@ class PictureLosses:
         self.importance, self.steps = importance, steps
 
     def __call__(self, generator: torch.Generator, step: int) -> Losses:
-        """By name: latents, pixels, edges, steady; later adversarial and critic."""
+        """By name: latents, pixels, edges, steady; later also critic and adversarial."""
         model, request = self.model, Request(generator, SINGLE + PAIRED)
         photographs, target, rows, moved = self.views(generator, request)
         given = photographs + self._sensor_noise(photographs, generator)
         latents, wanted = model.encode(given), model.encode(target)
         noise = torch.randn(latents.shape, generator=generator).to(latents)
-        noise[SINGLE + PAIRED :] = noise[SINGLE : SINGLE + PAIRED]  # a filter's never changes
+        noise[SINGLE + PAIRED :] = noise[SINGLE : SINGLE + PAIRED]  # a filter's noise is constant
         words = request.embed(model.denoiser)[rows]
         strength = request.strength[rows].to(latents)
         denoised = model.denoiser(latents, noise, strength, words)
@@ -116,21 +116,21 @@ class PictureLosses:
             "latents": latent_loss(denoised, wanted, self.importance),
             "pixels": pixel_loss(image, target),
             "edges": edge_loss(image, target),
-            "steady": STEADY * views_apart(image[SINGLE:].chunk(2), moved),
+            "steady": STEADY * view_difference(image[SINGLE:].chunk(2), moved),
         }
         about = (photographs, words.detach().mean(1), look_share(strength))
         if step >= CRITIC_FROM * self.steps:
             losses |= self._critic(image, target, about, step)
-        if step >= JUDGED_FROM * self.steps:
-            judged = generator_loss([model.critic.held(image, *about)])
-            losses["adversarial"] = judged * balance(losses, judged, image)
+        if step >= ADVERSARIAL_FROM * self.steps:
+            adversarial = generator_loss([model.critic.frozen_scores(image, *about)])
+            losses["adversarial"] = adversarial * balance(losses, adversarial, image)
         return losses
 
     def views(
         self, generator: torch.Generator, request: Request
     ) -> tuple[Tensor, Tensor, Tensor, list[tuple[int, int]]]:
-        """Photographs and targets of all views, each view's row of the request, and how far the
-        second views lie right of and below the first, in pixels."""
+        """Photographs and targets of all views, each view's row of the request, and the offsets
+        (x, y) of the second views in pixels."""
         drawn, looks = self.renders.draw(
             generator, SINGLE + PAIRED, CROP + PATCH, [request.first, request.second]
         )
@@ -144,7 +144,7 @@ class PictureLosses:
 
     @staticmethod
     def _sensor_noise(photographs: Tensor, generator: torch.Generator) -> Tensor:
-        """A camera's noise, of another strength for each view, so that it does not come out."""
+        """Camera noise of a random strength per view, so that the network learns to remove it."""
         spread = SENSOR_NOISE * torch.rand(len(photographs), 1, 1, 1, generator=generator) ** 2
         return (spread * torch.randn(photographs.shape, generator=generator)).to(photographs)
 
@@ -162,20 +162,20 @@ class PictureLosses:
         return losses
 
 
-def balance(losses: Losses, judged: Tensor, image: Tensor) -> Tensor:
-    """The weight by which the critic pulls at the picture by a fixed share of what pixels and edges
-    do (after Esser et al., 2021, who weigh at the decoder's last layer)."""
+def balance(losses: Losses, adversarial: Tensor, image: Tensor) -> Tensor:
+    """The weight that makes the critic's gradient at the image `ADVERSARIAL_SHARE` of that of
+    pixels and edges (after Esser et al., 2021, who balance at the decoder's last layer)."""
     asked = torch.autograd.grad(losses["pixels"] + losses["edges"], image, retain_graph=True)[0]
-    pull = torch.autograd.grad(judged, image, retain_graph=True)[0]
+    pull = torch.autograd.grad(adversarial, image, retain_graph=True)[0]
     weight: Tensor = ADVERSARIAL_SHARE * asked.norm() / (pull.norm() + 1e-9)
     return weight.clamp(max=1e3).detach()
 
 
-def views_apart(views: tuple[Tensor, ...], moved: list[tuple[int, int]]) -> Tensor:
-    """Mean absolute difference of two views (B, 3, H, W) where both show the same place.
+def view_difference(views: tuple[Tensor, ...], moved: list[tuple[int, int]]) -> Tensor:
+    """Mean absolute difference of two views (B, 3, H, W) where they overlap.
 
-    The second view of row i lies `moved[i]` = (x, y) pixels right of and below the first: a known
-    motion, exact without any resampling.
+    The second view of row i is `moved[i]` = (x, y) pixels right of and below the first: a known
+    motion without resampling.
     """
     distances = []
     for first, second, (x, y) in zip(*views, moved, strict=True):

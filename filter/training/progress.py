@@ -1,4 +1,4 @@
-"""Following a training stage on the terminal."""
+"""Shows the progress of a training stage on the terminal."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from .loop import Stage
 
 
 def follow(progress: Progress, stage: Stage, every: int = 0) -> Iterator[int]:
-    """Run a stage under a progress bar, yielding every so many steps (0: never) and at the end."""
+    """Run a stage with a progress bar, yielding every `every` steps (0: never) and at the end."""
     task = progress.add_task(stage.name, total=stage.steps)
     for step in stage.run():
         loss = sum(stage.history[-1].values())

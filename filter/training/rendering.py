@@ -1,8 +1,8 @@
-"""Picture operators that the reference looks are made of: pure functions of image tensors.
+"""The image operators of the reference looks: pure functions of image tensors.
 
 An image here is (B, 3, H, W) and a map (B, 1, H, W), both float32 in 0…1. Every operator is local
-and has no fixed grid or phase, so that a convolutional network can learn it exactly and a moving
-picture carries its rendering with it.
+and translation-invariant, so that a convolutional network can learn it exactly and the rendering
+moves with the image.
 """
 
 import math
@@ -34,13 +34,13 @@ def luma(image: Tensor) -> Tensor:
 
 
 def saturate(image: Tensor, amount: float) -> Tensor:
-    """Colour moved away from grey by `amount` (1 leaves it, 0 is grey)."""
+    """Scale saturation by `amount` (1: unchanged, 0: grey)."""
     grey = luma(image)
     return (grey + (image - grey) * amount).clamp(0, 1)
 
 
 def contrast(picture: Tensor, amount: float, middle: float = 0.5) -> Tensor:
-    """Tones moved away from `middle` by `amount`."""
+    """Scale contrast about `middle` by `amount`."""
     return ((picture - middle) * amount + middle).clamp(0, 1)
 
 
@@ -67,7 +67,7 @@ def colour(name: str) -> Tensor:
 
 
 def tint(picture: Tensor, name: str, amount: float) -> Tensor:
-    """Mixed with one colour by `amount`."""
+    """Interpolate towards one colour by `amount`."""
     return torch.lerp(picture, colour(name).to(picture).view(1, 3, 1, 1).expand_as(picture), amount)
 
 
@@ -80,9 +80,9 @@ def soft_bands(tone: Tensor, levels: int, sharpness: float) -> Tensor:
 
 
 def kuwahara(image: Tensor, radius: int, sharpness: float = 8.0, sectors: int = 8) -> Tensor:
-    """Generalised Kuwahara filter (Papari et al. 2007): the calmest of the sectors wins.
+    """Generalised Kuwahara filter (Papari et al. 2007): weights sectors by their uniformity.
 
-    Flattens texture and keeps edges, which is what paint does.
+    Flattens texture and keeps edges.
     """
     kernels = _sector_kernels(radius, sectors).to(image)
     channels = image.shape[1]

@@ -1,4 +1,4 @@
-"""The text side of a small model: a vocabulary of its own and a two-layer CLIP text encoder."""
+"""The tokenizer and the two-layer CLIP text encoder of the small models."""
 
 import json
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 
 
 def new_tokenizer(texts: Iterable[str]) -> CLIPTokenizer:
-    """A CLIP tokenizer (byte-level BPE, lower case) whose merges are learnt from `texts`.
+    """Train a CLIP tokenizer (byte-level BPE, lower case) on `texts`.
 
-    Words that it does not know fall apart into letters; nothing is ever unknown.
+    Unknown words are split into letters; no token is ever unknown.
     """
     bpe = Tokenizer(models.BPE(unk_token=END, end_of_word_suffix="</w>"))
     bpe.normalizer = normalizers.Lowercase()
@@ -55,7 +55,7 @@ def _clip_tokenizer(
 
 
 def embeds_of(tokenizer: CLIPTokenizer, encoder: CLIPTextModel, prompts: list[str]) -> Tensor:
-    """(B, tokens, width) prompt_embeds, through which gradients reach the encoder."""
+    """(B, tokens, width) prompt_embeds, with gradients for the encoder."""
     tokens = tokenizer(
         prompts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True,
         return_tensors="pt",
@@ -65,7 +65,7 @@ def embeds_of(tokenizer: CLIPTokenizer, encoder: CLIPTextModel, prompts: list[st
 
 
 def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
-    """Two layers of width 128: style words need no more."""
+    """A text encoder of two layers of width 128, enough for the names of looks."""
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,

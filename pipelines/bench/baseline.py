@@ -9,7 +9,7 @@ import av
 import torch
 
 from turbolens.filter import FilterSettings, ModelError, TurboModel
-from turbolens.filter.frames.conversion import pictures_from_image
+from turbolens.filter.frames.conversion import rgb_from_image
 
 Run: TypeAlias = Callable[[av.VideoFrame], object]
 MakeRun: TypeAlias = Callable[[tuple[int, int]], Run]
@@ -102,9 +102,9 @@ def streaming_run(model: TurboModel, settings: FilterSettings, size: tuple[int, 
     def run(frame: av.VideoFrame) -> object:
         small = frame.reformat(width, height, "rgb24").to_ndarray()
         with torch.inference_mode(), model.plainly():
-            latents = model.encode_pictures([torch.from_numpy(small)])
+            latents = model.encode_rgb([torch.from_numpy(small)])
             clean = model.denoise(latents, steps=[step], noise=[noise], embeds=embeds)
-            picture = pictures_from_image(model.decode(clean))[0]
+            picture = rgb_from_image(model.decode(clean))[0]
         styled = av.VideoFrame.from_ndarray(picture.numpy(), format="rgb24")
         return styled.reformat(frame.width, frame.height, frame.format.name)
 

@@ -12,7 +12,7 @@ import torch
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.coherence.change import InputView
 from turbolens.filter.coherence.temporal_blend import Coherence
-from turbolens.filter.frames.conversion import image_from_pictures
+from turbolens.filter.frames.conversion import image_from_rgb
 from turbolens.filter.frames.luma import luma_of
 from turbolens.pipelines.scene.test_scene import TestScene
 
@@ -214,7 +214,7 @@ def count_cuts(model: TurboModel, settings: FilterSettings, extent: Extent) -> t
     coherence, true, found, false = Coherence(), 0, 0, 0
     for frame in islice(scene, extent.cut_frames):
         picture = torch.from_numpy(frame.picture)
-        latents = model.encode(image_from_pictures([picture], model.device, model.vae_dtype))
+        latents = model.encode(image_from_rgb([picture], model.device, model.vae_dtype))
         view = InputView(luma_of(picture), model.device)
         _, change = coherence.before(view, latents, settings)
         seen = change is not None and change.is_cut

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.coherence.noise import FixedNoise
-from turbolens.filter.frames.conversion import image_from_pictures, pictures_from_image
+from turbolens.filter.frames.conversion import image_from_rgb, rgb_from_image
 
 Pixels = NDArray[np.uint8]
 RowName = Literal["anew", "fixed", "one weight", "ours"]
@@ -77,7 +77,7 @@ class OneWeight:
     def __call__(self, picture: Pixels) -> Pixels:
         """The next frame; its size must be one that the model takes."""
         model, settings = self._model, self._settings
-        image = image_from_pictures([torch.from_numpy(picture)], model.device, model.vae_dtype)
+        image = image_from_rgb([torch.from_numpy(picture)], model.device, model.vae_dtype)
         latents = model.encode(image)
         steps = model.schedule.direct_steps(settings.strength, settings.steps)
         shape = tuple(latents.shape[1:])
@@ -88,7 +88,7 @@ class OneWeight:
         if self._said is not None and self._said.shape == clean.shape:
             clean = torch.lerp(clean, self._said, ONE_WEIGHT)
         self._said = clean
-        return np.asarray(pictures_from_image(model.decode(clean))[0].numpy())
+        return np.asarray(rgb_from_image(model.decode(clean))[0].numpy())
 
     def update(self, **changes: Any) -> object:
         """Change settings from the next frame on."""

@@ -7,14 +7,14 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 
 from turbolens.filter import SettingsError, TurboModel
-from turbolens.filter.choices import VaeChoice
-from turbolens.filter.device import resolve_device, resolve_dtype
+from turbolens.filter.acceleration.dtype import resolve_dtype
+from turbolens.filter.device import resolve_device
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.loading.catalogue import known_models
 from turbolens.filter.loading.families import CLIP_LENGTH, architecture
 from turbolens.filter.loading.folders import Components
-from turbolens.filter.settings import WeightedPrompt
+from turbolens.filter.settings import VaeChoice, WeightedPrompt
 
 _SCHEDULER = {
     "_class_name": "EulerDiscreteScheduler", "beta_schedule": "scaled_linear",

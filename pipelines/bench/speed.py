@@ -244,16 +244,16 @@ class CaseBench:
     def _model_only(self, *, plain: bool = False) -> Run:
         """The networks on a picture that lies on the device; plain: in PyTorch whatever runs."""
         model, settings = self.model, self.settings
-        picture = FrameConverter().to_image(self.frames[0], self.geometry).to(model.device)
+        picture = FrameConverter().to_rgb(self.frames[0], self.geometry).to(model.device)
         steps = model.schedule.direct_steps(settings.strength, settings.steps)
-        latents = model.encode_pictures([picture])
+        latents = model.encode_rgb([picture])
         shape = tuple(latents.shape[1:])
         noise = FixedNoise()(settings.seed, shape, len(steps), model.device)
         embeds = model.prompts(settings.weighted_prompts)
 
         def run(_: av.VideoFrame) -> object:
             with model.plainly() if plain else nullcontext():
-                latents = model.encode_pictures([picture])
+                latents = model.encode_rgb([picture])
                 clean = model.denoise(latents, steps=steps, noise=noise, embeds=embeds)
                 return model.decode(clean)
 

@@ -70,7 +70,8 @@ def _version(package: str) -> str:
 def _devices() -> dict[str, str]:
     import torch  # noqa: PLC0415 - seconds
 
-    from turbolens.filter.device import resolve_device, resolve_dtype  # noqa: PLC0415
+    from turbolens.filter.acceleration.dtype import resolve_dtype  # noqa: PLC0415 - torch
+    from turbolens.filter.device import resolve_device  # noqa: PLC0415 - torch
 
     device = resolve_device("auto")
     dtype = str(resolve_dtype("auto", device)).removeprefix("torch.")
@@ -90,9 +91,9 @@ def _devices() -> dict[str, str]:
 
 
 def _unused_card() -> str | None:
-    from turbolens.filter.device import unused_card  # noqa: PLC0415 - torch
+    from turbolens.filter.acceleration.unused_gpu import unused_gpu_advice  # noqa: PLC0415 - torch
 
-    return unused_card()
+    return unused_gpu_advice()
 
 
 def _codecs() -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from turbolens.filter.choices import Acceleration, Dtype, VaeChoice
+from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
 
 from .adapter_options import AdapterChoices, with_adapter_options
 

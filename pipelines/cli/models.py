@@ -12,11 +12,11 @@ from turbolens.filter import LicenceError, ModelNotFoundError, SettingsError
 from turbolens.filter.loading.cached_adapters import find_adapter
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, HubRepo, KnownModel, known_models
 from turbolens.filter.loading.hub import Hub, cached_folder, parse_hub_path
-from turbolens.filter.loading.licences import accept, is_accepted, told
-from turbolens.filter.loading.locating import find_model, words_folder
-from turbolens.filter.loading.memory import need_of_known
+from turbolens.filter.loading.licences import accept, is_accepted, licence_notice
+from turbolens.filter.loading.locating import find_model, tokenizer_folder
+from turbolens.filter.loading.memory import known_model_need
 from turbolens.filter.loading.needed_files import INDEX
-from turbolens.filter.loading.pulling import TOKENIZER, Plan, planned, pull
+from turbolens.filter.loading.pulling import TOKENIZER, DownloadPlan, plan_download, pull
 
 from .download_bar import download_bar
 from .pulled_models import PulledRepo, needed_by, pulled_repos, remove_repo, repos_of
@@ -71,19 +71,19 @@ def pull_model(
     known = known_models().get(name)
     if known is not None and not dry_run:
         _agree(known, accept_licence)
-    plan = planned(name, hub, revision)
+    plan = plan_download(name, hub, revision)
     if known is None:
-        repo = plan.shares[0].repo
+        repo = plan.downloads[0].repo
         licence = repo.licence or "none is named"
         typer.echo(f"licence of {repo.name}, as its card has it: {licence}")
-    size, missing = _amount(plan.size()), _amount(plan.missing(hub))
+    size, missing = _amount(plan.total_bytes()), _amount(plan.missing_bytes(hub))
     typer.echo(f"{name}: {size}, {missing} of them to come")
     if dry_run:
         _tell_files(plan)
         return
     with download_bar(name) as on_progress:
         folder = pull(plan, hub, on_progress)
-    commits = ", ".join(f"{share.repo.name} at {share.repo.commit[:12]}" for share in plan.shares)
+    commits = ", ".join(f"{each.repo.name} at {each.repo.commit[:12]}" for each in plan.downloads)
     typer.echo(f"{name} is whole and checked: {folder}\n({commits})")
 
 
@@ -145,7 +145,7 @@ def _describe(model: KnownModel, hub: Hub) -> dict[str, Any]:
     elsewhere = f"not here; turbolens models pull {model.name}" if model.base else "missing"
     return {
         "name": model.name, "description": model.description, "size_bytes": model.size_bytes,
-        "memory_bytes": need_of_known(model, on_gpu=not model.is_embedded).total,
+        "memory_bytes": known_model_need(model, on_gpu=not model.is_embedded).total,
         "native_size": model.native_size, "steps": model.steps, "sampler": model.sampler,
         "prediction_type": model.prediction_type, "licence": model.licence.name,
         "licence_url": model.licence.url, "licence_accepted": is_accepted(model),
@@ -176,7 +176,7 @@ def _agree(model: KnownModel, accepted: bool) -> None:
     """See to it that the licence is accepted: by the option, by an answer, or from before."""
     if is_accepted(model):
         return
-    typer.echo(told(model))
+    typer.echo(licence_notice(model))
     if not accepted and sys.stdin.isatty():
         accepted = typer.confirm("Do you accept it?")
     if not accepted:
@@ -190,7 +190,7 @@ def _agree(model: KnownModel, accepted: bool) -> None:
 def _place_here(name: str, hub: Hub) -> Path:
     """Where a known model, "clip-tokenizer" or a hub id lies. Raises `ModelNotFoundError`."""
     if name == TOKENIZER:
-        return words_folder(hub)
+        return tokenizer_folder(hub)
     named = None if name in known_models() else parse_hub_path(name)
     if named is None or (not named[1] and cached_folder(HubRepo(name), hub, INDEX)):
         return find_model(name, hub=hub).path
@@ -202,7 +202,7 @@ def _amount(size: int) -> str:
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def _tell_files(plan: Plan) -> None:
-    for share in plan.shares:
-        for file in share.files:
-            typer.echo(f"  {file.size / 1e6:10,.1f} MB  {share.repo.name}/{file.path}")
+def _tell_files(plan: DownloadPlan) -> None:
+    for each in plan.downloads:
+        for file in each.files:
+            typer.echo(f"  {file.size / 1e6:10,.1f} MB  {each.repo.name}/{file.path}")

@@ -15,7 +15,7 @@ gi.require_version("GstVideo", "1.0")
 from gi.repository import GLib, GObject, Gst, GstBase, GstVideo  # noqa: E402
 
 from turbolens.filter import FilterSettings, SettingsError, TurbolensError  # noqa: E402
-from turbolens.filter.choices import ACCELERATIONS  # noqa: E402
+from turbolens.filter.settings import ACCELERATIONS  # noqa: E402
 from turbolens.pipelines.cli.adapter_options import AdapterChoices  # noqa: E402
 from turbolens.pipelines.cli.model_options import ModelChoice  # noqa: E402
 from turbolens.pipelines.model_choice import load_filter  # noqa: E402

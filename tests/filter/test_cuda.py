@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
+from turbolens.filter.acceleration.comparison import agreement_db
 from turbolens.filter.acceleration.float8 import Float8, Float8Linear
-from turbolens.filter.acceleration.trial import agreement_db
 from turbolens.filter.framefilter import STAGES
 from turbolens.filter.training.loop import Stage
 from turbolens.pipelines.bench.stages import StageClock
@@ -56,7 +56,7 @@ def test_live_settings_are_followed_without_another_capture(
             each.update(**changes)
         expected, got = (each(pictures(1)[0]) for each in filters)
         assert agreement_db(torch.from_numpy(expected), torch.from_numpy(got)) > 35.0
-    assert len(fast._running.predictor.accelerated.chosen) == 1
+    assert len(fast.accelerated.predictor.accelerated.chosen) == 1
 
 
 def test_a_result_is_not_written_over_by_the_next(fast: TurboModel) -> None:

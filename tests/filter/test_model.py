@@ -12,7 +12,8 @@ import torch
 
 from turbolens.filter import ModelError, ModelNotFoundError, SettingsError, TurboModel
 from turbolens.filter import UnsupportedModelError as Unsupported
-from turbolens.filter.device import resolve_device, resolve_dtype
+from turbolens.filter.acceleration.dtype import resolve_dtype
+from turbolens.filter.device import resolve_device
 from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.loading.catalogue import KNOWN, known_models
 from turbolens.filter.loading.folders import Components, load_components

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.filter.pipeline_grid import pipeline_steps
 from turbolens.filter import SettingsError, TurboModel
 from turbolens.filter.coherence.noise import FixedNoise
 from turbolens.filter.diffusion.schedule import Schedule
@@ -65,7 +66,7 @@ def _theirs(pipeline: Any, image: torch.Tensor, run: tuple[int, float], output: 
 
 
 def _ours(model: TurboModel, latents: torch.Tensor, run: tuple[int, float]) -> torch.Tensor:
-    steps = model.schedule.pipeline_steps(*run)
+    steps = pipeline_steps(model.schedule, *run)
     noise = FixedNoise()(7, tuple(latents.shape[1:]), len(steps), model.device)
     embeds = model.prompts([WeightedPrompt(PROMPT)])
     return model.denoise(latents, steps=steps, noise=noise, embeds=embeds)

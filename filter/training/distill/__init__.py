@@ -1,5 +1,6 @@
-"""Adversarial Diffusion Distillation: a Turbo model of your own from a diffusion model.
+"""`turbolens train distill`: Adversarial Diffusion Distillation of a model of your own.
 
 Sauer, Lorenz, Blattmann, Rombach: *Adversarial Diffusion Distillation* (2023), section 3, on
-latents, with what a video filter needs besides: structure, and steadiness under motion.
+latents, with losses for video: structure, and temporal consistency. Open `command.py` first, then
+`stage.py` with the losses of one step. Imports the files of `training`.
 """

@@ -10,35 +10,31 @@ from rich.progress import Progress
 from torch import Tensor
 
 from turbolens.filter.device import resolve_device
-from turbolens.filter.diffusion.autoencoder import vae_scale_factor
-from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
-from turbolens.filter.loading.folders import Components
 from turbolens.filter.loading.locating import find_model
+from turbolens.filter.networks import module_of
+from turbolens.filter.training.captions import look_names, read_captioned, training_pictures
 from turbolens.filter.training.charts import write_sheet
 from turbolens.filter.training.data import is_held_out, pictures_in, read_square
 from turbolens.filter.training.folder import save_student
 from turbolens.filter.training.loop import Stage
+from turbolens.filter.training.networks import Networks, new_networks, working_size
 from turbolens.filter.training.progress import follow
+from turbolens.filter.training.temporal import warped_photographs
 
-from .captions import CaptionedPictures, captions_of, folder_caption, open_pictures, read_pictures
 from .losses import Weighting
-from .networks import Networks, new_networks
 from .stage import Distillation, Recipe
-from .temporal import warped_photographs
 from .trajectory import Samples, Sampling, WarmUp, open_samples
 
-FEWEST_PICTURES = 8
-WARM_UP_RATE = 3.0  # times the student's, for a plain regression
+WARM_UP_RATE = 3.0  # times the student's
 WARM_UP_BATCH = 2  # times the pictures of a step
-HEADS_RATE = 10.0  # times the student's: the heads begin at random, the student at the teacher
+HEADS_RATE = 10.0  # times the student's: the heads start at random, the student as the teacher
 SHEET_EVERY = 500
-MOST_LOOKS = 64  # names for a gallery; more are captions of single pictures
 
-_STUDENT_STEPS = "At how many timesteps the student learns, the last of the schedule among them."
-_GUIDANCE = "Classifier-free guidance of the teacher's answers; 1: none, and a faster step."
+_STUDENT_STEPS = "Number of student timesteps, evenly spaced from the last of the schedule."
+_GUIDANCE = "Classifier-free guidance of the teacher; 1: none, and faster steps."
 _WEIGHTING = "c(t) of the distillation loss."
-_TRAJECTORY = "Weight of the teacher's own samples; 0: none are made, and there is no warm-up."
+_TRAJECTORY = "Weight of the loss on the teacher's samples; 0: no samples and no warm-up."
 
 
 def distill(  # noqa: PLR0913 - each one is an option of the command
@@ -47,8 +43,8 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
     data: Annotated[Path, typer.Option(help="Folder of pictures with captions.")],
     out: Annotated[Path, typer.Option(help="Folder for the model and the state of the run.")],
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 4000,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures a step.")] = Recipe.batch,
-    size: Annotated[int, typer.Option(min=0, help="Pixels a side; 0: the teacher's own.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures per step.")] = Recipe.batch,
+    size: Annotated[int, typer.Option(min=0, help="Pixels per side; 0: the teacher's own.")] = 0,
     student_steps: Annotated[
         int, typer.Option(min=1, max=60, help=_STUDENT_STEPS)
     ] = Recipe.student_steps,
@@ -63,42 +59,44 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
     ] = Recipe.distillation,
     r1: Annotated[float, typer.Option(min=0.0, help="Weight of the R1 penalty, γ.")] = Recipe.r1,
     identity: Annotated[
-        float, typer.Option(min=0.0, help="Weight of leaving alone what has the look already.")
+        float,
+        typer.Option(min=0.0, help="Weight of the identity loss: keep what has the look already."),
     ] = Recipe.identity,
     structure: Annotated[
-        float, typer.Option(min=0.0, help="Weight of edges that stay in their places.")
+        float, typer.Option(min=0.0, help="Weight of the structure loss: keep edges in place.")
     ] = Recipe.structure,
     noise: Annotated[
-        float, typer.Option(min=0.0, help="Weight of results without the noise's pattern.")
+        float,
+        typer.Option(min=0.0, help="Weight of the noise loss: results independent of the noise."),
     ] = Recipe.noise,
     temporal: Annotated[
-        float, typer.Option(min=0.0, help="Weight of steadiness under motion.")
+        float, typer.Option(min=0.0, help="Weight of the temporal loss: consistency under motion.")
     ] = Recipe.temporal,
     trajectory: Annotated[float, typer.Option(min=0.0, help=_TRAJECTORY)] = Recipe.trajectory,
     samples: Annotated[
-        int, typer.Option(min=1, help="How many the teacher makes, in 25 steps each.")
+        int, typer.Option(min=1, help="Number of samples of the teacher, in 25 steps each.")
     ] = 2048,
     warm_up: Annotated[
-        int, typer.Option(min=0, help="Steps first in which only these samples are learnt.")
+        int, typer.Option(min=0, help="Steps of warm-up, trained on these samples only.")
     ] = 600,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
-    """Distil a diffusion model into one that needs a single step; run again to go on.
+    """Distil a diffusion model into one that needs a single step; run again to resume.
 
-    First the teacher makes samples, and the student learns these; then come all losses. A caption
-    is each line of the .txt file of a picture's name, else the name of its folder. One picture in
-    twelve is held out. A weight of 0 leaves a loss out. The model is in OUT/model; the state, the
-    curves and sheets of samples lie beside it.
+    First the student is trained on samples of the teacher, then with all losses. The captions of a
+    picture are the lines of the .txt file of its name, or else the name of its folder. One picture
+    in twelve is held out. A weight of 0 omits a loss. The model is in OUT/model, beside the state,
+    the loss curves and sheets of samples.
     """
     recipe = Recipe(
         student_steps=student_steps, batch=batch, guidance=guidance, weighting=weighting,
         adversarial=adversarial, distillation=distillation, r1=r1, identity=identity,
         structure=structure, noise=noise, temporal=temporal, trajectory=trajectory,
     )  # fmt: skip
-    pictures = learnt_pictures(data)
+    pictures = training_pictures(data)
     components = load_parts(find_model(teacher, "full"))
-    side = side_of(components, size)
+    side = working_size(components, size)
     console = Console(stderr=True)
     out.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as progress:
@@ -109,7 +107,8 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
             made = _samples(progress, losses, out, samples, seed)
             losses.samples = made.at(int(losses.student_timesteps[0]))
             _warm_up(progress, Stage(
-                "warm-up", networks.student.unet, WarmUp(networks, made, WARM_UP_BATCH * batch),
+                "warm-up", module_of(networks.student.unet),
+                WarmUp(networks, made, WARM_UP_BATCH * batch),
                 out, warm_up, WARM_UP_RATE * rate, seed,
             ))  # fmt: skip
         stage = Stage("distillation", networks.trained, losses, out, steps, rate, seed,
@@ -122,73 +121,33 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
 
 
 def _warm_up(progress: Progress, stage: Stage) -> None:
-    """Run it and let go of it: its average and its optimiser are large."""
+    """Run the stage, so that its average and optimiser are freed afterwards: they are large."""
     list(follow(progress, stage))
 
 
 def _samples(progress: Progress, losses: Distillation, out: Path, count: int, seed: int) -> Samples:
-    """The teacher's own, made where they are not there yet."""
+    """Make the teacher's samples, or open those of an earlier run."""
     recipe = losses.recipe
     sampling = Sampling(losses.networks, losses.data, losses.student_timesteps,
                         recipe.guidance, recipe.batch, seed)  # fmt: skip
-    task = progress.add_task("the teacher makes samples", total=count)
+    task = progress.add_task("sampling the teacher", total=count)
     for done in sampling.make(out, count):
         progress.update(task, completed=min(done, count))
     progress.update(task, completed=count)
     return open_samples(out)
 
 
-def learnt_pictures(data: Path) -> list[Path]:
-    """Those of a folder that are trained on. Raises `SettingsError` where they are too few."""
-    found = pictures_in(data) if data.is_dir() else []
-    learnt = [path for path in found if not is_held_out(path)]
-    if len(learnt) < FEWEST_PICTURES:
-        raise SettingsError(
-            f"--data must hold at least {FEWEST_PICTURES} pictures (JPEG, PNG, WebP) to train on, "
-            f"found {len(learnt)} in {data}"
-        )
-    return learnt
-
-
 def _shown(data: Path) -> list[Path]:
-    """Up to four pictures that are never trained on."""
+    """Up to four held-out pictures."""
     found = pictures_in(data)
     return [path for path in found if is_held_out(path)][:4] or found[:1]
 
 
-def side_of(components: Components, size: int) -> int:
-    """The working size in pixels. Raises `SettingsError` for one that the networks cannot take."""
-    factor, config = vae_scale_factor(components.vae), components.unet.config
-    native = config.sample_size if isinstance(config.sample_size, int) else 64
-    multiple = factor * 2 ** (len(config.block_out_channels) - 1)
-    if size % multiple:
-        raise SettingsError(f"--size must be a multiple of {multiple} for this model, got {size}")
-    return size or native * factor
-
-
-def read_captioned(
-    progress: Progress, pictures: list[Path], out: Path, side: int
-) -> CaptionedPictures:
-    task = progress.add_task("reading the pictures", total=len(pictures))
-    for done in read_pictures(pictures, out, side):
-        progress.update(task, completed=done)
-    progress.update(task, completed=len(pictures))
-    return open_pictures(pictures, out, side)
-
-
-def look_names(pictures: list[Path]) -> list[str]:
-    """The folders' names, where they are what the captions are."""
-    names = {
-        folder_caption(path) for path in pictures if captions_of(path) == (folder_caption(path),)
-    }
-    return sorted(names) if len(names) <= MOST_LOOKS else []
-
-
 @torch.inference_mode()
 def sheet(losses: Distillation, images: Tensor) -> list[list[Tensor]]:
-    """Rows: a picture, then what the student makes of it from its last timestep to its first.
+    """Rows: a picture, then the student's results from its first timestep to its last.
 
-    images: (N, 3, H, W) in −1…1. Each row has another caption of the data.
+    images: (N, 3, H, W) in −1…1. The rows have different captions of the data.
     """
     networks: Networks = losses.networks
     every = [own[0] for own in losses.data.captions]

@@ -1,5 +1,6 @@
-"""One step of distillation: every loss of the student and of the heads, on one batch."""
+"""The losses of one distillation step, for the student and the discriminator's heads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,40 +8,43 @@ from torch import Tensor
 
 from turbolens.filter.diffusion.prompts import PromptEmbeds
 from turbolens.filter.diffusion.timesteps import trailing_timesteps
-from turbolens.filter.training.loop import Losses
-
-from .captions import CaptionedPictures
-from .features import encoder_features, image_feature, time_feature
-from .heads import Condition
-from .losses import (
-    Weighting,
+from turbolens.filter.training.captions import CaptionedPictures
+from turbolens.filter.training.discriminator import (
+    Condition,
     discriminator_loss,
-    distillation_loss,
-    distillation_weight,
     generator_loss,
     r1_penalty,
 )
-from .networks import Networks, rows_of
-from .structure import identity_loss, noise_loss, sighted_timesteps, structure_loss
-from .temporal import FramePairs, random_window, temporal_loss
+from turbolens.filter.training.features import encoder_features, image_feature, time_feature
+from turbolens.filter.training.loop import Losses
+from turbolens.filter.training.networks import Networks, rows_of
+from turbolens.filter.training.structure import (
+    identity_loss,
+    noise_loss,
+    structure_loss,
+    visible_timesteps,
+)
+from turbolens.filter.training.temporal import FramePairs, random_window, temporal_loss
+
+from .losses import Weighting, distillation_loss, distillation_weight
 from .trajectory import Samples, timestep_shares
 
-RESTYLED_SHARE = 0.5  # of the rows are asked for another picture's caption
-WINDOW = 32  # latents a side that are decoded with gradients
+RESTYLED_SHARE = 0.5  # of the rows have another picture's caption as prompt
+WINDOW = 32  # latents per side that are decoded with gradients
 LAST_SHARE = 0.3  # of the rows are at the last timestep, the others evenly at the rest
-NOISE_ALONE = 0.5  # of the rows at the last timestep are shown no picture, as when one is drawn
-FEATURE_NOISE = 0.0, 1.0  # mean and spread of the logit of the discriminator's timesteps
+PURE_NOISE_SHARE = 0.5  # of the rows at the last timestep have no picture, as in text to image
+FEATURE_NOISE = 0.0, 1.0  # mean and deviation of the logit of the discriminator's timesteps
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to distil. Weights multiply the losses; one of 0 leaves its loss out altogether.
+    """The settings of a distillation. Weights multiply the losses; 0 omits a loss.
 
-    student_steps: how many student timesteps, evenly from the schedule's last. distillation: λ.
-    r1: γ. guidance: of the teacher's answers. batch: pictures a step; half as many are also seen
-    under other noise, half as many are samples of the teacher, a quarter (but one at least) are
-    pairs of frames. heads_first: steps in which the heads alone learn: of heads that know nothing
-    the student would learn to please nobody.
+    student_steps: the number of student timesteps, evenly spaced from the schedule's last.
+    distillation: λ. r1: γ. guidance: of the teacher. batch: pictures per step; half as many more
+    are denoised with other noise, half as many are samples of the teacher, and a quarter (at least
+    one) are pairs of frames. heads_first: the number of steps that train only the heads, since the
+    gradients of untrained heads would mislead the student.
     """
 
     student_steps: int = 4
@@ -60,12 +64,12 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What the student is given, and what the heads compare with.
+    """The inputs of the student, and the real images that the heads compare with.
 
-    clean: x₀ (B, C, h, w). shown: the same, or zeros where the student is to draw from noise alone.
-    like: (B,) which row's picture has the caption that is asked for: the row itself, or another.
-    own: (B,) 1 where it is the caption of the picture that is shown, else 0. text: the prompts.
-    timesteps: s (B,). kept: (B, 1, 1, 1), what the losses of image to image are weighted by.
+    clean: x₀ (B, C, h, w). shown: the same, or zeros if the student starts from noise alone.
+    like: (B,) the row whose picture has the prompt as its caption: the same row or another.
+    own: (B,) 1 if the prompt is the caption of the shown picture, else 0. text: the prompts.
+    timesteps: s (B,). weight: (B, 1, 1, 1), of the image-to-image losses.
     """
 
     clean: Tensor
@@ -75,15 +79,15 @@ class Batch:
     text: PromptEmbeds
     empty: PromptEmbeds
     timesteps: Tensor
-    kept: Tensor
+    weight: Tensor
 
 
 class Distillation:
-    """The losses of a step, as a training stage takes them; they are weighted here.
+    """The weighted losses of a step, called by a training stage.
 
-    pairs: frames related by a known motion. samples: of the teacher, from noise alone; without them
-    their loss is left out. Every random number comes from the stage's generator,
-    on the CPU, so that a run that was stopped goes on bit for bit.
+    pairs: frames with known optical flow. samples: of the teacher, from noise alone; `None` omits
+    their loss. All random numbers come from the stage's generator on the CPU, so that a resumed run
+    gives the same result bit for bit.
     """
 
     def __init__(
@@ -99,42 +103,51 @@ class Distillation:
         count = len(networks.teacher)
         self.student_timesteps = torch.tensor(trailing_timesteps(recipe.student_steps, count))
         self._shares = timestep_shares(recipe.student_steps, LAST_SHARE)
-        self.sighted = torch.tensor(sighted_timesteps(recipe.student_steps, count))
+        self.visible = torch.tensor(visible_timesteps(recipe.student_steps, count))
 
     def __call__(self, generator: torch.Generator, step: int) -> Losses:
-        """All losses, by name; gradients reach the student and the heads, each by its own."""
+        """All losses by name. Each gives gradients to either the student or the heads."""
         recipe, batch = self.recipe, self._draw(generator)
         noise = self._noise(batch.clean, generator)
         if recipe.adversarial and step < recipe.heads_first:
-            with torch.no_grad():
-                denoised = self._student(batch.shown, noise, batch)
-            found = self._adversarial(denoised, batch, generator)
-            return {name: found[name] for name in ("discriminator", "r1")}
+            return self._heads_alone(noise, batch, generator)
         denoised = self._student(batch.shown, noise, batch)
         losses: Losses = {}
         if recipe.adversarial:
             losses |= self._adversarial(denoised, batch, generator)
-        if recipe.distillation:
-            losses["distillation"] = recipe.distillation * self._distilled(
-                denoised, batch, generator
-            )
-        if recipe.identity:
-            same = identity_loss(denoised, batch.clean, batch.kept, batch.own)
-            losses["identity"] = recipe.identity * same
-        if recipe.structure:
-            losses["structure"] = recipe.structure * structure_loss(
-                denoised, batch.clean, batch.kept
-            )
-        if recipe.noise:
-            losses["noise"] = recipe.noise * self._insensitive(denoised, batch, generator)
-        if recipe.temporal:
-            losses["temporal"] = recipe.temporal * self._steady(batch, generator)
-        if recipe.trajectory and self.samples is not None:
-            some = max(1, recipe.batch // 2)
-            losses["trajectory"] = recipe.trajectory * self.samples.loss(
-                self.networks, generator, some
-            )
-        return losses
+        # In this order: each loss draws from the generator in turn.
+        weighted: dict[str, tuple[float, Callable[[], Tensor]]] = {
+            "distillation": (
+                recipe.distillation, lambda: self._distillation(denoised, batch, generator)
+            ),
+            "identity": (
+                recipe.identity,
+                lambda: identity_loss(denoised, batch.clean, batch.weight, batch.own),
+            ),
+            "structure": (
+                recipe.structure, lambda: structure_loss(denoised, batch.clean, batch.weight)
+            ),
+            "noise": (recipe.noise, lambda: self._noise_difference(denoised, batch, generator)),
+            "temporal": (recipe.temporal, lambda: self._warp_error(batch, generator)),
+            "trajectory": (
+                recipe.trajectory if self.samples is not None else 0.0,
+                lambda: self._trajectory(generator),
+            ),
+        }  # fmt: skip
+        return losses | {
+            name: weight * loss() for name, (weight, loss) in weighted.items() if weight
+        }
+
+    def _heads_alone(self, noise: Tensor, batch: Batch, generator: torch.Generator) -> Losses:
+        """The losses of the heads; the student does not learn yet."""
+        with torch.no_grad():
+            denoised = self._student(batch.shown, noise, batch)
+        losses = self._adversarial(denoised, batch, generator)
+        return {name: losses[name] for name in ("discriminator", "r1")}
+
+    def _trajectory(self, generator: torch.Generator) -> Tensor:
+        assert self.samples is not None  # noqa: S101 - called only if there are samples
+        return self.samples.loss(self.networks, generator, max(1, self.recipe.batch // 2))
 
     def _draw(self, generator: torch.Generator) -> Batch:
         size, device = self.recipe.batch, self.networks.teacher.device
@@ -143,23 +156,23 @@ class Distillation:
         other = torch.rand(size, generator=generator) < RESTYLED_SHARE
         like = torch.where(other, rows.roll(1), rows).to(device)
         timesteps, clean = self._student_timesteps(generator, size), self.networks.encode(images)
-        alone = (torch.rand(size, generator=generator) < NOISE_ALONE).to(device)
-        seen = ~(alone & (timesteps == len(self.networks.teacher) - 1))
+        pure_noise = (torch.rand(size, generator=generator) < PURE_NOISE_SHARE).to(device)
+        has_picture = ~(pure_noise & (timesteps == len(self.networks.teacher) - 1))
         return Batch(
             clean=clean,
-            shown=clean * seen.view(-1, 1, 1, 1),
+            shown=clean * has_picture.view(-1, 1, 1, 1),
             like=like,
-            own=((like == rows.to(device)) & seen).float(),
+            own=((like == rows.to(device)) & has_picture).float(),
             text=rows_of(self.networks.texts(captions), like),
             empty=self.networks.texts([""] * size),
             timesteps=timesteps,
-            kept=self._kept(timesteps) * seen.view(-1, 1, 1, 1),
+            weight=self._weight(timesteps) * has_picture.view(-1, 1, 1, 1),
         )
 
-    def _kept(self, timesteps: Tensor) -> Tensor:
-        """α_s as (B, 1, 1, 1), but 0 at the last timestep, where the student sees no picture."""
+    def _weight(self, timesteps: Tensor) -> Tensor:
+        """α_s as (B, 1, 1, 1), but 0 at the last timestep, where the input is not visible."""
         signal = self.networks.student.alphas_cumprod(timesteps).sqrt()
-        return signal * torch.isin(timesteps, self.sighted.to(timesteps)).view(-1, 1, 1, 1)
+        return signal * torch.isin(timesteps, self.visible.to(timesteps)).view(-1, 1, 1, 1)
 
     def _student_timesteps(self, generator: torch.Generator, count: int) -> Tensor:
         which = torch.multinomial(self._shares, count, replacement=True, generator=generator)
@@ -171,7 +184,7 @@ class Distillation:
     def _student(
         self, clean: Tensor, noise: Tensor, batch: Batch, rows: slice | Tensor = slice(None)
     ) -> Tensor:
-        """x̂_θ(x_s, s, c) of latents, with the timesteps and prompts of these rows of the batch."""
+        """x̂_θ(x_s, s, c) of latents, with the timesteps and prompts of `rows` of the batch."""
         return self._denoised(clean, noise, batch.timesteps[rows], rows_of(batch.text, rows))
 
     def _denoised(
@@ -180,8 +193,8 @@ class Distillation:
         student = self.networks.student
         return student.denoised(student.noisy(clean, noise, timesteps), timesteps, text)
 
-    def _distilled(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
-        """The teacher corrects the student's own result, at a random timestep of all."""
+    def _distillation(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The distance of the result to the teacher's correction of it, at a random timestep."""
         teacher = self.networks.teacher
         timesteps = torch.randint(len(teacher), (len(denoised),), generator=generator)
         timesteps = timesteps.to(teacher.device)
@@ -195,7 +208,7 @@ class Distillation:
         )
 
     def _adversarial(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Losses:
-        """Both sides of the game in one pass: what the heads see of a result is computed once."""
+        """The losses of student and heads; the features of a result are computed once for both."""
         teacher, heads, weight = (
             self.networks.teacher, self.networks.discriminator, self.recipe.adversarial,
         )  # fmt: skip
@@ -207,18 +220,18 @@ class Distillation:
         )
         condition = self._condition(batch, timesteps)
         real = [each.detach().requires_grad_() for each in real]
-        judged = heads(real, condition)
-        caught = heads([each.detach() for each in fake], condition)
+        real_scores = heads(real, condition)
+        fake_scores = heads([each.detach() for each in fake], condition)
         return {
-            "adversarial": weight * generator_loss(heads.held(fake, condition)),
-            "discriminator": discriminator_loss(judged, caught),
-            "r1": self.recipe.r1 * r1_penalty(judged, real),
+            "adversarial": weight * generator_loss(heads.frozen_scores(fake, condition)),
+            "discriminator": discriminator_loss(real_scores, fake_scores),
+            "r1": self.recipe.r1 * r1_penalty(real_scores, real),
         }
 
     def _feature_timesteps(self, generator: torch.Generator, count: int) -> Tensor:
-        """Logit-normal, as latent adversarial distillation draws them, but with less noise.
+        """Logit-normal, as in latent adversarial diffusion distillation, but with less noise.
 
-        Its mean is 1, mostly to judge form; here that left the student blurred.
+        There the mean is 1, which judges mostly composition; here that left the student blurred.
         """
         mean, spread = FEATURE_NOISE
         share = torch.sigmoid(mean + spread * torch.randn(count, generator=generator))
@@ -226,33 +239,35 @@ class Distillation:
         return (share * len(teacher)).long().clamp(max=len(teacher) - 1).to(teacher.device)
 
     def _condition(self, batch: Batch, timesteps: Tensor) -> Condition:
-        """The same for a real picture and for the result beside it, or the heads would tell by it.
+        """The same condition for a real image and for the result, which must not tell them apart.
 
-        So where another picture's look is asked for, they are told nothing of the picture.
+        With another picture's caption as prompt, the image condition is therefore zero.
         """
         teacher = self.networks.teacher
         seen = image_feature(teacher, batch.clean, batch.empty) * batch.own.unsqueeze(1)
         words = batch.text.prompt_embeds.mean(1)
         return Condition(words, seen, time_feature(teacher, timesteps))
 
-    def _insensitive(self, denoised: Tensor, batch: Batch, generator: torch.Generator) -> Tensor:
-        blind = batch.kept.flatten() == 0
+    def _noise_difference(
+        self, denoised: Tensor, batch: Batch, generator: torch.Generator
+    ) -> Tensor:
+        blind = batch.weight.flatten() == 0
         rows = torch.argsort(blind.int(), stable=True)[: (len(denoised) + 1) // 2]
         shown = batch.shown[rows]
         other = self._student(shown, self._noise(shown, generator), batch, rows)
-        return noise_loss(denoised[rows], other, batch.kept[rows])
+        return noise_loss(denoised[rows], other, batch.weight[rows])
 
-    def _steady(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Two frames, the same noise, timestep and prompt; compared as images, in a window.
+    def _warp_error(self, batch: Batch, generator: torch.Generator) -> Tensor:
+        """The warp error of two frames with the same noise, timestep and prompt, in a window.
 
-        At the last timestep the student sees neither of them: one picture alone would be the same
-        as itself moved, a flat one. So the pairs are at the others.
+        The last timestep is left out: there the student does not see the frames, and only a flat
+        image would have no warp error.
         """
         first, second, flow = self.pairs(generator, max(1, self.recipe.batch // 4))
         clean = self.networks.encode(torch.cat([first, second]))
         noise = self._noise(clean[:1], generator)
-        which = torch.randint(len(self.sighted), (len(first),), generator=generator)
-        timesteps = self.sighted[which].to(clean.device).repeat(2)
+        which = torch.randint(len(self.visible), (len(first),), generator=generator)
+        timesteps = self.visible[which].to(clean.device).repeat(2)
         rows = torch.arange(len(first), device=clean.device).repeat(2)
         denoised = self._denoised(clean, noise, timesteps, rows_of(batch.text, rows))
         window = random_window(generator, (clean.shape[-2], clean.shape[-1]), WINDOW)
@@ -260,4 +275,4 @@ class Distillation:
         factor = self.networks.student.vae_scale_factor
         pixels = [slice(factor * side.start, factor * side.stop) for side in window]
         flow = flow[..., pixels[0], pixels[1]].to(images[0])
-        return temporal_loss(images[0], images[1], flow, self._kept(timesteps[: len(first)]))
+        return temporal_loss(images[0], images[1], flow, self._weight(timesteps[: len(first)]))

@@ -1,18 +1,16 @@
-"""Pictures of the teacher's many steps, from which the student learns to arrive in one.
+"""Samples of the teacher in many steps, as regression targets of the student's single step.
 
-A student that starts as the teacher gives, from noise alone, the mean of all pictures: grey, and so
-far from any that heads find nothing to mend. But what DDIM makes of one noise is one picture. A
-student that has learnt where each noise leads (Luhman and Luhman, 2021) is sharp enough from the
-start for the adversary to work on; and as a loss beside the others the same pictures hold it there,
-as the regression of distribution matching distillation does (Yin et al., 2024).
+A student initialised from the teacher returns, from noise alone, the mean of all images: grey, and
+too far from real images for the discriminator to help. DDIM, however, maps each noise to one image.
+A student that has learnt this map (Luhman and Luhman, 2021) is sharp enough for adversarial
+training, and as an additional loss the same samples keep it there, like the regression loss of
+distribution matching distillation (Yin et al., 2024).
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -20,15 +18,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from turbolens.filter.diffusion.prompts import PromptEmbeds
-from turbolens.filter.training.folder import betas_of
+from turbolens.filter.training.captions import CaptionedPictures
 from turbolens.filter.training.loop import Losses
+from turbolens.filter.training.networks import Networks
+from turbolens.filter.training.sampling import ddim_denoised
 
-from .captions import CaptionedPictures
-from .diffusion import Diffusion
-from .networks import Networks
-
-SAMPLING_STEPS = 25  # of DDIM from the schedule's last timestep; from others as many fewer
 LAST_SHARE = 0.55  # of the samples begin at the last timestep, at noise alone
 FILE = "samples.safetensors"
 _SAVE_EVERY = 16  # batches
@@ -36,10 +30,7 @@ _SAVE_EVERY = 16  # batches
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """x_s (N, C, h, w), s (N,), the captions asked for, and what the teacher made: clean latents.
-
-    Latents in float16, on the CPU.
-    """
+    """x_s (N, C, h, w), s (N,), prompts, and the teacher's clean latents; float16, on the CPU."""
 
     noisy: Tensor
     timesteps: Tensor
@@ -49,15 +40,15 @@ class Samples:
     def __len__(self) -> int:
         return len(self.captions)
 
-    def and_also(self, more: "Samples") -> "Samples":
-        """Both."""
+    def joined(self, more: "Samples") -> "Samples":
+        """These samples followed by `more`."""
         return Samples(
             torch.cat([self.noisy, more.noisy]), torch.cat([self.timesteps, more.timesteps]),
             torch.cat([self.clean, more.clean]), self.captions + more.captions,
         )  # fmt: skip
 
     def at(self, timestep: int) -> "Samples | None":
-        """Those that begin there, if any do."""
+        """The samples that start at `timestep`; `None` if there are none."""
         rows = torch.nonzero(self.timesteps == timestep).flatten()
         if not len(rows):
             return None
@@ -67,7 +58,7 @@ class Samples:
         )  # fmt: skip
 
     def loss(self, networks: Networks, generator: torch.Generator, count: int) -> Tensor:
-        """L_traj = E[‖x̂_θ(x_s, s, c) − x_ψ‖²] over `count` of them, x_ψ being the teacher's."""
+        """L_traj = E[‖x̂_θ(x_s, s, c) − x_ψ‖²] over `count` random samples x_ψ of the teacher."""
         device = networks.student.device
         rows = torch.randint(len(self), (count,), generator=generator)
         noisy, clean = (each[rows].float().to(device) for each in (self.noisy, self.clean))
@@ -78,7 +69,7 @@ class Samples:
 
 
 class WarmUp:
-    """The losses of the first stage: the teacher's samples alone, `batch` of them a step."""
+    """The loss of the warm-up stage: regression on `batch` samples of the teacher per step."""
 
     def __init__(self, networks: Networks, samples: Samples, batch: int) -> None:
         self._networks, self._samples, self._batch = networks, samples, batch
@@ -90,11 +81,11 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the teacher's samples are made.
+    """Makes the teacher's samples.
 
-    timesteps: those at which the student learns, the last of the schedule first. At that one the
-    teacher is given noise alone, at the others pictures under noise, every second time with another
-    one's caption.
+    timesteps: the student's, the last of the schedule first. At the last one the teacher starts
+    from noise alone, at the others from noisy pictures, every second batch with another picture's
+    caption.
     """
 
     networks: Networks
@@ -105,23 +96,23 @@ class Sampling:
     seed: int = 0
 
     def make(self, folder: Path, count: int) -> Iterator[int]:
-        """Store `count` or a few more in `folder`, yielding how many there are.
+        """Store at least `count` samples in `folder`, yielding the number done.
 
-        Goes on where it was stopped; begins anew where any of the settings was another.
+        Resumes an earlier run; starts again if a setting has changed.
         """
-        path, about = folder / FILE, self._about()
+        path, about = folder / FILE, self._settings()
         made = _read(path) if path.exists() and _metadata(path)["about"] == about else None
         done = 0 if made is None else len(made) // self.batch
         while done * self.batch < count:
             batch = self._made(done)
-            made = batch if made is None else made.and_also(batch)
+            made = batch if made is None else made.joined(batch)
             done += 1
             if done % _SAVE_EVERY == 0 or done * self.batch >= count:
                 _write(path, made, about)
             yield done * self.batch
 
-    def _about(self) -> str:
-        """What stored samples must have been made by; of the teacher the size of some weights."""
+    def _settings(self) -> str:
+        """The settings that stored samples must match, with a fingerprint of the teacher."""
         weights = next(self.networks.teacher.unet.parameters()).detach().float().abs().mean()
         about = [self.timesteps.tolist(), self.guidance, self.batch, self.seed, self.data.size,
                  len(self.data.planes), f"{float(weights):.3g}"]  # fmt: skip
@@ -129,7 +120,7 @@ class Sampling:
 
     @torch.no_grad()
     def _made(self, number: int) -> Samples:
-        """A batch, the same whenever it is made, all from one timestep."""
+        """Batch `number`, always the same for a seed, from one timestep."""
         networks, teacher = self.networks, self.networks.teacher
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
         shares = timestep_shares(len(self.timesteps), LAST_SHARE)
@@ -143,48 +134,20 @@ class Sampling:
         shown = clean * float(timestep != int(self.timesteps[0]))
         noisy = teacher.noisy(shown, noise, rows)
         text, empty = networks.texts(captions), networks.texts([""] * self.batch)
-        answers = finished(teacher, noisy, timestep, text, empty, self.guidance)
+        answers = ddim_denoised(teacher, noisy, timestep, text, empty, self.guidance)
         return Samples(noisy.half().cpu(), rows.cpu(), answers.half().cpu(), captions)
 
 
 def timestep_shares(count: int, last: float) -> Tensor:
-    """(count,) that sum to 1: `last` for the last timestep, which is first; the others evenly."""
+    """(count,) shares of the timesteps: `last` for index 0, the last timestep; the rest evenly."""
     shares = torch.full((count,), (1 - last) / max(count - 1, 1))
     shares[0] = last if count > 1 else 1.0
     return shares
 
 
 def open_samples(folder: Path) -> Samples:
-    """What `Sampling.make` has left in `folder`."""
+    """Open the samples that `Sampling.make` stored in `folder`."""
     return _read(folder / FILE)
-
-
-def finished(
-    teacher: Diffusion, noisy: Tensor, timestep: int, text: PromptEmbeds, empty: PromptEmbeds,
-    guidance: float, steps: int = SAMPLING_STEPS,
-) -> Tensor:  # fmt: skip
-    """What the teacher makes of x_t (B, C, h, w) by DDIM (Song et al., 2021), without new noise.
-
-    steps: how many it would take from the schedule's last timestep, and the most it takes;
-    `timestep` is gone on from by the same stride. Gives clean latents.
-    """
-    scheduler, clean = _ddim(teacher, steps), noisy
-    for number in range(timestep, -1, -(len(teacher) // steps))[:steps]:
-        rows = torch.full((len(noisy),), number, device=noisy.device)
-        clean = teacher.guided(noisy, rows, text, empty, guidance)
-        noisy = scheduler.step(clean, number, noisy).prev_sample
-    return clean
-
-
-def _ddim(teacher: Diffusion, steps: int) -> Any:
-    diffusers: Any = import_module("diffusers")
-    scheduler = diffusers.DDIMScheduler(
-        trained_betas=betas_of(teacher.schedule.alphas_cumprod),
-        prediction_type="sample", clip_sample=False,
-        timestep_spacing="trailing", num_train_timesteps=len(teacher.schedule),
-    )  # fmt: skip
-    scheduler.set_timesteps(steps)
-    return scheduler
 
 
 def _write(path: Path, samples: Samples, about: str) -> None:

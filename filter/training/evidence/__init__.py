@@ -1,1 +1,5 @@
-"""Evidence for a distillation: how far its pictures are from real ones, and what they cost."""
+"""`turbolens train evidence`: measures a distilled model against its teacher and real images.
+
+Open `command.py` first; `report.py` measures images from noise, `image_to_image.py` restyled ones.
+Imports the files of `training`.
+"""

@@ -16,22 +16,22 @@ from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.folders import Components
 from turbolens.filter.loading.locating import find_model
-from turbolens.filter.training.charts import write_sheet
-from turbolens.filter.training.data import is_held_out, pictures_in
-from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.command import (
-    FEWEST_PICTURES,
-    MOST_LOOKS,
+from turbolens.filter.networks import module_of
+from turbolens.filter.training.captions import (
+    MAX_LOOKS,
+    MIN_PICTURES,
+    CaptionedPictures,
     read_captioned,
-    side_of,
 )
-from turbolens.filter.training.distill.networks import Networks, new_networks
-from turbolens.filter.training.distill.structure import sighted_timesteps
+from turbolens.filter.training.charts import write_sheet
+from turbolens.filter.training.classifier import LookClassifier, new_classifier, train_classifier
+from turbolens.filter.training.data import is_held_out, pictures_in
+from turbolens.filter.training.networks import Networks, new_networks, working_size
+from turbolens.filter.training.sampling import Sampler, student_sampler, teacher_sampler
+from turbolens.filter.training.structure import visible_timesteps
 
-from .classifier import LookClassifier, learn, new_classifier
 from .image_to_image import ImageToImage, Restyle, Restyled, restyler
 from .report import Evidence, Row
-from .sampling import Sampler, student_sampler, teacher_sampler
 from .tables import looks_markdown, markdown, restyled_markdown
 
 SHOWN = 6  # rows of a sheet
@@ -43,42 +43,41 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
     *,
     teacher: Annotated[str, typer.Option(help="Folder of the diffusion model.")],
     student: Annotated[list[str], typer.Option(
-        help="Folder of a student; repeat it for ablations.")],
-    data: Annotated[Path, typer.Option(help="The folder of pictures it was distilled on.")],
+        help="Folder of a student; repeat for several.")],
+    data: Annotated[Path, typer.Option(help="Folder of the pictures of the distillation.")],
     out: Annotated[Path, typer.Option(help="Folder for the tables and sheets of samples.")],
     count: Annotated[int, typer.Option(
-        min=2, help="How many pictures of each way are compared.")] = 1000,
-    steps: Annotated[int, typer.Option(min=2, max=60, help="Of the teacher.")] = 25,
+        min=2, help="Number of images per method.")] = 1000,
+    steps: Annotated[int, typer.Option(min=2, max=60, help="Sampling steps of the teacher.")] = 25,
     student_steps: Annotated[int, typer.Option(
-        min=1, max=60, help="At how many timesteps the students learnt.")] = 4,
-    guidance: Annotated[float, typer.Option(min=1.0, help="Of the teacher.")] = 3.0,
+        min=1, max=60, help="Number of timesteps that the students were trained at.")] = 4,
+    guidance: Annotated[float, typer.Option(min=1.0, help="Guidance of the teacher.")] = 3.0,
     classifier_steps: Annotated[int, typer.Option(
-        min=1, help="Of training what tells looks apart.")] = 600,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 8,
-    size: Annotated[int, typer.Option(min=0, help="Pixels a side; 0: the teacher's own.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+        min=1, help="Training steps of the classifier of looks.")] = 600,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size.")] = 8,
+    size: Annotated[int, typer.Option(min=0, help="Pixels per side; 0: the teacher's own.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:  # fmt: skip
-    """Measure what a distillation gained and lost, on pictures that were held out.
+    """Compare a teacher and its students on held-out pictures.
 
-    Every way makes COUNT pictures of the captions of real ones, from the same noise. The table says
-    how far they are from the real ones in two spaces of features, whether they show the look that
-    was asked for, how sharp they are, and how long one takes. Then each gives real pictures another
-    look in one step, at several strengths: whether it shows, what stays of structure and noise, how
-    steady it is when they move.
+    Each method generates COUNT images with the captions of real ones, from the same noise. The
+    table has their distance to the real images in two feature spaces, the share that shows the
+    requested look, sharpness and time per image. Then each restyles real pictures in one step at
+    several strengths: agreement with the look, structure, noise, and consistency under motion.
     """
     console = Console(stderr=True)
     components = load_parts(find_model(teacher, "full"))
     names = _names(student)
     students = {names[each]: load_parts(find_model(each, "full")) for each in names}
-    side = side_of(components, size)
+    side = working_size(components, size)
     out.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as progress:
         held, learnt = _pictures(progress, data, out, side)
         classifier = _classifier(progress, held, learnt, classifier_steps, seed)
         networks = new_networks(components, resolve_device(device), seed=seed)
         compared = Evidence(networks, held, classifier, count=count, batch=batch, seed=seed)
-        own = {name: _own(networks, name, each) for name, each in students.items()}
+        own = {name: _with_student(networks, name, each) for name, each in students.items()}
         ways = {
             f"teacher, {steps} steps": teacher_sampler(networks, steps, guidance),
             "teacher, 1 step": teacher_sampler(networks, 1, guidance),
@@ -102,7 +101,7 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
 
 
 def _names(students: Sequence[str]) -> dict[str, str]:
-    """The name of each folder, RUN of RUN/model; the whole path where several are called alike."""
+    """The name of each folder, RUN for RUN/model; the whole path if names are not unique."""
     short = {each: _run_of(Path(each)).name or each for each in students}
     alike = list(short.values())
     return {each: name if alike.count(name) == 1 else each for each, name in short.items()}
@@ -118,9 +117,9 @@ def _pictures(
     found = pictures_in(data) if data.is_dir() else []
     held = [path for path in found if is_held_out(path)]
     learnt = [path for path in found if not is_held_out(path)]
-    if not held or len(learnt) < FEWEST_PICTURES:
+    if not held or len(learnt) < MIN_PICTURES:
         raise SettingsError(
-            f"--data must hold at least {FEWEST_PICTURES} pictures to train on and one that is "
+            f"--data must hold at least {MIN_PICTURES} pictures to train on and one that is "
             f"held out (one in twelve, by its name), found {len(learnt)} and {len(held)} in {data}"
         )
     parts = []
@@ -137,26 +136,26 @@ def _classifier(
     steps: int,
     seed: int,
 ) -> LookClassifier | None:
-    """None where captions are texts, or where held-out pictures have others than the learnt."""
+    """`None` if captions are not looks, or if held-out pictures have other captions."""
     looks = sorted({caption for own in learnt.captions for caption in own})
     unknown = {caption for own in held.captions for caption in own} - set(looks)
-    if not 2 <= len(looks) <= MOST_LOOKS or unknown:
+    if not 2 <= len(looks) <= MAX_LOOKS or unknown:
         return None
-    task = progress.add_task("learning to tell looks apart", total=steps)
+    task = progress.add_task("training the classifier", total=steps)
     network = new_classifier(looks, seed)
-    for done in learn(network, learnt, steps, torch.Generator().manual_seed(seed)):
+    for done in train_classifier(network, learnt, steps, torch.Generator().manual_seed(seed)):
         progress.update(task, completed=done)
     return network
 
 
-def _own(networks: Networks, name: str, student: Components) -> Networks:
-    """The networks with this student in the place of theirs."""
+def _with_student(networks: Networks, name: str, student: Components) -> Networks:
+    """The networks with this student."""
     unet, teacher = student.unet, networks.teacher
     if unet.config.in_channels != teacher.unet.config.in_channels:
         raise SettingsError(f"{name} is no student of this teacher: its latents are others")
-    moved = torch.nn.Module.to(unet, teacher.device).eval().requires_grad_(False)
+    torch.nn.Module.to(module_of(unet), teacher.device).eval().requires_grad_(False)
     return replace(networks, student=type(teacher)(
-        moved, teacher.schedule, teacher.vae_scale_factor, teacher.in_bfloat16))  # fmt: skip
+        unet, teacher.schedule, teacher.vae_scale_factor, teacher.in_bfloat16))  # fmt: skip
 
 
 def _few_steps(students: dict[str, Networks], student_steps: int) -> dict[str, Sampler]:
@@ -173,10 +172,10 @@ def _few_steps(students: dict[str, Networks], student_steps: int) -> dict[str, S
 def _restylers(
     networks: Networks, students: dict[str, Networks], student_steps: int, guidance: float
 ) -> dict[str, Restyle]:
-    """Each from every student timestep that shows a picture; their names tell the strength."""
+    """Teacher and students at every student timestep at which the input is visible."""
     count = len(networks.teacher)
     ways: dict[str, Restyle] = {}
-    for timestep in sighted_timesteps(student_steps, count):
+    for timestep in visible_timesteps(student_steps, count):
         at = f"strength {(timestep + 1) / count:.2g}"
         ways[f"teacher, {at}"] = restyler(networks, networks.teacher, timestep, guidance)
         for name, own in students.items():
@@ -212,7 +211,7 @@ def _write(out: Path, rows: Sequence[Row], restyled: Sequence[Restyled]) -> None
 
 
 def _draw(out: Path, compared: Evidence, ways: Sequence[Sampler]) -> None:
-    """A row a caption: the real picture, then what each way makes."""
+    """Write a sheet, one row per caption: the real picture, then the image of each method."""
     first = {caption: index for index, caption in reversed(list(enumerate(compared.captions)))}
     which = list(first.values())[-SHOWN:]
     columns = [compared.real(which), *(compared.pictures(way, which) for way in ways)]

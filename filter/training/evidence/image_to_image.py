@@ -1,4 +1,4 @@
-"""What a way makes of real pictures that are asked to have another look, and of their motion."""
+"""Image-to-image figures: real pictures get another look, and move by a known flow."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,29 +8,28 @@ import torch
 from torch import Tensor
 
 from turbolens.filter.coherence.warping import warped
-from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.diffusion import Diffusion
-from turbolens.filter.training.distill.networks import Networks
-from turbolens.filter.training.distill.structure import edges_alike
-from turbolens.filter.training.distill.temporal import inside, random_flow
+from turbolens.filter.training.captions import CaptionedPictures
+from turbolens.filter.training.classifier import LookClassifier
+from turbolens.filter.training.diffusion import Diffusion
+from turbolens.filter.training.networks import Networks
+from turbolens.filter.training.structure import edge_correlation
+from turbolens.filter.training.temporal import inside, random_flow
 
-from .classifier import LookClassifier
 from .distances import sharpness
 
 Restyle: TypeAlias = Callable[[Tensor, Tensor, Sequence[str]], Tensor]
-"""Clean latents of pictures, noise (B, C, h, w) and captions → clean latents of the results."""
+"""(clean latents, noise (B, C, h, w), captions) → clean latents of the results."""
 
 
 @dataclass(frozen=True)
 class Restyled:
-    """Figures of one way.
+    """Figures of one method.
 
-    agreement: the share that a classifier takes for what was asked for; none without one.
-    structure: the correlation of edges of the results' latents with the pictures'. sharpness: of
-    edges, over that of the pictures. noise: the mean standard deviation between results of two
-    draws of noise, warp_error: the mean distance between a result and that of the picture before
-    it moved, moved as it did, under the same noise; both in levels of 255, and less where less is
-    sharp.
+    agreement: the share that a classifier takes for the requested look; `None` without one.
+    structure: the correlation between the edges of the results' latents and the pictures'.
+    sharpness: relative to the pictures. noise: the mean standard deviation between results of two
+    noise samples. warp_error: the mean distance between the result of a moved picture and the moved
+    result, with the same noise. Both in levels of 255; blurred results have less of both.
     """
 
     name: str
@@ -42,9 +41,9 @@ class Restyled:
 
 
 class ImageToImage:
-    """Real pictures, another one's caption for each, and a motion that is known exactly.
+    """Restyles real pictures with another picture's caption, at rest and moved by a known flow.
 
-    A picture moves as in temporal training (`distill.temporal`), and nothing is blended.
+    The flow is that of temporal training (`temporal.random_flow`). Nothing is blended.
     """
 
     def __init__(
@@ -68,18 +67,18 @@ class ImageToImage:
         self._noise = torch.randn(2, 1, *shape, generator=generator)
 
     def pictures_themselves(self) -> Restyled:
-        """What doing nothing gives: all structure, no noise, and the pictures' own warp error."""
+        """The figures of the unchanged pictures: full structure, no noise, their own warp error."""
         return self._figures(
             "the pictures themselves", self._first, self._first, self._second, structure=1.0
         )
 
     def through_the_autoencoder(self) -> Restyled:
-        """What encoding and decoding alone gives: no way through these latents is steadier."""
+        """The figures of encoding and decoding alone: no result as sharp can be steadier."""
         return self.restyled("the autoencoder alone", lambda clean, _noise, _captions: clean)
 
     @torch.inference_mode()
     def restyled(self, name: str, restyle: Restyle) -> Restyled:
-        """The figures of a way, which sees each picture three times."""
+        """The figures of a method, which is run three times on each picture."""
         alike: list[Tensor] = []
         made: tuple[list[Tensor], ...] = ([], [], [])
         for start in range(0, len(self._first), self._batch):
@@ -92,7 +91,7 @@ class ImageToImage:
             result = restyle(clean, under, captions)
             after = restyle(moved, under, captions)
             other = restyle(clean, under_other, captions)
-            alike.append(edges_alike(result, clean).cpu())
+            alike.append(edge_correlation(result, clean).cpu())
             for kept, latents in zip(made, (result, other, after), strict=True):
                 kept.append(self._decoded(latents))
         images = [torch.cat(each) for each in made]
@@ -100,7 +99,7 @@ class ImageToImage:
 
     @torch.inference_mode()
     def sheet(self, ways: Sequence[Restyle], count: int) -> list[list[Tensor]]:
-        """Rows of a picture and what each way makes of it, images in −1…1."""
+        """Rows of a picture and the result of each method, images in −1…1."""
         clean, columns = self._networks.encode(self._first[:count]), [self._first[:count]]
         for restyle in ways:
             noise = self._noise[0].expand(len(clean), -1, -1, -1)
@@ -128,7 +127,7 @@ class ImageToImage:
 
 
 def _others(captions: Sequence[str], generator: torch.Generator) -> list[str]:
-    """For each another one of the captions, evenly; its own where there is only one."""
+    """A different caption for each, drawn uniformly; its own if there is only one."""
     every = sorted(set(captions))
     ahead = torch.randint(max(len(every) - 1, 1), (len(captions),), generator=generator) + 1
     places = zip(captions, ahead.tolist(), strict=True)
@@ -138,7 +137,7 @@ def _others(captions: Sequence[str], generator: torch.Generator) -> list[str]:
 def restyler(
     networks: Networks, network: Diffusion, timestep: int, guidance: float = 1.0
 ) -> Restyle:
-    """One step of `network` from that timestep; guidance: classifier-free, for a teacher."""
+    """One step of `network` from `timestep`, with classifier-free guidance."""
 
     def restyle(clean: Tensor, noise: Tensor, captions: Sequence[str]) -> Tensor:
         rows = torch.full((len(clean),), timestep, device=clean.device)

@@ -7,7 +7,7 @@ from .report import Row
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """All pictures together, made from noise."""
+    """The figures of all images from noise."""
     head = ("from noise", "distance by look", "distance by the teacher", "agreement", "sharpness",
             "ms")  # fmt: skip
     return _table(head, [
@@ -20,7 +20,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def looks_markdown(rows: Sequence[Row]) -> str:
-    """The distances of each look's pictures alone: by look, and by the teacher; "" without."""
+    """The distances of each look, by classifier and by teacher; "" if there are none."""
     looks = list(dict.fromkeys(look for row in rows for look in row.looks))
     if not looks:
         return ""
@@ -32,7 +32,7 @@ def looks_markdown(rows: Sequence[Row]) -> str:
 
 
 def restyled_markdown(figures: Sequence[Restyled]) -> str:
-    """Pictures that were asked to have another look."""
+    """The figures of image to image."""
     head = ("image to image", "agreement", "structure", "sharpness", "noise left", "warp error")
     return _table(head, [
         (

@@ -1,1 +1,4 @@
-"""A look of your own: ten to fifty pictures → a LoRA for the embedded model."""
+"""`turbolens train look`: a LoRA for the embedded model from ten to fifty pictures of a look.
+
+Open `command.py` first, then `stage.py` with the losses. Imports the files of `training`.
+"""

@@ -9,40 +9,44 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from turbolens.filter.device import fastest_cpu_dtype, resolve_device
+from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
+from turbolens.filter.device import resolve_device
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.assembly import load_parts
 from turbolens.filter.loading.locating import find_model
+from turbolens.filter.networks import module_of
+from turbolens.filter.training.captions import MARGIN, CaptionedPictures
 from turbolens.filter.training.data import pictures_in, read_square
-from turbolens.filter.training.distill.captions import MARGIN, CaptionedPictures
-from turbolens.filter.training.distill.networks import Networks, new_networks
 from turbolens.filter.training.loop import Stage
+from turbolens.filter.training.networks import Networks, new_networks
 from turbolens.filter.training.progress import follow
 
 from .stage import OwnLook, add_lora, save_lora
 
-SIZE = 128  # pixels of a crop: of 256, a step takes four times as long
-SCALE = 2  # pictures are kept at `SCALE` crops a side, as large as the embedded model learnt them
-FEWEST, MOST_READ = 5, 200
+SIZE = 128  # pixels of a crop; with 256 a step takes four times as long
+SCALE = 2  # pictures are stored at `SCALE` crops per side, as for the embedded model
+MIN_PICTURES, MAX_PICTURES = 5, 200
 RATE = 5e-3
 
-_PHOTOGRAPHS = "Folder of photographs to try the look on while it is learnt: it makes it better."
+_PHOTOGRAPHS = "Folder of photographs to train the look on as well: it becomes better."
 
 
 def look(
     *,
-    name: Annotated[str, typer.Option(help="What the look is called in prompts.")],
-    pictures: Annotated[Path, typer.Option(help="Folder of ten to fifty pictures that have it.")],
+    name: Annotated[str, typer.Option(help="Name of the look in prompts.")],
+    pictures: Annotated[Path, typer.Option(help="Folder of ten to fifty pictures of the look.")],
     photographs: Annotated[Path | None, typer.Option(help=_PHOTOGRAPHS)] = None,
-    out: Annotated[Path | None, typer.Option(help="File; without it NAME.safetensors.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; default NAME.safetensors.")
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 1500,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
     """Teach the embedded model a new look; use it with --lora FILE --prompt NAME.
 
-    It learns colours and contours; give --photographs, without which it learns colours alone. The
-    state of the run lies beside FILE, and the same command goes on from it.
+    With --photographs it learns colours and contours, without them only colours. The state of the
+    run is stored beside FILE, and the same command resumes it.
     """
     file = out or Path(f"{name.replace(' ', '-')}.safetensors")
     console = Console(stderr=True)
@@ -53,7 +57,9 @@ def look(
     unet = networks.student.unet
     add_lora(unet)
     losses = OwnLook(networks, learnt, plain, [name, f"{name} of a scene", f"a picture, {name}"])
-    stage = Stage(file.stem, unet, losses, file.parent / f"{file.stem}-run", steps, RATE, seed)
+    stage = Stage(
+        file.stem, module_of(unet), losses, file.parent / f"{file.stem}-run", steps, RATE, seed
+    )
     with Progress(console=console) as progress:
         list(follow(progress, stage))
     save_lora(unet, file)
@@ -61,7 +67,7 @@ def look(
 
 
 def embedded_networks(device: torch.device) -> Networks:
-    """The embedded model twice: one to learn, and one as it was to compare by."""
+    """The embedded model twice: the student is trained, the teacher stays as it was."""
     networks = new_networks(load_parts(find_model("embedded")), device)
     fast = device.type == "cpu" and fastest_cpu_dtype() == torch.bfloat16
     networks.student.in_bfloat16 = networks.student.in_bfloat16 or fast
@@ -70,11 +76,11 @@ def embedded_networks(device: torch.device) -> Networks:
 
 
 def read_look(folder: Path, option: str) -> CaptionedPictures:
-    """The pictures of a folder, in memory. Raises `SettingsError` for too few."""
-    found = pictures_in(folder)[:MOST_READ] if folder.is_dir() else []
-    if len(found) < FEWEST:
+    """Read the pictures of a folder into memory. Raises `SettingsError` if too few."""
+    found = pictures_in(folder)[:MAX_PICTURES] if folder.is_dir() else []
+    if len(found) < MIN_PICTURES:
         raise SettingsError(
-            f"{option} must hold at least {FEWEST} pictures (JPEG, PNG, WebP), "
+            f"{option} must hold at least {MIN_PICTURES} pictures (JPEG, PNG, WebP), "
             f"found {len(found)} in {folder}"
         )
     side = round(SIZE * SCALE * MARGIN)

@@ -1,8 +1,8 @@
-"""What a new look is learnt by: pictures brought back from what was taken away, and statistics.
+"""The losses of training a look: restoring degraded pictures, and matching feature statistics.
 
-The pictures have no photographs beside them, so pairs are made: a crop loses its colours, contrast
-and strokes at random, and the network is to give the crop itself. Photographs, where there are any,
-get the look by its statistics, and keep their edges.
+The pictures of a look come without the photographs they show, so pairs are made: a crop loses
+colour, contrast and strokes at random, and the network learns to restore it. Photographs, if given,
+are trained to match the look's feature statistics while keeping their edges.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,36 +16,36 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from turbolens.filter.training.captions import CaptionedPictures
 from turbolens.filter.training.denoiser_stage import look_share
-from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.features import encoder_features
-from turbolens.filter.training.distill.networks import Networks, rows_of
-from turbolens.filter.training.distill.structure import structure_loss
+from turbolens.filter.training.features import encoder_features
 from turbolens.filter.training.loop import Losses
+from turbolens.filter.training.networks import Networks, rows_of
+from turbolens.filter.training.structure import structure_loss
 
 RANK = 8
 BATCH = 6
-STATISTICS, STRUCTURE = 1.0, 0.3  # weights beside that of the latents themselves
-_NARROWEST = 32  # a layer of no more outputs, as the last, has no LoRA
-_SPREAD = 1e-4
+STATISTICS, STRUCTURE = 1.0, 0.3  # weights; that of the latents is 1
+_MIN_OUTPUTS = 32  # layers with no more outputs, such as the last, have no LoRA
+_MIN_DEVIATION = 1e-4
 
 
 def add_lora(unet: Any) -> None:
-    """A LoRA of rank `RANK` on every convolution and linear layer; all else stands still.
+    """Add a LoRA of rank `RANK` to every convolution and linear layer; all else is frozen.
 
-    The looks of this network lie in its convolutions: a LoRA on attention alone, as usual for large
-    models, would change next to nothing.
+    This network draws looks with its convolutions: a LoRA on attention only, as is usual for large
+    models, would change almost nothing.
     """
     peft: Any = import_module("peft")
     layers = [name for name, layer in unet.named_modules()
-              if isinstance(layer, (nn.Conv2d, nn.Linear)) and layer.weight.shape[0] > _NARROWEST
+              if isinstance(layer, (nn.Conv2d, nn.Linear)) and layer.weight.shape[0] > _MIN_OUTPUTS
               and "base_layer" not in name]  # fmt: skip
     unet.requires_grad_(False)
     unet.add_adapter(peft.LoraConfig(r=RANK, lora_alpha=RANK, target_modules=layers), "look")
 
 
 def save_lora(unet: Any, file: Path) -> None:
-    """Write the LoRA in diffusers' layout, in float16; whole, or not at all."""
+    """Write the LoRA in diffusers' layout, in float16, atomically."""
     peft: Any = import_module("peft.utils")
     weights = peft.get_peft_model_state_dict(unet, adapter_name="look")
     temporary = file.with_name(f"{file.name}.tmp")
@@ -55,9 +55,9 @@ def save_lora(unet: Any, file: Path) -> None:
 
 @dataclass
 class OwnLook:
-    """The losses of one step. phrases: what the look is called; one is drawn for each row.
+    """The losses of one step. phrases: names of the look, of which each row gets a random one.
 
-    pictures: of the look. photographs: anything else, or None. All random numbers come from the
+    pictures: of the look. photographs: without it, or `None`. All random numbers come from the
     stage's generator.
     """
 
@@ -71,10 +71,10 @@ class OwnLook:
         self._empty = self.networks.texts([""] * BATCH)
 
     def __call__(self, generator: torch.Generator, _step: int) -> Losses:
-        """latents of pairs; and with photographs, statistics and structure of these."""
+        """The losses by name: latents of the pairs; statistics and structure of the photographs."""
         images = self.pictures.images(generator, BATCH)
         wanted = self.networks.encode(images)
-        given = self.networks.encode(plainer(generator, images))
+        given = self.networks.encode(degraded(generator, images))
         denoised, share = self._styled(generator, given)
         target = torch.lerp(given, wanted, share)
         losses = {"latents": (denoised - target).abs().mean()}
@@ -95,7 +95,7 @@ class OwnLook:
         }  # fmt: skip
 
     def _styled(self, generator: torch.Generator, clean: Tensor) -> tuple[Tensor, Tensor]:
-        """One step at random strengths, and how much of the look each asks for (B, 1, 1, 1)."""
+        """One step at random strengths, and the share of the look at each strength (B, 1, 1, 1)."""
         student = self.networks.student
         strength = 1 - 0.98 * torch.rand(len(clean), generator=generator) ** 1.3
         timesteps = (strength * len(student)).round().long().sub(1).clamp(0, len(student) - 1)
@@ -108,7 +108,7 @@ class OwnLook:
         return student.denoised(noisy, timesteps, text), share
 
     def _features(self, latents: Tensor) -> list[Tensor]:
-        """Of the network as it was, at timestep 0 and without words, and the latents themselves."""
+        """The latents, and the original network's features at timestep 0 with an empty prompt."""
         timesteps = torch.zeros(len(latents), dtype=torch.long, device=latents.device)
         teacher = self.networks.teacher
         features = encoder_features(teacher, latents, timesteps, self._empty)
@@ -116,38 +116,37 @@ class OwnLook:
 
 
 def statistics_loss(styled: Sequence[Tensor], wanted: Sequence[Tensor], share: Tensor) -> Tensor:
-    """Σ_k ‖μ(F_k) − μ(F_k′)‖ + ‖G(F_k) − G(F_k′)‖, in units of the wanted spread of each channel.
+    """Σ_k ‖μ(F_k) − μ(F_k′)‖ + ‖G(F_k) − G(F_k′)‖, in units of the target's channel deviations.
 
-    μ are means over places, G the products of every two channels about the wanted mean (Gram's
-    matrix, Gatys et al., 2016): colours, and which colours and strokes go together. Absolute
-    differences; those of `wanted` are means over the batch, since the look is what its pictures
-    have in common. share: (B,) weights.
+    μ are means over positions, G Gram matrices about the target's mean (Gatys et al., 2016).
+    Absolute differences; the statistics of `wanted` are averaged over the batch, since a look is
+    what its pictures have in common. share: (B,) weights.
     """
-    rows = share / share.sum().clamp_min(_SPREAD)
+    rows = share / share.sum().clamp_min(_MIN_DEVIATION)
     total = []
     for ours, theirs in zip(styled, wanted, strict=True):
         known = theirs.detach()
         mean = known.mean((0, 2, 3)).view(1, -1, 1, 1)
-        spread = known.std((0, 2, 3)).view(1, -1, 1, 1) + _SPREAD
+        spread = known.std((0, 2, 3)).view(1, -1, 1, 1) + _MIN_DEVIATION
         here, there = (ours - mean) / spread, (known - mean) / spread
         apart = here.mean((2, 3)).abs().mean(1)
-        products = (_products(here) - _products(there).mean(0)).abs().mean((1, 2))
+        products = (_gram(here) - _gram(there).mean(0)).abs().mean((1, 2))
         total.append((rows * (apart + products)).sum())
     return torch.stack(total).mean()
 
 
-def _products(feature: Tensor) -> Tensor:
-    """(B, C, C): means over places of the products of every two channels."""
+def _gram(feature: Tensor) -> Tensor:
+    """(B, C, C): the Gram matrix, averaged over positions."""
     flat = feature.flatten(2)
     return flat @ flat.transpose(1, 2) / flat.shape[-1]
 
 
-def plainer(generator: torch.Generator, images: Tensor) -> Tensor:
-    """Images (B, 3, H, W) in −1…1 without what makes their look: colours, contrast, strokes.
+def degraded(generator: torch.Generator, images: Tensor) -> Tensor:
+    """Remove colour, contrast and strokes of images (B, 3, H, W) in −1…1, at random.
 
-    Colours go through a random mixture of channels (with, at times, no colour left), contrast and
-    light are drawn anew, and a blur of up to three pixels takes strokes and grain. Flat areas and
-    edges stay where they are: that is what a photograph has too.
+    Colour channels are mixed (one in ten becomes grey), contrast and brightness change, and a blur
+    of up to three pixels removes strokes and grain. Flat areas and edges stay in place, as in a
+    photograph.
     """
     count = len(images)
     mixture = torch.eye(3) + 0.25 * torch.randn(count, 3, 3, generator=generator)

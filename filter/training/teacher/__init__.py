@@ -1,1 +1,4 @@
-"""Training a small diffusion model from nothing: a teacher for those who have none."""
+"""`turbolens train teacher`: a small diffusion model from scratch, to distil from.
+
+Open `command.py` first, then `stage.py` with the loss. Imports the files of `training`.
+"""

@@ -7,15 +7,16 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from turbolens.filter.acceleration.parts import Encoder
+from turbolens.filter.acceleration.modules import Encoder
 from turbolens.filter.diffusion.schedule import Schedule
-from turbolens.filter.loading.folders import Autoencoder, Components, UNet
+from turbolens.filter.loading.folders import Components
+from turbolens.filter.networks import Autoencoder, UNet
+from turbolens.filter.training.captions import CaptionedPictures
 from turbolens.filter.training.data import LatentRenders, channel_importance
-from turbolens.filter.training.distill.captions import CaptionedPictures
 from turbolens.filter.training.loop import Losses
 from turbolens.filter.training.text import WIDTH, embeds_of, new_text_encoder
 
-DROPPED = 0.1  # of the captions, so that guidance has something to lead away from
+DROPPED = 0.1  # of the captions, for classifier-free guidance
 WIDTHS = (80, 112, 160)
 SCHEDULE = {
     "_class_name": "DDIMScheduler",
@@ -26,12 +27,12 @@ SCHEDULE = {
     "clip_sample": False,
     "set_alpha_to_one": False,
     "steps_offset": 1,
-}  # as Stable Diffusion 2.1 has it
+}  # of Stable Diffusion 2.1
 
 
 def new_teacher_unet(latent_channels: int, sample_size: int) -> UNet:
-    """8.5 M weights: text steers every block, and attends on the two coarser levels."""
-    return UNet2DConditionModel(  # type: ignore[no-untyped-call]
+    """8.5 M parameters; text conditions every block, by cross-attention on the coarser levels."""
+    return UNet2DConditionModel(  # type: ignore[no-untyped-call,return-value]
         sample_size=sample_size,
         in_channels=latent_channels,
         out_channels=latent_channels,
@@ -49,7 +50,7 @@ def new_teacher_unet(latent_channels: int, sample_size: int) -> UNet:
 
 
 class Teacher(nn.Module):
-    """What is trained: `unet` and `text_encoder`."""
+    """The trained modules: `unet` and `text_encoder`."""
 
     def __init__(self, tokenizer: CLIPTokenizer, latent_channels: int, sample_size: int) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class Teacher(nn.Module):
         return predicted
 
     def components(self, vae: Autoencoder) -> Components:
-        """The model as others load it."""
+        """The model as `Components`."""
         return Components(
             vae=vae, unet=self.unet, tokenizers=(self.tokenizer,),
             text_encoders=(self.text_encoder,), schedule=Schedule.from_config(SCHEDULE),
@@ -77,8 +78,8 @@ class Teacher(nn.Module):
 class TeacherLosses:
     """The loss of one step: E_t,ε[‖v − v̂(x_t, t, c)‖²], v = α_t·ε − σ_t·x₀ (Salimans and Ho, 2022).
 
-    x_t = α_t·x₀ + σ_t·ε at t drawn evenly from all timesteps. Channels of the latents count by what
-    they do to the picture. Every random number comes from the stage's generator.
+    x_t = α_t·x₀ + σ_t·ε at t drawn uniformly from all timesteps. Latent channels are weighted by
+    `channel_importance`. All random numbers come from the stage's generator.
     """
 
     teacher: Teacher

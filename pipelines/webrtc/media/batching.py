@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import av
 
 from turbolens.filter import UnavailableError
-from turbolens.filter.acceleration.thread_priority import step_back
+from turbolens.filter.acceleration.thread_priority import lower_thread_priority
 from turbolens.pipelines.base import PictureFilter
 
 from .moving import PictureMover
@@ -117,7 +117,7 @@ class FrameBatcher:
             thread.join(timeout)
 
     def _run(self) -> None:
-        step_back(NICE)  # packets, codecs and moved pictures take little and are due
+        lower_thread_priority(NICE)  # packets, codecs and moved pictures take little and are due
         while batch := self._next():
             self.sizes[len(batch)] += 1
             try:

@@ -4,18 +4,20 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
-from typing import Literal
 
 import pytest
 import torch
 from torch import nn
 
 from turbolens.filter import SettingsError, TurboModel
-from turbolens.filter.acceleration import Accelerated, Backend, backends_for
+from turbolens.filter.acceleration.accelerated_module import AcceleratedModule
+from turbolens.filter.acceleration.backend import Backend, PrepareTime
+from turbolens.filter.acceleration.choice import backends_for
 from turbolens.filter.acceleration.coherence import AcceleratedCoherence
+from turbolens.filter.acceleration.comparison import agreement_db
 from turbolens.filter.acceleration.compiled import Compiled
 from turbolens.filter.acceleration.graphs import CudaGraphs
-from turbolens.filter.acceleration.trial import Result, Run, agreement_db
+from turbolens.filter.networks import Result, Run
 
 CPU = torch.device("cpu")
 
@@ -42,20 +44,21 @@ class Way:
     def __init__(
         self,
         run: Callable[[torch.Tensor], Result],
-        takes: Literal["moment", "seconds", "minutes"] = "moment",
+        prepare_time: PrepareTime = "moment",
         *,
-        coarse: bool = False,
+        reduced_precision: bool = False,
     ) -> None:
-        self.name, self.takes, self.coarse, self._run = "way", takes, coarse, run
+        self.name, self.prepare_time, self._run = "way", prepare_time, run
+        self.reduced_precision = reduced_precision
 
     def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """What it was made with."""
         return self._run
 
 
-def decided(way: Backend, part: nn.Module | None = None) -> Accelerated:
+def decided(way: Backend, part: nn.Module | None = None) -> AcceleratedModule:
     """A part that has been asked until it was decided."""
-    accelerated = Accelerated(part or Slow(), [way], wait=True)
+    accelerated = AcceleratedModule(part or Slow(), [way], wait=True)
     accelerated(torch.ones(1, 4096))
     return accelerated
 
@@ -86,7 +89,8 @@ def test_a_way_that_fails_leaves_the_plain_result() -> None:
 
 
 def test_while_a_way_is_prepared_the_part_runs_plainly() -> None:
-    accelerated = Accelerated(Slow(), [Way(lambda numbers: 2.0 * numbers, takes="seconds")])
+    way = Way(lambda numbers: 2.0 * numbers, prepare_time="seconds")
+    accelerated = AcceleratedModule(Slow(), [way])
     first = accelerated(torch.ones(1, 8))
     while accelerated.undecided:
         accelerated(torch.ones(1, 8))
@@ -103,19 +107,20 @@ def test_each_shape_is_decided_by_itself() -> None:
 def test_a_coarse_way_runs_where_its_errors_do_not_grow_too_much() -> None:
     """It is 45 dB off: 10 more than needed, which errors have used up that grow by 3.2."""
     off = 2.0 * 10 ** (-45 / 20)
-    coarse = Way(lambda numbers: 2.0 * numbers + off, coarse=True)
-    accelerated, ramp = Accelerated(Slow(), [coarse], wait=True), torch.linspace(0.0, 1.0, 4096)
+    coarse = Way(lambda numbers: 2.0 * numbers + off, reduced_precision=True)
+    accelerated = AcceleratedModule(Slow(), [coarse], wait=True)
+    ramp = torch.linspace(0.0, 1.0, 4096)
     for gain, runs in ((1.0, "way"), (3.1, "way"), (3.3, "none"), (14.6, "none")):
-        result = accelerated(ramp, gain=gain)
+        result = accelerated(ramp, error_gain=gain)
         assert accelerated.latest == runs
         assert torch.allclose(result, 2.0 * ramp, atol=1e-3) == (runs == "none")
 
 
 def test_where_errors_grow_the_best_of_the_exact_ways_runs() -> None:
     exact, coarse = Way(lambda numbers: 2.0 * numbers), Way(lambda numbers: 2.001 * numbers)
-    exact.name, coarse.coarse = "exact", True
-    accelerated = Accelerated(Slow(), [exact, coarse], wait=True)
-    result = accelerated(torch.ones(1, 4096), gain=1e9)
+    exact.name, coarse.reduced_precision = "exact", True
+    accelerated = AcceleratedModule(Slow(), [exact, coarse], wait=True)
+    result = accelerated(torch.ones(1, 4096), error_gain=1e9)
     assert (accelerated.latest, result[0, 0].item()) == ("exact", 2.0)
 
 
@@ -143,20 +148,21 @@ def test_a_result_that_happens_to_be_flat_is_measured_against_its_usual_range() 
     assert agreement_db(still, almost, 8.0) > 100.0
 
     class Still(Slow):
-        least_ranges = (8.0,)
+        typical_ranges = (8.0,)
 
     way = Way(lambda numbers: 2.0 * numbers + 1e-5)
-    accelerated = Accelerated(Still(), [way], wait=True)
+    accelerated = AcceleratedModule(Still(), [way], wait=True)
     accelerated(torch.zeros(1, 4096))
     assert accelerated.latest == "way"
 
 
 def test_what_no_way_runs_faster_pays_no_more() -> None:
     ones = torch.ones(1, 4096)
-    assert not Accelerated(Slow()).pays(ones)
-    assert decided(Way(lambda numbers: 2.0 * numbers)).pays(ones)
-    assert not decided(Way(lambda numbers: 3.0 * numbers)).pays(ones)
-    assert Accelerated(Slow(), [Way(lambda numbers: numbers)]).pays(ones)  # nothing is known yet
+    assert not AcceleratedModule(Slow()).is_worthwhile(ones)
+    assert decided(Way(lambda numbers: 2.0 * numbers)).is_worthwhile(ones)
+    assert not decided(Way(lambda numbers: 3.0 * numbers)).is_worthwhile(ones)
+    untried = AcceleratedModule(Slow(), [Way(lambda numbers: numbers)])
+    assert untried.is_worthwhile(ones)
 
 
 def test_a_shape_that_soon_goes_again_is_not_prepared() -> None:
@@ -168,12 +174,12 @@ def test_a_shape_that_soon_goes_again_is_not_prepared() -> None:
             return super().prepare(part, inputs)
 
     way = Counted(lambda numbers: 2.0 * numbers)
-    patient = Accelerated(Slow(), [way], patience=3)
+    patient = AcceleratedModule(Slow(), [way], patience=3)
     for length in (8, 8, 8, 16, 16, 16, 16):
         assert torch.equal(patient(torch.ones(1, length)), torch.full((1, length), 2.0))
     assert asked == [16]
-    assert not patient.pays(torch.ones(1, 32))
-    Accelerated(Slow(), [way], patience=3, wait=True)(torch.ones(1, 64))  # a file's are decided
+    assert not patient.is_worthwhile(torch.ones(1, 32))
+    AcceleratedModule(Slow(), [way], patience=3, wait=True)(torch.ones(1, 64))
     assert asked == [16, 64]
 
 
@@ -189,8 +195,8 @@ def test_ways_are_prepared_one_after_the_other_and_not_for_shapes_that_went() ->
             inside[0] -= 1
             return super().prepare(part, inputs)
 
-    way = Slowly(lambda numbers: 2.0 * numbers, takes="seconds")
-    parts = [Accelerated(Slow(), [way]) for _ in range(2)]
+    way = Slowly(lambda numbers: 2.0 * numbers, prepare_time="seconds")
+    parts = [AcceleratedModule(Slow(), [way]) for _ in range(2)]
     for length in (8, 16, 32):
         for part in parts:
             part(torch.ones(1, length))
@@ -237,7 +243,7 @@ def test_compiled_code_agrees_on_a_cpu(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_coherence_is_not_prepared_for_minutes() -> None:
     coherence = AcceleratedCoherence(CPU, [Compiled(), Way(torch.neg)])
-    for part in coherence.parts:
+    for part in coherence.modules:
         assert [way.name for way in part.backends] == ["way"]
 
 
@@ -253,7 +259,7 @@ def test_a_quick_start_leaves_out_what_takes_minutes_unless_it_is_named(
             ("compile", True, 2),
         ):
             model.accelerate(acceleration, quick=quick)  # type: ignore[arg-type]
-            assert len(model._running.predictor.accelerated.backends) == count
+            assert len(model.accelerated.predictor.accelerated.backends) == count
     finally:
         monkeypatch.undo()
         model.accelerate("none")

@@ -12,11 +12,16 @@ from torch import nn
 
 from tests.filter.adapters.adapter_fixtures import lora_tensors, save_lora
 from turbolens.filter import SettingsError, TurboModel
-from turbolens.filter.acceleration import Accelerated, Fitting, Predictor, backends_for, prepared
+from turbolens.filter.acceleration.accelerated_module import AcceleratedModule
+from turbolens.filter.acceleration.backend import NoSpeedup
+from turbolens.filter.acceleration.choice import backends_for
+from turbolens.filter.acceleration.comparison import MIN_PSNR_HALF, agreement_db
 from turbolens.filter.acceleration.float8 import Bounds, Float8, Float8Linear, in_float8
-from turbolens.filter.acceleration.trial import LEAST_PSNR_HALF, Run, Unsuited, agreement_db
+from turbolens.filter.acceleration.modules import Predictor
+from turbolens.filter.acceleration.oom_fallback import OutOfMemoryFallback
 from turbolens.filter.diffusion.prompts import PromptEmbeds
 from turbolens.filter.loading.families import architecture
+from turbolens.filter.networks import Run, prepared
 
 diffusers: Any = import_module("diffusers")
 
@@ -66,7 +71,7 @@ def test_a_unet_agrees_well_enough_to_be_taken(dtype: torch.dtype) -> None:
     with torch.inference_mode():
         plain, other = part(*inputs), in_float8(part, inputs, ANY)(*inputs)
     assert plain.dtype == other.dtype == dtype
-    assert LEAST_PSNR_HALF + 6.0 < agreement_db(plain, other) < 60.0
+    assert MIN_PSNR_HALF + 6.0 < agreement_db(plain, other) < 60.0
 
 
 def test_large_layers_of_the_transformers_are_rounded_and_nothing_else() -> None:
@@ -94,7 +99,7 @@ def test_weights_that_are_not_rounded_are_shared_and_the_part_stays_as_it_is() -
 
 def test_sides_that_the_format_does_not_allow_stay_as_they_are() -> None:
     part = nn.Sequential(nn.Linear(24, 32), nn.Linear(32, 24), nn.Linear(24, 24))
-    with pytest.raises(Unsuited, match=r"0\.0 GFLOP"):
+    with pytest.raises(NoSpeedup, match=r"0\.0 GFLOP"):
         in_float8(part, [torch.ones(16, 24)], Bounds(16, 16, gflop=1e-9, share=0.0))
     part = nn.Sequential(nn.Linear(24, 32), nn.Linear(32, 48))
     assert list(rounded_layers(in_float8(part, [torch.ones(16, 24)], ANY))) == ["1"]
@@ -120,7 +125,7 @@ def test_a_part_that_would_not_gain_is_left_without_a_warning(
 ) -> None:
     caplog.set_level("INFO", "turbolens")
     part = sd_like(torch.float32)
-    accelerated = Accelerated(part, [Float8()], wait=True)
+    accelerated = AcceleratedModule(part, [Float8()], wait=True)
     inputs = inputs_for(part)
     with torch.inference_mode():
         assert torch.equal(accelerated(*inputs), part(*inputs))
@@ -144,8 +149,8 @@ def test_a_loras_weights_are_rounded_once_they_are_added_in(
     file = save_lora(tmp_path / "one.safetensors", lora_tensors({"unet": sd_pipeline.unet}, 2))
     model = TurboModel.load(sd_folder, device="cpu", dtype="float32", loras=[f"{file}:0"])
     way, embeds = Uncompiled(), PromptEmbeds(torch.randn(1, 20, 8))
-    fitting = Fitting(Accelerated(model.parts.predictor, [way], wait=True))
-    model._running = replace(model._running, predictor=fitting)
+    fallback = OutOfMemoryFallback(AcceleratedModule(model.modules.predictor, [way], wait=True))
+    model.accelerated = replace(model.accelerated, predictor=fallback)
     noisy = torch.randn(1, 4, 16, 16)
     results = []
     for weight in (0.0, 1.0):

@@ -17,12 +17,12 @@ from torch import nn
 
 from turbolens.filter import FrameFilter, TurboModel
 from turbolens.filter.acceleration import openvino_probe
-from turbolens.filter.acceleration.openvino_probe import is_sound
+from turbolens.filter.acceleration.comparison import agreement_db
+from turbolens.filter.acceleration.openvino_probe import runs_here
 from turbolens.filter.acceleration.openvino_runtime import OpenVino, convert
-from turbolens.filter.acceleration.trial import agreement_db
-from turbolens.filter.coherence.change import Seeing
-from turbolens.filter.coherence.reprojection import Moving
-from turbolens.filter.coherence.temporal_blend import Holding
+from turbolens.filter.coherence.change import MotionEstimator
+from turbolens.filter.coherence.reprojection import Reprojector
+from turbolens.filter.coherence.temporal_blend import TemporalBlend
 from turbolens.filter.frames.luma import luma_of
 from turbolens.pipelines.scene.test_scene import TestScene
 
@@ -53,20 +53,20 @@ def agrees(part: nn.Module, inputs: Sequence[torch.Tensor]) -> float:
 
 def test_the_encoder_agrees_for_a_batch(model: TurboModel) -> None:
     pictures = torch.randint(0, 256, (2, 32, 64, 3), dtype=torch.uint8)
-    assert agrees(model.parts.encoder, [pictures]) > 80.0
+    assert agrees(model.modules.encoder, [pictures]) > 80.0
 
 
 def test_the_predictor_agrees_for_a_batch(model: TurboModel) -> None:
     embeds = model.prompts.encode("noir").prompt_embeds.expand(2, -1, -1)
     noisy = torch.randn(2, model.latent_channels, 4, 8)
-    assert agrees(model.parts.predictor, [noisy, torch.tensor([699]), embeds]) > 80.0
+    assert agrees(model.modules.predictor, [noisy, torch.tensor([699]), embeds]) > 80.0
 
 
 def test_the_decoder_agrees_and_what_was_converted_is_kept(model: TurboModel, cache: Path) -> None:
     latents = torch.randn(1, model.latent_channels, 4, 8)
-    assert agrees(model.parts.decoder, [latents]) > 80.0
+    assert agrees(model.modules.decoder, [latents]) > 80.0
     kept = list(cache.glob("*/model.xml"))
-    OpenVino(torch.float32).prepare(model.parts.decoder, [latents])
+    OpenVino(torch.float32).prepare(model.modules.decoder, [latents])
     assert list(cache.glob("*/model.xml")) == kept
     assert True in json.loads(kept[0].with_name("sound.json").read_text()).values()
 
@@ -75,7 +75,7 @@ def test_one_conversion_is_for_every_size(model: TurboModel, cache: Path) -> Non
     embeds = model.prompts.encode("noir").prompt_embeds
     for height, width in ((4, 8), (12, 8), (8, 16)):
         noisy = torch.randn(1, model.latent_channels, height, width)
-        assert agrees(model.parts.predictor, [noisy, torch.tensor([699]), embeds]) > 80.0
+        assert agrees(model.modules.predictor, [noisy, torch.tensor([699]), embeds]) > 80.0
     assert len(list(cache.glob("*/model.xml"))) == 1
 
 
@@ -88,17 +88,17 @@ def scene_lumas(height: int, width: int) -> list[torch.Tensor]:
 def test_coherence_agrees_in_all_that_it_gives(height: int, width: int) -> None:
     """Its code depends on the size: each is converted by itself."""
     now, past = scene_lumas(height, width)
-    tau, part = torch.tensor(15.0), Seeing()
+    tau, part = torch.tensor(15.0), MotionEstimator()
     with torch.inference_mode():
         plain = part(now, past, past, tau)
         run = OpenVino(torch.float32).prepare(part, [now, past, past, tau])
         other = run(now, past, past, tau)
-        for one, two, usual in zip(plain, other, part.least_ranges, strict=True):
+        for one, two, usual in zip(plain, other, part.typical_ranges, strict=True):
             assert agreement_db(one, two, usual) > 40.0
         assert plain[0].abs().max() > 1.0  # something moves
     image = torch.rand(1, 3, height, width) * 2 - 1
     held = [image, image.flip(-1), plain[0], plain[3], torch.tensor(0.5), torch.tensor(0.6)]
-    assert agrees(Holding(), held) > 80.0
+    assert agrees(TemporalBlend(), held) > 80.0
 
 
 def test_a_moved_picture_agrees() -> None:
@@ -107,7 +107,7 @@ def test_a_moved_picture_agrees() -> None:
     _, past = scene_lumas(96, 128)
     image, slope = torch.rand(1, 3, 96, 128) * 2 - 1, torch.rand(1, 3, 96, 128)
     inputs = [picture, past, image, slope, slope / 2, torch.tensor(15.0)]
-    assert agrees(Moving(), inputs) > 40.0
+    assert agrees(Reprojector(), inputs) > 40.0
 
 
 def test_pictures_are_moved_beside_the_model_as_plainly(model: TurboModel) -> None:
@@ -129,7 +129,7 @@ def test_pictures_are_moved_beside_the_model_as_plainly(model: TurboModel) -> No
     model.accelerate("openvino", wait=True)
     try:
         fast = moved()
-        assert model.coherence.moves_by == "openvino", "it must have been worth it"
+        assert model.accelerated.coherence._reprojector.latest == "openvino", "not faster"
     finally:
         model.accelerate("none")
     assert len(plain) == len(fast) == 5
@@ -147,7 +147,7 @@ def test_new_weights_are_compiled_anew() -> None:
 
 def test_results_are_memory_of_their_own(model: TurboModel) -> None:
     latents = torch.zeros(1, model.latent_channels, 4, 4)
-    run = OpenVino(torch.float32).prepare(model.parts.decoder, [latents])
+    run = OpenVino(torch.float32).prepare(model.modules.decoder, [latents])
     first = run(latents)
     before = first.clone()
     run(latents + 1)
@@ -157,7 +157,7 @@ def test_results_are_memory_of_their_own(model: TurboModel) -> None:
 def test_what_ends_the_other_process_is_not_sound(tmp_path: Path) -> None:
     path = tmp_path / "model.xml"
     path.write_text("no model")
-    assert not is_sound(path, [(1, 2)], {})
+    assert not runs_here(path, [(1, 2)], {})
     assert list(json.loads((tmp_path / "sound.json").read_text()).values()) == [False]
 
 

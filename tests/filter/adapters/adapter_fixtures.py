@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from tests.filter.pipeline_grid import pipeline_steps
 from turbolens.filter import TurboModel
 from turbolens.filter.coherence.noise import FixedNoise
 from turbolens.filter.diffusion.prompts import PromptEmbeds
@@ -151,7 +152,7 @@ def ours(
     conditions: PromptEmbeds | None = None,
 ) -> torch.Tensor:
     """The latents of our model, with the same noise."""
-    steps = model.schedule.pipeline_steps(*run)
+    steps = pipeline_steps(model.schedule, *run)
     noise = FixedNoise()(7, tuple(latents.shape[1:]), len(steps), model.device)
     batch = [draw.expand_as(latents) for draw in noise]
     embeds = conditions or model.prompts([WeightedPrompt(PROMPT)])

@@ -128,7 +128,7 @@ def test_what_moves_is_not_added_to_the_weights_and_what_rests_is(
     frame_filter = FrameFilter(equipped, **LOOK, lora_weights={"pictures": 0.8})
     first = frame_filter(frames[0])
     assert not loras.fused
-    for number in range(loras.still_after + 1):
+    for number in range(loras.fuse_after + 1):
         frame_filter(frames[number % 2])
     assert loras.fused
     frame_filter(frames[1])

@@ -100,8 +100,8 @@ def test_kohyas_layouts_make_the_pictures_of_diffusers_own(
     given = [LoraSource(path, 0.0) for path in paths]
     model = TurboModel.load(xl_folder, device="cpu", dtype="float32", loras=given)
     loras, shown = model.adapters.loras, []
-    for still_after in (0, 1000):
-        loras.still_after = still_after
+    for fuse_after in (0, 1000):
+        loras.fuse_after = fuse_after
         for name in (*files, None):
             loras.use(loras.weights({name: 0.5} if name else {}))
             shown.append(ours(model, latents(), (2, 1.0)))
@@ -221,5 +221,5 @@ def test_a_dora_is_said_to_lose_its_magnitudes(
     save_file(tensors, path)
     with caplog.at_level(logging.WARNING):
         _loras(pipeline).add(LoraSource(path))
-    assert "ink.safetensors is a DoRA: its magnitudes are left out" in caplog.text
+    assert "ink.safetensors is a DoRA: its magnitudes are ignored" in caplog.text
     assert max(_apart(pipeline, made, "ink").values()) <= 1e-6

@@ -68,8 +68,8 @@ def test_what_is_added_to_the_weights_equals_what_is_computed_beside_them(
     loras = model.adapters.loras
     plain, heard = loras.weights({"plain": 0.0, "kohya": 0.0}), loras.weights({"plain": 0.5})
     shown = {}
-    for still_after, fused in ((1, True), (1000, False)):
-        loras.still_after = still_after
+    for fuse_after, fused in ((1, True), (1000, False)):
+        loras.fuse_after = fuse_after
         for weights in (plain, heard, heard, heard):
             loras.use(weights)
             shown[fused] = ours(model, latents(), RUNS[0])
@@ -90,7 +90,7 @@ def test_half_the_precision_is_nearly_the_same(
         for dtype in ("float32", half)
     )
     loras = rough.adapters.loras
-    loras.still_after = 0
+    loras.fuse_after = 0
     loras.use(loras.weights({layout: 0.21}))
     loras.use(loras.weights({}))
     assert loras.fused

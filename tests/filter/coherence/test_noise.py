@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from turbolens.filter.coherence.noise import AdvectedNoise, FixedNoise, carried
+from turbolens.filter.coherence.noise import AdvectedNoise, FixedNoise, advected
 
 CPU = torch.device("cpu")
 SHAPE = (4, 48, 64)
@@ -154,7 +154,7 @@ def test_values_lie_where_their_picture_does() -> None:
     """After 24 frames of half a degree each value that is left is at most 1.5 cells from there."""
     rest, names = torch.zeros(1, 2, 48, 64), torch.arange(48 * 64)
     for _ in range(24):
-        source, rest = carried(rest, _rotation(0.5))
+        source, rest = advected(rest, _rotation(0.5))
         names = torch.where(source >= 0, names[source], -1)
     left = names >= 0
     cells = torch.arange(48 * 64)
@@ -201,7 +201,7 @@ def test_these_measures_find_noise_that_was_interpolated() -> None:
 def test_no_value_is_ever_in_two_cells(seed: int) -> None:
     rest, generator = torch.zeros(1, 2, 48, 64), torch.Generator().manual_seed(seed)
     for flow in (*_varied(12, seed), 9 * torch.randn(1, 2, 48, 64, generator=generator)):
-        source, rest = carried(rest, flow)
+        source, rest = advected(rest, flow)
         used = source[source >= 0]
         assert len(set(used.tolist())) == used.numel()
         assert source.min() >= -1
@@ -217,7 +217,7 @@ def test_any_size_and_any_flow_give_each_value_to_one_cell(
     generator, rest = torch.Generator().manual_seed(seed), torch.zeros(1, 2, height, width)
     for _ in range(3):
         flow = cells * torch.randn(1, 2, height, width, generator=generator)
-        source, rest = carried(rest, flow)
+        source, rest = advected(rest, flow)
         used = source[source >= 0].tolist()
         assert len(set(used)) == len(used)
         assert source.max() < height * width
@@ -236,7 +236,7 @@ def test_any_size_and_any_flow_give_each_value_to_one_cell(
 def test_most_values_live_on_in_slow_motion(flow: torch.Tensor, least: float) -> None:
     rest, shares = torch.zeros(1, 2, 48, 64), []
     for _ in range(60):
-        source, rest = carried(rest, flow)
+        source, rest = advected(rest, flow)
         shares.append(float((source >= 0).float().mean()))
     assert sum(shares) / len(shares) > least
 

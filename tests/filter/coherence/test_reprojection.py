@@ -25,8 +25,8 @@ def _shown(first: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.uint8
     reprojection = Reprojection()
     picture = torch.from_numpy(first)
     view = InputView(luma_of(picture), torch.device("cpu"))
-    reprojection.follow(geometry, picture, torch.from_numpy(_styled(first)), view)
-    shown = reprojection(now, geometry, settings)
+    reprojection.remember(geometry, picture, torch.from_numpy(_styled(first)), view)
+    shown = reprojection.reproject(now, geometry, settings)
     assert shown is not None
     return shown
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from turbolens.filter import FilterSettings
-from turbolens.filter.coherence.change import Change, InputView, Seeing
-from turbolens.filter.coherence.temporal_blend import Coherence, scene_change, stillness
+from turbolens.filter.coherence.change import Change, InputView, MotionEstimator
+from turbolens.filter.coherence.scene_cut import scene_change
+from turbolens.filter.coherence.temporal_blend import Coherence, stillness
 from turbolens.filter.coherence.warping import warped
 from turbolens.filter.frames.luma import luma_of
 
@@ -143,7 +144,7 @@ def test_a_place_that_changed_a_little_keeps_some_of_the_past() -> None:
 def test_motion_sensitivity_goes_from_none_to_any(sensitivity: float, share: float) -> None:
     assert stillness(_latents(1), _latents(2), sensitivity).mean() == pytest.approx(share)
     change = _view(_image(1)).change_from(_view(_image(1)), sensitivity)
-    assert change.kept.mean() == pytest.approx(share, abs=1e-3)
+    assert change.past_weight.mean() == pytest.approx(share, abs=1e-3)
 
 
 def test_the_first_frame_after_a_cut_is_that_of_a_fresh_stream() -> None:
@@ -249,9 +250,9 @@ def test_feedback_takes_a_share_of_the_last_result() -> None:
 def test_nothing_is_kept_at_rest_where_something_moves() -> None:
     image = _image(5)
     change: Change = _view(_moved(image, 3.0, 0.0)).change_from(_view(image), 0.5)
-    assert change.kept_at_rest(16, 16)[..., 4:-4, 4:-4].max() < 0.01
+    assert change.static_past_weight(16, 16)[..., 4:-4, 4:-4].max() < 0.01
     still = _view(image).change_from(_view(image), 0.5)
-    assert still.kept_at_rest(16, 16).min() > 0.99
+    assert still.static_past_weight(16, 16).min() > 0.99
 
 
 def test_a_glow_goes_with_what_it_glowed_around() -> None:
@@ -271,8 +272,9 @@ def test_seeing_by_tensors_alone_sees_the_same() -> None:
     scene = torch.nn.functional.avg_pool2d(255 * torch.rand(1, 1, 104, 168), 9, stride=1)
     past, now = scene[..., :64, :96], scene[..., 3:67, 2:98]
     plain = InputView(now, CPU).change_from(InputView(past, CPU), 0.5)
-    fast = InputView(now, CPU, Seeing()).change_from(InputView(past, CPU), 0.5)
-    for name in ("kept", "there"):
+    fast = InputView(now, CPU, MotionEstimator()).change_from(InputView(past, CPU), 0.5)
+    for name in ("past_weight", "warped_luma"):
         assert torch.equal(getattr(plain, name), getattr(fast, name))
     assert torch.equal(plain.motion.flow, fast.motion.flow)
-    assert not InputView(now, CPU, Seeing()).change_from(InputView(past, CPU), 1.0).kept.any()
+    sensitive = InputView(now, CPU, MotionEstimator()).change_from(InputView(past, CPU), 1.0)
+    assert not sensitive.past_weight.any()

@@ -33,9 +33,9 @@ def test_a_change_glides_from_the_old_to_the_new() -> None:
     transition = _between()
     assert _shares(transition(OIL, 2.0, 2.0)) == {"oil": 0.5, "ink": 0.5}
     assert _shares(transition(OIL, 2.0, 2.5))["oil"] == pytest.approx(smoothstep(0.75))
-    assert transition.gliding
+    assert transition.in_progress
     assert transition(OIL, 2.0, 3.0) == OIL
-    assert not transition.gliding
+    assert not transition.in_progress
 
 
 def test_smoothstep_is_slow_at_both_ends() -> None:
@@ -102,7 +102,7 @@ def test_the_same_mixture_in_other_words_does_not_glide() -> None:
     transition(INK, 2.0, 0.0)
     for same in ((("ink", 5.0),), (("ink", 1.0), ("oil", 0.0)), (("ink", 0.5), ("ink", 0.5))):
         shown = transition(same, 2.0, 0.1)
-        assert not transition.gliding
+        assert not transition.in_progress
         assert shown == tuple(each for each in same if each[1] > 0)
 
 
@@ -145,7 +145,7 @@ def test_whatever_is_asked_the_answer_is_a_mixture(
         assert shown
         assert all(weight > 0 for _, weight in shown)
         assert {text for text, _ in shown} <= set("abcdefgh")
-        if transition.gliding:
+        if transition.in_progress:
             assert sum(weight for _, weight in shown) == pytest.approx(1.0)
     for _ in range(2):
         time_s += 3.0

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from turbolens.filter.coherence.unchanged import RepeatDetector
+from turbolens.filter.coherence.unchanged import UnchangedDetector
 
 
 def _luma(seed: int = 1) -> torch.Tensor:
@@ -19,7 +19,7 @@ def _frames(count: int, noise: float, luma: torch.Tensor | None = None) -> list[
 
 @pytest.mark.parametrize("noise", [0.0, 0.5, 1.5, 4.0])
 def test_a_still_picture_repeats_whatever_the_noise(noise: float) -> None:
-    detector = RepeatDetector()
+    detector = UnchangedDetector()
     repeated = [detector(luma) for luma in _frames(20, noise)]
     assert repeated[0] is False
     assert all(repeated[1:])
@@ -27,7 +27,7 @@ def test_a_still_picture_repeats_whatever_the_noise(noise: float) -> None:
 
 @pytest.mark.parametrize("noise", [0.5, 2.0, 4.0])
 def test_the_noise_is_measured(noise: float) -> None:
-    detector = RepeatDetector()
+    detector = UnchangedDetector()
     for luma in _frames(10, noise):
         detector(luma)
     assert detector.noise == pytest.approx(noise, rel=0.15)
@@ -35,45 +35,45 @@ def test_the_noise_is_measured(noise: float) -> None:
 
 @pytest.mark.parametrize("noise", [0.0, 2.0])
 def test_something_small_that_is_new_is_seen(noise: float) -> None:
-    detector, frames = RepeatDetector(), _frames(12, noise)
+    detector, frames = UnchangedDetector(), _frames(12, noise)
     frames[-1] = frames[-1].clone()
     frames[-1][..., 40:48, 56:64] += 12.0
     assert [detector(luma) for luma in frames][-2:] == [True, False]
 
 
 def test_a_slow_fade_is_seen_in_the_end() -> None:
-    detector = RepeatDetector()
+    detector = UnchangedDetector()
     repeated = [detector(_luma() + 0.1 * step) for step in range(30)]
     assert 5 <= repeated.count(False) <= 15
 
 
 def test_a_slow_pan_never_passes_for_noise() -> None:
     wide = _luma()
-    detector = RepeatDetector()
+    detector = UnchangedDetector()
     repeated = [detector(wide.roll(step, dims=-1)) for step in range(15)]
     assert not any(repeated)
 
 
 def test_a_cut_is_new() -> None:
-    detector = RepeatDetector()
+    detector = UnchangedDetector()
     assert not any([detector(_luma(1)), detector(_luma(2))])
 
 
 def test_another_size_is_new() -> None:
-    detector = RepeatDetector()
+    detector = UnchangedDetector()
     detector(_luma())
     assert not detector(_luma()[..., :64, :64])
 
 
 def test_after_renew_the_next_frame_counts() -> None:
-    detector = RepeatDetector()
+    detector = UnchangedDetector()
     detector(_luma())
-    detector.renew()
+    detector.invalidate()
     assert [detector(_luma()), detector(_luma())] == [False, True]
 
 
 def test_after_reset_the_noise_is_unknown() -> None:
-    detector = RepeatDetector()
+    detector = UnchangedDetector()
     for luma in _frames(3, 2.0):
         detector(luma)
     detector.reset()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from turbolens.filter import TurboModel
-from turbolens.filter.diffusion.prompt_weights import MOST, spans, weighted
+from turbolens.filter.diffusion.prompt_weights import MAX_WEIGHT, spans, weighted
 from turbolens.filter.diffusion.prompts import PromptEncoder
 
 
@@ -25,7 +25,7 @@ from turbolens.filter.diffusion.prompts import PromptEncoder
         ("(a:b)", [("a:b", 1.1)]),
         ("[a:0.5]", [("a:0.5", 0.909091)]),
         ("(a:-1)", [("a", -1)]),
-        ("(a:1000)", [("a", MOST)]),
+        ("(a:1000)", [("a", MAX_WEIGHT)]),
         ("()", [("", 1)]),
     ],
 )

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
+from tests.filter.pipeline_grid import diffusers_timesteps, pipeline_steps
 from turbolens.filter import SettingsError, UnsupportedModelError
 from turbolens.filter.diffusion.schedule import Schedule, add_noise, denoised, next_noisy
 from turbolens.filter.diffusion.timesteps import (
-    diffusers_timesteps,
     direct_timesteps,
     lcm_timesteps,
     timestep_from_strength,
@@ -146,7 +146,7 @@ def test_the_diffusers_mode_runs_as_many_steps_as_asked(
 
 def test_the_diffusers_mode_of_half_strength_is_that_of_two_steps() -> None:
     schedule = Schedule.from_config(SD)
-    assert schedule.diffusers_steps(0.5) == schedule.pipeline_steps(2, 0.5)
+    assert schedule.diffusers_steps(0.5) == pipeline_steps(schedule, 2, 0.5)
     assert [step.timestep for step in schedule.diffusers_steps(0.5, 2)] == [499, 249]
 
 

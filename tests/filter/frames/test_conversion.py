@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from turbolens.filter import FilterSettings, FrameError
 from turbolens.filter.frames.conversion import (
     FrameConverter,
-    image_from_pictures,
-    pictures_from_image,
+    image_from_rgb,
+    rgb_from_image,
     working_geometry,
 )
 from turbolens.filter.frames.geometry import Geometry
@@ -117,7 +117,7 @@ def test_tagged_frames_become_rgb_by_the_standard_matrices(matrix: int, color_ra
     rgb = chart()
     frame = yuv444_frame(rgb, matrix, color_range)
     frame.colorspace, frame.color_range = matrix, color_range
-    picture = FrameConverter().to_image(frame, same_size(256, 96))
+    picture = FrameConverter().to_rgb(frame, same_size(256, 96))
     assert np.abs(picture.numpy().astype(int) - rgb).max() <= 2
 
 
@@ -138,9 +138,7 @@ def test_pictures_become_yuv_by_the_standard_matrices(matrix: int, color_range: 
 )
 def test_untagged_frames_are_709_when_large(width: int, height: int, matrix: int) -> None:
     rgb = chart(width, height)
-    picture = FrameConverter().to_image(
-        yuv444_frame(rgb, matrix, LIMITED), same_size(width, height)
-    )
+    picture = FrameConverter().to_rgb(yuv444_frame(rgb, matrix, LIMITED), same_size(width, height))
     assert np.abs(picture.numpy().astype(int) - rgb).max() <= 2
 
 
@@ -148,16 +146,16 @@ def test_yuvj_is_full_range_without_a_tag() -> None:
     rgb = chart()
     values = np.rint(to_yuv(rgb, BT601, FULL)).clip(0, 255).astype(np.uint8)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(values.transpose(2, 0, 1)), "yuvj444p")
-    picture = FrameConverter().to_image(frame, same_size(256, 96))
+    picture = FrameConverter().to_rgb(frame, same_size(256, 96))
     assert np.abs(picture.numpy().astype(int) - rgb).max() <= 2
 
 
 def test_grey_is_full_range_without_a_tag_and_limited_with_one() -> None:
     ramp = np.tile(np.arange(256, dtype=np.uint8), (32, 1))
     frame = av.VideoFrame.from_ndarray(ramp, "gray")
-    full = FrameConverter().to_image(frame, same_size(256, 32))[0, :, 0].numpy()
+    full = FrameConverter().to_rgb(frame, same_size(256, 32))[0, :, 0].numpy()
     frame.color_range = LIMITED
-    limited = FrameConverter().to_image(frame, same_size(256, 32))[0, :, 0].numpy()
+    limited = FrameConverter().to_rgb(frame, same_size(256, 32))[0, :, 0].numpy()
     assert np.abs(full.astype(int) - np.arange(256)).max() <= 1
     expected = ((np.arange(256) - 16) * 255 / 219).clip(0, 255)
     assert np.abs(limited - expected).max() <= 1.5
@@ -168,7 +166,7 @@ def test_grey_is_full_range_without_a_tag_and_limited_with_one() -> None:
 def test_every_format_survives_the_round_trip(name: str, tags: tuple[int, int]) -> None:
     frame = frame_of(chart(), name, *tags)
     converter, fitted = FrameConverter(), same_size(256, 96)
-    out = converter.to_frame(converter.to_image(frame, fitted), frame, fitted)
+    out = converter.to_frame(converter.to_rgb(frame, fitted), frame, fitted)
     assert (out.width, out.height, out.format.name) == (256, 96, name)
     assert (out.pts, out.time_base) == (1234, Fraction(1, 90000))
     assert (out.colorspace, out.color_range) == tags
@@ -178,9 +176,7 @@ def test_every_format_survives_the_round_trip(name: str, tags: tuple[int, int]) 
 
 
 def rgb_of(frame: av.VideoFrame, tags: tuple[int, int]) -> NDArray[np.int64]:
-    return (
-        FrameConverter().to_image(frame, same_size(frame.width, frame.height)).numpy().astype(int)
-    )
+    return FrameConverter().to_rgb(frame, same_size(frame.width, frame.height)).numpy().astype(int)
 
 
 def inside_bars(values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -195,7 +191,7 @@ def inside_bars(values: NDArray[np.int64]) -> NDArray[np.int64]:
 def test_odd_sizes_keep_their_size(name: str, size: tuple[int, int]) -> None:
     frame = frame_of(np.full((size[1], size[0], 3), (200, 90, 40), np.uint8), name)
     converter, fitted = FrameConverter(), geometry(*size)
-    picture = converter.to_image(frame, fitted)
+    picture = converter.to_rgb(frame, fitted)
     out = converter.to_frame(picture, frame, fitted)
     assert picture.shape == (fitted.height, fitted.width, 3)
     assert (out.width, out.height) == size
@@ -242,7 +238,7 @@ def test_contain_pads_with_the_edge_and_crops_it_again() -> None:
     frame = np.broadcast_to(rows, (64, 128, 3))
     fitted = geometry(128, 64, size=128, shape="square", fit="contain")
     converter = FrameConverter()
-    picture = converter.to_image(frame, fitted)
+    picture = converter.to_rgb(frame, fitted)
     assert bool((picture[:32] == picture[32]).all())
     assert np.array_equal(converter.to_frame(picture, frame, fitted), frame)
 
@@ -250,7 +246,7 @@ def test_contain_pads_with_the_edge_and_crops_it_again() -> None:
 def test_input_and_earlier_outputs_are_never_written() -> None:
     converter, fitted = FrameConverter(), same_size(64, 48)
     frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 9, np.uint8), "rgb24")
-    picture = converter.to_image(frame, fitted)
+    picture = converter.to_rgb(frame, fitted)
     picture += 1
     first = converter.to_frame(picture, frame, fitted)
     second = converter.to_frame(picture + 50, first, fitted)
@@ -263,7 +259,7 @@ def test_rotation_and_tags_of_the_input_reach_the_output() -> None:
     frame = frame_of(chart(), "yuv420p", BT709, LIMITED)
     frame.color_trc, frame.color_primaries = 1, 1
     converter, fitted = FrameConverter(), geometry(256, 96)
-    out = converter.to_frame(converter.to_image(frame, fitted), frame, fitted)
+    out = converter.to_frame(converter.to_rgb(frame, fitted), frame, fitted)
     assert (out.color_trc, out.color_primaries) == (1, 1)
     assert (frame.color_trc, frame.color_primaries) == (1, 1)
     assert out.pict_type == 0
@@ -278,7 +274,7 @@ def test_tiny_frames_are_refused(size: tuple[int, int]) -> None:
 def test_an_8k_frame_goes_through() -> None:
     frame = av.VideoFrame(7680, 4320, "yuv420p")
     converter, fitted = FrameConverter(), geometry(7680, 4320)
-    out = converter.to_frame(converter.to_image(frame, fitted), frame, fitted)
+    out = converter.to_frame(converter.to_rgb(frame, fitted), frame, fitted)
     assert (out.width, out.height) == (7680, 4320)
 
 
@@ -288,14 +284,14 @@ def test_an_8k_frame_goes_through() -> None:
 )
 def test_what_is_no_rgb_picture_is_refused(array: object) -> None:
     with pytest.raises(FrameError, match="uint8"):
-        FrameConverter().to_image(array, same_size(32, 32))  # type: ignore[arg-type]
+        FrameConverter().to_rgb(array, same_size(32, 32))  # type: ignore[arg-type]
 
 
 def test_unconvertible_matrices_and_palettes_are_refused() -> None:
     frame = av.VideoFrame(32, 32, "yuv420p")
     frame.colorspace = 8
     with pytest.raises(FrameError, match=r"BT\.709"):
-        FrameConverter().to_image(frame, same_size(32, 32))
+        FrameConverter().to_rgb(frame, same_size(32, 32))
     palette = av.VideoFrame(32, 32, "pal8")
     with pytest.raises(FrameError, match="pal8"):
         FrameConverter().to_frame(
@@ -328,10 +324,10 @@ def test_an_endless_strip_is_refused_when_its_shorter_side_is_set() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_pictures_and_images_hold_the_same_levels(dtype: torch.dtype) -> None:
     levels = torch.arange(256, dtype=torch.uint8).reshape(16, 16, 1).expand(16, 16, 3)
-    image = image_from_pictures([levels, levels.flip(0)], "cpu", dtype)
+    image = image_from_rgb([levels, levels.flip(0)], "cpu", dtype)
     assert image.shape == (2, 3, 16, 16)
     assert image.is_contiguous(memory_format=torch.channels_last)
-    first, second = pictures_from_image(image)
+    first, second = rgb_from_image(image)
     tolerance = 0 if dtype == torch.float32 else 1
     assert int((first.int() - levels.int()).abs().max()) <= tolerance
     assert first.data_ptr() != second.data_ptr()

@@ -20,7 +20,7 @@ from turbolens.filter.loading import single_file
 from turbolens.filter.loading.families import architecture
 from turbolens.filter.loading.hub import Hub
 from turbolens.filter.loading.locating import ModelParts
-from turbolens.filter.loading.memory import GIBIBYTE, need_of_parts
+from turbolens.filter.loading.memory import GIBIBYTE, parts_need
 from turbolens.filter.loading.weights_header import CheckpointFamily, family_of, read_header
 
 from .original_layout import Weights, checkpoint, networks
@@ -132,7 +132,7 @@ def test_the_memory_for_a_file_is_that_of_what_is_loaded_of_it(
 ) -> None:
     twins = {f"model_ema.{number}": torch.empty(10**9, device="meta") for number in range(3)}
     for path in (holed(family), holed(family, **twins)):
-        need = need_of_parts(ModelParts("a", file=path), bytes_each=2, on_gpu=True)
+        need = parts_need(ModelParts("a", file=path), bytes_each=2, on_gpu=True)
         assert need is not None
         assert need.weights == pytest.approx(2 * sum(KNOWN[family]), rel=0.02)
         assert need.total <= (13 if family == "sdxl" else 5) * GIBIBYTE
@@ -142,7 +142,7 @@ def test_a_tiny_autoencoder_takes_the_place_of_the_files_own(
     holed: Callable[..., Path], sdxl_folder: Path
 ) -> None:
     tiny = ModelParts("a", file=holed("sdxl"), tiny_vae=sdxl_folder / "vae")
-    need = need_of_parts(tiny, bytes_each=2, on_gpu=True)
+    need = parts_need(tiny, bytes_each=2, on_gpu=True)
     assert need is not None
     unet, _, *texts = KNOWN["sdxl"]
     assert need.weights == pytest.approx(2 * (unet + sum(texts)), rel=1e-4)

@@ -23,7 +23,7 @@ from turbolens.filter.loading.catalogue import KnownModel, known_models
 from turbolens.filter.loading.hub import Hub
 from turbolens.filter.loading.licences import accept, is_accepted
 from turbolens.filter.loading.locating import find_model
-from turbolens.filter.loading.pulling import planned, pull
+from turbolens.filter.loading.pulling import plan_download, pull
 from turbolens.pipelines.cli.model_options import ModelChoice
 from turbolens.pipelines.model_choice import load_filter
 
@@ -69,7 +69,7 @@ def hub(server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> H
 
 
 def _pull(name: str, hub: Hub) -> Path:
-    return pull(planned(name, hub), hub)
+    return pull(plan_download(name, hub), hub)
 
 
 def _swapped(server: HubServer, sdxl_pipeline: Any, tmp_path: Path) -> dict[str, torch.Tensor]:

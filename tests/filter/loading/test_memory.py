@@ -15,17 +15,17 @@ from torch.utils._pytree import tree_leaves
 
 from turbolens.filter import ModelError, NotEnoughMemoryError, TurboModel
 from turbolens.filter.loading.catalogue import known_models
-from turbolens.filter.loading.device_memory import check_memory, room_of
+from turbolens.filter.loading.device_memory import check_memory, device_memory
 from turbolens.filter.loading.families import architecture
 from turbolens.filter.loading.locating import ModelParts
 from turbolens.filter.loading.memory import (
     GIBIBYTE,
-    Need,
-    Room,
-    check_room,
-    need_of,
-    need_of_known,
-    need_of_parts,
+    DeviceMemory,
+    MemoryNeed,
+    check_fits,
+    known_model_need,
+    memory_need,
+    parts_need,
 )
 from turbolens.filter.loading.weights_header import CheckpointFamily
 
@@ -77,9 +77,9 @@ def test_the_estimate_covers_the_exact_unet(family: CheckpointFamily) -> None:
         latents, timestep = torch.zeros(1, 4, side, side), torch.zeros(1)
         peak = _peak(unet, lambda: unet(latents, timestep, encoder_hidden_states=text, **extra))
     tiny = {"_class_name": "AutoencoderTiny", "decoder_block_out_channels": [1]}
-    need = need_of(0, unet_config=made.unet, vae_config=tiny, size=(512, 512), bytes_each=4,
+    need = memory_need(0, unet_config=made.unet, vae_config=tiny, size=(512, 512), bytes_each=4,
                    on_gpu=False)  # fmt: skip
-    assert peak <= need.work <= 2 * peak
+    assert peak <= need.activations <= 2 * peak
 
 
 @pytest.mark.parametrize("kind", ["AutoencoderKL", "AutoencoderTiny"])
@@ -91,40 +91,42 @@ def test_the_estimate_covers_the_exact_autoencoder(kind: str) -> None:
         latents, image = torch.zeros(1, 4, 64, 64), torch.zeros(1, 3, 512, 512)
         peak = max(_peak(vae, lambda: vae.decode(latents)), _peak(vae, lambda: vae.encode(image)))
     small = {"block_out_channels": [1]}
-    need = need_of(0, unet_config=small, vae_config=config, size=(512, 512), bytes_each=4,
+    need = memory_need(0, unet_config=small, vae_config=config, size=(512, 512), bytes_each=4,
                    on_gpu=False)  # fmt: skip
-    assert peak <= need.work <= 1.5 * peak
+    assert peak <= need.activations <= 1.5 * peak
 
 
 def test_sdxl_on_four_gigabytes_is_refused_with_what_fits() -> None:
-    need = need_of_known(known_models()["sdxl-turbo"], on_gpu=True)
-    card = Room("a card", 4 * GIBIBYTE, 4 * GIBIBYTE)
-    with pytest.raises(NotEnoughMemoryError, match=r"a card has 4.0 GiB in all; what fits: sd-tur"):
-        check_room("sdxl-turbo", need, card, ["sd-turbo"])
+    need = known_model_need(known_models()["sdxl-turbo"], on_gpu=True)
+    card = DeviceMemory("a card", 4 * GIBIBYTE, 4 * GIBIBYTE)
+    with pytest.raises(
+        NotEnoughMemoryError, match=r"has 4.0 GiB in all; models that fit: sd-turbo"
+    ):
+        check_fits("sdxl-turbo", need, card, ["sd-turbo"])
     assert issubclass(NotEnoughMemoryError, ModelError)
-    check_room("sd-turbo", need_of_known(known_models()["sd-turbo"], on_gpu=True), card)
+    check_fits("sd-turbo", known_model_need(known_models()["sd-turbo"], on_gpu=True), card)
 
 
 def test_memory_that_others_use_is_told_apart() -> None:
-    room = Room("a card", 24 * GIBIBYTE, 2 * GIBIBYTE)
-    with pytest.raises(NotEnoughMemoryError, match=r"2.0 GiB free of 24.0 GiB; close what uses it"):
-        check_room("model", Need(weights=3 * GIBIBYTE, work=0), room)
+    room = DeviceMemory("a card", 24 * GIBIBYTE, 2 * GIBIBYTE)
+    with pytest.raises(NotEnoughMemoryError, match=r"2.0 GiB free of 24.0 GiB; close other"):
+        check_fits("model", MemoryNeed(weights=3 * GIBIBYTE, activations=0), room)
 
 
 def test_a_full_autoencoder_in_float32_needs_more() -> None:
     made = architecture("sdxl")
     full, tiny = (
-        need_of(0, unet_config=made.unet, vae_config=config, size=(1024, 1024), bytes_each=2,
+        memory_need(0, unet_config=made.unet, vae_config=config, size=(1024, 1024), bytes_each=2,
                 on_gpu=True)
         for config in (made.vae, {"_class_name": "AutoencoderTiny"})
     )  # fmt: skip
-    assert full.work > 3 * GIBIBYTE > tiny.work
+    assert full.activations > 3 * GIBIBYTE > tiny.activations
 
 
 def test_the_need_of_a_folder_is_read_from_its_headers(sd_folder: Path, sd_pipeline: Any) -> None:
     networks = (sd_pipeline.unet, sd_pipeline.vae, sd_pipeline.text_encoder)
     numbers = sum(each.numel() for network in networks for each in network.state_dict().values())
-    need = need_of_parts(ModelParts("tiny", folder=sd_folder), bytes_each=4, on_gpu=False)
+    need = parts_need(ModelParts("tiny", folder=sd_folder), bytes_each=4, on_gpu=False)
     assert need is not None
     assert need.weights == 4 * numbers
 
@@ -133,7 +135,7 @@ def test_this_machine_has_room_for_a_small_model_and_not_for_a_huge_one(
     sd_folder: Path, tmp_path: Path
 ) -> None:
     cpu = torch.device("cpu")
-    room = room_of(cpu)
+    room = device_memory(cpu)
     assert room is None or 0 < room.free <= room.total
     check_memory(ModelParts("tiny", folder=sd_folder), cpu, torch.float32)
     huge = tmp_path / "huge"
@@ -142,5 +144,5 @@ def test_this_machine_has_room_for_a_small_model_and_not_for_a_huge_one(
     (huge / "unet/config.json").write_text('{"block_out_channels": [320], "sample_size": 1000000}')
     (huge / "vae/config.json").write_text(json.dumps(architecture("sd1").vae))
     if room is not None:
-        with pytest.raises(NotEnoughMemoryError, match="what fits: embedded"):
+        with pytest.raises(NotEnoughMemoryError, match="models that fit: embedded"):
             TurboModel.load(huge, device="cpu", dtype="float32")

@@ -13,8 +13,8 @@ from turbolens.filter.loading.catalogue import HubRepo
 from turbolens.filter.loading.hub import Hub, cached_folder
 from turbolens.filter.loading.locating import find_model
 from turbolens.filter.loading.needed_files import INDEX
-from turbolens.filter.loading.pulling import damaged, planned, pull
-from turbolens.filter.loading.transfer import bytes_here
+from turbolens.filter.loading.pulling import DownloadPlan, plan_download, pull
+from turbolens.filter.loading.transfer import CachedFile
 
 from .hub_server import COMMIT, Faults, HubServer, Repo
 
@@ -58,7 +58,17 @@ def hub(server: HubServer, tmp_path: Path) -> Hub:
 
 
 def _pull(hub: Hub) -> Path:
-    return pull(planned(NAME, hub), hub)
+    return pull(plan_download(NAME, hub), hub)
+
+
+def _cached_unet(plan: DownloadPlan, hub: Hub) -> CachedFile:
+    return next(each for each in plan.cached_files(hub) if each.file.path == UNET)
+
+
+def _damaged(hub: Hub) -> list[str]:
+    """The planned files that are missing, or not as the hub has them."""
+    files = plan_download(NAME, hub).cached_files(hub)
+    return [each.file.path for each in files if not each.is_intact(each.snapshot_path)]
 
 
 def _same(folder: Path, files: dict[str, bytes]) -> bool:
@@ -74,18 +84,18 @@ def test_a_model_comes_whole_in_half_precision_and_nothing_else(
     server: HubServer, hub: Hub
 ) -> None:
     said: list[tuple[int, int]] = []
-    folder = pull(planned(NAME, hub), hub, lambda *progress: said.append(progress))
+    folder = pull(plan_download(NAME, hub), hub, lambda *progress: said.append(progress))
     assert _same(folder, _wanted(server))
     assert said[-1][0] == said[-1][1] == sum(map(len, _wanted(server).values()))
     assert find_model(NAME, hub=hub).folder == folder
     assert (hub.repo_folder(NAME) / "refs/main").read_text() == COMMIT
-    assert damaged(planned(NAME, hub), hub) == []
+    assert _damaged(hub) == []
 
 
 def test_what_is_here_is_not_fetched_again(server: HubServer, hub: Hub) -> None:
     _pull(hub)
     server.requests.clear()
-    assert planned(NAME, hub).missing(hub) == 0
+    assert plan_download(NAME, hub).missing_bytes(hub) == 0
     _pull(hub)
     assert server.stored() == []
 
@@ -106,9 +116,7 @@ def test_a_broken_line_keeps_what_came_and_the_next_pull_goes_on(
     with pytest.raises(ModelNotFoundError, match=f"models pull {NAME}"):
         find_model(NAME, hub=hub)  # half a model does not pass for one
     server.faults = Faults()
-    plan = planned(NAME, hub)
-    unet = next(file for file in plan.shares[0].files if file.path == UNET)
-    assert bytes_here(plan.shares[0].repo, unet, hub) == KEPT
+    assert _cached_unet(plan_download(NAME, hub), hub).bytes_present() == KEPT
     assert _same(_pull(hub), _wanted(server))
     assert f"bytes={KEPT}-" in [(each or "").rstrip("0123456789") for each in server.ranges()]
 
@@ -120,7 +128,7 @@ def test_a_server_that_cannot_go_on_sends_it_all_again(server: HubServer, hub: H
         _pull(hub)
     server.faults = Faults(ignore_ranges=True)
     said: list[int] = []
-    folder = pull(planned(NAME, hub), hub, lambda done, total: said.append(total - done))
+    folder = pull(plan_download(NAME, hub), hub, lambda done, total: said.append(total - done))
     assert _same(folder, _wanted(server))
     assert said[-1] == 0
 
@@ -140,7 +148,7 @@ def test_a_file_that_came_damaged_is_removed_and_the_others_stay(
 def test_a_file_that_decayed_on_the_disk_is_fetched_anew(server: HubServer, hub: Hub) -> None:
     folder = _pull(hub)
     (folder / UNET).resolve().write_bytes(bytes(4096))
-    assert damaged(planned(NAME, hub), hub) == [f"{NAME}/{UNET}"]
+    assert _damaged(hub) == [UNET]
     assert _same(_pull(hub), _wanted(server))
 
 
@@ -160,7 +168,7 @@ def test_a_refusal_is_one_line_that_says_what_to_do(
 ) -> None:
     server.faults = Faults(status=status, error_code=code)
     with pytest.raises(kind, match=words) as refused:
-        planned(NAME, hub)
+        plan_download(NAME, hub)
     assert "\n" not in str(refused.value)
 
 
@@ -169,12 +177,12 @@ def test_no_network_is_said(tmp_path: Path) -> None:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(DownloadError, match="does not answer or breaks off"):
-        planned(NAME, Hub(endpoint=address, cache=tmp_path))
+        plan_download(NAME, Hub(endpoint=address, cache=tmp_path))
 
 
 def test_offline_the_network_is_not_asked(server: HubServer, hub: Hub) -> None:
     with pytest.raises(DownloadError, match="offline"):
-        planned(NAME, Hub(endpoint=server.url, cache=hub.cache, offline=True))
+        plan_download(NAME, Hub(endpoint=server.url, cache=hub.cache, offline=True))
     assert server.requests == []
 
 
@@ -189,9 +197,8 @@ def test_a_model_larger_than_the_disk_is_refused_before_it_comes(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is always full: Linux")
 def test_a_disk_that_fills_up_keeps_what_came(server: HubServer, hub: Hub) -> None:
-    plan = planned(NAME, hub)
-    unet = next(file for file in plan.shares[0].files if file.path == UNET)
-    full = hub.repo_folder(NAME) / "blobs" / f"{unet.digest}.turbolens.incomplete"
+    plan = plan_download(NAME, hub)
+    full = _cached_unet(plan, hub).partial_path
     full.parent.mkdir(parents=True)
     full.symlink_to("/dev/full")
     with pytest.raises(DownloadError, match=r"is full.*is kept"):
@@ -212,24 +219,24 @@ def test_a_token_goes_to_the_hub_alone(
 def test_what_cannot_be_loaded_is_not_pulled(server: HubServer, hub: Hub) -> None:
     del server.repos[NAME].files["vae/diffusion_pytorch_model.fp16.safetensors"]
     with pytest.raises(Unsupported, match="no safetensors in vae/"):
-        planned(NAME, hub)
+        plan_download(NAME, hub)
 
 
 def test_without_an_index_the_folders_and_files_are_named(server: HubServer, hub: Hub) -> None:
     for path in (INDEX, "whole.safetensors"):
         del server.repos[NAME].files[path]
     with pytest.raises(ModelNotFoundError, match=f"pull one of .* {NAME}/unet, .* {NAME}/vae,"):
-        planned(NAME, hub)
+        plan_download(NAME, hub)
 
 
 def test_a_commit_can_be_named_and_is_loaded(server: HubServer, hub: Hub) -> None:
-    pull(planned(NAME, hub, COMMIT), hub)
+    pull(plan_download(NAME, hub, COMMIT), hub)
     assert cached_folder(HubRepo(NAME), hub, INDEX) is not None
     with pytest.raises(ModelNotFoundError, match="no such revision"):
-        planned(NAME, hub, "another")
+        plan_download(NAME, hub, "another")
 
 
 @pytest.mark.parametrize("name", ["embedded", "nothing", "a b/c"])
 def test_other_names_are_not_pulled(hub: Hub, name: str) -> None:
     with pytest.raises(ModelNotFoundError, match="pull"):
-        planned(name, hub)
+        plan_download(name, hub)

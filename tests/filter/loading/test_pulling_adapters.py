@@ -20,7 +20,7 @@ from turbolens.filter import DownloadError, ModelNotFoundError, TurboModel
 from turbolens.filter import UnsupportedModelError as Unsupported
 from turbolens.filter.adapters.files import locate_file, locate_folder
 from turbolens.filter.loading.hub import Hub, parse_hub_path
-from turbolens.filter.loading.pulling import planned, pull
+from turbolens.filter.loading.pulling import plan_download, pull
 
 from .hub_server import Faults, HubServer, Repo
 
@@ -69,7 +69,7 @@ def _no_network() -> Iterator[None]:
 
 def _come(hub: Hub, name: str) -> tuple[Path, set[str]]:
     """Pull it: where it is said to lie, and all files that are here then."""
-    place = pull(planned(name, hub), hub)
+    place = pull(plan_download(name, hub), hub)
     paths = (path.relative_to(hub.folder) for path in hub.folder.glob("*/snapshots/**/*.*"))
     return place, {path.as_posix().split("/", 3)[3] for path in paths}
 
@@ -108,20 +108,20 @@ def test_where_it_is_not_clear_what_is_meant_the_paths_are_named(
     server: HubServer, hub: Hub, name: str, words: str
 ) -> None:
     with pytest.raises(ModelNotFoundError, match=re.escape(words)):
-        planned(name, hub)
+        plan_download(name, hub)
     assert server.stored() == []
 
 
 def test_of_a_hundred_paths_a_dozen_are_named(server: HubServer, hub: Hub) -> None:
     server.repos["org/many"].files |= {f"{count}.safetensors": b"" for count in range(97)}
     with pytest.raises(ModelNotFoundError, match=r"and 88 more$"):
-        planned("org/many", hub)
+        plan_download("org/many", hub)
 
 
 @pytest.mark.parametrize("name", ["org/pickles", "org/pickles/lora.bin", "org/ink/ink.bin"])
 def test_pickles_never_come(hub: Hub, name: str) -> None:
     with pytest.raises(Unsupported, match="can run any code and are never loaded"):
-        planned(name, hub)
+        plan_download(name, hub)
 
 
 @pytest.mark.parametrize("name", ["org/ink", "org/many/more", "org/many/a.safetensors", IP])
@@ -132,7 +132,7 @@ def test_a_file_that_is_not_here_is_loaded_after_the_command_that_is_named(
         locate_file(name, "LoRA", BESIDE)
     named = re.search("`turbolens models pull (.+)`", str(missing.value))
     assert named is not None
-    pull(planned(named[1], hub), hub)
+    pull(plan_download(named[1], hub), hub)
     with _no_network():
         assert locate_file(name, "LoRA", BESIDE).read_bytes().endswith(b".safetensors")
 
@@ -199,7 +199,7 @@ def _brought(server: HubServer, hub: Hub, folder: Path, path: str = "") -> str:
     files = {each.relative_to(folder).as_posix(): each.read_bytes() for each in paths}
     server.repos[f"org/{folder.name}"] = Repo(files)
     name = f"org/{folder.name}{path}"
-    pull(planned(name, hub), hub)
+    pull(plan_download(name, hub), hub)
     return name
 
 

@@ -49,7 +49,7 @@ def _tiny(family: CheckpointFamily, words: int) -> Architecture:
          "vocab_size": words}
         for i, config in enumerate(made.text_encoders)
     )  # fmt: skip
-    return Architecture(unet, vae, encoders, tuple("<|endoftext|>" for _ in made.pads))
+    return Architecture(unet, vae, encoders, tuple("<|endoftext|>" for _ in made.pad_tokens))
 
 
 def _saved(path: Path, weights: Weights, **metadata: str) -> Path:
@@ -64,7 +64,7 @@ def test_every_weight_of_a_checkpoint_finds_its_place(
     made = _tiny(family, len(tokenizer))
     unet, vae, encoders = networks(made)
     path = _saved(tmp_path / "whole.safetensors", checkpoint(family, unet, vae, encoders))
-    loaded = load_single_file(path, hub=hub, made=made)
+    loaded = load_single_file(path, hub=hub, configs=made)
     pairs = [
         (loaded.unet, unet),
         (loaded.vae, vae),
@@ -79,7 +79,7 @@ def test_every_weight_of_a_checkpoint_finds_its_place(
 def test_a_loaded_checkpoint_filters(hub: Hub, tokenizer: CLIPTokenizer, tmp_path: Path) -> None:
     made = _tiny("sdxl", len(tokenizer))
     path = _saved(tmp_path / "a.safetensors", checkpoint("sdxl", *networks(made)))
-    components = load_single_file(path, hub=hub, made=made)
+    components = load_single_file(path, hub=hub, configs=made)
     model = TurboModel(components, device="cpu", dtype="float32")
     embeds = model.prompts.encode("ink")
     assert embeds.prompt_embeds.shape == (1, 77, 20)
@@ -96,10 +96,10 @@ def test_a_checkpoint_that_says_v_is_read_so(
     weights = checkpoint("sd1", *networks(made))
     says = {"modelspec.prediction_type": "v"}
     path = _saved(tmp_path / "v.safetensors", weights, **says)
-    assert load_single_file(path, hub=hub, made=made).schedule.prediction_type == "v_prediction"
+    assert load_single_file(path, hub=hub, configs=made).schedule.prediction_type == "v_prediction"
     path = _saved(tmp_path / "z.safetensors", {**weights, "ztsnr": torch.zeros(1)})
     with pytest.raises(Unsupported, match="ztsnr"):
-        load_single_file(path, hub=hub, made=made)
+        load_single_file(path, hub=hub, configs=made)
 
 
 def test_a_missing_weight_is_named(hub: Hub, tokenizer: CLIPTokenizer, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_missing_weight_is_named(hub: Hub, tokenizer: CLIPTokenizer, tmp_path:
     weights = checkpoint("sd1", *networks(made))
     del weights["model.diffusion_model.out.2.bias"]
     with pytest.raises(ModelError, match=r"UNet2DConditionModel, but .*conv_out\.bias"):
-        load_single_file(_saved(tmp_path / "a.safetensors", weights), hub=hub, made=made)
+        load_single_file(_saved(tmp_path / "a.safetensors", weights), hub=hub, configs=made)
 
 
 def test_another_architecture_is_refused(
@@ -149,7 +149,7 @@ def test_a_file_that_is_no_whole_checkpoint_is_told_apart(
 def test_a_file_that_is_cut_off_or_no_safetensors_is_damaged(tmp_path: Path) -> None:
     path = _saved(tmp_path / "whole.safetensors", {"a": torch.zeros(1000)})
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ModelError, match="cut off"):
+    with pytest.raises(ModelError, match="truncated"):
         read_header(path)
     path.write_bytes(b"PK\x03\x04 and so on")
     with pytest.raises(ModelError, match="must be a safetensors file"):

@@ -9,9 +9,9 @@ import torch
 
 from turbolens.filter import TurboModel
 from turbolens.filter.training.agreement import CROP, RenderedCrops, look_classifier
+from turbolens.filter.training.classifier import LookClassifier
 from turbolens.filter.training.data import frames_of_clips
 from turbolens.filter.training.evaluation import SIZE, Evaluation
-from turbolens.filter.training.evidence.classifier import LookClassifier
 from turbolens.filter.training.looks import LOOKS
 
 

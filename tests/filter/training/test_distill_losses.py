@@ -7,15 +7,14 @@ import torch
 from torch import Tensor
 
 from turbolens.filter.coherence.warping import warped
-from turbolens.filter.training.distill.losses import (
+from turbolens.filter.training.discriminator import (
     discriminator_loss,
-    distillation_loss,
-    distillation_weight,
     generator_loss,
     r1_penalty,
 )
-from turbolens.filter.training.distill.structure import identity_loss, noise_loss, structure_loss
-from turbolens.filter.training.distill.temporal import (
+from turbolens.filter.training.distill.losses import distillation_loss, distillation_weight
+from turbolens.filter.training.structure import identity_loss, noise_loss, structure_loss
+from turbolens.filter.training.temporal import (
     inside,
     random_flow,
     random_window,

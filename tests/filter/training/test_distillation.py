@@ -16,30 +16,32 @@ from torch.nn import functional as F
 
 from turbolens.filter import FrameFilter, SettingsError, TurboModel
 from turbolens.filter.loading.folders import load_components
-from turbolens.filter.training.charts import write_png
-from turbolens.filter.training.command import app
-from turbolens.filter.training.distill.captions import (
+from turbolens.filter.networks import module_of
+from turbolens.filter.training.captions import (
     CaptionedPictures,
     captions_of,
     open_pictures,
     read_pictures,
 )
+from turbolens.filter.training.command import app
+from turbolens.filter.training.diffusion import Diffusion
 from turbolens.filter.training.distill.command import distill
-from turbolens.filter.training.distill.diffusion import Diffusion
-from turbolens.filter.training.distill.features import encoder_features, image_feature
-from turbolens.filter.training.distill.networks import Networks, new_networks
 from turbolens.filter.training.distill.stage import Distillation, Recipe
-from turbolens.filter.training.distill.temporal import warped_photographs
 from turbolens.filter.training.distill.trajectory import (
     FILE,
     Samples,
     Sampling,
     WarmUp,
-    finished,
     open_samples,
 )
+from turbolens.filter.training.features import encoder_features, image_feature
 from turbolens.filter.training.folder import betas_of
 from turbolens.filter.training.loop import Stage
+from turbolens.filter.training.networks import Networks, new_networks
+from turbolens.filter.training.sampling import ddim_denoised
+from turbolens.filter.training.temporal import warped_photographs
+
+from .picture_files import write_png
 
 diffusers: Any = import_module("diffusers")
 SIDE = 16
@@ -90,7 +92,7 @@ def stage_of(losses: Distillation, folder: Path, steps: int, rate: float = 1e-3)
 
 def frozen_parts(networks: Networks) -> nn.ModuleList:
     texts = nn.ModuleList(networks.texts._encoder.text_encoders)
-    return nn.ModuleList([networks.teacher.unet, networks.encoder.vae, texts])
+    return nn.ModuleList([module_of(networks.teacher.unet), module_of(networks.encoder.vae), texts])
 
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
@@ -222,7 +224,7 @@ def test_pairs_of_frames_are_at_timesteps_that_show_them(
     batch = losses._draw(torch.Generator().manual_seed(0))
     seen = timesteps_asked(losses, monkeypatch)
     for seed in range(12):
-        losses._steady(batch, torch.Generator().manual_seed(seed))
+        losses._warp_error(batch, torch.Generator().manual_seed(seed))
     assert set(seen) == expected
 
 
@@ -232,15 +234,15 @@ def test_a_picture_is_to_be_kept_as_far_as_the_student_sees_it(
     losses = distillation_of(networks_of(sd_folder), data, student_steps=4)
     timesteps = losses.student_timesteps
     signal = losses.networks.student.alphas_cumprod(timesteps).sqrt()
-    kept = losses._kept(timesteps)
-    assert kept[0] == 0
-    assert torch.equal(kept[1:], signal[1:])
+    weight = losses._weight(timesteps)
+    assert weight[0] == 0
+    assert torch.equal(weight[1:], signal[1:])
     assert signal[0] > 0
     alone = distillation_of(losses.networks, data, student_steps=1, batch=40)
-    assert torch.equal(alone._kept(timesteps[:1]), signal[:1])
+    assert torch.equal(alone._weight(timesteps[:1]), signal[:1])
     batch = alone._draw(torch.Generator().manual_seed(0))
     hidden = (batch.shown == 0).all((1, 2, 3))
-    assert torch.equal(batch.kept.flatten() == 0, hidden)
+    assert torch.equal(batch.weight.flatten() == 0, hidden)
     assert 0 < int(hidden.sum()) < 40
 
 
@@ -252,7 +254,7 @@ def test_other_noise_is_tried_where_pictures_are_seen(
     batch = losses._draw(generator)
     denoised = torch.zeros_like(batch.clean)
     seen = timesteps_asked(losses, monkeypatch)
-    losses._insensitive(denoised, batch, generator)
+    losses._noise_difference(denoised, batch, generator)
     sighted = [each for each in batch.timesteps.tolist() if each != 999]
     assert 1 < len(sighted) < 16
     assert seen[: len(sighted)] == sighted[:8]
@@ -448,7 +450,7 @@ def test_samples_are_those_of_diffusers_own_ddim(folder: Path, steps: int) -> No
         for timestep in scheduler.timesteps:
             clean = teacher.guided(noisy, timestep[None], text, empty, 3.0)
             noisy = scheduler.step(clean, timestep, noisy).prev_sample
-        ours = finished(teacher, noise, 999, text, empty, 3.0, steps)
+        ours = ddim_denoised(teacher, noise, 999, text, empty, 3.0, steps)
     assert torch.equal(ours, noisy)
 
 
@@ -470,7 +472,7 @@ def test_the_teacher_takes_its_stride_and_no_more_steps(
         return torch.full_like(noisy, 0.25)
 
     teacher.guided = guided  # type: ignore[method-assign,assignment]
-    result = finished(teacher, torch.randn(1, 4, 8, 8), timestep, text, text, 3.0, steps)
+    result = ddim_denoised(teacher, torch.randn(1, 4, 8, 8), timestep, text, text, 3.0, steps)
     assert asked == expected
     torch.testing.assert_close(result, torch.full_like(result, 0.25))
 
@@ -535,7 +537,7 @@ def test_a_student_learns_where_the_teacher_leads(
     list(sampling_of(networks, data).make(tmp_path, 8))
     samples = open_samples(tmp_path)
     warm_up = WarmUp(networks, samples, batch=8)
-    stage = Stage("warm-up", networks.student.unet, warm_up, tmp_path, 40, 3e-3)
+    stage = Stage("warm-up", module_of(networks.student.unet), warm_up, tmp_path, 40, 3e-3)
     list(stage.run())
     assert stage.history[-1]["trajectory"] < 0.7 * stage.history[0]["trajectory"]
     losses = distillation_of(networks, data)

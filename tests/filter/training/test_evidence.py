@@ -12,12 +12,10 @@ import torch
 
 from turbolens.filter import SettingsError
 from turbolens.filter.loading.folders import load_components
-from turbolens.filter.training.charts import write_png
+from turbolens.filter.training.captions import CaptionedPictures
+from turbolens.filter.training.classifier import new_classifier, train_classifier
 from turbolens.filter.training.command import app
 from turbolens.filter.training.data import is_held_out
-from turbolens.filter.training.distill.captions import CaptionedPictures
-from turbolens.filter.training.distill.networks import Networks, new_networks
-from turbolens.filter.training.evidence.classifier import learn, new_classifier
 from turbolens.filter.training.evidence.command import _names, evidence
 from turbolens.filter.training.evidence.distances import kernel_distance, sharpness
 from turbolens.filter.training.evidence.image_to_image import (
@@ -25,9 +23,11 @@ from turbolens.filter.training.evidence.image_to_image import (
     restyler,
 )
 from turbolens.filter.training.evidence.report import Evidence, Row
-from turbolens.filter.training.evidence.sampling import student_sampler, teacher_sampler
 from turbolens.filter.training.evidence.tables import looks_markdown, markdown
+from turbolens.filter.training.networks import Networks, new_networks
+from turbolens.filter.training.sampling import student_sampler, teacher_sampler
 
+from .picture_files import write_png
 from .test_distillation import picture
 
 diffusers: Any = import_module("diffusers")
@@ -85,7 +85,7 @@ def test_the_classifier_learns_to_tell_looks_apart() -> None:
     planes = torch.cat([noisy, flat]).byte().numpy()
     data = CaptionedPictures(planes, [("noise",)] * 8 + [("flat",)] * 8, 32)
     network = new_classifier(("flat", "noise"), 0)
-    assert list(learn(network, data, 30, generator)) == list(range(1, 31))
+    assert list(train_classifier(network, data, 30, generator)) == list(range(1, 31))
     images, captions = data.draw(generator, 64)
     assert network.agreement(images, captions) == 1.0
     assert network.agreement(images, ["flat"] * 64) == captions.count("flat") / 64
@@ -211,7 +211,7 @@ def test_crops_drawn_like_captions_are_of_pictures_that_have_them() -> None:
 def test_a_look_that_went_wrong_is_seen_in_its_own_column(networks: Networks) -> None:
     data = two_looks()
     classifier = new_classifier(("flat", "noise"), 0)
-    list(learn(classifier, data, 30, torch.Generator().manual_seed(0)))
+    list(train_classifier(classifier, data, 30, torch.Generator().manual_seed(0)))
     compared = Evidence(networks, data, classifier, count=24)
     # Whatever is asked for, what comes has noise.
     wrong = data.draw_like(torch.Generator().manual_seed(1), ["noise"] * 24)

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from turbolens.filter import FrameFilter, SettingsError, TurboModel
-from turbolens.filter.training.charts import write_png
 from turbolens.filter.training.command import app
 from turbolens.filter.training.own_look.command import embedded_networks, read_look
-from turbolens.filter.training.own_look.stage import OwnLook, add_lora, plainer, statistics_loss
+from turbolens.filter.training.own_look.stage import OwnLook, add_lora, degraded, statistics_loss
+
+from .picture_files import write_png
 
 
 def picture(seed: int, size: int = 96) -> NDArray[np.uint8]:
@@ -35,7 +36,7 @@ def striped(tmp_path: Path) -> Path:
 def test_a_picture_made_plainer_stays_a_picture_with_its_edges() -> None:
     coarse = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(1)) * 2 - 1
     images = F.interpolate(coarse, (48, 48), mode="nearest")
-    plain = plainer(torch.Generator().manual_seed(0), images)
+    plain = degraded(torch.Generator().manual_seed(0), images)
     assert plain.shape == images.shape
     assert float(plain.abs().max()) <= 1
     assert not torch.allclose(plain, images, atol=0.1)

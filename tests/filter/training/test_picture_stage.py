@@ -11,7 +11,7 @@ from PIL import Image
 from turbolens.filter.training.autoencoder_stage import LATENT_CHANNELS, new_autoencoder
 from turbolens.filter.training.charts import COLOURS, write_curves
 from turbolens.filter.training.data import RENDERED, Renders
-from turbolens.filter.training.decoder_stage import DecoderLosses, let_the_decoder_learn
+from turbolens.filter.training.decoder_stage import DecoderLosses, train_the_decoder
 from turbolens.filter.training.denoiser_stage import Denoiser, Request, latent_loss
 from turbolens.filter.training.phrases import every_phrase
 from turbolens.filter.training.picture_stage import (
@@ -23,7 +23,7 @@ from turbolens.filter.training.picture_stage import (
     PictureLosses,
     PictureModel,
     balance,
-    views_apart,
+    view_difference,
 )
 from turbolens.filter.training.text import WIDTH, new_tokenizer
 
@@ -54,8 +54,8 @@ def test_views_of_one_place_are_not_apart_and_wrongly_moved_ones_are() -> None:
     place = torch.rand(2, 3, 40, 40, generator=generator())
     first = place[..., :32, :32]
     second = torch.stack([place[0, :, 5:37, 3:35], place[1, :, 1:33, 7:39]])
-    assert views_apart((first, second), [(3, 5), (7, 1)]) == 0
-    assert views_apart((first, second), [(5, 3), (1, 7)]) > 0.1
+    assert view_difference((first, second), [(3, 5), (7, 1)]) == 0
+    assert view_difference((first, second), [(5, 3), (1, 7)]) > 0.1
 
 
 def test_second_views_show_the_same_place_moved_as_they_say(
@@ -65,18 +65,18 @@ def test_second_views_show_the_same_place_moved_as_they_say(
     photographs, target, rows, moved = losses.views(drawn, Request(drawn, SINGLE + PAIRED))
     assert photographs.shape == target.shape == (SINGLE + 2 * PAIRED, 3, CROP, CROP)
     assert rows[SINGLE:].tolist() == [*range(SINGLE, SINGLE + PAIRED)] * 2
-    assert views_apart(photographs[SINGLE:].chunk(2), moved) == 0
-    assert views_apart(target[SINGLE:].chunk(2), moved) == 0
+    assert view_difference(photographs[SINGLE:].chunk(2), moved) == 0
+    assert view_difference(target[SINGLE:].chunk(2), moved) == 0
 
 
 def test_the_critic_and_what_it_judges_do_not_push_each_other() -> None:
     critic, image = Critic(), torch.rand(2, 3, 32, 32).requires_grad_()
     about = torch.rand(2, 3, 32, 32), torch.rand(2, WIDTH), torch.rand(2)
-    critic.held(image, *about).sum().backward()  # type: ignore[no-untyped-call]
+    critic.frozen_scores(image, *about).sum().backward()  # type: ignore[no-untyped-call]
     assert image.grad is not None
     assert image.grad.abs().sum() > 0
     assert all(weight.grad is None for weight in critic.parameters())
-    torch.testing.assert_close(critic.held(image, *about), critic(image, *about))
+    torch.testing.assert_close(critic.frozen_scores(image, *about), critic(image, *about))
 
 
 def test_the_critic_learns_first_and_is_heard_later(model: PictureModel, renders: Renders) -> None:
@@ -127,7 +127,7 @@ def test_the_autoencoder_stands_still_and_all_else_learns(
 
 def test_the_last_stage_teaches_the_decoder_alone(model: PictureModel, renders: Renders) -> None:
     model = deepcopy(model)
-    let_the_decoder_learn(model)
+    train_the_decoder(model)
     losses = DecoderLosses(model, renders, IMPORTANCE, 0)(generator(), 1)
     assert set(losses) == {"pixels", "edges", "steady", "critic", "adversarial", "reconstruction"}
     torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]

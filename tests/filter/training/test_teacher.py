@@ -8,12 +8,13 @@ import torch
 
 from turbolens.filter import SettingsError, TurboModel
 from turbolens.filter.loading.folders import load_components
-from turbolens.filter.training.charts import write_png
+from turbolens.filter.training.captions import CaptionedPictures
 from turbolens.filter.training.command import app
-from turbolens.filter.training.distill.captions import CaptionedPictures
 from turbolens.filter.training.loop import Stage
 from turbolens.filter.training.teacher.stage import Teacher, TeacherLosses
 from turbolens.filter.training.text import new_tokenizer
+
+from .picture_files import write_png
 
 SIDE = 32
 

@@ -10,7 +10,6 @@ from torch import nn
 
 from turbolens.filter import FrameFilter, TurboModel
 from turbolens.filter.training.autoencoder_stage import LATENT_CHANNELS, new_autoencoder
-from turbolens.filter.training.charts import write_png
 from turbolens.filter.training.command import app, train
 from turbolens.filter.training.data import RENDERED, is_held_out, pictures_in, read_square
 from turbolens.filter.training.denoiser_stage import (
@@ -23,6 +22,8 @@ from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Losses, Stage
 from turbolens.filter.training.phrases import PHRASES, every_phrase, phrase
 from turbolens.filter.training.text import MAX_TOKENS, new_tokenizer
+
+from .picture_files import write_png
 
 
 def picture(seed: int, size: int = 64) -> torch.Tensor:

@@ -73,7 +73,7 @@ def test_the_figures_are_those_of_the_sightings() -> None:
 
 
 def test_a_live_pipeline_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("turbolens.pipelines.bench.speed.latency.SETTLING", 0.1)
+    monkeypatch.setattr("turbolens.pipelines.bench.latency.SETTLING", 0.1)
 
     def unchanged(frame: av.VideoFrame) -> av.VideoFrame:
         return frame
@@ -85,7 +85,7 @@ def test_a_live_pipeline_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_command_measures_and_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("turbolens.pipelines.bench.speed.latency.SETTLING", 0.1)
+    monkeypatch.setattr("turbolens.pipelines.bench.latency.SETTLING", 0.1)
     arguments = ["bench", "latency", "--model", "none", "--width", "144", "--height", "80"]
     plain = CliRunner().invoke(app, [*arguments, "--seconds", "0.3"])
     assert plain.exit_code == 0, plain.output

@@ -85,7 +85,7 @@ def test_an_adapter_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["stream", "webcam", "serve", "video"])
 def test_every_command_that_filters_takes_adapters(name: str) -> None:
-    command = getattr(import_module(f"turbolens.pipelines.{name}_command"), name)
+    command = getattr(import_module(f"turbolens.pipelines.cli.{name}"), name)
     assert {"lora", "controlnet", "control_picture", "ip_adapter", "image_prompt"} <= set(
         inspect.signature(command).parameters
     )

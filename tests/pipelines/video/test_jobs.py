@@ -160,7 +160,7 @@ def program(body: str) -> list[str]:
         import resource, signal, sys, time
         signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `&`
         from turbolens.filter import MediaError
-        from turbolens.pipelines.video import VideoOptions, filter_video
+        from turbolens.pipelines.video.job import VideoOptions, filter_video
         def same(frame): return frame
     """
     return [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(body)]

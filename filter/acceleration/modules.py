@@ -1,21 +1,22 @@
-"""The parts of one step as functions of tensors alone, which compilers and graphs take whole."""
+"""The networks of one step as modules whose inputs and results are tensors, for backends."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 
+from turbolens.filter.networks import Autoencoder, UNet
+
 
 class Encoder(nn.Module):
-    """Pictures uint8 (B, H, W, 3) → scaled latents (B, C, h, w) in float32."""
+    """RGB uint8 (B, H, W, 3) → scaled latents (B, C, h, w) in float32."""
 
-    def __init__(self, vae: Any, scaling_factor: float) -> None:
+    def __init__(self, vae: Autoencoder, scaling_factor: float) -> None:
         super().__init__()
         self.vae, self.scaling_factor = vae, scaling_factor
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        image = pictures.permute(0, 3, 1, 2).to(self.vae.dtype).div(127.5).sub(1.0)
+    def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+        image = rgb.permute(0, 3, 1, 2).to(self.vae.dtype).div(127.5).sub(1.0)
         return self.from_image(image)
 
     def from_image(self, image: torch.Tensor) -> torch.Tensor:
@@ -27,13 +28,13 @@ class Encoder(nn.Module):
 
 
 class Predictor(nn.Module):
-    """Noisy latents (B, C, h, w) float32 → model_output of the same shape: the UNet once.
+    """Noisy latents (B, C, h, w) float32 → model_output of the same shape: one pass of the UNet.
 
-    timestep: (1,). prompt_embeds: (B, tokens, width). Of SDXL also text_embeds (B, width) and
+    timestep: (1,). prompt_embeds: (B, tokens, width). SDXL also takes text_embeds (B, width) and
     time_ids (B, 6).
     """
 
-    def __init__(self, unet: Any) -> None:
+    def __init__(self, unet: UNet) -> None:
         super().__init__()
         self.unet = unet
 
@@ -59,7 +60,7 @@ class Predictor(nn.Module):
 class Decoder(nn.Module):
     """Scaled latents (B, C, h, w) float32 → image (B, 3, H, W) about −1…1, not clamped."""
 
-    def __init__(self, vae: Any, scaling_factor: float) -> None:
+    def __init__(self, vae: Autoencoder, scaling_factor: float) -> None:
         super().__init__()
         self.vae, self.scaling_factor = vae, scaling_factor
 
@@ -69,15 +70,15 @@ class Decoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The three of one model."""
+class NetworkModules:
+    """Encoder, predictor and decoder of one model."""
 
     encoder: Encoder
     predictor: Predictor
     decoder: Decoder
 
     @classmethod
-    def of(cls, vae: Any, unet: Any) -> "Parts":
-        """The parts made of these networks; nothing is copied."""
+    def from_networks(cls, vae: Autoencoder, unet: UNet) -> "NetworkModules":
+        """The modules of these networks, which are not copied."""
         scaling_factor = float(vae.config.scaling_factor)
         return cls(Encoder(vae, scaling_factor), Predictor(unet), Decoder(vae, scaling_factor))

@@ -1,4 +1,4 @@
-"""Pictures with captions: what the student is distilled on."""
+"""Pictures with captions, the training data of distillation and of a teacher."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,23 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.progress import Progress
 from torch import Tensor
 
-from turbolens.filter.errors import MediaError
-from turbolens.filter.training.data import read_square
+from turbolens.filter.errors import MediaError, SettingsError
 
-MARGIN = 8 / 7  # of the size that pictures are kept in, so that crops may move
+from .data import is_held_out, pictures_in, read_square
+
+MIN_PICTURES = 8
+MAX_LOOKS = 64  # more names than this are captions of single pictures, not looks
+MARGIN = 8 / 7  # stored size over crop size, so that crops vary
 
 
 def captions_of(picture: Path) -> tuple[str, ...]:
-    """The captions of a picture: the lines of the .txt file of its name, else its folder's name.
+    """The captions of a picture: the lines of the .txt file of its name, or else its folder's name.
 
-    `rain.txt` beside `rain.jpg` goes first; `oil_painting/rain.jpg` is an "oil painting". Raises
-    `MediaError` for a .txt file that is not UTF-8.
+    For example the lines of `rain.txt` for `rain.jpg`; without it, "oil painting" for
+    `oil_painting/rain.jpg`. Raises `MediaError` for a .txt file that is not UTF-8.
     """
     beside = picture.with_suffix(".txt")
     if beside.is_file():
@@ -33,13 +37,13 @@ def captions_of(picture: Path) -> tuple[str, ...]:
 
 
 def folder_caption(picture: Path) -> str:
-    """The name of the folder that a picture lies in, as words."""
+    """The name of the picture's folder, with spaces for underscores and hyphens."""
     return " ".join(picture.resolve().parent.name.replace("_", " ").replace("-", " ").split())
 
 
 @dataclass(frozen=True)
 class CaptionedPictures:
-    """Pictures (N, 3, side, side) uint8 and the captions of each; crops are `size` pixels."""
+    """Pictures (N, 3, side, side) uint8 with the captions of each; crops are `size` pixels."""
 
     planes: NDArray[np.uint8]
     captions: Sequence[tuple[str, ...]]
@@ -56,9 +60,9 @@ class CaptionedPictures:
         return _as_images(crops), captions
 
     def draw_like(self, generator: torch.Generator, captions: Sequence[str]) -> Tensor:
-        """Random crops of pictures that have these captions, (B, 3, size, size) in −1…1.
+        """Random crops of pictures with these captions, (B, 3, size, size) in −1…1.
 
-        Where no picture has a caption, of any.
+        For a caption that no picture has, any picture is used.
         """
         crops = []
         for caption in captions:
@@ -74,7 +78,7 @@ class CaptionedPictures:
         return np.ascontiguousarray(crop[..., ::-1] if mirrored else crop)
 
     def images(self, generator: torch.Generator, batch: int) -> Tensor:
-        """As `draw`, the pictures alone."""
+        """The same as `draw`, without captions."""
         return self.draw(generator, batch)[0]
 
 
@@ -87,9 +91,9 @@ def _below(generator: torch.Generator, most: int) -> int:
 
 
 def read_pictures(pictures: Sequence[Path], out: Path, size: int) -> Iterator[int]:
-    """Read every picture into `out` once, yielding how many are done; done again where they differ.
+    """Decode all pictures into one file in `out`, yielding the number done; reused if unchanged.
 
-    So that training reads no JPEG: at 512 pixels, decoding a batch would take as long as a step.
+    Decoding a batch of 512-pixel JPEGs in each step would take as long as the step.
     """
     side = round(size * MARGIN)
     path, names = out / "pictures.npy", out / "pictures.txt"
@@ -103,10 +107,41 @@ def read_pictures(pictures: Sequence[Path], out: Path, size: int) -> Iterator[in
         planes[index] = read_square(picture, side).numpy()
         yield index + 1
     planes.flush()
-    names.write_text(wanted, encoding="utf-8")  # last: it says that the others are whole
+    names.write_text(wanted, encoding="utf-8")  # last: it marks the pictures as complete
 
 
 def open_pictures(pictures: Sequence[Path], out: Path, size: int) -> CaptionedPictures:
-    """What `read_pictures` has left in `out`, with captions as they are now."""
+    """Open the result of `read_pictures` in `out`, with the current captions."""
     planes = np.lib.format.open_memmap(out / "pictures.npy", mode="r")
     return CaptionedPictures(planes, [captions_of(picture) for picture in pictures], size)
+
+
+def read_captioned(
+    progress: Progress, pictures: list[Path], out: Path, side: int
+) -> CaptionedPictures:
+    """Run `read_pictures` with a progress bar, and open the result."""
+    task = progress.add_task("reading the pictures", total=len(pictures))
+    for done in read_pictures(pictures, out, side):
+        progress.update(task, completed=done)
+    progress.update(task, completed=len(pictures))
+    return open_pictures(pictures, out, side)
+
+
+def training_pictures(data: Path) -> list[Path]:
+    """The pictures of a folder that are not held out. Raises `SettingsError` if too few."""
+    found = pictures_in(data) if data.is_dir() else []
+    pictures = [path for path in found if not is_held_out(path)]
+    if len(pictures) < MIN_PICTURES:
+        raise SettingsError(
+            f"--data must hold at least {MIN_PICTURES} pictures (JPEG, PNG, WebP) to train on, "
+            f"found {len(pictures)} in {data}"
+        )
+    return pictures
+
+
+def look_names(pictures: list[Path]) -> list[str]:
+    """The names of the folders that serve as captions; none if there are more than `MAX_LOOKS`."""
+    names = {
+        folder_caption(path) for path in pictures if captions_of(path) == (folder_caption(path),)
+    }
+    return sorted(names) if len(names) <= MAX_LOOKS else []

@@ -7,19 +7,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from turbolens.filter.acceleration.parts import Decoder, Encoder
+from turbolens.filter.acceleration.modules import Decoder, Encoder
 from turbolens.filter.diffusion.autoencoder import vae_scale_factor
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
+from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.folders import Components
+from turbolens.filter.networks import module_of
 
 from .diffusion import Diffusion, Texts
+from .discriminator import Discriminator
 from .features import feature_channels
-from .heads import Discriminator
 
 
 @dataclass(frozen=True)
 class Networks:
-    """teacher, encoder, decoder and texts are frozen; student and discriminator learn."""
+    """The networks; student and discriminator are trained, all others are frozen."""
 
     teacher: Diffusion
     student: Diffusion
@@ -30,20 +32,20 @@ class Networks:
 
     @property
     def trained(self) -> nn.Module:
-        """What a training stage moves, averages and stores: the student and the heads, no more."""
-        return nn.ModuleDict({"student": self.student.unet, "heads": self.discriminator})
+        """The modules that a training stage updates, averages and stores."""
+        return nn.ModuleDict({"student": module_of(self.student.unet), "heads": self.discriminator})
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in −1…1, from any device → scaled latents on the networks' one."""
+        """Images (B, 3, H, W) in −1…1 on any device → scaled latents on the networks' device."""
         return self.encoder.from_image(images.to(self.teacher.device))
 
 
 def new_networks(components: Components, device: torch.device, *, seed: int = 0) -> Networks:
-    """The networks of a distillation of these components, which become the teacher's own.
+    """Make the networks of a distillation; `components` become the teacher.
 
-    On a GPU the teacher is held, and all arithmetic done, in bfloat16; the student's weights, which
-    learn by small steps, stay in float32. seed: of the heads.
+    On a GPU the teacher's weights and all arithmetic are in bfloat16; the student's weights stay in
+    float32, since its updates are small. seed: for the heads.
     """
     on_gpu = device.type != "cpu"
     student, teacher = _on(deepcopy(components.unet), device), _on(components.unet, device)
@@ -53,13 +55,13 @@ def new_networks(components: Components, device: torch.device, *, seed: int = 0)
     for frozen in (teacher, components.vae, *components.text_encoders):
         _on(frozen, device).requires_grad_(False).eval()
     factor, schedule = vae_scale_factor(components.vae), components.schedule
-    teaching = Diffusion(teacher, schedule, factor, on_gpu)
+    teacher_diffusion = Diffusion(teacher, schedule, factor, on_gpu)
     scaling = float(components.vae.config.scaling_factor)
     prompts = PromptEncoder(components.tokenizers, components.text_encoders, torch.float32)
     return Networks(
-        teacher=teaching,
+        teacher=teacher_diffusion,
         student=Diffusion(student, schedule, factor, on_gpu),
-        discriminator=_new_heads(teaching, seed).to(device),
+        discriminator=_new_heads(teacher_diffusion, seed).to(device),
         encoder=Encoder(components.vae, scaling),
         decoder=Decoder(components.vae, scaling),
         texts=Texts(prompts),
@@ -81,6 +83,16 @@ def _new_heads(teacher: Diffusion, seed: int) -> Discriminator:
 
 
 def rows_of(text: PromptEmbeds, rows: Tensor | slice) -> PromptEmbeds:
-    """Some rows of embeds, in that order."""
+    """Select rows of embeds, in that order."""
     pooled = text.pooled_prompt_embeds
     return PromptEmbeds(text.prompt_embeds[rows], None if pooled is None else pooled[rows])
+
+
+def working_size(components: Components, size: int) -> int:
+    """The working size in pixels; 0: the model's own. Raises `SettingsError` for an invalid one."""
+    factor, config = vae_scale_factor(components.vae), components.unet.config
+    native = config.sample_size if isinstance(config.sample_size, int) else 64
+    multiple = factor * 2 ** (len(config.block_out_channels) - 1)
+    if size % multiple:
+        raise SettingsError(f"--size must be a multiple of {multiple} for this model, got {size}")
+    return size or native * factor

@@ -1,10 +1,9 @@
-"""What the discriminator looks at: features of the frozen teacher's own encoder.
+"""The features that the discriminator sees: those of the frozen teacher's encoder.
 
-The paper takes a pretrained DINOv2. Here it is the teacher, as in *Latent Adversarial Diffusion
-Distillation* (Sauer et al., 2024), because it is the only feature network that is surely there (no
-second download, of no second licence), it knows the pictures it was trained on, it works on latents
-(nothing is decoded for the discriminator, a third of the memory), and the noise its input carries
-chooses what is judged: composition where there is much, texture where there is little.
+The paper uses a pretrained DINOv2. The teacher, as in *Latent Adversarial Diffusion Distillation*
+(Sauer et al., 2024), needs no second download or licence, works on latents (nothing is decoded for
+the discriminator, a third of the memory), and the noise level of its input selects what is judged:
+composition at high noise, texture at low noise.
 """
 
 import torch
@@ -18,11 +17,11 @@ from .diffusion import Diffusion
 def encoder_features(
     network: Diffusion, noisy: Tensor, timesteps: Tensor, text: PromptEmbeds
 ) -> list[Tensor]:
-    """F_k in float32, finest first: what the UNet's first convolution, the end of each down block
-    before its downsampling, and the middle block give.
+    """F_k in float32, finest first: the outputs of the UNet's first convolution, of each down block
+    before its downsampling, and of the middle block.
 
-    noisy: (B, C, h, w) at `timesteps` (B,). This is the first half of the UNet's own forward pass,
-    which costs less than half of it. Gradients reach `noisy`, and the weights only where they ask.
+    noisy: (B, C, h, w) at `timesteps` (B,). This is the first half of the UNet's forward pass.
+    Gradients reach `noisy`, and the weights that require them.
     """
     unet, added = network.unet, network.added(noisy, text)
     with torch.autocast(network.device.type, torch.bfloat16, network.in_bfloat16):
@@ -33,18 +32,18 @@ def encoder_features(
         sample = unet.conv_in(sample)
         features = [sample]
         for block in unet.down_blocks:
-            sample, skips = _through(block, sample, embedding, words)
+            sample, skips = _run_block(block, sample, embedding, words)
             features.append(skips[-1 if block.downsamplers is None else -2])
         if unet.mid_block is not None:
-            features.append(_through(unet.mid_block, sample, embedding, words))
+            features.append(_run_block(unet.mid_block, sample, embedding, words))
     return [feature.float() for feature in features]
 
 
 def image_feature(network: Diffusion, clean: Tensor, empty: PromptEmbeds) -> Tensor:
-    """(B, channels): one vector a picture, of no timestep: no noise, timestep 0, no words.
+    """(B, channels): one vector per image, without noise, at timestep 0, with an empty prompt.
 
-    The mean over places of the deepest feature; it stands for the paper's c_img, the class token of
-    DINOv2, and tells the discriminator what the student was given to see.
+    The mean over positions of the deepest feature. It replaces the paper's c_img, the class token
+    of DINOv2, and tells the discriminator the student's input.
     """
     timesteps = torch.zeros(len(clean), dtype=torch.long, device=clean.device)
     with torch.no_grad():
@@ -52,14 +51,14 @@ def image_feature(network: Diffusion, clean: Tensor, empty: PromptEmbeds) -> Ten
 
 
 def feature_channels(network: Diffusion) -> list[int]:
-    """The channels of each of `encoder_features`."""
+    """The number of channels of each of `encoder_features`."""
     widths = [int(width) for width in network.unet.config.block_out_channels]
     blocks = [widths[0], *widths]
     return blocks if network.unet.mid_block is None else [*blocks, blocks[-1]]
 
 
 def time_feature(network: Diffusion, timesteps: Tensor) -> Tensor:
-    """(B, width) the sinusoids of timesteps (B,), as the UNet makes them."""
+    """(B, width): the UNet's sinusoidal embedding of timesteps (B,)."""
     sinusoids: Tensor = network.unet.time_proj(timesteps)
     return sinusoids.float()
 
@@ -77,7 +76,7 @@ def _time_embedding(
     return embedding if act is None else act(embedding)  # type: ignore[no-any-return]
 
 
-def _through(block: torch.nn.Module, sample: Tensor, embedding: Tensor, words: Tensor) -> Tensor:
+def _run_block(block: torch.nn.Module, sample: Tensor, embedding: Tensor, words: Tensor) -> Tensor:
     if getattr(block, "has_cross_attention", False):
         return block(  # type: ignore[no-any-return]
             hidden_states=sample, temb=embedding, encoder_hidden_states=words

@@ -8,7 +8,9 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 from turbolens.filter import ModelError
-from turbolens.filter.acceleration import Accelerated, Decoder, Fitting
+from turbolens.filter.acceleration.accelerated_module import AcceleratedModule
+from turbolens.filter.acceleration.modules import Decoder
+from turbolens.filter.acceleration.oom_fallback import OutOfMemoryFallback
 
 
 class Small(nn.Module):
@@ -27,20 +29,20 @@ class Small(nn.Module):
 
 def test_a_batch_goes_through_by_halves_and_stays_so(caplog: pytest.LogCaptureFixture) -> None:
     part = Small(numbers=25)
-    fitting = Fitting(Accelerated(part))
+    fallback = OutOfMemoryFallback(AcceleratedModule(part))
     rows, factor = torch.arange(70.0).view(7, 10), torch.tensor([2.0])
-    assert torch.equal(fitting(rows, factor), rows * 2)
-    assert fitting.most == 1
+    assert torch.equal(fallback(rows, factor), rows * 2)
+    assert fallback.max_batch == 1
     part.calls = 0
-    assert torch.equal(fitting(rows, factor), rows * 2)
+    assert torch.equal(fallback(rows, factor), rows * 2)
     assert part.calls == 7, "it does not try again what did not fit"
     assert "1 frames at once" in caplog.text
 
 
 def test_where_nothing_helps_the_error_says_what_to_do() -> None:
-    fitting = Fitting(Accelerated(Small(numbers=1)))
+    fallback = OutOfMemoryFallback(AcceleratedModule(Small(numbers=1)))
     with pytest.raises(ModelError, match="smaller --size"):
-        fitting(torch.ones(1, 10), torch.tensor([2.0]))
+        fallback(torch.ones(1, 10), torch.tensor([2.0]))
 
 
 def test_a_full_autoencoder_goes_on_in_tiles(caplog: pytest.LogCaptureFixture) -> None:
@@ -52,7 +54,7 @@ def test_a_full_autoencoder_goes_on_in_tiles(caplog: pytest.LogCaptureFixture) -
     latents = torch.randn(1, 4, 32, 32)
     vae.decoder.register_forward_pre_hook(_refuse_more_than(16))
     with torch.inference_mode():
-        fitted = Fitting(Accelerated(Decoder(vae, 1.0)))(latents)
+        fitted = OutOfMemoryFallback(AcceleratedModule(Decoder(vae, 1.0)))(latents)
         vae.enable_tiling()
         assert torch.equal(fitted, vae.decode(latents, return_dict=False)[0])
     assert "in tiles" in caplog.text

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from turbolens.filter import FrameError, FrameFilter, TurboModel
+from turbolens.filter.acceleration.parallel_conversion import ParallelConversion, conversion_threads
 from turbolens.filter.frames.conversion import FrameConverter
-from turbolens.filter.frames.parallel import Conversions, conversion_threads
 
 
 def frames(count: int, pixel_format: str = "yuv420p") -> list[av.VideoFrame]:
@@ -22,7 +22,7 @@ def frames(count: int, pixel_format: str = "yuv420p") -> list[av.VideoFrame]:
 
 def test_a_batch_on_several_threads_gives_what_it_gives_on_one(model: TurboModel) -> None:
     alone, together = (FrameFilter(model, size=64, reuse_unchanged=False) for _ in range(2))
-    together._stream.convert = Conversions(4)
+    together._stream.convert = ParallelConversion(4)
     expected, got = (each.batch(frames(5)) for each in (alone, together))
     for one, other in zip(expected, got, strict=True):
         assert one.format.name == other.format.name == "yuv420p"
@@ -36,20 +36,20 @@ def test_conversions_run_beside_each_other_each_with_a_converter_of_its_own() ->
         meeting.wait()  # ends only if three are here at once
         return number, id(converter), get_ident()
 
-    results = Conversions(3)(convert, [1, 2, 3])
+    results = ParallelConversion(3)(convert, [1, 2, 3])
     assert [number for number, _, _ in results] == [1, 2, 3]
     assert len({converter for _, converter, _ in results}) == 3
 
 
 def test_one_frame_and_one_thread_stay_on_the_callers_thread() -> None:
-    for conversions, items in ((Conversions(4), [0]), (Conversions(1), [0, 1])):
+    for conversions, items in ((ParallelConversion(4), [0]), (ParallelConversion(1), [0, 1])):
         used = conversions(lambda _converter, _item: get_ident(), items)
         assert set(used) == {get_ident()}
 
 
 def test_what_a_conversion_raises_reaches_the_caller(model: TurboModel) -> None:
     frame_filter = FrameFilter(model, size=64)
-    frame_filter._stream.convert = Conversions(2)
+    frame_filter._stream.convert = ParallelConversion(2)
     with pytest.raises(FrameError, match="pal8"):
         frame_filter.batch([*frames(1), av.VideoFrame(128, 96, "pal8")])
     assert len(frame_filter.batch(frames(2))) == 2

@@ -1,21 +1,21 @@
-"""A UNet under its noise schedule as training sees it: a timestep for every row, with gradients."""
+"""A UNet with its noise schedule for training: one timestep per row, with gradients."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from turbolens.filter.acceleration.parts import Predictor
+from turbolens.filter.acceleration.modules import Predictor
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.diffusion.schedule import Schedule
-from turbolens.filter.loading.folders import UNet
+from turbolens.filter.networks import UNet
 
 
 class Diffusion:
-    """What `unet` knows of clean latents at every timestep of `schedule`.
+    """Adds noise to latents and denoises them with `unet`, at any timestep of `schedule`.
 
-    Epsilon and v prediction, SD 1, 2 and XL. vae_scale_factor: pixels of a side that one latent
-    stands for, since SDXL is told the picture's size. in_bfloat16: the arithmetic, not the weights.
+    Epsilon and v prediction, SD 1, 2 and XL. vae_scale_factor: pixels per latent pixel along each
+    side, for SDXL's size condition. in_bfloat16: of the arithmetic, not of the weights.
     """
 
     def __init__(
@@ -28,8 +28,8 @@ class Diffusion:
 
     @property
     def device(self) -> torch.device:
-        """Where the UNet lies."""
-        return self.unet.device  # type: ignore[no-any-return]
+        """The device of the UNet."""
+        return self.unet.device
 
     def __len__(self) -> int:
         return len(self.schedule)
@@ -66,7 +66,7 @@ class Diffusion:
     ) -> Tensor:  # fmt: skip
         """x̂(∅) + g·(x̂(c) − x̂(∅)): classifier-free guidance (Ho and Salimans, 2022).
 
-        The schedules' linear maps make it the same for ε, v and x̂. A guidance of 1 is none, and
+        The same for ε, v and x̂, which are linear in each other. A guidance of 1 is none, and
         costs one pass instead of two.
         """
         with_text = self.denoised(noisy, timesteps, text)
@@ -76,7 +76,7 @@ class Diffusion:
         return without + guidance * (with_text - without)
 
     def added(self, noisy: Tensor, text: PromptEmbeds) -> dict[str, Tensor]:
-        """SDXL's added conditions, else nothing: pooled text, and the whole picture's size."""
+        """SDXL's added conditions, else none: pooled text, and the size of the whole image."""
         if self.unet.config.addition_embed_type != "text_time" or text.pooled_prompt_embeds is None:
             return {}
         height, width = (self.vae_scale_factor * n for n in noisy.shape[-2:])
@@ -88,7 +88,7 @@ class Diffusion:
 
 
 class Texts:
-    """Captions → `PromptEmbeds` with a row each, which may take part in a backward pass."""
+    """Captions → `PromptEmbeds` with one row each, usable in a backward pass."""
 
     def __init__(self, encoder: PromptEncoder) -> None:
         self._encoder = encoder
@@ -97,7 +97,7 @@ class Texts:
         """prompt_embeds (B, tokens, width), pooled_prompt_embeds (B, width) or None."""
         every = [self._encoder.encode(_plain(caption)) for caption in captions]
         pooled = [each.pooled_prompt_embeds for each in every]
-        # cat makes new tensors outside of inference mode: such ones autograd may keep.
+        # cat makes new tensors outside of inference mode, which autograd can save.
         return PromptEmbeds(
             torch.cat([each.prompt_embeds for each in every]).clone(),
             torch.cat([each for each in pooled if each is not None]) if pooled[0] is not None
@@ -106,5 +106,5 @@ class Texts:
 
 
 def _plain(caption: str) -> str:
-    """Brackets of a caption are text, not weights."""
+    """Escape brackets: in a caption they are text, not weights."""
     return "".join(f"\\{each}" if each in "()[]" else each for each in caption)

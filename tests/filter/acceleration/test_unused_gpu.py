@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from turbolens.filter import TurboModel
-from turbolens.filter.device import unused_card
+from turbolens.filter.acceleration.unused_gpu import unused_gpu_advice
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="the card is in use")
 
@@ -23,19 +23,19 @@ def test_a_card_that_this_pytorch_cannot_use_is_said(
     driver: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.version.cuda", None)
-    assert "built without CUDA: install" in (unused_card([driver]) or "")
+    assert "built without CUDA: install" in (unused_gpu_advice([driver]) or "")
     monkeypatch.setattr("torch.version.cuda", "13.0")
-    assert "update NVIDIA's driver" in (unused_card([driver]) or "")
+    assert "update NVIDIA's driver" in (unused_gpu_advice([driver]) or "")
 
 
 def test_without_a_driver_nothing_is_said(tmp_path: Path) -> None:
-    assert unused_card([tmp_path / "none"]) is None
+    assert unused_gpu_advice([tmp_path / "none"]) is None
 
 
 def test_loading_says_so_unless_the_processor_was_asked_for(
     driver: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("turbolens.filter.device._NVIDIA", (driver,))
+    monkeypatch.setattr("turbolens.filter.acceleration.unused_gpu._DRIVER_FILES", (driver,))
     with caplog.at_level(logging.WARNING):
         TurboModel.load("embedded", device="cpu")
         assert "NVIDIA" not in caplog.text

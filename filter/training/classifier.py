@@ -1,4 +1,4 @@
-"""A small network that tells looks apart: trained on real pictures, then asked about made ones."""
+"""A small classifier of looks, trained on real pictures and applied to generated ones."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -10,14 +10,14 @@ from torch.nn import functional as F
 WIDTHS = (32, 64, 96, 128)
 RATE = 2e-3
 BATCH = 32
-AT_ONCE = 64  # pictures that are only looked at
+EVALUATION_BATCH = 64
 
 
 class LookClassifier(nn.Module):
-    """Images (B, 3, H, W) in −1…1 of any size → which of `looks` they have.
+    """Images (B, 3, H, W) in −1…1 of any size → logits of `looks`.
 
-    Four strided convolutions with group norms and a mean over places: it sees texture and colour,
-    which a look is, better than what is shown.
+    Four strided convolutions with group norm and global pooling: sensitive to texture and colour
+    more than to the content.
     """
 
     def __init__(self, looks: Sequence[str]) -> None:
@@ -31,7 +31,7 @@ class LookClassifier(nn.Module):
         self.head = nn.Linear(2 * WIDTHS[-1], len(self.looks))
 
     def features(self, images: Tensor) -> Tensor:
-        """(B, 256): mean and spread over places of what the last convolution gives."""
+        """(B, 256): mean and standard deviation of the last convolution over positions."""
         seen = self.body(images)
         return torch.cat([seen.mean((2, 3)), seen.flatten(2).std(-1, correction=0)], dim=1)
 
@@ -41,33 +41,33 @@ class LookClassifier(nn.Module):
 
     @torch.no_grad()
     def agreement(self, images: Tensor, captions: Sequence[str]) -> float:
-        """The share of images that it takes for the look of their caption."""
+        """The share of images that are classified as the look of their caption."""
         wanted = torch.tensor([self.looks.index(caption) for caption in captions])
-        taken = torch.cat([self(each).argmax(1) for each in torch.split(images, AT_ONCE)])
+        taken = torch.cat([self(each).argmax(1) for each in torch.split(images, EVALUATION_BATCH)])
         return float((taken == wanted).float().mean())
 
 
 class Captioned(Protocol):
-    """Pictures with captions, drawn at random."""
+    """A random source of images with captions."""
 
     def draw(self, generator: torch.Generator, batch: int) -> tuple[Tensor, list[str]]:
         """Images (batch, 3, H, W) in −1…1, and a caption for each."""
 
 
 def new_classifier(looks: Sequence[str], seed: int) -> LookClassifier:
-    """One that knows nothing yet; the same for the same seed."""
+    """An untrained classifier, initialised from `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LookClassifier(looks)
 
 
-def learn(
+def train_classifier(
     network: LookClassifier, data: Captioned, steps: int, generator: torch.Generator
 ) -> Iterator[int]:
     """Train on random crops of `data`, yielding the number of steps done.
 
-    Every caption must be one of the looks. Colours and light are varied a little, so that a look is
-    not told by one palette alone.
+    Every caption must be one of the looks. Colour gains vary a little, so that a look is not
+    recognised by one palette alone.
     """
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)

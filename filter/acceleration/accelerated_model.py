@@ -1,0 +1,52 @@
+"""`AcceleratedModel`: all modules of a model with their backends, replaced as a whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from .accelerated_module import AcceleratedModule
+from .backend import Backend
+from .coherence import AcceleratedCoherence
+from .modules import NetworkModules
+from .oom_fallback import OutOfMemoryFallback
+
+
+@dataclass(frozen=True)
+class AcceleratedModel:
+    """The accelerated encoder, predictor, decoder and coherence of one model on one device."""
+
+    encoder: OutOfMemoryFallback
+    predictor: OutOfMemoryFallback
+    decoder: OutOfMemoryFallback
+    coherence: AcceleratedCoherence
+
+    @classmethod
+    def with_backends(
+        cls,
+        backends: Sequence[Backend],
+        modules: NetworkModules,
+        device: torch.device,
+        *,
+        wait: bool,
+    ) -> "AcceleratedModel":
+        """Every module with the backends that are exact enough for it.
+
+        Reduced precision is for the predictor only. wait: as for `AcceleratedModule`.
+        """
+        exact = [backend for backend in backends if not backend.reduced_precision]
+        encoder, predictor, decoder = (
+            OutOfMemoryFallback(AcceleratedModule(module, chosen, wait=wait))
+            for module, chosen in (
+                (modules.encoder, exact),
+                (modules.predictor, backends),
+                (modules.decoder, exact),
+            )
+        )
+        return cls(encoder, predictor, decoder, AcceleratedCoherence(device, exact, wait=wait))
+
+    @property
+    def modules(self) -> tuple[AcceleratedModule, ...]:
+        """The modules that run for every frame."""
+        networks = self.encoder, self.predictor, self.decoder
+        return *(each.accelerated for each in networks), *self.coherence.modules

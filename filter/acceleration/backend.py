@@ -1,0 +1,51 @@
+"""`Backend`: another way to run a module. OpenVINO, CUDA graphs, torch.compile, float8."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeAlias
+
+import torch
+from torch import nn
+
+from turbolens.filter.networks import Run
+
+PrepareTime: TypeAlias = Literal["moment", "seconds", "minutes"]
+
+
+class Backend(Protocol):
+    """Another way to run a module, whose inputs and `Result` are tensors.
+
+    A module may set these attributes: `is_shape_specific`, its code depends on the shapes of its
+    inputs; `typical_ranges`, one for each result, see `agreement_db`; `num_threads`, how many
+    threads of a CPU it should use.
+    """
+
+    @property
+    def name(self) -> str:
+        """As in the setting `acceleration`."""
+        ...
+
+    @property
+    def prepare_time(self) -> PrepareTime:
+        """How long `prepare` takes.
+
+        A "moment" is spent on the calling thread, "seconds" on another thread that the end of the
+        program waits for, "minutes" on a daemon thread.
+        """
+        ...
+
+    @property
+    def reduced_precision(self) -> bool:
+        """True if it computes in a coarser format than the model's own."""
+        ...
+
+    def prepare(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
+        """The module for inputs of these shapes, dtypes and device.
+
+        Results must not share memory with later results. Raises `NoSpeedup` if it would not be
+        faster, and any other exception if it is not possible.
+        """
+        ...
+
+
+class NoSpeedup(Exception):  # noqa: N818 - not an error
+    """A backend would not be faster for this module."""

@@ -9,7 +9,7 @@ import av
 import numpy as np
 
 from turbolens.filter import FrameFilter, TurboModel
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines import TestScene
 
 COLUMNS = 6
 WIDTH, HEIGHT = 256, 192

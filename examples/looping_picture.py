@@ -6,7 +6,7 @@ from fractions import Fraction
 import av
 
 from turbolens.filter import FrameFilter, TurboModel
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines import TestScene
 
 LOOKS = ("oil painting", "comic", "ink and wash", "neon", "ukiyo-e", "stained glass")
 WIDTH, HEIGHT, RATE = 480, 272, 12

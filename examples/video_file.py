@@ -3,7 +3,7 @@
 import sys
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
-from turbolens.pipelines.video.job import Progress, VideoOptions, filter_video
+from turbolens.pipelines import Progress, VideoOptions, filter_video
 
 
 def show(progress: Progress) -> None:

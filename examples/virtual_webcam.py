@@ -7,8 +7,7 @@ import sys
 from fractions import Fraction
 
 from turbolens.filter import FrameFilter, TurboModel
-from turbolens.pipelines import Camera, Stats, VirtualCamera, run
-from turbolens.pipelines.scene.camera import SceneCamera
+from turbolens.pipelines import Camera, SceneCamera, Stats, VirtualCamera, run
 
 
 def show(stats: Stats) -> None:

@@ -6,25 +6,47 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .camera.camera import Camera
     from .camera.virtual_camera import VirtualCamera
-    from .live.running import RunOptions, run
+    from .live.options import RunOptions
+    from .live.running import run
+    from .scene.camera import FileCamera, SceneCamera
+    from .scene.frames import TestScene
     from .statistics import Stats
+    from .video.job import Progress, VideoOptions, filter_video
 
-__all__ = ["Camera", "RunOptions", "Stats", "VirtualCamera", "run"]
+__all__ = [
+    "Camera",
+    "FileCamera",
+    "Progress",
+    "RunOptions",
+    "SceneCamera",
+    "Stats",
+    "TestScene",
+    "VideoOptions",
+    "VirtualCamera",
+    "filter_video",
+    "run",
+]
 
-_PLACES = {
+_MODULES = {
     "Camera": "camera.camera",
-    "RunOptions": "live.running",
+    "FileCamera": "scene.camera",
+    "Progress": "video.job",
+    "RunOptions": "live.options",
+    "SceneCamera": "scene.camera",
     "Stats": "statistics",
+    "TestScene": "scene.frames",
+    "VideoOptions": "video.job",
     "VirtualCamera": "camera.virtual_camera",
+    "filter_video": "video.job",
     "run": "live.running",
 }
-"""Each is imported on use: the command must not wait for them. No module may be named `run`, since
-importing it would put the module in the place of the function."""
+"""The module of each public name. It is imported on first use, so that the command starts fast. No
+module may be named `run`: importing it would replace the function."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value

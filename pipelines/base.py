@@ -1,4 +1,4 @@
-"""The protocols of a pipeline: what gives frames, what changes them, what takes them."""
+"""The protocols of a pipeline: sources, frame filters and sinks; readers and writers of files."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,18 +10,17 @@ from av.stream import Stream
 
 from turbolens.filter import FilterSettings
 
-Frame: TypeAlias = av.VideoFrame
-Item: TypeAlias = "av.VideoFrame | av.Packet[Any]"
-PictureFilter: TypeAlias = Callable[[av.VideoFrame], av.VideoFrame]
+FrameOrPacket: TypeAlias = "av.VideoFrame | av.Packet[Any]"
+FilterCallable: TypeAlias = Callable[[av.VideoFrame], av.VideoFrame]
 Notify: TypeAlias = Callable[[str], None]
 
 
 @runtime_checkable
 class BatchFilter(Protocol):
-    """A frame filter that can also take several frames of one stream at a time."""
+    """A frame filter that can also filter several consecutive frames of one stream at once."""
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """One filtered frame, same size and time."""
+        """The filtered frame, of the same size and time."""
         ...
 
     def batch(self, frames: Sequence[av.VideoFrame]) -> list[av.VideoFrame]:
@@ -31,15 +30,15 @@ class BatchFilter(Protocol):
 
 @runtime_checkable
 class AdjustableFilter(Protocol):
-    """A frame filter that can be turned while it runs. `FrameFilter` is one."""
+    """A frame filter whose settings can change while it runs. `FrameFilter` is one."""
 
     @property
     def settings(self) -> FilterSettings:
-        """The settings of the next frame."""
+        """The settings for the next frame."""
         ...
 
     def __call__(self, frame: av.VideoFrame, /) -> av.VideoFrame:
-        """One filtered frame, same size and time."""
+        """The filtered frame, of the same size and time."""
         ...
 
     def update(self, **changes: Any) -> FilterSettings:
@@ -47,78 +46,78 @@ class AdjustableFilter(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget the past."""
+        """Forget the past frames."""
         ...
 
 
 class Source(Protocol):
     """Gives frames, in order of presentation.
 
-    A source whose attribute `live` is true goes on whether or not somebody looks: the newest frame
-    counts. Of the others every frame is kept. See `is_live`.
+    A source with a true attribute `live` does not wait for its reader, as a camera does not: the
+    newest frame wins. Of any other source every frame is kept. See `is_live`.
     """
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """Frame after frame, each with `pts` and `time_base`."""
+        """The frames, each with `pts` and `time_base`."""
         ...
 
     def close(self) -> None:
-        """Give the device or file back. May be called twice."""
+        """Close the device or file. May be called twice."""
         ...
 
 
 class Sink(Protocol):
-    """Takes frames, in order of presentation, and leaves them as they are.
+    """Takes frames, in order of presentation, and does not modify them.
 
-    A sink with an attribute `rate` (frames a second) gets so many of a live source. See `rate_of`.
-    The `pts` of a frame tells which moment of the source it shows: a frame that is shown again has
-    the same one twice. A sink that needs rising times takes those of a clock.
+    A sink with an attribute `rate` gets that many frames per second of a live source. See
+    `rate_of`. The `pts` of a frame is its time in the source, so that a repeated frame has the same
+    `pts` twice. A sink that needs increasing times must take them from a clock.
     """
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Show or store one frame."""
+        """Show or store a frame."""
         ...
 
     def close(self) -> None:
-        """Finish what was written. May be called twice."""
+        """Finish the output and close it. May be called twice."""
         ...
 
 
 @runtime_checkable
 class Reopenable(Protocol):
-    """A source or sink of a live pipeline that can be opened again after a failure."""
+    """A source or sink that can be opened again after a failure."""
 
     def reopen(self) -> None:
-        """Give the device back and open it anew. Raises `MediaError` while that cannot be."""
+        """Close the device and open it again. Raises `MediaError` if it cannot be opened yet."""
         ...
 
 
 @runtime_checkable
-class Reprojecting(Protocol):
-    """A frame filter that can move its last picture along with the camera, without filtering."""
+class SupportsReproject(Protocol):
+    """A frame filter that can reproject its last result to a newer frame, without the model."""
 
     def reproject(self, frame: av.VideoFrame) -> av.VideoFrame | None:
-        """The last picture as it would look in this frame: its size and time. None: not now.
+        """The last result as it would look in this frame, with its size and time, or `None`.
 
-        Cheap, and safe beside a running call of the filter in another thread.
+        It is fast, and may be called while another thread is in a call of the filter.
         """
         ...
 
 
 def is_live(source: Source) -> bool:
-    """Whether the newest frame counts, rather than every frame."""
+    """True if the newest frame wins, False if every frame is kept."""
     return bool(getattr(source, "live", False))
 
 
-def rate_of(thing: Source | Sink) -> Fraction | None:
-    """The frames a second that a sink wants or a source gives, where it says."""
-    rate = getattr(thing, "rate", None)
+def rate_of(device: Source | Sink) -> Fraction | None:
+    """Frames per second that a source gives or a sink wants. `None` if unknown."""
+    rate = getattr(device, "rate", None)
     return Fraction(rate) if rate else None
 
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """What a writer must know of a source before the first frame."""
+    """What a writer needs to know about a source before the first frame."""
 
     name: str
     rate: Fraction = Fraction(30)
@@ -129,13 +128,13 @@ class SourceInfo:
     chapters: tuple[Any, ...] = ()
     video: Stream | None = None
     streams: tuple[Stream, ...] = ()
-    """All streams in the order of the file, the filtered one (`video`) among them."""
+    """All streams in the order of the file, including the filtered one (`video`)."""
     offset: Fraction = Fraction(0)
-    """Seconds that the reader subtracts from every time (`--start`)."""
+    """Seconds that the reader subtracts from every time, for `--start`."""
 
 
 class Reader(Protocol):
-    """A source of frames and of the packets that belong beside them, in the order of the file."""
+    """Reads a file: frames of the filtered stream and packets of the others, in file order."""
 
     @property
     def info(self) -> SourceInfo:
@@ -144,29 +143,29 @@ class Reader(Protocol):
 
     @property
     def damaged(self) -> int:
-        """How many pieces could not be decoded so far."""
+        """How many packets could not be decoded so far."""
         ...
 
-    def __iter__(self) -> Iterator[Item]:
-        """Frames with pts, and packets of the other streams."""
+    def __iter__(self) -> Iterator[FrameOrPacket]:
+        """Frames with `pts`, and packets of the other streams."""
         ...
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         ...
 
 
 class Writer(Protocol):
-    """Takes frames and packets and makes a file, which exists only once it is whole."""
+    """Writes frames and packets to a file, which appears under its name only when complete."""
 
-    def write(self, item: Item) -> None:
-        """Encode a frame, or store a packet of another stream."""
+    def write(self, item: FrameOrPacket) -> None:
+        """Encode a frame, or copy a packet of another stream."""
         ...
 
     def finish(self) -> None:
-        """Complete the file and give it its name."""
+        """Complete the file and move it to its name."""
         ...
 
     def discard(self) -> None:
-        """Remove what was written. May be called after `finish`, which it leaves alone."""
+        """Delete what was written. Does nothing after `finish`."""
         ...

@@ -1,4 +1,4 @@
-"""Ctrl-C taken where it does no harm."""
+"""`DeferredInterrupts`: handles Ctrl-C at safe points only."""
 
 import signal
 from collections.abc import Callable
@@ -10,12 +10,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class DeferredInterrupts:
-    """While open, the first Ctrl-C (or SIGTERM) waits for `check`; the second strikes at once.
+    """In a `with` block, the first Ctrl-C or SIGTERM waits for `check`; a second one acts at once.
 
-    A KeyboardInterrupt that is raised between the taking of a lock and the `with` that gives it
-    back leaves the lock taken, and every thread that needs it waiting for ever. What is called in
-    the end is the handler that was there before, whatever it does. Off the main thread, where no
-    signal arrives, it does nothing.
+    Without this, a KeyboardInterrupt could be raised after a lock was acquired and before the
+    `with` statement that releases it was entered. Every thread that needs the lock would then wait
+    forever. `check` calls the handler that was installed before. On other threads than the main
+    one, which get no signals, this class does nothing.
     """
 
     def __init__(self) -> None:
@@ -49,13 +49,8 @@ class DeferredInterrupts:
             self._pending = None
             self._handlers[number](number, frame)
 
-    @property
-    def pending(self) -> bool:
-        """A signal has come and `check` has not been called since."""
-        return self._pending is not None
-
     def check(self) -> None:
-        """Do now what the signal asked for: usually raise KeyboardInterrupt."""
+        """Handle a pending signal now. Usually raises KeyboardInterrupt."""
         if self._pending is not None:
             (number, frame), self._pending = self._pending, None
             self._handlers[number](number, frame)

@@ -1,4 +1,4 @@
-"""Any frame → a frame of one size and format, whole, with bars where its shape differs."""
+"""`Fitter`: any frame → a frame of one size and pixel format, with black bars where needed."""
 
 import av
 import numpy as np
@@ -9,14 +9,14 @@ from turbolens.filter.frames.pixel_formats import matrix_of, range_of
 
 BLACK = (16, 128, 128)  # Y, U, V in limited range
 ROW_BYTES = {"nv12": (1, 1), "yuyv422": (2,), "uyvy422": (2,), "rgb24": (3,), "rgba": (4,)}
-"""Bytes for each pixel of the frame's width in a row of each plane; others: a byte a sample."""
+"""Bytes per pixel in each plane. Formats that are not listed have one byte per sample."""
 
 
 class Fitter:
-    """Fits the frames of one stream: BT.601 in limited range, which is what cameras give.
+    """Scales the frames of one stream to BT.601 in limited range, which is what cameras give.
 
-    Not thread-safe: it keeps swscale's contexts and the canvas. What comes out is new memory each
-    time unless the frame fitted already, and then it is that frame.
+    The result is the frame itself if that fits already, else a new frame. Not thread-safe, because
+    it keeps swscale's contexts.
     """
 
     def __init__(self, width: int, height: int, pixel_format: str = "yuv420p") -> None:
@@ -24,31 +24,36 @@ class Fitter:
         self._to_size, self._to_format = VideoReformatter(), VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The whole frame in the middle of the new one; `pts` and `time_base` are kept."""
+        """The whole frame, centred in the new one, with the same `pts` and `time_base`."""
         width, height = self._inner_size(frame)
         if (width, height) == (self.width, self.height):
-            return self._converted(self._to_size, frame, self.pixel_format, (width, height))
-        inner = self._converted(self._to_size, frame, "yuv420p", (width, height))
-        canvas = av.VideoFrame(self.width, self.height, "yuv420p")
+            return self._converted(
+                self._to_size, frame, pixel_format=self.pixel_format, size=(width, height)
+            )
+        inner = self._converted(self._to_size, frame, pixel_format="yuv420p", size=(width, height))
+        canvas = self._centred(inner)
         if frame.time_base is not None:
             canvas.pts, canvas.time_base = frame.pts, frame.time_base
-        canvas.colorspace, canvas.color_range = Colorspace.ITU601, ColorRange.MPEG
-        left, top = (self.width - width) // 4 * 2, (self.height - height) // 4 * 2
-        for index, black in enumerate(BLACK):
-            target, pixels = _rows(canvas, index), _rows(inner, index)
-            scale = 1 if index == 0 else 2
-            plane = inner.planes[index]
-            target[:] = black
-            rows, columns = top // scale, left // scale
-            target[rows : rows + plane.height, columns : columns + plane.width] = pixels[
-                :, : plane.width
-            ]
         return self._converted(
-            self._to_format, canvas, self.pixel_format, (self.width, self.height)
+            self._to_format, canvas, pixel_format=self.pixel_format, size=(self.width, self.height)
         )
 
+    def _centred(self, inner: av.VideoFrame) -> av.VideoFrame:
+        """A yuv420p frame in the middle of a black one of the final size."""
+        canvas = av.VideoFrame(self.width, self.height, "yuv420p")
+        canvas.colorspace, canvas.color_range = Colorspace.ITU601, ColorRange.MPEG
+        left, top = (self.width - inner.width) // 4 * 2, (self.height - inner.height) // 4 * 2
+        for index, black in enumerate(BLACK):
+            target, pixels, plane = _rows(canvas, index), _rows(inner, index), inner.planes[index]
+            scale = 1 if index == 0 else 2
+            rows = slice(top // scale, top // scale + plane.height)
+            columns = slice(left // scale, left // scale + plane.width)
+            target[:] = black
+            target[rows, columns] = pixels[:, : plane.width]
+        return canvas
+
     def _inner_size(self, frame: av.VideoFrame) -> tuple[int, int]:
-        """As large as fits with the frame's shape. A difference of a pixel or two is stretched."""
+        """The largest size with the frame's shape. One or two missing pixels are stretched."""
         scale = min(self.width / frame.width, self.height / frame.height)
         width, height = (round(side * scale / 2) * 2 for side in (frame.width, frame.height))
         width = self.width if self.width - width < 4 else width
@@ -59,6 +64,7 @@ class Fitter:
     def _converted(
         reformatter: VideoReformatter,
         frame: av.VideoFrame,
+        *,
         pixel_format: str,
         size: tuple[int, int],
     ) -> av.VideoFrame:
@@ -72,7 +78,7 @@ class Fitter:
 
 
 def own_copy(frame: av.VideoFrame) -> av.VideoFrame:
-    """The same picture, time and colour tags in memory of its own."""
+    """A copy of the frame in its own memory, with the same time and colour tags."""
     copy = av.VideoFrame(frame.width, frame.height, frame.format.name)
     for index, plane in enumerate(frame.planes):
         source, target = _rows(frame, index), _rows(copy, index)
@@ -86,7 +92,7 @@ def own_copy(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def packed_bytes(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The pixels without padding, plane after plane, as one row of bytes."""
+    """The pixels of all planes without padding, (bytes,) uint8."""
     per_pixel = ROW_BYTES.get(frame.format.name)
     parts = []
     for index, plane in enumerate(frame.planes):
@@ -96,7 +102,7 @@ def packed_bytes(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def _rows(frame: av.VideoFrame, index: int) -> NDArray[np.uint8]:
-    """The bytes of a plane, one row a line, with the padding at their ends."""
+    """The bytes of a plane with their padding, (height, line size)."""
     plane = frame.planes[index]
     flat: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
     return flat[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)

@@ -51,6 +51,15 @@ def imported_names(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
+def names_from_turbolens(path: Path) -> Iterator[tuple[str, str]]:
+    """(module, name) of everything that a program imports from this package."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("turbolens"):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names if "turbolens" in alias.name)
+
+
 def uses_files_threads_or_clock(path: Path) -> bool:
     """True if the module imports or names something of the kind; locks are allowed."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -90,6 +99,16 @@ def test_public_names_are_sorted_and_exist(half: object) -> None:
     names = getattr(half, "__all__", [])
     assert names == sorted(names)
     assert all(getattr(half, name) is not None for name in names)
+
+
+def test_examples_import_public_names_only() -> None:
+    public = ("turbolens.filter", "turbolens.pipelines", "turbolens.pipelines.webrtc")
+    allowed = {(name, each) for name in public for each in importlib.import_module(name).__all__}
+    used = [
+        (path.name, *found) for path in sources("examples") for found in names_from_turbolens(path)
+    ]
+    assert len(used) > 10
+    assert [each for each in used if each[1:] not in allowed] == []
 
 
 @pytest.mark.parametrize("package", ["turbolens", "turbolens.filter", "turbolens.pipelines"])

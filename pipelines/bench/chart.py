@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from turbolens.pipelines.video.destination import Destination
-from turbolens.pipelines.video.images import save_picture
+from turbolens.pipelines.video.images import save_image
 
 from .speed import BenchReport, CaseResult
 
@@ -22,7 +22,7 @@ BASELINE = "#343a40"
 def save_chart(report: BenchReport, destination: Destination) -> None:
     """Write the chart as PNG."""
     pixels = np.asarray(chart(report))
-    save_picture(av.VideoFrame.from_ndarray(pixels, format="rgb24"), destination)
+    save_image(av.VideoFrame.from_ndarray(pixels, format="rgb24"), destination)
 
 
 def chart(report: BenchReport) -> Image.Image:

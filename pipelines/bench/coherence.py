@@ -14,7 +14,7 @@ from turbolens.filter.coherence.change import InputView
 from turbolens.filter.coherence.temporal_blend import Coherence
 from turbolens.filter.frames.conversion import image_from_rgb
 from turbolens.filter.frames.luma import luma_of
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines.scene.frames import TestScene
 
 from .coherence_measures import (
     Ages,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turbolens.pipelines.video.destination import Destination
-from turbolens.pipelines.video.images import save_picture
+from turbolens.pipelines.video.images import save_image
 
 Pixels = NDArray[np.uint8]
 SHOWN = 5  # frames side by side
@@ -36,7 +36,7 @@ def strip(pictures: Sequence[Pixels]) -> Pixels:
 def save_strip(pictures: Sequence[Pixels], path: Path) -> None:
     """Write the strip as PNG, over what is there."""
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(strip(pictures)), format="rgb24")
-    save_picture(frame, Destination(str(path), overwrite=True))
+    save_image(frame, Destination(str(path), overwrite=True))
 
 
 def _spaced(pictures: Sequence[Pixels], axis: int) -> list[Pixels]:

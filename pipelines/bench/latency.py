@@ -13,7 +13,7 @@ from time import monotonic
 import av
 import numpy as np
 
-from turbolens.pipelines.base import PictureFilter
+from turbolens.pipelines.base import FilterCallable
 from turbolens.pipelines.live.running import run
 from turbolens.pipelines.scene.camera import SceneCamera
 from turbolens.pipelines.statistics import Stats, quantile
@@ -94,7 +94,7 @@ class LatencyReport:
 
 
 def measure_latency(
-    frame_filter: PictureFilter, *, width: int, height: int, rate: Fraction, seconds: float
+    frame_filter: FilterCallable, *, width: int, height: int, rate: Fraction, seconds: float
 ) -> LatencyReport:
     """Run the filter live for so many seconds after it has settled."""
     camera, screen = CountedCamera(width, height, rate=rate), ReadingScreen(rate)

@@ -9,7 +9,7 @@ from time import perf_counter
 import av
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines.scene.frames import TestScene
 from turbolens.pipelines.webrtc import FrameBatcher
 
 from .machine import device_name

@@ -19,7 +19,7 @@ from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.coherence.noise import FixedNoise
 from turbolens.filter.framefilter import STAGES
 from turbolens.filter.frames.conversion import FrameConverter, working_geometry
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines.scene.frames import TestScene
 
 from .baseline import Baseline, MakeRun, Run, baseline
 from .floor import Floor, floor_of

@@ -1,4 +1,4 @@
-"""`Camera`: a webcam as a live source, by its number, path or a part of its name."""
+"""`Camera`: a webcam as a live source, found by its number, path or a part of its name."""
 
 import errno
 import time
@@ -15,7 +15,7 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.letterbox import own_copy
 
 from . import v4l2
-from .modes import Chosen, Wanted, choose_mode
+from .modes import ChosenMode, WantedMode, choose_mode
 from .systems import (
     CameraInfo,
     System,
@@ -26,17 +26,17 @@ from .systems import (
     ways_to_open,
 )
 
-DAMAGED_IN_A_ROW = 60  # frames that cannot be decoded, after which the camera is opened again
-NOT_YET = 0.005  # seconds until a camera that has no frame yet is asked again (AVFoundation)
-OPENING_TIMEOUT, READING_TIMEOUT = 10.0, 10.0  # seconds, where the system lets itself be stopped
+DAMAGED_IN_A_ROW = 60  # damaged frames after which the camera is opened again
+RETRY_AFTER = 0.005  # seconds until a camera without a new frame is read again (AVFoundation)
+OPENING_TIMEOUT, READING_TIMEOUT = 10.0, 10.0  # seconds; not every system obeys them
 OPENING = (av.FFmpegError, OSError, ValueError)
 FINAL = (errno.EBUSY, errno.ENODEV, errno.ENOENT, errno.EACCES, errno.EPERM)
-"""What another mode would not mend."""
+"""Errors that opening with another mode would not solve."""
 MICROSECOND = Fraction(1, 1_000_000)
 
 
 def cameras(*, with_modes: bool = False) -> list[CameraInfo]:
-    """The cameras of this machine, the system's first choice first; modes on Linux only."""
+    """The cameras of this machine, the system's default first. Modes are known on Linux only."""
     if system() == "v4l2":
         return _linux_cameras(with_modes)
     try:
@@ -49,18 +49,18 @@ def cameras(*, with_modes: bool = False) -> list[CameraInfo]:
 def _linux_cameras(with_modes: bool) -> list[CameraInfo]:
     found = []
     for path in v4l2.devices():
-        asked = v4l2.capability(path)
-        if asked is not None and asked.captures:
+        device = v4l2.capability(path)
+        if device is not None and device.captures:
             modes = tuple(v4l2.modes(path)) if with_modes else ()
             number = int(path.name[5:])
-            found.append(CameraInfo(number, asked.card, str(path), asked.is_loopback, modes))
+            found.append(CameraInfo(number, device.card, str(path), device.is_loopback, modes))
     return found
 
 
 def find_camera(wanted: str | int | None, known: list[CameraInfo]) -> CameraInfo:
-    """The camera of that number, path, or part of a name; none: the first real one.
+    """The camera with this number, path, or part of the name. `None`: the first real camera.
 
-    Raises `MediaError` where there is none, with those that there are.
+    Raises `MediaError` with the list of cameras if there is no such camera.
     """
     if wanted is None:
         real = [camera for camera in known if not camera.virtual]
@@ -74,23 +74,27 @@ def find_camera(wanted: str | int | None, known: list[CameraInfo]) -> CameraInfo
     for camera in known:
         if text.lower() in camera.name.lower():
             return camera
-    if Path(text).is_absolute():  # perhaps a link, or a device that cannot be asked
+    if Path(text).is_absolute():  # perhaps a link, or a device that cannot be queried
         return CameraInfo(-1, text, text)
     here = ", ".join(f"{camera.index}: {camera.name}" for camera in known) or "none"
     raise MediaError(f"there is no camera {text!r}; the cameras here: {here}")
 
 
 def _instead() -> str:
-    return "try it with --camera test-scene or --camera FILE (turbolens devices tells more)"
+    return "try --camera test-scene or --camera FILE (turbolens devices lists cameras)"
 
 
 class Camera:
-    """A live source. Opened at once; frames have `pts` in microseconds since the first.
+    """A camera as a live source. It is opened at once.
 
-    width, height, rate and pixel_format are what is wanted: the nearest mode that the camera has is
-    taken, raw or MJPEG as the rate needs it, and it may still choose another. `backend` "lavfi"
-    takes a filter graph of FFmpeg for `device`, in place of a camera. Raises `MediaError` for a
-    camera that is not there, is used by another program, is not permitted, or is unplugged.
+    device: number, path, or part of the name; `None` is the first camera. width and height in
+    pixels, rate in frames per second, and pixel_format (FFmpeg's name) are requests: the camera is
+    opened in its nearest mode, see `width`, `height` and `rate` for the result. backend: FFmpeg's
+    input format; with "lavfi", `device` is an FFmpeg filter graph in place of a camera. Frames have
+    a `pts` in microseconds since the first one.
+
+    Raises `MediaError` if the camera does not exist, is in use by another program, may not be used,
+    or was unplugged.
     """
 
     live = True
@@ -107,7 +111,9 @@ class Camera:
         backend: System | None = None,
     ) -> None:
         self._device, self._backend = device, backend or system()
-        self._wanted = Wanted(width, height, Fraction(rate).limit_denominator(1001), pixel_format)
+        self._wanted = WantedMode(
+            width, height, Fraction(rate).limit_denominator(1001), pixel_format
+        )
         self._container: InputContainer | None = None
         self.damaged = 0
         self.name = str(device)
@@ -115,31 +121,31 @@ class Camera:
 
     @property
     def width(self) -> int:
-        """Pixels, as the camera opened."""
+        """The actual size in pixels."""
         return self._width
 
     @property
     def height(self) -> int:
-        """Pixels, as the camera opened."""
+        """The actual size in pixels."""
         return self._height
 
     @property
     def rate(self) -> Fraction:
-        """Frames a second that it says it gives."""
+        """Frames per second, according to the camera."""
         return self._rate
 
     def _open(self) -> None:
         info, chosen = self._choose()
         self.name = info.name
         if self._device is None:
-            self._device = info.name  # opened again, it is this one or none
+            self._device = info.name  # reopen this camera, and no other
         container = _open_device(info, chosen, self._backend)
         stream = container.streams.video[0]
         self._container = container
         self._width, self._height = stream.width, stream.height
         self._rate = Fraction(stream.average_rate or stream.base_rate or chosen.rate)
 
-    def _choose(self) -> tuple[CameraInfo, Chosen]:
+    def _choose(self) -> tuple[CameraInfo, ChosenMode]:
         if self._backend == "lavfi":
             graph = CameraInfo(0, str(self._device), str(self._device))
             return graph, choose_mode((), self._wanted)
@@ -148,12 +154,12 @@ class Camera:
         return info, choose_mode(modes, self._wanted)
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """Frames as they come. Raises `MediaError` when the camera is gone or gives garbage."""
+        """The frames as they arrive. Raises `MediaError` if the camera is lost or sends garbage."""
         if self._container is None:
             self._open()
         assert self._container is not None  # noqa: S101 - opened above
         damaged = 0
-        if self._began is None:  # times go on where the camera has been opened again
+        if self._began is None:  # times continue after the camera was reopened
             self._began = time.monotonic()
         for frame in _decoded(self._container, self.name):
             if frame is None:
@@ -168,22 +174,22 @@ class Camera:
         raise MediaError(f"{self.name} gives no more frames")
 
     def reopen(self) -> None:
-        """Give the camera back and open it anew. Raises `MediaError` while that cannot be."""
+        """Close the camera and open it again. Raises `MediaError` if it cannot be opened yet."""
         self.close()
         self._open()
 
     def close(self) -> None:
-        """Give the camera back. May be called twice."""
+        """Close the camera. May be called twice."""
         container, self._container = self._container, None
         if container is not None:
             container.close()
 
 
 def _decoded(container: InputContainer, name: str) -> Iterator[av.VideoFrame | None]:
-    """Frames, and none in place of one that is damaged. Raises `MediaError` for a lost device."""
+    """The frames, with `None` for a damaged one. Raises `MediaError` if the device is lost."""
     stream = container.streams.video[0]
-    stream.thread_type = "SLICE"  # threads of frames would each add a frame of delay
-    # Raw frames lie in the driver's buffers, which are gone when the device is closed.
+    stream.thread_type = "SLICE"  # frame threads would add a frame of latency each
+    # Raw frames are in the driver's buffers, which are unmapped when the device is closed.
     borrowed = stream.codec_context.name in ("rawvideo", "wrapped_avframe")
     packets = container.demux(stream)
     while True:
@@ -192,7 +198,7 @@ def _decoded(container: InputContainer, name: str) -> Iterator[av.VideoFrame | N
         except StopIteration:
             return
         except av.BlockingIOError:
-            time.sleep(NOT_YET)
+            time.sleep(RETRY_AFTER)
             packets = container.demux(stream)
             continue
         except (av.FFmpegError, OSError) as error:
@@ -213,8 +219,8 @@ def _frames_of(packet: Any) -> Iterator[av.VideoFrame | None]:
         yield None if frame.is_corrupt else frame
 
 
-def _open_device(info: CameraInfo, chosen: Chosen, backend: System) -> InputContainer:
-    """The device in the mode chosen, or as near to it as it lets itself be opened."""
+def _open_device(info: CameraInfo, chosen: ChosenMode, backend: System) -> InputContainer:
+    """Open the device in the chosen mode, or with fewer requirements if it refuses."""
     name = device_name(info, backend)
     ways = ways_to_open(chosen, backend)
     try:

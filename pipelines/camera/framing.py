@@ -1,4 +1,4 @@
-"""A camera seen otherwise: turned around as in a mirror, cut to another shape."""
+"""`FramedSource`: a source whose frames are mirrored or cropped."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -9,10 +9,10 @@ import av.filter
 from turbolens.pipelines.base import Reopenable, Source, is_live, rate_of
 
 
-class Framed:
-    """A source whose frames are mirrored, cropped in the middle, or both.
+class FramedSource:
+    """A source whose frames are mirrored, cropped to their centre, or both.
 
-    aspect: width to height of what is kept, as large as it fits; none keeps all.
+    aspect: width divided by height to crop to, as large as possible. `None` does not crop.
     """
 
     def __init__(
@@ -24,20 +24,20 @@ class Framed:
         if isinstance(source, Reopenable):
             self.reopen = source.reopen
         self._graph: av.filter.Graph | None = None
-        self._like: tuple[int, int, str] | None = None
+        self._graph_input: tuple[int, int, str] | None = None
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """The frames as wanted; times are kept."""
+        """The mirrored or cropped frames, with their times."""
         return map(self._framed, self.source)
 
     def _framed(self, frame: av.VideoFrame) -> av.VideoFrame:
-        like = frame.width, frame.height, frame.format.name
-        if self._graph is None or like != self._like:
-            self._graph, self._like = self._built(frame), like
+        graph_input = frame.width, frame.height, frame.format.name
+        if self._graph is None or graph_input != self._graph_input:
+            self._graph, self._graph_input = self._built(frame), graph_input
         self._graph.vpush(frame)
-        changed = self._graph.vpull()
-        changed.pts, changed.time_base = frame.pts, frame.time_base
-        return changed
+        framed = self._graph.vpull()
+        framed.pts, framed.time_base = frame.pts, frame.time_base
+        return framed
 
     def _built(self, frame: av.VideoFrame) -> av.filter.Graph:
         graph = av.filter.Graph()
@@ -61,7 +61,7 @@ class Framed:
 
 
 def cropped_size(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
-    """The largest even width and height of that shape within these."""
-    wide = min(width, int(height * aspect)) // 2 * 2
-    high = min(height, int(width / aspect)) // 2 * 2
-    return max(2, wide), max(2, high)
+    """The largest even width and height with this aspect ratio that fit into a size."""
+    cropped_width = min(width, int(height * aspect)) // 2 * 2
+    cropped_height = min(height, int(width / aspect)) // 2 * 2
+    return max(2, cropped_width), max(2, cropped_height)

@@ -1,4 +1,4 @@
-"""Which of a camera's modes to ask for."""
+"""Chooses the mode in which a camera is opened."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,13 @@ from .v4l2 import Mode
 
 COSTS = {"nv12": 0, "yuv420p": 0, "yuv422p": 1, "yuyv422": 1, "uyvy422": 1, "rgb24": 2,
          "bgr24": 2, "mjpeg": 3, "gray": 4, "h264": 5}  # fmt: skip
-"""Less is better where two modes give the same size and rate: decoding, delay, lost colours."""
+"""Rank of a format among modes of one size and rate, lowest first: by decoding time, latency, and
+lost colour."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a camera is asked for. pixel_format: FFmpeg's name, or none for what suits."""
+class WantedMode:
+    """The mode that the user wants. pixel_format: FFmpeg's name, `None` for any."""
 
     width: int = 1280
     height: int = 720
@@ -22,8 +23,8 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What it will be opened with. None: the camera's own."""
+class ChosenMode:
+    """The mode to open the camera in. pixel_format: `None` for the camera's own."""
 
     width: int
     height: int
@@ -31,28 +32,28 @@ class Chosen:
     pixel_format: str | None = None
 
 
-def choose_mode(modes: Sequence[Mode], wanted: Wanted) -> Chosen:
-    """The mode nearest to what is wanted: first the rate, then the size, then the cheapest format.
+def choose_mode(modes: Sequence[Mode], wanted: WantedMode) -> ChosenMode:
+    """The mode nearest to the wanted one: by rate first, then size, then the cheapest format.
 
-    Many cameras give large pictures raw at 5 or 10 frames a second only, and as MJPEG at 30.
-    Without modes, or with none of the wanted format, what is wanted is asked for as it is.
+    Many cameras give large raw frames at only 5 or 10 frames per second, and MJPEG at 30. If no
+    mode is known, or none has the wanted format, the wanted mode is returned unchanged.
     """
     candidates = [
         mode for mode in modes if wanted.pixel_format in (None, mode.pixel_format)
     ]  # fmt: skip
     if not candidates:
-        return Chosen(wanted.width, wanted.height, wanted.rate, wanted.pixel_format)
+        return ChosenMode(wanted.width, wanted.height, wanted.rate, wanted.pixel_format)
     best = min(candidates, key=lambda mode: _distance(mode, wanted))
-    return Chosen(best.width, best.height, _nearest_rate(best, wanted.rate), best.pixel_format)
+    return ChosenMode(best.width, best.height, _nearest_rate(best, wanted.rate), best.pixel_format)
 
 
 def _nearest_rate(mode: Mode, rate: Fraction) -> Fraction:
-    """The lowest rate that is enough, or else the highest."""
+    """The lowest rate that is high enough, or else the highest."""
     enough = [offered for offered in mode.rates if offered >= rate * Fraction(99, 100)]
     return min(enough) if enough else max(mode.rates, default=rate)
 
 
-def _distance(mode: Mode, wanted: Wanted) -> tuple[float, float, int]:
+def _distance(mode: Mode, wanted: WantedMode) -> tuple[float, float, int]:
     offered = _nearest_rate(mode, wanted.rate)
     missing = max(0.0, 1 - float(offered / wanted.rate))
     missing = 0.0 if missing < 0.02 else missing  # 29.97 is 30

@@ -1,4 +1,4 @@
-"""How each system names its cameras, how they are opened there, and what its errors mean."""
+"""How Linux, macOS and Windows name their cameras, open them, and report errors."""
 
 import errno
 import sys
@@ -10,14 +10,14 @@ import av
 
 from turbolens.pipelines.errors import reason
 
-from .modes import Chosen
+from .modes import ChosenMode
 from .v4l2 import Mode
 
 System = Literal["v4l2", "avfoundation", "dshow", "lavfi"]
 
-VIRTUAL = ("virtual", "unity video capture", "obs-camera")  # in names of what programs write
+VIRTUAL = ("virtual", "unity video capture", "obs-camera")  # words in names of virtual cameras
 SCREEN = "capture screen"  # AVFoundation lists screens among its cameras
-BUFFER = 128 * 1024 * 1024  # bytes; DirectShow's 3 MB are less than one raw frame of 1080 lines
+BUFFER = 128 * 1024 * 1024  # bytes; DirectShow's default of 3 MB is less than a raw 1080p frame
 PERMISSION = {
     "linux": "sudo usermod -aG video $USER, then log in again",
     "darwin": "System Settings → Privacy & Security → Camera → allow your terminal, and start it"
@@ -28,7 +28,7 @@ PERMISSION = {
 
 @dataclass(frozen=True)
 class CameraInfo:
-    """One camera of this machine. device: what to open; virtual: other programs write it."""
+    """A camera of this machine. device: what to open. virtual: a program writes its frames."""
 
     index: int
     name: str
@@ -37,7 +37,7 @@ class CameraInfo:
     modes: tuple[Mode, ...] = field(default=(), compare=False)
 
 
-class Named(Protocol):
+class ListedDevice(Protocol):
     """A device as PyAV lists it."""
 
     @property
@@ -47,27 +47,27 @@ class Named(Protocol):
 
     @property
     def description(self) -> str:
-        """For people."""
+        """The name to show."""
         ...
 
     @property
     def is_default(self) -> bool:
-        """The system's first choice."""
+        """True for the system's default."""
         ...
 
     @property
     def media_types(self) -> list[str]:
-        """What it gives: "video", "audio"."""
+        """The kinds of media it gives: "video", "audio"."""
         ...
 
 
 def system(platform: str = sys.platform) -> System:
-    """FFmpeg's way to the cameras of a platform (as `sys.platform` names it)."""
+    """FFmpeg's input format for the cameras of a platform, named as in `sys.platform`."""
     return {"darwin": "avfoundation", "win32": "dshow"}.get(platform, "v4l2")  # type: ignore[return-value]
 
 
-def named_cameras(found: Sequence[Named]) -> list[CameraInfo]:
-    """The cameras among the devices of macOS or Windows, the system's first choice first."""
+def named_cameras(found: Sequence[ListedDevice]) -> list[CameraInfo]:
+    """The cameras among the devices of macOS or Windows, the system's default first."""
     named = [
         device for device in found
         if "video" in device.media_types and SCREEN not in device.description.lower()
@@ -83,14 +83,14 @@ def _is_virtual(name: str) -> bool:
 
 
 def device_name(info: CameraInfo, backend: System) -> str:
-    """What FFmpeg opens."""
+    """The name under which FFmpeg opens the camera."""
     if backend == "avfoundation":
         return f"{info.device}:none"
     return f"video={info.device}" if backend == "dshow" else info.device
 
 
-def ways_to_open(chosen: Chosen, backend: System) -> list[dict[str, str]]:
-    """Options to try one after another: as chosen, then with less and less of it, then none."""
+def ways_to_open(chosen: ChosenMode, backend: System) -> list[dict[str, str]]:
+    """FFmpeg options to try one after another: the chosen mode, then parts of it, then none."""
     if backend == "lavfi":
         return [{}]
     always = {"rtbufsize": str(BUFFER)} if backend == "dshow" else {}
@@ -113,15 +113,15 @@ def _pixel_option(pixel_format: str | None, backend: System) -> dict[str, str]:
 
 
 def device_reason(error: BaseException, platform: str = sys.platform) -> str:
-    """What is wrong with a device, and what to do about it."""
+    """Why a device cannot be opened or read, and what the user can do about it."""
     number = getattr(error, "errno", None)
     if number == errno.EBUSY:
-        return "another program uses it; close that one, or choose another camera with --camera"
+        return "another program uses it; close that program, or choose another camera with --camera"
     if number in (errno.ENODEV, errno.ENXIO):
         return "it is unplugged"
     if number in (errno.EACCES, errno.EPERM):
         return f"permission denied; {PERMISSION.get(platform, PERMISSION['linux'])}"
-    if number == errno.EIO and platform in ("darwin", "win32"):  # they say no more than this
+    if number == errno.EIO and platform in ("darwin", "win32"):  # these systems give no other error
         return (
             "it does not start: another program may be using it, or it may not be allowed"
             f" ({PERMISSION[platform]})"

@@ -1,4 +1,4 @@
-"""What Linux tells of its video devices: what each can do, and in which modes (video4linux 2)."""
+"""Video devices of Linux (video4linux 2): their capabilities and modes."""
 
 import errno
 import os
@@ -27,12 +27,12 @@ FORMATS = {
     "YU12": "yuv420p", "422P": "yuv422p", "GREY": "gray", "RGB3": "rgb24", "BGR3": "bgr24",
     "H264": "h264",
 }  # fmt: skip
-"""The kernel's names of the formats that FFmpeg reads from cameras, and its own."""
+"""Video4linux names and FFmpeg names of the formats that FFmpeg reads from cameras."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """One way a camera can run: FFmpeg's name of the format, the size, rates in frames a second."""
+    """A mode of a camera: FFmpeg's name of the format, size, and rates in frames per second."""
 
     pixel_format: str
     width: int
@@ -42,7 +42,7 @@ class Mode:
 
 @dataclass(frozen=True)
 class Capability:
-    """What a device says of itself."""
+    """What a device reports about itself."""
 
     driver: str
     card: str
@@ -51,12 +51,12 @@ class Capability:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is a virtual camera of v4l2loopback."""
+        """True for a virtual camera of v4l2loopback."""
         return self.driver == LOOPBACK_DRIVER
 
 
 def request(direction: int, number: int, size: int) -> int:
-    """The kernel's code of a request: direction 1 writes, 2 reads, 3 does both."""
+    """The ioctl code of a request. direction: 1 writes, 2 reads, 3 does both."""
     return direction << 30 | size << 16 | ord("V") << 8 | number
 
 
@@ -68,20 +68,20 @@ STREAM_ON = request(1, 18, 4)
 
 
 def system_ioctl(descriptor: int, code: int, data: bytearray) -> int:
-    """The real one. Raises `OSError`."""
+    """Call the kernel. Raises `OSError`."""
     import fcntl  # noqa: PLC0415 - not there on Windows
 
     return int(fcntl.ioctl(descriptor, code, data))
 
 
 def devices(folder: Path = Path("/dev")) -> list[Path]:
-    """The video devices of this machine, in the order of their numbers."""
+    """The paths of the video devices, ordered by number."""
     paths = (path for path in folder.glob("video*") if path.name[5:].isdecimal())
     return sorted(paths, key=lambda path: int(path.name[5:]))
 
 
 def capability(path: Path, ioctl: Ioctl = system_ioctl) -> Capability | None:
-    """What the device can do; none if it cannot be asked."""
+    """What the device can do. `None` if it cannot be queried."""
     data = bytearray(104)
     with suppress(OSError), _opened(path) as descriptor:
         ioctl(descriptor.number, QUERY_CAPABILITY, data)
@@ -94,7 +94,7 @@ def capability(path: Path, ioctl: Ioctl = system_ioctl) -> Capability | None:
 
 
 def modes(path: Path, ioctl: Ioctl = system_ioctl) -> list[Mode]:
-    """All modes that FFmpeg can read, as the device lists them; none where it cannot be asked."""
+    """All modes that FFmpeg can read, in the order of the device. Empty if it cannot be queried."""
     found: list[Mode] = []
     with suppress(OSError), _opened(path) as descriptor:
         for fourcc in _formats(descriptor.number, ioctl):
@@ -102,23 +102,24 @@ def modes(path: Path, ioctl: Ioctl = system_ioctl) -> list[Mode]:
             if name is None:
                 continue
             for width, height in _sizes(descriptor.number, fourcc, ioctl):
-                rates = tuple(_rates(descriptor.number, fourcc, (width, height), ioctl))
+                rates = tuple(_rates(descriptor.number, fourcc, (width, height), ioctl=ioctl))
                 found.append(Mode(name, width, height, rates))
     return found
 
 
 def revive_loopback(path: Path, ioctl: Ioctl = system_ioctl) -> None:
-    """Let a v4l2loopback device be written again.
+    """Make a v4l2loopback device writable again.
 
-    Up to 0.12.7 with exclusive_caps=1 a device that was written and closed offers neither end any
-    more. Asking it to stream and closing it resets that, although the request itself is refused.
+    In versions up to 0.12.7 with exclusive_caps=1, a device that was written to and closed offers
+    neither capture nor output any more. Requesting it to stream and closing it resets that, though
+    the request itself is refused.
     """
     with suppress(OSError), _opened(path, os.O_RDWR) as descriptor, suppress(OSError):
         ioctl(descriptor.number, STREAM_ON, bytearray(struct.pack("i", OUTPUT_BUFFER)))
 
 
 def loopback_version(folder: Path = Path("/sys/module/v4l2loopback")) -> str | None:
-    """The version of the loaded module; none if it is not loaded."""
+    """The version of the loaded module. `None` if it is not loaded."""
     if not folder.is_dir():
         return None
     with suppress(OSError):
@@ -127,7 +128,7 @@ def loopback_version(folder: Path = Path("/sys/module/v4l2loopback")) -> str | N
 
 
 class _opened:  # noqa: N801 - a context manager, used like a function
-    """A device file, open in the body. Raises `OSError`."""
+    """A context manager that opens a device file. Raises `OSError`."""
 
     def __init__(self, path: Path, flags: int = os.O_RDWR) -> None:
         self.number = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
@@ -143,17 +144,17 @@ def _formats(descriptor: int, ioctl: Ioctl) -> Iterator[int]:
     for index in count():
         data = bytearray(64)
         struct.pack_into("II", data, 0, index, CAPTURE_BUFFER)
-        if not _answered(descriptor, ENUMERATE_FORMATS, data, ioctl):
+        if not _answered(descriptor, ENUMERATE_FORMATS, data, ioctl=ioctl):
             return
         yield struct.unpack_from("I", data, 44)[0]
 
 
 def _sizes(descriptor: int, fourcc: int, ioctl: Ioctl) -> Iterator[tuple[int, int]]:
-    """The sizes of a format; of those that take any size, the common ones."""
+    """The sizes of a format. If it takes any size, the common ones."""
     for index in count():
         data = bytearray(44)
         struct.pack_into("II", data, 0, index, fourcc)
-        if not _answered(descriptor, ENUMERATE_SIZES, data, ioctl):
+        if not _answered(descriptor, ENUMERATE_SIZES, data, ioctl=ioctl):
             return
         kind, *numbers = struct.unpack_from("I6I", data, 8)
         if kind == DISCRETE:
@@ -167,12 +168,14 @@ def _sizes(descriptor: int, fourcc: int, ioctl: Ioctl) -> Iterator[tuple[int, in
         return
 
 
-def _rates(descriptor: int, fourcc: int, size: tuple[int, int], ioctl: Ioctl) -> Iterator[Fraction]:
-    """The rates of a format and size; where any is taken, the common ones."""
+def _rates(
+    descriptor: int, fourcc: int, size: tuple[int, int], *, ioctl: Ioctl
+) -> Iterator[Fraction]:
+    """The rates of a format and size. If it takes any rate, the common ones."""
     for index in count():
         data = bytearray(52)
         struct.pack_into("4I", data, 0, index, fourcc, *size)
-        if not _answered(descriptor, ENUMERATE_INTERVALS, data, ioctl):
+        if not _answered(descriptor, ENUMERATE_INTERVALS, data, ioctl=ioctl):
             return
         kind, *numbers = struct.unpack_from("I6I", data, 16)
         if kind == DISCRETE:
@@ -184,8 +187,8 @@ def _rates(descriptor: int, fourcc: int, size: tuple[int, int], ioctl: Ioctl) ->
         return
 
 
-def _answered(descriptor: int, code: int, data: bytearray, ioctl: Ioctl) -> bool:
-    """Whether there is an entry of that number. Other failures raise `OSError`."""
+def _answered(descriptor: int, code: int, data: bytearray, *, ioctl: Ioctl) -> bool:
+    """True if there is an entry with this index. Other failures raise `OSError`."""
     try:
         ioctl(descriptor, code, data)
     except OSError as error:

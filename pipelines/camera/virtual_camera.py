@@ -1,4 +1,4 @@
-"""`VirtualCamera`: a sink that other programs see as a camera: v4l2loopback, OBS, Unity Capture."""
+"""`VirtualCamera`: a sink that other programs see as a camera."""
 
 import sys
 from fractions import Fraction
@@ -34,15 +34,16 @@ RELOAD_MODULE = (
 NATIVE = {"v4l2loopback": "I420", "unitycapture": "RGBA"}
 OBS_NATIVE = {"darwin": "UYVY", "win32": "NV12"}
 PIXEL_FORMATS = {"I420": "yuv420p", "NV12": "nv12", "UYVY": "uyvy422", "RGBA": "rgba"}
-"""pyvirtualcam's names and FFmpeg's, of what the backends take without converting it again."""
+"""pyvirtualcam's and FFmpeg's names of the formats that the backends take without conversion."""
 
 
 class VirtualCamera:
-    """A camera that other programs can choose. Its size and rate stay; frames are fitted into it.
+    """A camera that other programs can choose. Frames are fitted into its size.
 
-    Without `width` and `height` the first frame decides. `device` is /dev/video10, or the name in
-    the list of cameras; none takes the first there is. Raises `MediaError` where there is none,
-    with what each backend says and how to get one.
+    device: a path such as /dev/video10, or a name from the list of cameras; `None` is the first
+    virtual camera. width and height in pixels; `None` takes them from the first frame. rate in
+    frames per second. backend: pyvirtualcam's name; `None` tries all. Raises `MediaError` if there
+    is no virtual camera, with the reason of each backend and instructions.
     """
 
     def __init__(
@@ -65,16 +66,16 @@ class VirtualCamera:
 
     @property
     def device(self) -> str | None:
-        """Which device it is; none until it is open."""
+        """The open device. `None` if it is not open."""
         return None if self._camera is None else str(self._camera.device)
 
     @property
     def backend(self) -> str | None:
-        """Which backend serves it; none until it is open."""
+        """The backend of the open device. `None` if it is not open."""
         return None if self._camera is None else str(self._camera.backend)
 
     def _open(self, width: int, height: int) -> None:
-        size = max(2, width // 2 * 2), max(2, height // 2 * 2)  # colour is of half the size
+        size = max(2, width // 2 * 2), max(2, height // 2 * 2)  # chroma has half the size
         self._camera, pixel_format = open_backend(
             *size, rate=float(self.rate), device=device_of(self._wanted), backend=self._backend
         )
@@ -82,26 +83,26 @@ class VirtualCamera:
         self.name = f"the virtual camera {self._camera.device}"
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Show the frame, fitted into the camera's size with bars where the shape differs."""
+        """Show the frame, with black bars if its shape differs. Raises `MediaError`."""
         if self._camera is None:
             self._open(*(self._size or (frame.width, frame.height)))
-        assert self._fit is not None  # noqa: S101 - there since it was opened
+        assert self._fit is not None  # noqa: S101 - set by `_open`
         pixels = packed_bytes(self._fit(frame))
         if self._fit.pixel_format == "rgba":
             pixels = pixels.reshape(self._fit.height, self._fit.width, 4)
         try:
             self._camera.send(pixels)
-        except Exception as error:  # whatever a backend raises: only it knows its devices
+        except Exception as error:  # backends raise errors of any type
             raise MediaError(f"{self.name} takes no more frames: {error}") from error
 
     def reopen(self) -> None:
-        """Give the device back and open it anew, as large as before."""
+        """Close the device and open it again with the same size. Raises `MediaError`."""
         self.close()
         if self._size is not None:
             self._open(*self._size)
 
     def close(self) -> None:
-        """Give the device back. May be called twice."""
+        """Close the device. May be called twice."""
         camera, self._camera = self._camera, None
         if camera is not None:
             camera.close()
@@ -110,11 +111,11 @@ class VirtualCamera:
 def open_backend(
     width: int, height: int, *, rate: float, device: str | None, backend: str | None
 ) -> tuple[Any, str]:
-    """pyvirtualcam's camera by the first backend that has one, and FFmpeg's name of its format."""
+    """A camera of the first backend that has one, and FFmpeg's name of its pixel format."""
     pyvirtualcam = _pyvirtualcam()
     known = pyvirtualcam.camera.BACKENDS
     if backend is not None and backend not in known:
-        raise MediaError(f"there is no backend {backend!r}; those here: {', '.join(known)}")
+        raise MediaError(f"there is no backend {backend!r}; known backends: {', '.join(known)}")
     reasons = []
     for name in [backend] if backend else list(known):
         native = native_format(name)
@@ -123,7 +124,7 @@ def open_backend(
                 name, width=width, height=height, fps=rate, device=device,
                 fmt=pyvirtualcam.PixelFormat[native],
             )  # fmt: skip
-        except Exception as error:  # noqa: BLE001 - backends raise what they like
+        except Exception as error:  # noqa: BLE001 - backends raise errors of any type
             reasons.append(str(error) or type(error).__name__)
         else:
             return camera, PIXEL_FORMATS[native]
@@ -131,9 +132,9 @@ def open_backend(
 
 
 def device_of(name: str | None) -> str | None:
-    """The path of the v4l2loopback device that is called so, or in part; else the name as it is.
+    """The path of the v4l2loopback device whose name contains `name`, or else `name` itself.
 
-    On Linux backends take paths alone; elsewhere they know their cameras' names.
+    On Linux, backends take paths only; elsewhere they take names.
     """
     if name is None or sys.platform != "linux" or Path(name).is_absolute():
         return name
@@ -145,14 +146,14 @@ def device_of(name: str | None) -> str | None:
 
 
 def native_format(backend: str) -> str:
-    """pyvirtualcam's name of the pixel format that a backend takes as it is."""
+    """pyvirtualcam's name of the pixel format that a backend takes without conversion."""
     if backend == "obs":
         return OBS_NATIVE.get(sys.platform, "NV12")
     return NATIVE.get(backend, "I420")
 
 
 def _camera_of(backend: str, **options: Any) -> Any:
-    """The camera of one backend; a v4l2loopback that was closed once is revived."""
+    """The camera of one backend. A v4l2loopback device that was closed before is revived."""
     camera = _pyvirtualcam().Camera
     try:
         return camera(backend=backend, **options)
@@ -163,30 +164,29 @@ def _camera_of(backend: str, **options: Any) -> Any:
 
 
 def _revived(device: str | None) -> bool:
-    """Whether there were v4l2loopback devices that could not be written; they are revived."""
+    """Revive v4l2loopback devices that cannot be written to. True if there were any."""
     paths = [Path(device)] if device else v4l2.devices()
-    asleep = []
+    revived = False
     for path in paths:
         found = v4l2.capability(path)
         if found is not None and found.is_loopback and not found.outputs:
-            asleep.append(path)
             v4l2.revive_loopback(path)
-    return bool(asleep)
+            revived = True
+    return revived
 
 
 def _explain(reasons: list[str], device: str | None) -> str:
-    """Why there is no virtual camera, and what to do: for the system at hand."""
+    """Why there is no virtual camera, and what to do on this system."""
     which = f"the virtual camera {device}" if device else "a virtual camera"
-    text = f"cannot open {which} ({'; '.join(reasons) or 'no backend is known here'})"
+    text = f"cannot open {which} ({'; '.join(reasons) or 'no backend for this system'})"
     version = v4l2.loopback_version() if sys.platform == "linux" else None
-    said = " ".join(reasons).lower()
-    if "permission" in said:
-        return f"{text}. To be allowed to: sudo usermod -aG video $USER, then log in again"
+    if "permission" in " ".join(reasons).lower():
+        return f"{text}. To get the permission: sudo usermod -aG video $USER, then log in again"
     if version is not None:
         return (
             f"{text}. The module v4l2loopback {version} is loaded: another program may be writing"
-            " it, or it is a version before 0.15 with exclusive_caps=1, which cannot be opened"
-            " again while a reader holds it. Close those programs, or load it anew: "
+            " to it, or it is a version before 0.15 with exclusive_caps=1, which cannot be opened"
+            " again while a program reads it. Close those programs, or reload it: "
             f"{RELOAD_MODULE}"
         )
     return f"{text}. {instructions()}"
@@ -194,8 +194,8 @@ def _explain(reasons: list[str], device: str | None) -> str:
 
 def instructions() -> str:
     """How to get a virtual camera on this system."""
-    todo = INSTALL.get(sys.platform, INSTALL["linux"])
-    return f"{todo[0].upper()}{todo[1:]}. Without one: --virtual-camera none"
+    steps = INSTALL.get(sys.platform, INSTALL["linux"])
+    return f"{steps[0].upper()}{steps[1:]}. Without one: --virtual-camera none"
 
 
 def _pyvirtualcam() -> Any:

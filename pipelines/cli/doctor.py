@@ -99,14 +99,14 @@ def _unused_card() -> str | None:
 def _codecs() -> dict[str, str]:
     from turbolens.pipelines.video.encoders import (  # noqa: PLC0415
         CODEC_NAMES,
-        FAMILIES,
+        CODECS,
         hardware_encoders,
         has_encoder,
     )
 
     found: dict[str, str] = {}
     for codec in CODEC_NAMES:
-        encoder = FAMILIES[codec].encoder
+        encoder = CODECS[codec].encoder
         names = [encoder] if has_encoder(encoder) else []
         names += hardware_encoders(codec)
         found[codec] = ", ".join(names) or "none"

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 from turbolens.filter import FilterSettings
+from turbolens.pipelines.live.options import OnStall, RunOptions
 from turbolens.pipelines.model_choice import load_filter
-from turbolens.pipelines.streams.endpoints import input_place, output_place
-from turbolens.pipelines.video.media import is_piped
+from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
+from turbolens.pipelines.video.destination import is_piped
 
 from .filter_options import with_filter_options
 from .live_status import LiveReporter
@@ -60,7 +61,7 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         help="The encoder's speed [default: veryfast].", rich_help_panel=SENDING)] = None,
     sound: Annotated[bool, typer.Option(
         "--sound/--no-sound", help="Send the input's sound too.", rich_help_panel=SENDING)] = True,
-    on_stall: Annotated[Literal["slate", "last", "passthrough"], typer.Option(
+    on_stall: Annotated[OnStall, typer.Option(
         help="What to send while the filter gives nothing; passthrough is the unfiltered input.",
         rich_help_panel=SENDING)] = "slate",
     output_format: Annotated[str | None, typer.Option(
@@ -83,21 +84,21 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     """
     incoming = outgoing = None
     if not _is_device(source, CAMERA):
-        incoming = input_place(source, listen=listen, input_format=input_format)
+        incoming = input_endpoint(source, listen=listen, input_format=input_format)
     if not _is_device(target, VIRTUAL):
-        outgoing = output_place(
+        outgoing = output_endpoint(
             target, output_format=output_format, overwrite=overwrite, token=token
         )  # fmt: skip
+    from turbolens.pipelines.streams.encoding import StreamEncoding  # noqa: PLC0415
     from turbolens.pipelines.streams.filter_stream import StreamOptions, filter_stream  # noqa: PLC0415 - after parsing
-    from turbolens.pipelines.streams.sink import StreamEncoding  # noqa: PLC0415
 
     encoding = StreamEncoding(
         codec=codec, bit_rate=None if bit_rate is None else bit_rate * 1000, preset=preset,
         keyframe_interval=Fraction(str(keyframe_interval)), hardware=hardware,
     )  # fmt: skip
     options = StreamOptions(
-        encoding=encoding, rate=None if rate is None else Fraction(str(rate)), sound=sound,
-        until_end=until_end, loop=loop, on_stall=on_stall,
+        encoding=encoding, rate=None if rate is None else Fraction(str(rate)), audio=sound,
+        until_end=until_end, loop=loop, running=RunOptions(on_stall=on_stall),
     )  # fmt: skip
     wanted = FilterSettings(**choice.with_look(settings))
     choice.adapters.check()

@@ -1,7 +1,7 @@
 """`turbolens video`: files, pipes, pictures and sequences from the command line."""
 
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,19 +11,13 @@ import typer
 from turbolens.filter import FilterSettings, MediaError, TurbolensError
 from turbolens.pipelines.adapter_pictures import ControlVideo
 from turbolens.pipelines.model_choice import load_filter
-from turbolens.pipelines.video.destination import is_special
+from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
-from turbolens.pipelines.video.images import PICTURE_CODECS, is_picture
-from turbolens.pipelines.video.job import VideoOptions, check_sheet, filter_video
-from turbolens.pipelines.video.media import (
-    CONTAINERS,
-    MediaOptions,
-    check_output,
-    is_piped,
-    is_scene,
-    is_sequence,
-    open_reader,
-)
+from turbolens.pipelines.video.image_sequences import is_image
+from turbolens.pipelines.video.images import IMAGE_CODECS
+from turbolens.pipelines.video.job import VideoJob, VideoOptions
+from turbolens.pipelines.video.media import MediaOptions, check_exists, is_stream
+from turbolens.pipelines.video.outputs import CONTAINERS
 from turbolens.pipelines.video.writer import Encoding
 
 from .adapter_options import PANEL
@@ -33,7 +27,8 @@ from .model_options import ModelChoice, with_model_options
 from .reporting import Reporter
 
 READING, WRITING = "Reading", "Writing"
-LONG = 18_000  # frames, ten minutes: from then on it pays to prepare for minutes
+LONG = 18_000  # frames, ten minutes: for longer inputs, minutes of preparation pay off
+MAX_OPEN = 16  # inputs kept open until their turn; later ones are opened again then
 Codec = Literal[CodecName, HardwareName]
 
 
@@ -108,8 +103,7 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         rate=None if rate is None else _seconds(rate), overwrite=overwrite, compare=compare,
         sheet=preview, batch=_batch(batch), keep_partial=keep_partial,
     )  # fmt: skip
-    jobs = _jobs(paths, output_dir)
-    _check(jobs, options)
+    jobs = [_checked(*names, options) for names in _names(paths, output_dir)]
     choice.adapters.check(control_beside=control_video is not None)
     if control_video is not None and (len(jobs) > 1 or choice.adapters.control is not None):
         raise typer.BadParameter("--control-video is for one input, and takes --control's place")
@@ -119,36 +113,31 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         beside = ControlVideo(
             control_video, MediaOptions(start=options.start, duration=options.duration)
         )
-    quick = frames_of(jobs, options) < LONG
+    quick = open_inputs(jobs) < LONG
     frame_filter = load_filter(choice, wanted, control=beside, quick=quick)
     if len(jobs) == 1:
-        _run(*jobs[0], frame_filter, options, as_json=json_lines)
+        _run(jobs[0], frame_filter, as_json=json_lines)
         return
-    failed = [job for job in jobs if not _runs(*job, frame_filter, options, as_json=json_lines)]
+    failed = [job for job in jobs if not _runs(job, frame_filter, as_json=json_lines)]
     if failed:
         raise typer.Exit(1)
 
 
-def _runs(source: str, destination: str, *rest: Any, as_json: bool) -> bool:
-    """Whether it went well; if not, a line says why and the other inputs go on."""
+def _runs(job: VideoJob, frame_filter: Any, *, as_json: bool) -> bool:
+    """True if the job succeeds. If not, a line says why, and the other inputs go on."""
     try:
-        _run(source, destination, *rest, as_json=as_json)
+        _run(job, frame_filter, as_json=as_json)
     except (TurbolensError, OSError) as error:
         typer.echo(f"turbolens: {error}", err=True)
         return False
     return True
 
 
-def _run(
-    source: str, destination: str, frame_filter: Any, options: VideoOptions, *, as_json: bool
-) -> None:
-    stream = sys.stderr if is_piped(destination) else sys.stdout
+def _run(job: VideoJob, frame_filter: Any, *, as_json: bool) -> None:
+    stream = sys.stderr if is_piped(job.destination) else sys.stdout
     frame_filter.reset()
-    with Reporter(source, as_json=as_json, stream=stream) as reporter:
-        report = filter_video(
-            source, destination, frame_filter, options,
-            on_progress=reporter.progress, on_notice=reporter.notice,
-        )  # fmt: skip
+    with Reporter(job.source, as_json=as_json, stream=stream) as reporter:
+        report = job.run(frame_filter, on_progress=reporter.progress, on_notice=reporter.notice)
     reporter.done(report)
     if not report.complete:
         raise typer.Exit(130)
@@ -166,27 +155,27 @@ def _batch(text: str) -> int | None:
     return int(text)
 
 
-def _jobs(paths: list[str], output_dir: Path | None) -> list[tuple[str, str]]:
+def _names(paths: list[str], output_dir: Path | None) -> list[tuple[str, str]]:
     """Every input with its output."""
     if output_dir is None:
         if len(paths) > 2:
             raise typer.BadParameter("several inputs need --output-dir FOLDER")
         return [(paths[0], paths[1] if len(paths) > 1 else _beside(paths[0]))]
-    jobs = [(source, str(output_dir / _name_of_result(source))) for source in paths]
-    if len({target for _, target in jobs}) < len(jobs):
+    names = [(source, str(output_dir / _name_of_result(source))) for source in paths]
+    if len({target for _, target in names}) < len(names):
         raise typer.BadParameter("two inputs have the same name; filter them one by one")
     if output_dir.exists() and not output_dir.is_dir():
         raise typer.BadParameter(f"--output-dir {output_dir} is not a folder")
     output_dir.mkdir(parents=True, exist_ok=True)
-    return jobs
+    return names
 
 
 def _name_of_result(source: str) -> str:
     if is_piped(source):
         return "pipe.mkv"
     path = Path(source)
-    if is_picture(source):
-        return path.name if path.suffix.lower() in PICTURE_CODECS else (
+    if is_image(source):
+        return path.name if path.suffix.lower() in IMAGE_CODECS else (
             f"{path.stem}.png")  # fmt: skip
     if path.suffix.lower() in CONTAINERS:
         return path.name
@@ -201,27 +190,28 @@ def _beside(source: str) -> str:
     return str(Path(source).parent / f"{path.stem}.turbolens{path.suffix}")
 
 
-def frames_of(jobs: list[tuple[str, str]], options: VideoOptions) -> int:
-    """How many frames the inputs have, as far as they tell beforehand; those of a pipe do not."""
+def open_inputs(jobs: list[VideoJob]) -> int:
+    """Open the inputs before the model is loaded. Returns their number of frames, as far as known.
+
+    Pipes and URLs are left until their turn: they might end while the model is loaded. Of several
+    inputs, those that cannot be opened fail at their turn. Raises `MediaError` for a single one.
+    """
     frames = 0
-    for source, _ in jobs:
-        if is_piped(source) or "://" in source or is_special(Path(source)):
+    for index, job in enumerate(jobs):
+        if is_stream(job.source):
             continue
-        with suppress(TurbolensError):  # said when its turn comes
-            reader = open_reader(source, options, lambda _: None)
-            frames += reader.info.total_frames or 0
-            reader.close()
+        with suppress(TurbolensError) if len(jobs) > 1 else nullcontext():
+            frames += job.open() or 0
+        if index >= MAX_OPEN:
+            job.close()
     return frames
 
 
-def _check(jobs: list[tuple[str, str]], options: VideoOptions) -> None:
-    """Refuse what cannot work before the model is loaded: outputs as usage, inputs as failure."""
-    for source, destination in jobs:
-        try:
-            check_output(destination, source, options)
-            check_sheet(destination, options)
-        except MediaError as error:
-            raise typer.BadParameter(str(error)) from error
-        named = not (is_piped(source) or is_scene(source) or "://" in source)
-        if named and not is_sequence(source) and not Path(source).exists():
-            raise MediaError(f"cannot read {source}: there is no such file")
+def _checked(source: str, destination: str, options: VideoOptions) -> VideoJob:
+    """Refuse what cannot work: a bad output is a usage error, a missing input a failure."""
+    try:
+        job = VideoJob.prepare(source, destination, options)
+    except MediaError as error:
+        raise typer.BadParameter(str(error)) from error
+    check_exists(source)
+    return job

@@ -1,7 +1,6 @@
 """`turbolens webcam`: the camera, filtered, as a camera that a video call can choose."""
 
 import sys
-from contextlib import ExitStack
 from fractions import Fraction
 from math import inf
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from turbolens.pipelines.live.pacing import OnStall
+from turbolens.pipelines.live.options import OnStall, RunOptions
 
 from .filter_options import parse_size, with_filter_options
 from .model_options import ModelChoice, with_model_options
@@ -85,45 +84,44 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
     Examples:  turbolens webcam -p watercolour  ·  turbolens webcam --camera test-scene --preview
     --virtual-camera none
     """
+    from turbolens.pipelines.webcam.options import (  # noqa: PLC0415
+        HANG_AFTER,
+        CallOptions,
+        WebcamOptions,
+    )
     from turbolens.pipelines.webcam.setup import (  # noqa: PLC0415
-        Choices,
-        open_sinks,
-        open_source,
-        prepared_call,
-        quiet_log,
-        wanted_settings,
+        merge_settings,
+        open_devices,
+        prepare_call,
+        silence_log,
     )
 
     from .live_status import LiveReporter  # noqa: PLC0415
 
     choice.adapters.check()
-    choices = Choices(
+    options = WebcamOptions(
         camera=camera, rate=Fraction(str(camera_rate)),
         size=parse_size("--camera-size", camera_size) if camera_size else None,
         pixel_format=camera_format, mirror=mirror, aspect=_aspect(crop),
-        virtual_camera=virtual_camera, preview=preview, record=record, overwrite=overwrite,
-        on_stall=on_stall, seconds=duration, metrics_port=metrics, control_port=control,
-        choice=choice,
+        virtual_camera=virtual_camera, preview=preview, model=choice,
+        call=CallOptions(
+            running=RunOptions(on_stall=on_stall, hang_after=HANG_AFTER), record=record,
+            overwrite=overwrite, seconds=duration, metrics_port=metrics, control_port=control,
+        ),
     )  # fmt: skip
     if virtual_camera == NONE and not (preview or record or json_lines or metrics is not None):
         raise typer.BadParameter(
             "nothing would be shown: leave out --virtual-camera none, or add --preview or"
             " --record FILE"
         )
-    wanted = wanted_settings(choice.with_look(settings), preset, _working_size(size))
-    quiet_log()
+    wanted = merge_settings(choice.with_look(settings), preset, _working_size(size))
+    silence_log()
     with (
         LiveReporter(as_json=json_lines, stream=sys.stdout) as reporter,
-        ExitStack() as stack,
+        open_devices(options, reporter.notice) as devices,
     ):
-        source = open_source(choices)
-        stack.callback(source.close)
-        sinks = open_sinks(choices, source, reporter.notice)
-        for sink in sinks:
-            stack.callback(sink.close)
-        call = prepared_call(choices, wanted, source, sinks, reporter.notice)
+        call = prepare_call(options, wanted, devices, notify=reporter.notice)
         reporter.state = call.state
-        stack.pop_all()  # from here on the call closes them
         try:
             reporter.done(call.run(reporter.stats))
         except KeyboardInterrupt:

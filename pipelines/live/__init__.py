@@ -1,5 +1,7 @@
 """Live video: the newest frame wins, older ones are dropped and counted.
 
-Start with `running.py`: `run` connects a source, a frame filter and a sink. Imports `video` for
-recordings, `scene` for the test camera, and the files beside the rooms.
+Start with `running.py`: `run` connects a source, a frame filter and sinks. It runs one thread each
+for capture (`capture.py`), the filter (`filtering.py`) and output (`output.py`); what they share is
+in `context.py`. Imports `video`, whose job handles sources that are not live, and the files beside
+the rooms.
 """

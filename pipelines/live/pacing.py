@@ -1,23 +1,25 @@
-"""When to show a frame, and when to try again: functions of times alone. Times are in seconds."""
+"""When to show a frame, and when to retry: pure functions of times. All times are in seconds."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-OnStall = Literal["slate", "last", "passthrough"]
-Choice = Literal["moved", "again", "slate", "camera"]
+from .options import OnStall
 
-PULL = 0.1  # share of its distance from the middle of the window that a frame pulls the window by
-MAX_PULL = 0.05  # of a period: so much faster or slower than its rate may the output run
+StandIn = Literal["reprojected", "repeated", "slate", "camera"]
+
+PULL = 0.1  # share of a fresh frame's distance from the middle by which the next window is shifted
+MAX_PULL = 0.05  # of a period: the output may run at most this much faster or slower than its rate
 
 
 @dataclass(frozen=True)
 class Window:
-    """The time in which one frame must be shown: a period long, around `middle`.
+    """The time in which one frame must be shown. It is one period long, around `middle`.
 
-    A fresh frame is shown as soon as it is there, so that waiting for a beat adds no delay; if none
-    has come when the window closes, something else is shown. One frame a window keeps the rate.
-    Fresh frames pull the next windows around them, so that the output follows the camera's clock
-    and frames do not fall on the edge, where a little jitter would show one twice and skip one.
+    A fresh frame is shown as soon as it arrives, so that waiting for a tick adds no latency. If
+    none has arrived when the window closes, something else is shown. One frame per window keeps the
+    rate. A fresh frame shifts the next window towards itself: the output follows the clock of the
+    camera, and frames do not arrive at the border of two windows, where a little jitter would
+    repeat one frame and skip the next.
     """
 
     middle: float
@@ -25,18 +27,18 @@ class Window:
 
     @property
     def opens(self) -> float:
-        """No frame is shown before."""
+        """No frame is shown before this time."""
         return self.middle - self.period / 2
 
     @property
     def closes(self) -> float:
-        """By then something is shown."""
+        """A frame is shown at this time at the latest."""
         return self.middle + self.period / 2
 
     def following(self, now: float, *, fresh: bool) -> "Window":
-        """The window after this one, in which a frame was shown at `now`.
+        """The next window, after a frame was shown at `now`.
 
-        After a pause of the whole machine the windows that went by are left out, not made up for.
+        Windows that passed while the machine was suspended are skipped, not caught up on.
         """
         pull = 0.0
         if fresh:
@@ -48,36 +50,36 @@ class Window:
         return replace(self, middle=middle)
 
 
-def instead(
+def choose_stand_in(
     *,
-    shown_age: float | None,
+    fresh_age: float | None,
     camera_age: float | None,
-    moving: float,
+    reproject_for: float,
     deadline: float,
     on_stall: OnStall,
-) -> Choice:
-    """What to show when no fresh frame is there.
+) -> StandIn:
+    """What to show when no fresh frame has arrived.
 
-    shown_age: since the last fresh frame was shown; camera_age: since the camera gave a frame; none
-    if there never was one. Until the deadline the last picture, for `moving` seconds moved along if
-    the camera went on; then what `on_stall` says. The camera's own picture is shown only where that
-    was asked for.
+    fresh_age: time since the last fresh frame was shown. camera_age: time since the last camera
+    frame. Each is `None` if there was none. Until `deadline` the last result is shown, reprojected
+    for the first `reproject_for` seconds if there is a newer camera frame; after it, what
+    `on_stall` says. The unfiltered camera is shown only if `on_stall` is "passthrough".
     """
-    if shown_age is not None and shown_age <= deadline:
-        went_on = camera_age is not None and camera_age < shown_age
-        return "moved" if went_on and shown_age <= moving else "again"
-    if on_stall == "last" and shown_age is not None:
-        return "again"
+    if fresh_age is not None and fresh_age <= deadline:
+        is_newer = camera_age is not None and camera_age < fresh_age
+        return "reprojected" if is_newer and fresh_age <= reproject_for else "repeated"
+    if on_stall == "last" and fresh_age is not None:
+        return "repeated"
     if on_stall == "passthrough" and camera_age is not None and camera_age <= deadline:
         return "camera"
     return "slate"
 
 
 def back_off(attempt: int, *, first: float = 0.1, longest: float = 5.0) -> float:
-    """How long to wait before the attempt of this number (1, 2, …): twice as long each time."""
+    """How long to wait before attempt number 1, 2, …: twice as long each time, up to a limit."""
     return float(min(longest, first * 2 ** min(attempt - 1, 30)))
 
 
 def is_due(since: float | None, now: float, after: float) -> bool:
-    """Whether `after` seconds have gone by since then; never, if it never began."""
+    """True once `after` seconds have passed since `since`. False if `since` is `None`."""
     return since is not None and now - since >= after

@@ -1,4 +1,4 @@
-"""The last picture moved along with the camera while the filter works, where that is cheap."""
+"""The last result, reprojected to the newest camera frame while the filter is busy."""
 
 import logging
 from collections.abc import Callable
@@ -6,66 +6,58 @@ from time import monotonic
 
 import av
 
-from turbolens.pipelines.base import PictureFilter, Reprojecting
+from turbolens.pipelines.base import FilterCallable, SupportsReproject
+from turbolens.pipelines.reprojection import ReprojectionBudget
 
-from .capture import Captured
+from .context import CapturedFrame
 
-AFFORDABLE = 0.5  # of a period: what costs more would slow the output down, or the filter
-TRY_AGAIN = 5.0  # seconds until what was too costly is tried once more
-RECENT = 0.5  # weight of the last time in the estimate of the cost
-LATE = 3.0  # times its usual time: then a filter is late, however slow it is
-MOVING = 0.5  # seconds after a fresh picture in which it is moved along (longer for a slow filter):
-# what comes into view meanwhile is the camera's own picture in other colours
+SHARE = 0.5  # of a frame period; a slower reprojection would slow down the output, or the filter
+WEIGHT = 0.5  # of the latest measurement in the estimate of the cost
 log = logging.getLogger(__name__)
 
 
-def moving_seconds(usual: float) -> float:
-    """How long after a fresh picture it is moved along, if the filter usually takes `usual` s."""
-    return max(MOVING, LATE * usual)
-
-
 class LiveReprojection:
-    """Calls the filter's `reproject`, if it has one, and keeps an eye on what that costs.
+    """Calls the filter's `reproject`, if it has one, as long as it is fast enough.
 
-    Used by one thread. `frame_filter` tells the filter that is at work now.
+    Used by one thread. `frame_filter` returns the filter in use now. `period` is the time of one
+    frame of the output in seconds. `frame` is the last reprojected frame, `None` if there is none
+    since the last fresh one.
     """
 
-    def __init__(self, frame_filter: Callable[[], PictureFilter], period: float) -> None:
-        self._frame_filter, self._limit = frame_filter, AFFORDABLE * period
-        self._cost, self._tried_at = 0.0, -TRY_AGAIN
-        self._newest: Captured | None = None
-        self.moved: av.VideoFrame | None = None
+    def __init__(self, frame_filter: Callable[[], FilterCallable], period: float) -> None:
+        self._frame_filter, self._period = frame_filter, period
+        self._budget = ReprojectionBudget(SHARE, weight=WEIGHT, first_weight=WEIGHT)
+        self._source: CapturedFrame | None = None
+        self.frame: av.VideoFrame | None = None
 
     @property
     def lead(self) -> float:
-        """How many seconds before its time a picture must be begun."""
-        return self._cost if self._cost <= self._limit else 0.0
+        """How many seconds before a frame is due its reprojection must begin."""
+        return self._budget.cost if self._budget.fits(self._period) else 0.0
 
-    def shows_later_than(self, captured_at: float) -> bool:
-        """Whether what was moved shows a later moment: a picture of this one would turn it back."""
-        return self.moved is not None and self._newest is not None and (
-            self._newest.at > captured_at
-        )  # fmt: skip
+    def is_newer_than(self, captured_at: float) -> bool:
+        """True if the reprojected frame is newer, so that a frame of this time would step back."""
+        return self.frame is not None and self._source is not None and self._source.at > captured_at
 
-    def forget(self) -> None:
-        """There is a fresh picture: nothing is moved yet."""
-        self._newest = self.moved = None
+    def clear(self) -> None:
+        """Forget the reprojected frame, because a fresh one was shown."""
+        self._source = self.frame = None
 
-    def move(self, newest: Captured | None) -> bool:
-        """Whether there is a new moved picture, for this frame of the camera, in `moved`."""
+    def update(self, newest: CapturedFrame | None) -> bool:
+        """Reproject to this camera frame. True if that gave a new `frame`."""
         frame_filter = self._frame_filter()
-        if newest is None or newest is self._newest or not isinstance(frame_filter, Reprojecting):
+        if newest is None or newest is self._source:
+            return False
+        if not isinstance(frame_filter, SupportsReproject) or not self._budget.allows(self._period):
             return False
         began = monotonic()
-        if self._cost > self._limit and began - self._tried_at < TRY_AGAIN:
-            return False
         try:
             frame = frame_filter.reproject(newest.frame)
         except Exception as error:
-            log.debug("a picture could not be moved along", exc_info=error)
+            log.debug("a frame could not be reprojected", exc_info=error)
             frame = None
-        self._tried_at = monotonic()
-        self._cost += RECENT * (self._tried_at - began - self._cost)
-        self._newest = newest
-        self.moved = self.moved if frame is None else frame
+        ended = monotonic()
+        self._budget.add(ended - began, at=ended)
+        self._source = newest
+        self.frame = self.frame if frame is None else frame
         return frame is not None

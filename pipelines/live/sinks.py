@@ -1,4 +1,4 @@
-"""The sinks of a live pipeline: one that fails is opened again, and does not hold up the others."""
+"""The sinks of a live run: one that fails is reopened, while the others go on."""
 
 import logging
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from time import monotonic
 
 import av
 
-from turbolens.pipelines.base import Notify, Reopenable, Sink
-from turbolens.pipelines.statistics import StatsCollector
+from turbolens.pipelines.base import Reopenable, Sink
 
+from .context import RunContext
 from .pacing import back_off
 
 log = logging.getLogger(__name__)
@@ -17,78 +17,67 @@ log = logging.getLogger(__name__)
 class LiveSinks:
     """Writes each frame to every sink that works.
 
-    One that fails and can be reopened is tried again with growing pauses; one that cannot is left
-    out. Raises the error of one that fails at its first frame, and of the last that is left out.
+    A sink that fails is retried with growing pauses if it can be reopened, and dropped if it
+    cannot. `write` raises the error of a sink that fails at its first frame, and the error of the
+    last one when all were dropped.
     """
 
-    def __init__(self, sinks: Sequence[Sink], *, tally: StatsCollector, notify: Notify) -> None:
-        self._outlets = [_Outlet(sink, tally, notify) for sink in sinks]
+    def __init__(self, sinks: Sequence[Sink], context: RunContext) -> None:
+        self._sinks = [_LiveSink(sink, context) for sink in sinks]
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Show the frame wherever that is possible."""
-        for outlet in self._outlets:
-            outlet.write(frame)
-        errors = [outlet.gone for outlet in self._outlets if outlet.gone]
-        if errors and len(errors) == len(self._outlets):
+        """Write the frame to all sinks that work."""
+        for sink in self._sinks:
+            sink.write(frame)
+        errors = [sink.error for sink in self._sinks if sink.error]
+        if errors and len(errors) == len(self._sinks):
             raise errors[-1]
 
-    def close(self) -> None:
-        """Close every sink. The first error is raised when all are closed."""
-        errors = [error for outlet in self._outlets if (error := outlet.close())]
-        if errors:
-            raise errors[0]
 
+class _LiveSink:
+    """One sink. `error` is set once it failed for good."""
 
-class _Outlet:
-    """One sink and its state."""
-
-    def __init__(self, sink: Sink, tally: StatsCollector, notify: Notify) -> None:
-        self.sink, self._tally, self._notify = sink, tally, notify
-        self.gone: Exception | None = None
-        self._worked = False
-        self._attempt, self._next_attempt = 0, 0.0
+    def __init__(self, sink: Sink, context: RunContext) -> None:
+        self._sink, self._context = sink, context
+        self.error: Exception | None = None
+        self._has_worked = False
+        self._failures, self._retry_at = 0, 0.0
 
     def write(self, frame: av.VideoFrame) -> None:
-        if self.gone is not None or (self._attempt and monotonic() < self._next_attempt):
+        if self.error is not None or (self._failures and monotonic() < self._retry_at):
             return
         try:
-            if self._attempt:
+            if self._failures:
                 self._reopen()
-            self.sink.write(frame)
+            self._sink.write(frame)
         except Exception as error:
-            if not self._worked:
+            if not self._has_worked:
                 raise
             self._failed(error)
             return
-        if self._attempt:
-            self._attempt = 0
-            self._notify(f"{self._name} is back")
-        self._worked = True
-
-    def close(self) -> Exception | None:
-        """Close the sink. What it raises is given back, so that the others are closed too."""
-        try:
-            self.sink.close()
-        except Exception as error:  # noqa: BLE001 - a device of any maker
-            return error
-        return None
+        if self._failures:
+            self._failures = 0
+            self._context.notify(f"{self._name} is back")
+        self._has_worked = True
 
     @property
     def _name(self) -> str:
-        return str(getattr(self.sink, "name", type(self.sink).__name__))
+        return str(getattr(self._sink, "name", type(self._sink).__name__))
 
     def _reopen(self) -> None:
-        assert isinstance(self.sink, Reopenable)  # noqa: S101 - else it would be gone
-        self.sink.reopen()
-        self._tally.count("reopened")
+        assert isinstance(self._sink, Reopenable)  # noqa: S101 - any other has an `error`
+        self._sink.reopen()
+        self._context.stats.count("reopened")
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(self.sink, Reopenable):
-            self.gone = error
-            self._notify(f"{self._name} failed and is left out: {error}")
+        if not isinstance(self._sink, Reopenable):
+            self.error = error
+            self._context.notify(f"{self._name} failed and is left out: {error}")
             return
-        self._attempt += 1
-        self._next_attempt = monotonic() + back_off(self._attempt)
-        if self._attempt == 1:
+        self._failures += 1
+        self._retry_at = monotonic() + back_off(self._failures)
+        if self._failures == 1:
             log.warning("%s failed", self._name, exc_info=error)
-            self._notify(f"{self._name} failed ({error}); opening it again until it is back")
+            self._context.notify(
+                f"{self._name} failed ({error}); opening it again until it is back"
+            )

@@ -1,29 +1,28 @@
-"""The slate: what is shown while there is no filtered picture."""
+"""The slate: a dark card that is shown while there is no filtered frame."""
 
 import av
 import numpy as np
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
-BACKGROUND, SIGN = 34, 92  # levels of grey
-NEUTRAL = 128
-LIMITED = 1
+BACKGROUND, SYMBOL = 34, 92  # luma
+NEUTRAL = 128  # chroma of grey
+LIMITED = 1  # FFmpeg's number of the limited colour range
 
 
 def slate(width: int, height: int) -> av.VideoFrame:
-    """A dark card with a sign for "pause" in the middle, yuv420p, which every sink takes at once.
+    """A dark frame with the "pause" symbol in the middle, in yuv420p, which every sink accepts.
 
-    It says nothing in words, since those who see it are other people than those who run it.
+    It has no text, because the people who see it are not those who run the filter.
     """
     frame = av.VideoFrame(width, height, "yuv420p")
     luma = np.full((height, width), BACKGROUND, np.uint8)
     unit = max(1, min(width, height) // 20)
     top, bottom = height // 2 - 3 * unit, height // 2 + 3 * unit
     for left in (width // 2 - 2 * unit, width // 2 + unit):
-        luma[max(0, top) : bottom, max(0, left) : left + unit] = SIGN
-    for plane, pixels in zip(
-        frame.planes, (luma, *([np.full(1, NEUTRAL, np.uint8)] * 2)), strict=True
-    ):
+        luma[max(0, top) : bottom, max(0, left) : left + unit] = SYMBOL
+    chroma = np.full((1, 1), NEUTRAL, np.uint8)
+    for plane, pixels in zip(frame.planes, (luma, chroma, chroma), strict=True):
         _fill(plane, np.broadcast_to(pixels, (plane.height, plane.width)))
     frame.color_range = LIMITED
     return frame

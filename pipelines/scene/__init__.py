@@ -1,4 +1,6 @@
 """A synthetic scene with known motion, for tests, benchmarks and the demo.
 
-Start with `test_scene.py`. `camera.py` plays the scene as a camera.
+Start with `frames.py`: `TestScene`, a sequence of frames. It is painted by `shots.py` and
+`figure.py`. `camera.py` plays the scene, or a file, as a camera; `reader.py` reads it as a file.
+Imports only the files directly in `pipelines`.
 """

@@ -1,4 +1,4 @@
-"""The test scene and files as cameras: live sources that need no device."""
+"""`SceneCamera` and `FileCamera`: live sources that need no device."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -11,21 +11,21 @@ import av
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Reader
 
-from .test_scene import TestScene
+from .frames import TestScene
 
-SECONDS = 1.5  # of the scene, shown forth and back: painting it takes a few seconds
-MAX_WAIT = 1.0  # seconds for one frame; a file with a hole in it goes on after that
+SECONDS = 1.5  # of the scene, played forwards and backwards; painting more takes long
+MAX_WAIT = 1.0  # seconds between two frames; a longer gap in a file is cut short
 
 
-class Beat:
-    """Waits until the time of each frame, as a camera would. What comes late is not made up for."""
+class FrameTimer:
+    """Waits until each frame is due, as a camera does. After a delay it does not catch up."""
 
     def __init__(self) -> None:
         self._began: float | None = None
         self._closed = Event()
 
     def wait(self, seconds: float) -> None:
-        """Until so many seconds after the first call, which gives its time at once."""
+        """Wait until `seconds`, the time of a frame. The first call returns at once."""
         now = monotonic()
         if self._began is None:
             self._began = now - seconds
@@ -35,18 +35,21 @@ class Beat:
             early = min(MAX_WAIT, max(0.0, early))
         self._closed.wait(max(0.0, early))
 
-    def end(self) -> None:
-        """Wait no more."""
+    def close(self) -> None:
+        """Return from `wait` at once from now on."""
         self._closed.set()
 
     @property
-    def ended(self) -> bool:
-        """Whether it was ended."""
+    def closed(self) -> bool:
+        """True once it was closed."""
         return self._closed.is_set()
 
 
 class SceneCamera:
-    """The test scene as a camera that never ends; `frames` ends it."""
+    """The test scene as a camera. width and height in pixels, rate in frames per second.
+
+    It never ends, unless `frames` limits the number of frames.
+    """
 
     live = True
     name = "test-scene"
@@ -61,15 +64,15 @@ class SceneCamera:
     ) -> None:
         self.width, self.height, self.rate = width, height, rate
         self._frames = frames
-        self._beat = Beat()
+        self._timer = FrameTimer()
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """Frames at their times; `pts` counts them."""
-        painted = self._paint()
+        """The frames, each when it is due. `pts` is the number of the frame."""
+        painted = self._painted()
         numbers = count() if self._frames is None else range(self._frames)
         for number in numbers:
-            self._beat.wait(float(number / self.rate))
-            if self._beat.ended:
+            self._timer.wait(float(number / self.rate))
+            if self._timer.closed:
                 return
             position = number % (2 * len(painted))
             index = min(position, 2 * len(painted) - 1 - position)
@@ -77,21 +80,22 @@ class SceneCamera:
             frame.pts, frame.time_base = number, 1 / self.rate
             yield frame
 
-    def _paint(self) -> list[av.VideoFrame]:
+    def _painted(self) -> list[av.VideoFrame]:
         scene = TestScene(self.width, self.height, rate=self.rate, noise=2.0)
         wanted = max(1, round(SECONDS * self.rate))
         frames = min(wanted, self._frames or wanted)
-        return [scene[index].frame for index in range(frames) if not self._beat.ended]
+        return [scene[index].frame for index in range(frames) if not self._timer.closed]
 
     def close(self) -> None:
-        """End the wait for the next frame."""
-        self._beat.end()
+        """End the iteration. May be called twice."""
+        self._timer.close()
 
 
 class FileCamera:
-    """A file, or anything else that a reader reads, at the speed that its times tell; it loops.
+    """A file as a camera: its frames come at their times, and it starts again at its end.
 
-    `open_reader` opens it anew for each round. Raises what that raises, at once for the first.
+    open_reader: opens the file, once for each pass. Raises what it raises. loop: `False` ends after
+    the first pass. Raises `MediaError` if the file has no frame that can be decoded.
     """
 
     live = True
@@ -107,25 +111,25 @@ class FileCamera:
             raise MediaError(f"{self.name} holds no frame that could be decoded")
         self.width, self.height = first.width, first.height
         self._frames = chain([first], self._frames)
-        self._beat = Beat()
+        self._timer = FrameTimer()
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """Frames at their times, of one round after another; `pts` are those of the file."""
+        """The frames, each when it is due. `pts` are those of the file, also in later passes."""
         offset = last = 0.0
         step = float(1 / self.rate)
-        while not self._beat.ended:
-            for frame in self._round():
+        while not self._timer.closed:
+            for frame in self._pass():
                 last = offset + (frame.time or 0.0)
-                self._beat.wait(last)
-                if self._beat.ended:
+                self._timer.wait(last)
+                if self._timer.closed:
                     return
                 yield frame
             if not self._loop:
                 return
             offset = last + step
 
-    def _round(self) -> Iterator[av.VideoFrame]:
-        """The file from its beginning to its end."""
+    def _pass(self) -> Iterator[av.VideoFrame]:
+        """One pass through the file."""
         if self._reader is None:
             self._reader = self._open()
             self._frames = _frames(self._reader)
@@ -135,7 +139,7 @@ class FileCamera:
 
     def close(self) -> None:
         """Close the file. May be called twice."""
-        self._beat.end()
+        self._timer.close()
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()

@@ -1,4 +1,4 @@
-"""Painting for the test scene: a canvas of soft-edged shapes, and fractal noise for textures."""
+"""`Canvas`: paints anti-aliased shapes for the test scene. `fractal`: noise for textures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +12,9 @@ Colour = Sequence[float] | Field  # RGB in 0…1, one or one for each pixel (H, 
 
 
 def fractal(
-    generator: np.random.Generator, width: int, height: int, cell: float, octaves: int = 4
+    generator: np.random.Generator, width: int, height: int, *, cell: float, octaves: int = 4
 ) -> Floats:
-    """Value noise (height, width) in about −1…1; `cell` is its coarsest blobs' size in pixels."""
+    """Fractal value noise (height, width) in about −1…1. cell: the coarsest scale in pixels."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         size = max(cell / 2**octave, 1.5)
@@ -25,7 +25,7 @@ def fractal(
 
 
 def _taps(count: int, size: float) -> Floats:
-    """Weights (count, cells) that interpolate a coarse grid smoothly."""
+    """Weights (count, cells) of a smoothstep interpolation of a coarse grid."""
     position = np.arange(count) / size
     index = position.astype(int)
     share = position - index
@@ -44,10 +44,10 @@ def mix(first: Colour, second: Colour, share: Field | float) -> Floats:
 
 
 class Canvas:
-    """A transparent picture. Coordinates are in frame heights, the origin is the frame's centre.
+    """A transparent picture. Coordinates are in frame heights from the centre of the frame.
 
-    Shapes are painted from their distance, so that every edge is smooth over one pixel.
-    `pixels` is (H, W, 4), RGB premultiplied with alpha, 0…1.
+    Shapes are signed distance fields, painted with an edge that is smooth over one pixel. `pixels`
+    is (H, W, 4): RGB premultiplied with alpha, and alpha, in 0…1.
     """
 
     def __init__(self, left: float, top: float, right: float, bottom: float, unit: float) -> None:
@@ -67,19 +67,19 @@ class Canvas:
         self.blend(np.broadcast_to(coverage, (self.height, self.width)), colour)
 
     def blend(self, coverage: Field, colour: Colour) -> None:
-        """Lay a colour over the canvas with this coverage (H, W) in 0…1."""
+        """Blend a colour over the canvas with this coverage (H, W) in 0…1."""
         alpha = np.asarray(coverage, np.float32)[..., None]
         self.pixels *= 1 - alpha
         self.pixels[..., :3] += np.clip(np.asarray(colour, np.float32), 0, 1) * alpha
         self.pixels[..., 3:] += alpha
 
     def tint(self, change: Field) -> None:
-        """Lighten or darken what is painted by a field (H, W); 0 changes nothing."""
+        """Multiply the colours by 1 + change (H, W)."""
         rgb, alpha = self.pixels[..., :3], self.pixels[..., 3:]
         rgb[:] = np.clip(rgb * (1 + change[..., None]), 0, alpha)
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> Floats:
-        """Distance (about) from an ellipse with this centre, these radii, turned by radians."""
+        """Approximate distance to an ellipse with this centre and radii; `angle` in radians."""
         cos, sin = np.cos(angle), np.sin(angle)
         dx, dy = self.x - x, self.y - y
         u, v = (dx * cos + dy * sin) / rx, (dy * cos - dx * sin) / ry
@@ -88,7 +88,7 @@ class Canvas:
         return np.asarray((radius - 1) / gradient, np.float32)
 
     def stroke(self, start: Sequence[float], end: Sequence[float], radius: float) -> Floats:
-        """Distance from a line with round ends."""
+        """Distance to a line with round ends."""
         ax, ay = start
         bx, by = end[0] - ax, end[1] - ay
         px, py = self.x - ax, self.y - ay
@@ -96,13 +96,13 @@ class Canvas:
         return np.asarray(np.hypot(px - along * bx, py - along * by) - radius, np.float32)
 
     def box(self, x: float, y: float, rx: float, ry: float, corner: float = 0.0) -> Floats:
-        """Distance from a box with this centre and half sides, its corners rounded."""
+        """Distance to a box with this centre, half sides, and corner radius."""
         dx, dy = np.abs(self.x - x) - rx + corner, np.abs(self.y - y) - ry + corner
         outside = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0))
         return np.asarray(outside + np.minimum(np.maximum(dx, dy), 0) - corner, np.float32)
 
     def polygon(self, corners: Sequence[tuple[float, float]]) -> Floats:
-        """Distance (about) from a convex polygon, corners clockwise on the screen."""
+        """Approximate distance to a convex polygon. Corners are clockwise on the screen."""
         distance = np.full((self.height, self.width), -np.inf, np.float32)
         for index, (bx, by) in enumerate(corners):
             ax, ay = corners[index - 1]
@@ -112,5 +112,5 @@ class Canvas:
         return distance
 
     def below(self, heights: Field) -> Floats:
-        """Distance from the ground under a skyline: one y for each column."""
+        """Distance to the area below a skyline, given by one y for each column."""
         return np.asarray(heights[None, :] - self.y, np.float32)

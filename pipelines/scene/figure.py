@@ -1,4 +1,4 @@
-"""The figure of the test scene: body, head and a waving arm, each a layer of its own."""
+"""The person in the test scene: body, head and a waving arm, each a layer."""
 
 import numpy as np
 
@@ -12,10 +12,15 @@ Colour = tuple[float, float, float]
 
 
 class Figure:
-    """Paints in its own measures: the head is 0.13 wide at size 1, its centre at (0, −0.18)."""
+    """Paints in its own units: at size 1 the head has its centre at (0, −0.18) and is 0.13 wide."""
 
     def __init__(
-        self, unit: float, place: tuple[float, float], size: float, generator: np.random.Generator
+        self,
+        unit: float,
+        place: tuple[float, float],
+        size: float,
+        *,
+        generator: np.random.Generator,
     ) -> None:
         self.unit, self.size, self.generator = unit, size, generator
         self.place = place
@@ -25,7 +30,7 @@ class Figure:
         self.shirt: Colour = SHIRT[choice[2]]
 
     def canvas(self, left: float, top: float, right: float, bottom: float) -> Canvas:
-        """A canvas whose coordinates are the figure's own."""
+        """A canvas with the coordinates of the figure."""
         canvas = Canvas(
             left * self.size + self.place[0], top * self.size + self.place[1],
             right * self.size + self.place[0], bottom * self.size + self.place[1], self.unit,
@@ -40,10 +45,10 @@ class Figure:
         return x * self.size + self.place[0], y * self.size + self.place[1]
 
     def cloth(self, canvas: Canvas) -> None:
-        """Folds and weave."""
+        """Paint the folds and the weave of the clothes."""
         unit = canvas.unit
-        folds = fractal(self.generator, canvas.width, canvas.height, 0.12 * unit, 3)
-        weave = fractal(self.generator, canvas.width, canvas.height, 0.012 * unit, 2)
+        folds = fractal(self.generator, canvas.width, canvas.height, cell=0.12 * unit, octaves=3)
+        weave = fractal(self.generator, canvas.width, canvas.height, cell=0.012 * unit, octaves=2)
         canvas.tint(folds * 0.13 + weave * 0.07 - 0.5 * canvas.x)
 
     def body(self) -> Canvas:
@@ -83,7 +88,9 @@ class Figure:
 
     def head(self) -> Canvas:
         canvas = self.canvas(-0.20, -0.40, 0.20, 0.06)
-        strands = fractal(self.generator, canvas.height, canvas.width, 0.02 * canvas.unit, 3).T
+        strands = fractal(
+            self.generator, canvas.height, canvas.width, cell=0.02 * canvas.unit, octaves=3
+        ).T
         shine = np.clip(0.35 + strands * 0.3 - 2.0 * (canvas.x + canvas.y + 0.25), 0, 1)
         hair = mix(np.multiply(self.hair, 0.6), np.multiply(self.hair, 1.35) + 0.05, shine)
         canvas.fill(canvas.ellipse(0, -0.195, 0.150, 0.165) + strands * 0.004, hair)
@@ -150,8 +157,8 @@ def figure_layers(
     generator: np.random.Generator,
     phase: float,
 ) -> list[Layer]:
-    """A cheerful figure with its shoulders at `place`, `size` frame heights; it sways and waves."""
-    figure = Figure(unit, place, size, generator)
+    """The layers of a person with the shoulders at `place`, `size` in frame heights."""
+    figure = Figure(unit, place, size, generator=generator)
 
     def sway(t: float) -> tuple[float, float]:
         return 0.018 * size * np.sin(t * 1.3 + phase), 0.008 * size * np.sin(t * 2.6)

@@ -1,4 +1,4 @@
-"""Layers of the test scene: a texture that moves by an affine motion, sampled and composited."""
+"""`Layer`: a texture of the test scene with an affine motion, and its sampling."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from .canvas import Canvas, Floats
 
 Matrix = NDArray[np.float64]  # (2, 3): texture pixels to frame pixels
-OPAQUE = 0.5  # alpha from which a layer hides what is behind it
+OPAQUE = 0.5  # alpha above which a layer hides the layers behind it
 
 
 class Pose(NamedTuple):
-    """Where a layer is at a moment: offset in frame heights, turn in radians, scale."""
+    """The position of a layer: offset in frame heights, rotation in radians, scale."""
 
     dx: float = 0.0
     dy: float = 0.0
@@ -23,18 +23,18 @@ class Pose(NamedTuple):
 
 
 def still(seconds: float) -> Pose:
-    """The motion of what does not move."""
+    """The motion of a layer that does not move."""
     return Pose()
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A texture (4, h, w), premultiplied float32 with a transparent rim, and how it moves.
+    """A texture (4, h, w) with a motion. It is premultiplied float32 with a transparent border.
 
-    Channels come first: numpy composites them 3 × faster than channels that come last.
+    Channels come first because numpy composites them 3 × faster than channels that come last.
 
-    `origin` is its corner in pixels from the frame's centre; it turns about `pivot`, in texture
-    pixels; `nearness` is how far it follows the camera: 0 the sky, 1 the foreground.
+    origin: the top left corner in pixels from the centre of the frame. pivot: the centre of
+    rotation in texture pixels. nearness: parallax, from 0 for the sky to 1 for the foreground.
     """
 
     texture: Floats
@@ -50,8 +50,8 @@ class Layer:
         cos, sin = pose.scale * np.cos(pose.angle), pose.scale * np.sin(pose.angle)
         linear = np.array([[cos, -sin], [sin, cos]])
         pivot = np.array(self.pivot)
-        moved = np.array([pose.dx, pose.dy]) - self.nearness * np.array(camera)
-        offset = pivot - linear @ pivot + np.array(self.origin) + moved * self.unit
+        shift = np.array([pose.dx, pose.dy]) - self.nearness * np.array(camera)
+        offset = pivot - linear @ pivot + np.array(self.origin) + shift * self.unit
         return np.column_stack([linear, offset])
 
 
@@ -62,48 +62,53 @@ def layer_from(
     nearness: float = 0.0,
     pivot: tuple[float, float] = (0.0, 0.0),
 ) -> Layer:
-    """What is painted on the canvas, cut to its extent; `pivot` in frame heights."""
+    """The canvas as a layer, cropped to what is painted. pivot: in frame heights."""
     seen = canvas.pixels[..., 3] > 1 / 512
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     top, left = int(rows[0]), int(columns[0])
     cut = canvas.pixels[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
     texture = np.pad(cut.transpose(2, 0, 1), ((0, 0), (2, 2), (2, 2)))
     origin = canvas.left + left - 2, canvas.top + top - 2
-    turn = pivot[0] * canvas.unit - origin[0], pivot[1] * canvas.unit - origin[1]
-    return Layer(np.ascontiguousarray(texture), origin, turn, canvas.unit, motion, nearness)
+    pivot_pixels = pivot[0] * canvas.unit - origin[0], pivot[1] * canvas.unit - origin[1]
+    return Layer(np.ascontiguousarray(texture), origin, pivot_pixels, canvas.unit, motion, nearness)
 
 
 class Patch(NamedTuple):
-    """A layer as seen on the frame: the rows and columns it takes, and RGBA (4, h, w) there."""
+    """The part of a frame that a layer covers: its rows and columns, and RGBA (4, h, w)."""
 
     rows: slice
     columns: slice
     pixels: Floats
 
 
-def patch_of(texture: Floats, matrix: Matrix, width: int, height: int) -> Patch | None:
-    """Sample a texture bilinearly on a frame; none if outside. `matrix`: to frame pixels."""
+def patch_of(texture: Floats, matrix: Matrix, size: tuple[int, int]) -> Patch | None:
+    """Sample a texture bilinearly on a frame of this size (width, height). `None` if outside.
+
+    matrix: texture pixels to frame pixels.
+    """
     tall, wide = texture.shape[1:]
     corners = matrix @ np.array([[0, wide - 1, 0, wide - 1], [0, 0, tall - 1, tall - 1], [1] * 4])
     left, top = np.maximum(np.ceil(corners.min(1) - 1e-9), 0).astype(int)
-    right, bottom = np.minimum(np.floor(corners.max(1) + 1e-9) + 1, (width, height)).astype(int)
+    right, bottom = np.minimum(np.floor(corners.max(1) + 1e-9) + 1, size).astype(int)
     if left >= right or top >= bottom:
         return None
     rows, columns = slice(top, bottom), slice(left, right)
     if np.array_equal(matrix[:, :2], np.eye(2)):
-        return Patch(rows, columns, _shifted(texture, matrix[:, 2], rows, columns))
-    return Patch(rows, columns, _turned(texture, matrix, rows, columns))
+        return Patch(rows, columns, _translated(texture, matrix[:, 2], rows=rows, columns=columns))
+    return Patch(rows, columns, _transformed(texture, matrix, rows=rows, columns=columns))
 
 
-def _shifted(texture: Floats, offset: NDArray[np.float64], rows: slice, columns: slice) -> Floats:
-    """Bilinear sampling where all pixels share one fraction: slices, 10 × faster than gathering."""
+def _translated(
+    texture: Floats, offset: NDArray[np.float64], *, rows: slice, columns: slice
+) -> Floats:
+    """Sample a translated texture: by slices, 10 × faster than by indices."""
     x, y = columns.start - offset[0], rows.start - offset[1]
     left, top = int(np.floor(x + 1e-6)), int(np.floor(y + 1e-6))
     fx, fy = np.float32(max(0.0, x - left)), np.float32(max(0.0, y - top))
     wide, tall = columns.stop - columns.start, rows.stop - rows.start
     part = texture[:, top : top + tall + 1, left : left + wide + 1]
     missing = tall + 1 - part.shape[1], wide + 1 - part.shape[2]
-    if any(missing):  # the very edge of the texture; its rim is transparent
+    if any(missing):  # at the border of the texture, which is transparent
         part = np.pad(part, ((0, 0), (0, missing[0]), (0, missing[1])))
     lines = part[:, :-1] * (1 - fy)
     lines += part[:, 1:] * fy
@@ -112,7 +117,7 @@ def _shifted(texture: Floats, offset: NDArray[np.float64], rows: slice, columns:
     return np.asarray(result, np.float32)
 
 
-def _turned(texture: Floats, matrix: Matrix, rows: slice, columns: slice) -> Floats:
+def _transformed(texture: Floats, matrix: Matrix, *, rows: slice, columns: slice) -> Floats:
     inverse = np.linalg.inv(matrix[:, :2])
     x = np.arange(columns.start, columns.stop)[None, :] - matrix[0, 2]
     y = np.arange(rows.start, rows.stop)[:, None] - matrix[1, 2]

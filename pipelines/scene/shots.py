@@ -1,4 +1,4 @@
-"""The shots of the test scene: a landscape by the lake, and what lives in front of it."""
+"""The shots of the test scene: a landscape at a lake with a person, a ball, birds and trees."""
 
 from dataclasses import dataclass
 
@@ -37,17 +37,17 @@ SHOTS = (
 
 
 class ShotPainter:
-    """Paints one shot for frames of one size: `layers()`, back to front."""
+    """Paints the layers of one shot for frames of one size."""
 
-    def __init__(self, width: int, height: int, number: int, seed: int) -> None:
+    def __init__(self, width: int, height: int, *, number: int, seed: int) -> None:
         self.unit = float(height)
-        self.reach = width / height / 2 + 0.2  # half the frame's width and what the camera may move
+        self.reach = width / height / 2 + 0.2  # half the width, and a margin for camera motion
         self.generator = np.random.default_rng((seed, number))
         self.palette, self.sun, self.figure = SHOTS[number % len(SHOTS)]
         self.phase = float(self.generator.uniform(0, 6.28))
 
     def layers(self) -> list[Layer]:
-        """All layers, the farthest first; together they leave no place of the frame empty."""
+        """All layers, from back to front. Together they cover the whole frame."""
         x, y, size = self.figure
         side = -1.0 if x > 0 else 1.0
         return [
@@ -68,8 +68,10 @@ class ShotPainter:
         return Canvas(left, top, right, bottom, self.unit)
 
     def _texture(self, canvas: Canvas, cell: float, octaves: int = 4) -> Floats:
-        """Noise for a canvas; `cell` in frame heights, so that the size does not matter."""
-        return fractal(self.generator, canvas.width, canvas.height, cell * self.unit, octaves)
+        """Noise for a canvas. cell: scale in frame heights, independent of the frame size."""
+        return fractal(
+            self.generator, canvas.width, canvas.height, cell=cell * self.unit, octaves=octaves
+        )
 
     def _sky(self) -> Layer:
         canvas = self._canvas(-self.reach, -0.6, self.reach, 0.2)
@@ -94,7 +96,7 @@ class ShotPainter:
         self, colour: tuple[float, float, float], *, level: float, rise: float, nearness: float
     ) -> Layer:
         canvas = self._canvas(-self.reach, level - rise - 0.1, self.reach, 0.17)
-        ridge = fractal(self.generator, canvas.width, 1, 0.5 * self.unit, 5)[0]
+        ridge = fractal(self.generator, canvas.width, 1, cell=0.5 * self.unit, octaves=5)[0]
         distance = canvas.below(level - rise * 0.6 * ridge)
         haze = np.clip((canvas.y - level + 0.05) * 3, 0, 0.6)
         canvas.fill(distance, mix(colour, self.palette.horizon, haze * np.ones_like(distance)))
@@ -105,15 +107,19 @@ class ShotPainter:
 
     def _shore(self) -> Layer:
         canvas = self._canvas(-self.reach, 0.08, self.reach, 0.6)
-        bank = fractal(self.generator, canvas.width, 1, 0.4 * self.unit, 3)[0] * 0.02
-        ripple = fractal(self.generator, canvas.height, canvas.width, 0.012 * self.unit, 2).T
+        bank = fractal(self.generator, canvas.width, 1, cell=0.4 * self.unit, octaves=3)[0] * 0.02
+        ripple = fractal(
+            self.generator, canvas.height, canvas.width, cell=0.012 * self.unit, octaves=2
+        ).T
         wide = self._texture(canvas, 0.4, 3)
         water = mix(self.palette.horizon, self.palette.zenith, np.clip(canvas.y * 3 - 0.3, 0, 1))
         canvas.fill(canvas.below(0.115 + 0 * bank), water * 0.92 + 0.05 * wide[..., None])
         glint = np.exp(-((canvas.x - self.sun[0]) ** 2) * 60) * 0.5
         canvas.tint(ripple * 0.10 * np.clip(wide + 0.6, 0, 1) + glint * np.clip(ripple, 0, 1))
         meadow = canvas.below(0.24 + bank * 2 + 0.05 * np.sin(canvas.x[0] * 2.5 + self.phase))
-        blades = fractal(self.generator, canvas.height, canvas.width, 0.03 * self.unit, 4).T
+        blades = fractal(
+            self.generator, canvas.height, canvas.width, cell=0.03 * self.unit, octaves=4
+        ).T
         shade = np.clip(0.55 + 0.35 * blades + 0.3 * wide, 0, 1)
         ground = mix(np.multiply(self.palette.grass, 0.55), self.palette.grass, shade)
         canvas.fill(meadow - 0.008, (0.76, 0.68, 0.50))
@@ -229,7 +235,7 @@ class ShotPainter:
 
 
 def paste(canvas: Canvas, part: Canvas) -> None:
-    """Lay a small canvas over a large one, where they meet."""
+    """Blend a small canvas over a large one, if it lies within."""
     left, top = part.left - canvas.left, part.top - canvas.top
     right, bottom = min(left + part.width, canvas.width), min(top + part.height, canvas.height)
     if left < 0 or top < 0 or right <= left or bottom <= top:

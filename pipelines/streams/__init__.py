@@ -1,5 +1,6 @@
-"""Any stream to any stream: RTSP, RTMP, UDP, HLS, pipes and WHIP.
+"""Live streams: RTSP, RTMP, UDP, HLS, pipes and WHIP, as input and output.
 
-Start with `filter_stream.py`: it connects `source.py` to `sink.py`. Imports `live`, `video` and
-the files beside the rooms.
+Start with `filter_stream.py`, which connects `source.py` to `sink.py`. The names
+of the command line are read in `endpoints.py`. Imports `live`, `video` and the files beside the
+rooms.
 """

@@ -1,6 +1,6 @@
-"""The sound of a live stream: encoded anew, each sample at its time, silence where there is none.
+"""The audio of a live stream, encoded again at its timestamps, with silence where there is none.
 
-It is never copied: after a reconnection the stream may come in another codec, rate or layout.
+Packets are never copied: after a reconnection the codec, rate or layout may differ.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,12 @@ from .clock import SampleClock
 
 RATE, LAYOUT, CHANNELS = 48_000, "stereo", 2
 BIT_RATE = 128_000
-PATIENCE = Fraction(1, 2)  # seconds that the sound may lag before silence is sent in its place
+MAX_LAG = Fraction(1, 2)  # seconds that audio may be late before silence is sent instead
+DEFAULT_FRAME_SIZE = 1024
 
 
-class StreamSound:
-    """One stream of sound in an output. `base` is the time that the output calls 0, in seconds."""
+class AudioStream:
+    """One audio stream of an output. base: the time, in seconds, that is 0 in the output."""
 
     def __init__(self, output: Any, codec: str, base: Fraction) -> None:
         self._stream: Any = output.add_stream(codec, rate=RATE, layout=LAYOUT)
@@ -30,57 +31,59 @@ class StreamSound:
         self._clock = SampleClock(RATE)
         self._fifo = av.AudioFifo()
         self._resampler: av.AudioResampler | None = None
-        self._key: tuple[str, str, int] | None = None
-        self._clock.place(base, 0)
+        self._input_format: tuple[str, str, int] | None = None
+        self._clock.add(base, 0)
 
-    def push(self, frame: av.AudioFrame, time: Fraction) -> Iterator[Any]:
-        """Packets that are ready, after this sound of that time has come."""
-        key = frame.format.name, frame.layout.name, frame.sample_rate
-        if key != self._key:
-            self._key = key
-            self._resampler = av.AudioResampler(format=self._format, layout=LAYOUT, rate=RATE)
-        assert self._resampler is not None  # noqa: S101 - made with the first key
+    def encode(self, frame: av.AudioFrame, time: Fraction) -> Iterator[Any]:
+        """Packets that are ready once this audio has been added at its time."""
         frame.pts = None
-        for resampled in self._resampler.resample(frame):
-            change = self._clock.place(time, resampled.samples)
+        for resampled in self._resampled(frame):
+            change = self._clock.add(time, resampled.samples)
             if change > 0:
-                self._write(self._silence(change))
-            self._write(self._without(resampled, -change))
+                self._queue(self._silence(change))
+            self._queue(self._without_start(resampled, -change))
             time += Fraction(resampled.samples, RATE)
-        yield from self._encoded()
+        yield from self._encode_queued()
 
-    def silent(self, until: Fraction) -> Iterator[Any]:
-        """Packets of silence, so that a picture without sound is not waited with."""
-        missing = self._clock.place(until, 0)
+    def fill(self, until: Fraction) -> Iterator[Any]:
+        """Packets of silence up to a time, so that players do not wait for missing audio."""
+        missing = self._clock.add(until, 0)
         if missing > 0:
-            self._write(self._silence(missing))
-        yield from self._encoded()
+            self._queue(self._silence(missing))
+        yield from self._encode_queued()
 
     @property
-    def heard(self) -> Fraction:
-        """Until when there is sound, in seconds."""
+    def end(self) -> Fraction:
+        """The time up to which there is audio, in seconds."""
         return Fraction(self._clock.position, RATE)
 
-    def _write(self, frame: av.AudioFrame | None) -> None:
-        if frame is not None and frame.samples:
-            frame.pts = None
-            self._fifo.write(frame)
-
-    def _encoded(self) -> Iterator[Any]:
-        size = self._stream.codec_context.frame_size or 1024
-        while (waiting := self._fifo.samples) >= size:
-            yield from self._encode(self._fifo.read(size), waiting)
-
     def flush(self) -> Iterator[Any]:
-        """What is left, and what the encoder still holds."""
+        """The last packets: queued samples, and those that the encoder holds."""
         left = self._fifo.samples
         if left:
             yield from self._encode(self._fifo.read(left), left)
         yield from self._stream.encode(None)
 
-    def _encode(self, chunk: Any, still_there: int) -> Iterator[Any]:
-        """`still_there`: how many samples before the clock's position it begins."""
-        chunk.pts = self._clock.position - still_there - self._base
+    def _resampled(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
+        input_format = frame.format.name, frame.layout.name, frame.sample_rate
+        if self._resampler is None or input_format != self._input_format:
+            self._input_format = input_format
+            self._resampler = av.AudioResampler(format=self._format, layout=LAYOUT, rate=RATE)
+        return self._resampler.resample(frame)
+
+    def _queue(self, frame: av.AudioFrame | None) -> None:
+        if frame is not None and frame.samples:
+            frame.pts = None
+            self._fifo.write(frame)
+
+    def _encode_queued(self) -> Iterator[Any]:
+        size = self._stream.codec_context.frame_size or DEFAULT_FRAME_SIZE
+        while (queued := self._fifo.samples) >= size:
+            yield from self._encode(self._fifo.read(size), queued)
+
+    def _encode(self, chunk: Any, queued: int) -> Iterator[Any]:
+        """Encode the first of `queued` samples, which end at the clock's position."""
+        chunk.pts = self._clock.position - queued - self._base
         chunk.time_base = Fraction(1, RATE)
         yield from self._stream.encode(chunk)
 
@@ -91,8 +94,8 @@ class StreamSound:
             plane.update(bytes(plane.buffer_size))
         return frame
 
-    def _without(self, frame: av.AudioFrame, count: int) -> av.AudioFrame | None:
-        """The frame without its first samples; none if none are left."""
+    def _without_start(self, frame: av.AudioFrame, count: int) -> av.AudioFrame | None:
+        """The frame without its first `count` samples; `None` if nothing is left."""
         if count <= 0:
             return frame
         if count >= frame.samples:

@@ -1,4 +1,4 @@
-"""Any stream to any stream: connects a source, the filter and an output, and keeps them going."""
+"""Any stream to any stream: connects source, filter and sink, and reconnects what is lost."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,39 +7,41 @@ from threading import Event, Thread
 
 import av
 
-from turbolens.pipelines.base import Notify, PictureFilter, Sink, Source, rate_of
+from turbolens.pipelines.base import FilterCallable, Notify, Sink, Source, rate_of
 from turbolens.pipelines.live.filtering import Reload
-from turbolens.pipelines.live.pacing import OnStall
-from turbolens.pipelines.live.running import RunOptions, run
+from turbolens.pipelines.live.options import RunOptions
+from turbolens.pipelines.live.running import run
 from turbolens.pipelines.statistics import Stats
 
-from .endpoints import Place
-from .sink import StreamEncoding, StreamSink
+from .encoding import StreamEncoding
+from .endpoints import Endpoint
+from .sink import StreamSink
 from .source import FALLBACK_RATE, StreamSource
 
-POLL = 0.1  # seconds between two looks whether somebody wants to stop
+POLL = 0.1  # seconds between two checks whether to stop
 
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """How a stream is filtered and sent. rate: frames a second sent, none: the source's.
+    """How a stream is filtered and sent.
 
-    until_end: the end of the input is the end, rather than waiting for it to come back. loop: a
-    file begins again. on_stall: what is sent while the filter gives nothing.
+    rate: frames per second to send, `None` for the source's. until_end: stop when the input ends,
+    instead of waiting for it to come back. loop: start a file again at its end. running:
+    what to send when the input or the filter is late.
     """
 
     encoding: StreamEncoding = field(default_factory=StreamEncoding)
     rate: Fraction | None = None
     until_end: bool = False
     loop: bool = False
-    sound: bool = True
-    on_stall: OnStall = "slate"
+    audio: bool = True
+    running: RunOptions = field(default_factory=RunOptions)
 
 
 def filter_stream(
-    source: Place | Source,
-    target: Place | Sink,
-    frame_filter: PictureFilter,
+    source: Endpoint | Source,
+    target: Endpoint | Sink,
+    frame_filter: FilterCallable,
     options: StreamOptions | None = None,
     *,
     on_stats: Callable[[Stats], None] | None = None,
@@ -49,71 +51,73 @@ def filter_stream(
 ) -> Stats:
     """Filter one stream into another until it ends, `stop` is set, or Ctrl-C.
 
-    Either end may be a place, or a source or sink such as `Camera` and `VirtualCamera`, which carry
-    no sound. Both are connected again when they are lost. Raises `MediaError` where the input has
-    no picture, or where either end cannot be reached at the beginning.
+    Both ends are connected again when they are lost. A source or sink such as `Camera` or
+    `VirtualCamera` carries no audio. Raises `MediaError` if the input has no video, or if either
+    end cannot be reached at the beginning.
     """
     options, notify, stop = options or StreamOptions(), on_notice or _ignore, stop or Event()
-    incoming = _source_of(source, options, notify)
-    outgoing, running = None, False
+    opened_source = _source(source, options, notify)
+    opened_sink, running = None, False
     try:
-        if isinstance(incoming, StreamSource) and not _opened(incoming, stop):
+        if isinstance(opened_source, StreamSource) and not _connect(opened_source, stop):
             return Stats()
-        outgoing = _sink_of(target, incoming, options, notify)
-        running = True  # which closes the source, unless a thread hangs in it
+        opened_sink = _sink(target, opened_source, options, notify)
+        running = True  # from now on `run` closes the source, unless a thread hangs in it
         return run(
-            incoming, _unmoved(frame_filter), outgoing,
-            options=RunOptions(on_stall=options.on_stall),
-            on_stats=on_stats, on_notice=on_notice, stop=stop,
-            reload=None if reload is None else lambda: _unmoved(reload()),
+            opened_source, _without_reprojection(frame_filter), opened_sink,
+            options=options.running, on_stats=on_stats, on_notice=on_notice, stop=stop,
+            reload=None if reload is None else lambda: _without_reprojection(reload()),
         )  # fmt: skip
     finally:
-        if isinstance(outgoing, StreamSink):
-            outgoing.abandon()
+        if isinstance(opened_sink, StreamSink):
+            opened_sink.abandon()
         if not running:
-            incoming.close()
+            opened_source.close()
 
 
-def _source_of(source: Place | Source, options: StreamOptions, notify: Notify) -> Source:
-    if not isinstance(source, Place):
+def _source(source: Endpoint | Source, options: StreamOptions, notify: Notify) -> Source:
+    if not isinstance(source, Endpoint):
         return source
     return StreamSource(source, notify=notify, until_end=options.until_end, loop=options.loop)
 
 
-def _sink_of(target: Place | Sink, source: Source, options: StreamOptions, notify: Notify) -> Sink:
-    if not isinstance(target, Place):
+def _sink(target: Endpoint | Sink, source: Source, options: StreamOptions, notify: Notify) -> Sink:
+    if not isinstance(target, Endpoint):
         return target
     rate = options.rate or rate_of(source) or FALLBACK_RATE
-    if not isinstance(source, StreamSource) or not options.sound:
+    if not isinstance(source, StreamSource) or not options.audio:
         return StreamSink(target, options.encoding, rate=rate, notify=notify)
     sink = StreamSink(
-        target, options.encoding, rate=rate, notify=notify, has_sound=lambda: source.has_sound
+        target, options.encoding, rate=rate, notify=notify, has_audio=lambda: source.has_audio
     )
-    source.on_sound = sink.hear
+    source.on_audio = sink.write_audio
     return sink
 
 
-def _opened(source: StreamSource, stop: Event) -> bool:
-    """Open it on a thread of its own: Ctrl-C is heard while a listener waits for its peer."""
-    failures: list[Exception] = []
+def _connect(source: StreamSource, stop: Event) -> bool:
+    """Open the source on its own thread, so that Ctrl-C works while it waits for a peer.
+
+    Returns False if `stop` was set first. Raises the error of opening.
+    """
+    errors: list[Exception] = []
 
     def connect() -> None:
         try:
             source.open()
-        except Exception as error:  # noqa: BLE001 - the edge of a thread: raised in the caller's
-            failures.append(error)
+        except Exception as error:  # noqa: BLE001 - edge of a thread: raised in the caller's
+            errors.append(error)
 
     thread = Thread(target=connect, name="connect", daemon=True)
     thread.start()
     while thread.is_alive() and not stop.is_set():
         thread.join(POLL)
-    if failures:
-        raise failures[0]
+    if errors:
+        raise errors[0]
     return not stop.is_set()
 
 
-def _unmoved(frame_filter: PictureFilter) -> PictureFilter:
-    """The filter without `reproject`: a moved picture would come before the sound of its time."""
+def _without_reprojection(frame_filter: FilterCallable) -> FilterCallable:
+    """The filter without `reproject`: a reprojected frame would be earlier than its audio."""
 
     def filtered(frame: av.VideoFrame) -> av.VideoFrame:
         return frame_filter(frame)
@@ -122,4 +126,4 @@ def _unmoved(frame_filter: PictureFilter) -> PictureFilter:
 
 
 def _ignore(_: str) -> None:
-    """Nobody listens."""
+    """Default for `on_notice`."""

@@ -1,11 +1,11 @@
-"""Run as a program: takes one stream of packets from its standard input to where it is sent.
+"""Run as a program: sends the stream on its standard input to a server.
 
-What is wanted comes in the environment, where no other user can read a token of it, as JSON:
+The request comes in an environment variable, where other users cannot read its token, as JSON:
 {"name", "format", "options", "open_seconds"}.
 
-PyAV connects an output with Python's lock held, and without a limit of time: a server that accepts
-and then says nothing would hold up whatever else the program does. Here it holds up this program
-only, which ends by itself after that time. It says `READY`, or what went wrong, in one line.
+PyAV connects an output with Python's global lock held and without a time limit: a server that
+accepts the connection and then does not answer would block the whole program. Here it blocks only
+this process, which ends by itself after that time. It prints one line: `READY`, or what went wrong.
 """
 
 import faulthandler
@@ -21,34 +21,34 @@ from av.container import InputContainer, OutputContainer
 
 from turbolens.pipelines.errors import reason
 
-CONTAINER = "nut"  # keeps every time as it is, and needs no way back in the file
+CONTAINER = "nut"  # keeps timestamps exactly, and can be written without seeking
 READY = "ready"
-WANTED = "TURBOLENS_SENDER"
-"""The variable that says what is wanted."""
-AT_ONCE = {  # nothing has to be looked at: the header says it all
+REQUEST_VARIABLE = "TURBOLENS_SENDER"
+NO_PROBING = {  # the container's header tells everything
     "fflags": "nobuffer", "probesize": "100000", "analyzeduration": "1", "fpsprobesize": "0",
     "max_ts_probe": "0",
 }  # fmt: skip
 
 
-def send(wanted: dict[str, Any]) -> None:
+def send(request: dict[str, Any]) -> None:
     """Copy packets until the input ends. Raises FFmpeg's errors."""
-    with _ended_after(wanted["open_seconds"]):
-        incoming, output, copies = _connected(wanted)
-    _say(READY)
+    seconds = request["open_seconds"]
+    with _time_limit(seconds):
+        incoming, output, copies = _connect(request)
+    _print_line(READY)
     for packet in incoming.demux():
         if packet.dts is not None:
             packet.stream = copies[packet.stream.index]
-            with _ended_after(wanted["open_seconds"]):  # who started this may be gone by now
+            with _time_limit(seconds):  # the parent process may be gone by now
                 output.mux(packet)
-    with _ended_after(wanted["open_seconds"]):
+    with _time_limit(seconds):
         output.close()
 
 
-def _connected(wanted: dict[str, Any]) -> tuple[InputContainer, OutputContainer, dict[int, Any]]:
-    incoming = av.open("pipe:0", format=CONTAINER, options=AT_ONCE)
+def _connect(request: dict[str, Any]) -> tuple[InputContainer, OutputContainer, dict[int, Any]]:
+    incoming = av.open("pipe:0", format=CONTAINER, options=NO_PROBING)
     output = av.open(
-        wanted["name"], "w", format=wanted["format"], container_options=wanted["options"]
+        request["name"], "w", format=request["format"], container_options=request["options"]
     )
     copies = {stream.index: output.add_stream_from_template(stream)
               for stream in incoming.streams if stream.type in ("video", "audio")}  # fmt: skip
@@ -57,26 +57,26 @@ def _connected(wanted: dict[str, Any]) -> tuple[InputContainer, OutputContainer,
 
 
 @contextmanager
-def _ended_after(seconds: float) -> Iterator[None]:
-    """End the program if this takes longer. The watch is a thread of C: it needs no lock."""
+def _time_limit(seconds: float) -> Iterator[None]:
+    """End the process if this takes longer. The watchdog is a C thread and needs no Python lock."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
         yield
         faulthandler.cancel_dump_traceback_later()
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def main() -> None:
-    """Send what is wanted, and end with the input, or with a line that says why."""
+    """Send until the input ends, or print why that failed."""
     try:
-        send(json.loads(os.environ[WANTED]))
+        send(json.loads(os.environ[REQUEST_VARIABLE]))
     except (av.FFmpegError, OSError, ValueError) as error:
-        _say(reason(error))
-    # What is left of a broken connection is not closed in good order: that may wait for ever.
+        _print_line(reason(error))
+    # Closing a broken connection could block for ever, so the process ends without it.
     os._exit(0)
 
 

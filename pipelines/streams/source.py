@@ -1,4 +1,4 @@
-"""A live stream, file or screen as a source: pictures for the filter, sound past it."""
+"""A live stream, file or screen as a source of frames; its audio goes to a callback."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,35 +14,35 @@ from turbolens.pipelines.errors import reason
 from turbolens.pipelines.video.preparation import FramePreparation
 
 from .clock import SourceClock
-from .endpoints import OPEN_SECONDS, STALL_SECONDS, Place
+from .endpoints import OPEN_SECONDS, STALL_SECONDS, Endpoint
 
-OnSound: TypeAlias = Callable[[av.AudioFrame, Fraction], None]
+OnAudio: TypeAlias = Callable[[av.AudioFrame, Fraction], None]
 
-TICKS = 90_000  # a second, as in MPEG
-LIVE_OPTIONS = {  # look at half a second, and do not show what was looked at: it is old by then
+TICKS = 90_000  # per second, as in MPEG
+LIVE_OPTIONS = {  # probe half a second, and drop what was probed: it is old by then
     "fflags": "nobuffer+discardcorrupt", "probesize": "500000", "analyzeduration": "500000",
 }  # fmt: skip
 FALLBACK_RATE = Fraction(30)
 
 
 class StreamSource:
-    """Frames with times that rise from 0, whatever the stream's own do; reopened if it is lost.
+    """Frames with times that rise from 0, also if the stream's own timestamps jump.
 
-    `on_sound` gets each frame of sound and its time on the same scale, on the reading thread.
-    until_end: the end of the stream is the end, else it is opened again. Files end by themselves,
-    unless `loop`. Raises `MediaError`.
+    on_audio: called on the reading thread with each audio frame and its time in seconds. until_end:
+    stop at the end of the stream; otherwise its end is an error, after which `reopen` connects
+    again. Files end by themselves, unless `loop`. Raises `MediaError`.
     """
 
     live = True
 
     def __init__(
-        self, place: Place, *, notify: Notify, on_sound: OnSound | None = None,
+        self, endpoint: Endpoint, *, notify: Notify, on_audio: OnAudio | None = None,
         until_end: bool = False, loop: bool = False,
     ) -> None:  # fmt: skip
-        self._place, self._notify = place, notify
-        self.on_sound = on_sound
-        self._ends = until_end or (place.paced and not loop) or place.name == "pipe:0"
-        self._loops = loop and place.paced
+        self._endpoint, self._notify = endpoint, notify
+        self.on_audio = on_audio
+        self._ends = until_end or (endpoint.paced and not loop) or endpoint.name == "pipe:0"
+        self._loops = loop and endpoint.paced
         self._clock = SourceClock(time.monotonic)
         self._preparation = FramePreparation(notify)
         self._container: InputContainer | None = None
@@ -53,85 +53,90 @@ class StreamSource:
 
     @property
     def rate(self) -> Fraction:
-        """Frames a second as the stream says."""
+        """Frames per second, as the stream announces them."""
         rate = self._video and (self._video.guessed_rate or self._video.average_rate)
         return Fraction(rate) if rate and 1 <= rate <= 240 else FALLBACK_RATE
 
     @property
-    def has_sound(self) -> bool:
-        """Whether there is sound beside the picture."""
+    def has_audio(self) -> bool:
+        """True if the open stream has audio."""
         return self._audio is not None
 
     def open(self) -> None:
-        """Connect, or wait for who connects. Raises `MediaError` if there is no picture."""
+        """Connect, or wait for a peer to connect. Raises `MediaError` if there is no video."""
         self.close()
         container = self._connect()
         if not container.streams.video:
             container.close()
-            raise MediaError(f"{self._place.name} has no video to filter")
+            raise MediaError(f"{self._endpoint.name} has no video to filter")
         self._container, self._video = container, container.streams.video[0]
         self._audio = container.streams.audio[0] if container.streams.audio else None
-        self._video.thread_type = "SLICE"  # threads over frames would hold some back
+        self._video.thread_type = "SLICE"  # frame threads would delay frames
 
     def _connect(self) -> InputContainer:
-        place = self._place
-        options = place.options if place.paced else {**LIVE_OPTIONS, **place.options}
-        patience = None if place.waits else (OPEN_SECONDS, STALL_SECONDS)
+        endpoint = self._endpoint
+        options = endpoint.options if endpoint.paced else {**LIVE_OPTIONS, **endpoint.options}
+        timeout = None if endpoint.listens else (OPEN_SECONDS, STALL_SECONDS)
         began = time.monotonic()
         try:
             return av.open(
-                place.name, format=place.format, options=options, timeout=patience,
+                endpoint.name, format=endpoint.format, options=options, timeout=timeout,
                 metadata_errors="replace",
             )  # fmt: skip
         except (av.FFmpegError, OSError, ValueError) as error:
-            late = patience is not None and time.monotonic() - began >= OPEN_SECONDS
-            why = f"no answer for {OPEN_SECONDS:.0f} seconds" if late else reason(error)
-            raise MediaError(f"cannot read {place.name}: {why}") from error
+            timed_out = timeout is not None and time.monotonic() - began >= OPEN_SECONDS
+            why = f"no answer for {OPEN_SECONDS:.0f} seconds" if timed_out else reason(error)
+            raise MediaError(f"cannot read {endpoint.name}: {why}") from error
 
     def reopen(self) -> None:
-        """Connect anew; the times go on where the wall clock is."""
+        """Connect again. Times continue by as much as has passed on the machine's clock."""
         self._clock.reconnected()
         self.open()
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect. May be called twice."""
         container, self._container = self._container, None
         if container is not None:
             container.close()
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """Frames until the end, if there is one. Raises `MediaError` where the stream is lost."""
+        """Frames until the end, if there is one. Raises `MediaError` if the stream is lost."""
         if self._container is None:
             self.open()
         yield from self._frames()
-        while self._loops or (self._place.waits and not self._ends and self._began is None):
-            self.reopen()  # the file again, or the next peer where one left before its first frame
+        while self._loops or self._peer_left_early:
+            self.reopen()
             yield from self._frames()
         if not self._ends:
-            raise MediaError(f"{self._place.name} was ended by the other side")
+            raise MediaError(f"{self._endpoint.name} was ended by the other side")
+
+    @property
+    def _peer_left_early(self) -> bool:
+        """True if a listening source had a peer that left before its first frame."""
+        return self._endpoint.listens and not self._ends and self._began is None
 
     def _frames(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():
             if packet.stream is self._audio:
-                self._hear(packet)
+                self._pass_audio(packet)
                 continue
-            for raw in self._decode(packet):
-                if raw.pts is None:
+            for decoded in self._decode(packet):
+                if decoded.pts is None:
                     continue
-                self._place_in_time(raw)
-                for frame in self._preparation.push(raw):
-                    self._hold_back(frame)
+                self._set_time(decoded)
+                for frame in self._preparation.push(decoded):
+                    self._pace(frame)
                     yield frame
 
     def _packets(self) -> Iterator[Any]:
-        assert self._container is not None  # noqa: S101 - opened before
+        assert self._container is not None  # noqa: S101 - `__iter__` has opened it
         wanted = [stream for stream in (self._video, self._audio) if stream is not None]
         try:
             yield from self._container.demux(*wanted)
         except (av.FFmpegError, OSError) as error:
-            if self._place.waits:
-                return  # a peer that leaves in the middle is no failure
-            raise MediaError(f"{self._place.name}: {reason(error)}") from error
+            if self._endpoint.listens:
+                return  # a peer may leave at any time
+            raise MediaError(f"{self._endpoint.name}: {reason(error)}") from error
 
     def _decode(self, packet: Any) -> list[Any]:
         try:
@@ -140,19 +145,19 @@ class StreamSource:
             self.damaged += 1
             return []
 
-    def _hear(self, packet: Any) -> None:
-        for sound in self._decode(packet):
-            if self.on_sound is not None and sound.pts is not None:
-                self.on_sound(sound, self._clock(sound.pts * Fraction(sound.time_base)))
+    def _pass_audio(self, packet: Any) -> None:
+        for frame in self._decode(packet):
+            if self.on_audio is not None and frame.pts is not None:
+                self.on_audio(frame, self._clock(frame.pts * Fraction(frame.time_base)))
 
-    def _place_in_time(self, frame: av.VideoFrame) -> None:
-        moment = self._clock((frame.pts or 0) * Fraction(frame.time_base or 1))
-        frame.pts, frame.time_base = round(moment * TICKS), Fraction(1, TICKS)
+    def _set_time(self, frame: av.VideoFrame) -> None:
+        seconds = self._clock((frame.pts or 0) * Fraction(frame.time_base or 1))
+        frame.pts, frame.time_base = round(seconds * TICKS), Fraction(1, TICKS)
 
-    def _hold_back(self, frame: av.VideoFrame) -> None:
-        """What is read faster than it plays waits for its time."""
-        moment = float((frame.pts or 0) / TICKS)
+    def _pace(self, frame: av.VideoFrame) -> None:
+        """Hold back a frame that was read faster than real time."""
+        seconds = float((frame.pts or 0) / TICKS)
         if self._began is None:
-            self._began = time.monotonic() - moment
-        if self._place.paced:
-            time.sleep(max(0.0, self._began + moment - time.monotonic()))
+            self._began = time.monotonic() - seconds
+        if self._endpoint.paced:
+            time.sleep(max(0.0, self._began + seconds - time.monotonic()))

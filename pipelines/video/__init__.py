@@ -1,4 +1,6 @@
-"""Video files and pictures: reading, writing, encoders, and streams that are copied.
+"""Video files, images and pipes: reading, encoding, writing, and streams that pass through.
 
-Start with `job.py`: `filter_video` filters one file.
+Start with `job.py`: `filter_video` filters one input. `media.py` and `outputs.py` choose readers
+and writers by name, and `pipeline.py` runs them on threads. Imports the files beside the rooms,
+and `scene` for the test scene.
 """

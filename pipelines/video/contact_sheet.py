@@ -1,4 +1,4 @@
-"""A few frames of a video as one picture: before above after."""
+"""A few frames of a video on one image, each original above its filtered frame."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .destination import Destination
-from .images import save_picture
+from .images import save_image
 
 Pixels = NDArray[np.uint8]
 THUMBNAIL_WIDTH = 320
@@ -20,33 +20,33 @@ GAP = 4
 class ContactSheet:
     """Collects `count` pairs of frames, evenly spread over a video of any length.
 
-    It holds at most twice as many small pictures as it needs: when full, every second one goes and
-    from then on half as many frames are taken.
+    It holds at most twice as many thumbnails as it needs: when it is full, it drops every second
+    one, and from then on takes half as many.
     """
 
     count: int
     _pairs: list[tuple[Pixels, Pixels]] = field(default_factory=list)
     _stride: int = 1
-    _seen: int = 0
+    _frames: int = 0
 
     def add(self, before: av.VideoFrame, after: av.VideoFrame) -> None:
-        """The next frame of the video, as it came and as it left."""
-        if self._seen % self._stride == 0:
+        """The next frame of the video, original and filtered."""
+        if self._frames % self._stride == 0:
             if len(self._pairs) == 2 * self.count:
                 self._pairs = self._pairs[::2]
                 self._stride *= 2
-            if self._seen % self._stride == 0:
+            if self._frames % self._stride == 0:
                 self._pairs.append((_thumbnail(before), _thumbnail(after)))
-        self._seen += 1
+        self._frames += 1
 
-    def picture(self) -> Pixels:
+    def image(self) -> Pixels:
         """The sheet, (H, W, 3) uint8. Raises `ValueError` if there was no frame."""
         if not self._pairs:
             raise ValueError("a contact sheet needs at least one frame")
         spread = np.linspace(0, len(self._pairs) - 1, min(self.count, len(self._pairs)))
         pairs = [self._pairs[round(position)] for position in spread]
-        height = max(picture.shape[0] for pair in pairs for picture in pair)
-        width = max(picture.shape[1] for pair in pairs for picture in pair)
+        height = max(image.shape[0] for pair in pairs for image in pair)
+        width = max(image.shape[1] for pair in pairs for image in pair)
         rows = -(-len(pairs) // COLUMNS)
         columns = min(COLUMNS, len(pairs))
         sheet = np.full(
@@ -54,21 +54,18 @@ class ContactSheet:
         )
         for index, pair in enumerate(pairs):
             row, column = divmod(index, COLUMNS)
-            for place, picture in enumerate(pair):
-                top, left = (
-                    row * 2 * (height + GAP) + place * (height + GAP),
-                    column * (width + GAP),
-                )
-                sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+            for below, image in enumerate(pair):
+                top, left = (2 * row + below) * (height + GAP), column * (width + GAP)
+                sheet[top : top + image.shape[0], left : left + image.shape[1]] = image
         return sheet[:-GAP, :-GAP]
 
     def save(self, destination: Destination) -> None:
         """Write the sheet as PNG."""
-        save_picture(av.VideoFrame.from_ndarray(self.picture(), format="rgb24"), destination)
+        save_image(av.VideoFrame.from_ndarray(self.image(), format="rgb24"), destination)
 
 
 def sheet_name(output: str) -> str:
-    """ "demo.mp4" → "demo.png"; of a picture "styled.jpg" → "styled.sheet.png"."""
+    """The sheet's name beside an output: demo.png for demo.mp4, demo.sheet.png for demo.png."""
     path = Path(output)
     name = path.with_suffix(".png")
     return str(name if name != path else path.with_suffix(".sheet.png"))

@@ -1,4 +1,4 @@
-"""A file that has its name only once it is whole."""
+"""An output file that gets its name only once it is complete."""
 
 import os
 from pathlib import Path
@@ -7,15 +7,15 @@ from turbolens.filter.errors import MediaError
 
 
 class Destination:
-    """A path to write to and the name it gets when complete. Pipes and devices get it directly.
+    """A path to write to by way of a temporary file. Pipes and devices are written directly.
 
-    Raises `MediaError` if the file exists and may not be replaced, or its folder does not exist.
+    Raises `MediaError` if the file exists and may not be replaced, or if its folder does not exist.
     """
 
     def __init__(self, name: str, *, overwrite: bool = False) -> None:
         self.name = name
         self.final = Path(name)
-        self.piped = name == "-" or name.startswith("pipe:")
+        self.piped = is_piped(name)
         self._direct = self.piped or is_special(self.final)
         if not self._direct:
             _check(self.final, overwrite=overwrite)
@@ -26,13 +26,13 @@ class Destination:
 
     @property
     def writing(self) -> str:
-        """What to open for writing."""
+        """The name to open for writing."""
         if self.piped:
             return "pipe:1" if self.name == "-" else self.name
         return str(self.final if self._direct else self._temporary)
 
     def complete(self) -> None:
-        """Give the finished file its name. Raises `MediaError` if the name was taken meanwhile."""
+        """Give the finished file its name. Raises `MediaError` if that name was taken meanwhile."""
         if self._direct:
             return
         if self.final.exists() and not self._overwrite:
@@ -48,8 +48,13 @@ class Destination:
             self._temporary.unlink(missing_ok=True)
 
 
+def is_piped(name: str) -> bool:
+    """True if the name means standard input or output."""
+    return name == "-" or name.startswith("pipe:")
+
+
 def is_special(path: Path) -> bool:
-    """Whether it is a device, or a named pipe, as `<(…)` of a shell is: it can be opened once."""
+    """True for a device or named pipe (as a shell's `<(…)` is), which can be opened only once."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 

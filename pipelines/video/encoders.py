@@ -1,4 +1,4 @@
-"""Which encoder writes the video, in which pixel format, with which options."""
+"""Which encoder writes a video, in which pixel format and with which options."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,45 +18,50 @@ HardwareName = Literal[
 
 
 @dataclass(frozen=True)
-class Family:
-    """A codec, its encoders and the pixel formats it is written in."""
+class Codec:
+    """A codec's encoders and pixel formats.
+
+    preset: the encoder's option for its speed, and the default. alpha: the pixel format with
+    transparency. odd: pairs of a pixel format and its replacement if width or height is odd.
+    hardware: encoders, best first.
+    """
 
     encoder: str
     eight_bit: str
     ten_bit: str
     crf: int | None
-    preset: tuple[str, str] | None  # option and default
+    preset: tuple[str, str] | None
     options: tuple[tuple[str, str], ...] = ()
     alpha: str | None = None
-    odd: tuple[tuple[str, str], ...] = ()  # what replaces a format when a side is odd
+    odd: tuple[tuple[str, str], ...] = ()
     hardware: tuple[str, ...] = ()
 
 
-FAMILIES: dict[CodecName, Family] = {
-    "h264": Family(
+CODECS: dict[CodecName, Codec] = {
+    "h264": Codec(
         "libx264", "yuv420p", "yuv420p", 20, ("preset", "medium"),
         odd=(("yuv420p", "yuv444p"),),
         hardware=("h264_nvenc", "h264_videotoolbox", "h264_qsv", "h264_amf"),
     ),
-    "hevc": Family(
+    "hevc": Codec(
         "libx265", "yuv420p", "yuv420p10le", 23, ("preset", "medium"),
         options=(("x265-params", "log-level=none"),),
         odd=(("yuv420p", "yuv444p"), ("yuv420p10le", "yuv444p10le")),
         hardware=("hevc_nvenc", "hevc_videotoolbox", "hevc_qsv", "hevc_amf"),
     ),
-    "av1": Family(
+    "av1": Codec(
         "libsvtav1", "yuv420p", "yuv420p10le", 30, ("preset", "8"),
         hardware=("av1_nvenc", "av1_qsv", "av1_amf"),
     ),
-    "vp9": Family(
+    "vp9": Codec(
         "libvpx-vp9", "yuv420p", "yuv420p10le", 31, ("cpu-used", "4"),
         options=(("b", "0"), ("row-mt", "1"), ("deadline", "good")), alpha="yuva420p",
     ),
-    "prores": Family(
+    "prores": Codec(
         "prores_ks", "yuv422p10le", "yuv422p10le", None, None,
         options=(("profile", "hq"), ("vendor", "apl0")), alpha="yuva444p10le",
     ),
-    "ffv1": Family(
+    "ffv1": Codec(
         "ffv1", "yuv420p", "yuv420p10le", None, None,
         options=(("level", "3"),), alpha="yuva420p",
     ),
@@ -79,7 +84,7 @@ class EncoderChoice:
 
 
 def default_codec(path: Path, *, transparent: bool) -> CodecName:
-    """The codec that belongs to the name of a file, one with alpha where the picture has it."""
+    """The codec for a file name; one with an alpha channel for transparent video if possible."""
     suffix = path.suffix.lower()
     if suffix == ".webm":
         return "vp9"
@@ -91,44 +96,44 @@ def default_codec(path: Path, *, transparent: bool) -> CodecName:
 def choose_encoder(
     codec: CodecName | HardwareName, *, crf: int | None, preset: str | None, hardware: bool
 ) -> EncoderChoice:
-    """The encoder and its options. Raises `MediaError` where the hardware has none that opens."""
+    """The encoder and its options. Raises `MediaError` if no wanted hardware encoder opens."""
     wanted = codec if codec in get_args(HardwareName) else None
-    family_name: CodecName = codec.partition("_")[0]  # type: ignore[assignment]
-    family = FAMILIES[family_name]
-    quality = family.crf if crf is None else crf
+    name: CodecName = codec.partition("_")[0]  # type: ignore[assignment]
+    chosen = CODECS[name]
+    quality = chosen.crf if crf is None else crf
     if wanted or hardware:
-        tried = (wanted,) if wanted else family.hardware
-        return _hardware_choice(family_name, tried, crf=quality, preset=preset)
-    options = dict(family.options)
+        candidates = (wanted,) if wanted else chosen.hardware
+        return _hardware_choice(name, candidates, crf=quality, preset=preset)
+    options = dict(chosen.options)
     if quality is not None:
         options["crf"] = str(quality)
-    if family.preset is not None:
-        name, default = family.preset
-        options[name] = preset or default
-    return EncoderChoice(family_name, family.encoder, options)
+    if chosen.preset is not None:
+        option, default = chosen.preset
+        options[option] = preset or default
+    return EncoderChoice(name, chosen.encoder, options)
 
 
 def _hardware_choice(
-    codec: CodecName, tried: tuple[str, ...], *, crf: int | None, preset: str | None
+    codec: CodecName, candidates: tuple[str, ...], *, crf: int | None, preset: str | None
 ) -> EncoderChoice:
-    usable = next((name for name in tried if _opens(name)), None)
+    usable = next((name for name in candidates if _opens(name)), None)
     if usable is None:
-        names = ", ".join(tried) or "none known"
+        names = ", ".join(candidates) or "none known"
         raise MediaError(
             f"no hardware encoder for {codec} works here (tried {names}); --codec {codec} "
             "without --hardware encodes on the CPU, and turbolens doctor lists what works"
         )
-    maker = usable.partition("_")[2]
+    interface = usable.partition("_")[2]
     options = {key: value.format(crf=crf if crf is not None else 23)
-               for key, value in HARDWARE_QUALITY.get(maker, {}).items()}  # fmt: skip
+               for key, value in HARDWARE_QUALITY.get(interface, {}).items()}  # fmt: skip
     if preset:
         options["preset"] = preset
     return EncoderChoice(codec, usable, options)
 
 
 def hardware_encoders(codec: CodecName) -> list[str]:
-    """The hardware encoders that really open on this machine, best first."""
-    return [name for name in FAMILIES[codec].hardware if _opens(name)]
+    """The hardware encoders that open on this machine, best first."""
+    return [name for name in CODECS[codec].hardware if _opens(name)]
 
 
 def _opens(name: str) -> bool:
@@ -144,35 +149,36 @@ def _opens(name: str) -> bool:
 
 
 def eight_bit_format(encoder: str) -> str:
-    """What an encoder of H.264, HEVC or AV1 takes: Intel's take no planar colour."""
+    """The pixel format of an H.264, HEVC or AV1 encoder. Intel's accept no planar format."""
     return "nv12" if encoder.endswith("_qsv") else "yuv420p"
 
 
 def has_encoder(name: str) -> bool:
-    """Whether the installed PyAV knows an encoder of this name."""
+    """True if the installed PyAV has an encoder of this name."""
     try:
         av.Codec(name, "w")
-    except (av.FFmpegError, ValueError):  # PyAV's own error of an unknown codec is a ValueError
+    except (av.FFmpegError, ValueError):  # PyAV's UnknownCodecError is a ValueError
         return False
     return True
 
 
 def pixel_format(choice: EncoderChoice, frame: av.VideoFrame) -> str:
-    """The format to encode in: the depth and alpha of the frame where the codec has them."""
-    family = FAMILIES[choice.codec]
-    hardware = choice.encoder in family.hardware
-    if family.alpha and has_alpha(frame) and not hardware:
-        return family.alpha
+    """The format to encode in. It keeps the frame's bit depth and alpha if the codec can."""
+    codec = CODECS[choice.codec]
+    hardware = choice.encoder in codec.hardware
+    if codec.alpha and has_alpha(frame) and not hardware:
+        return codec.alpha
     deep = max(component.bits for component in frame.format.components) > 8
-    eight_bit = eight_bit_format(choice.encoder) if hardware else family.eight_bit
-    wanted = family.ten_bit if deep and not hardware else eight_bit
-    return dict(family.odd).get(wanted, wanted) if _odd(frame) else wanted
+    eight_bit = eight_bit_format(choice.encoder) if hardware else codec.eight_bit
+    wanted = codec.ten_bit if deep and not hardware else eight_bit
+    return dict(codec.odd).get(wanted, wanted) if has_odd_side(frame) else wanted
 
 
-def _odd(frame: av.VideoFrame) -> bool:
+def has_odd_side(frame: av.VideoFrame) -> bool:
+    """True if width or height is odd, which halved colour resolution does not allow."""
     return bool(frame.width % 2 or frame.height % 2)
 
 
 def has_alpha(frame: av.VideoFrame) -> bool:
-    """Whether the frame's format carries transparency."""
+    """True if the frame's format has an alpha channel."""
     return any(component.is_alpha for component in frame.format.components)

@@ -1,29 +1,24 @@
-"""Video files: every frame, every timestamp, the sound and the metadata, in constant memory."""
+"""One input filtered into one output: checked and opened first, then run."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Thread
 
 import av
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.base import BatchFilter, Item, Notify, PictureFilter, Reader, Writer
-from turbolens.pipelines.interrupts import DeferredInterrupts
+from turbolens.pipelines.base import FilterCallable, Notify
 
-from .bounded_queue import POLL, Abandoned, Conveyor
 from .contact_sheet import ContactSheet, sheet_name
-from .destination import Destination
-from .media import MediaOptions, check_output, is_piped, open_reader, open_writer
+from .destination import Destination, is_piped
+from .media import MediaOptions, OpenInput, open_input
+from .outputs import Output, check_output
+from .pipeline import Compose, FilterPipeline, OnFrames
 from .side_by_side import SideBySide
-
-AUTO_BATCH = 4
-AUTO_BATCH_PIXELS = 16 << 20  # a batch holds no more than this, so that 8K goes one by one
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a file is."""
+    """How much of a file is done. total_frames: `None` if unknown."""
 
     frames: int
     total_frames: int | None
@@ -32,13 +27,20 @@ class Progress:
 
     @property
     def fps(self) -> float:
-        """Frames a second since the start."""
+        """Frames per second since the start."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+
+OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
 class VideoReport:
-    """What became of a file. reused: frames that repeated the one before and cost nothing."""
+    """The result of a job.
+
+    damaged: pieces of the input that could not be decoded. reused: frames equal to the one before,
+    which were not filtered again. complete: False if Ctrl-C ended it early.
+    """
 
     source: str
     destination: str
@@ -54,8 +56,9 @@ class VideoReport:
 class VideoOptions(MediaOptions):
     """How a file is read, filtered and written.
 
-    compare: before and after side by side. sheet: how many frames go on a contact sheet, which is
-    written beside the output. batch: frames filtered at a time, none: what suits their size.
+    compare: original and filtered frame side by side. sheet: number of frames on a contact sheet,
+    which is written beside the output. batch: frames filtered at a time, `None` to choose by their
+    size. keep_partial: after Ctrl-C keep what is done as a shorter file.
     """
 
     compare: bool = False
@@ -64,49 +67,119 @@ class VideoOptions(MediaOptions):
     keep_partial: bool = False
 
 
+class VideoJob:
+    """One input and its checked output. The input is opened once: by `open`, or else by `run`."""
+
+    def __init__(
+        self, source: str, output: Output, options: VideoOptions, *, sheet: Destination | None
+    ) -> None:
+        self.source, self._output, self._options = source, output, options
+        self._sheet_target = sheet
+        self._sheet = ContactSheet(options.sheet) if sheet else None
+        self._input: OpenInput | None = None
+        self._notices: list[str] = []
+        self._on_notice: Notify | None = None
+
+    @property
+    def destination(self) -> str:
+        """The name of the output."""
+        return self._output.name
+
+    @classmethod
+    def prepare(cls, source: str, destination: str, options: VideoOptions) -> "VideoJob":
+        """A job whose output can be written. Raises `MediaError` if it cannot."""
+        output = check_output(destination, source, options)
+        return cls(source, output, options, sheet=_check_sheet(destination, options))
+
+    def open(self) -> int | None:
+        """Open the input and return its number of frames, `None` if unknown.
+
+        Raises `MediaError` if it cannot be read.
+        """
+        if self._input is None:
+            self._input = open_input(self.source, self._options)
+        return self._input.total_frames
+
+    def close(self) -> None:
+        """Close an input that was opened and not run."""
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+
+    def run(
+        self,
+        frame_filter: FilterCallable,
+        *,
+        on_progress: OnProgress | None = None,
+        on_notice: Notify | None = None,
+    ) -> VideoReport:
+        """Filter the input. Once only.
+
+        Raises `MediaError` for what cannot be read or written, and whatever `frame_filter` raises.
+        """
+        self._on_notice = on_notice
+        self.open()
+        assert self._input is not None  # noqa: S101 - just opened
+        reader = self._input.reader(self._notify)
+        self._input = None  # from here on the reader closes it
+        writer = self._output.writer(reader.info, self._notify)
+        reused_before = getattr(frame_filter, "reused", 0)
+        pipeline = FilterPipeline(
+            reader, frame_filter, writer,
+            batch=self._options.batch, keep_partial=self._options.keep_partial,
+            compose=self._compose(), on_frames=_reporting(on_progress, reader.info.total_frames),
+        )  # fmt: skip
+        complete = pipeline.run()
+        if reader.damaged:
+            self._notify(
+                f"damaged input: {reader.damaged} pieces could not be decoded; the rest is filtered"
+            )
+        self._save_sheet()
+        return VideoReport(
+            self.source, self.destination, pipeline.frames, reader.damaged, pipeline.seconds,
+            complete, getattr(frame_filter, "reused", 0) - reused_before, tuple(self._notices),
+        )  # fmt: skip
+
+    def _notify(self, text: str) -> None:
+        self._notices.append(text)
+        if self._on_notice is not None:
+            self._on_notice(text)
+
+    def _compose(self) -> Compose:
+        side_by_side = SideBySide() if self._options.compare else None
+
+        def compose(original: av.VideoFrame, filtered: av.VideoFrame) -> av.VideoFrame:
+            if self._sheet is not None:
+                self._sheet.add(original, filtered)
+            return side_by_side.join(original, filtered) if side_by_side else filtered
+
+        return compose
+
+    def _save_sheet(self) -> None:
+        if self._sheet is not None and self._sheet_target is not None:
+            self._sheet.save(self._sheet_target)
+            self._notify(f"contact sheet, before above after: {self._sheet_target.final}")
+
+
 def filter_video(
     source: str,
     destination: str,
-    frame_filter: PictureFilter,
+    frame_filter: FilterCallable,
     options: VideoOptions | None = None,
     *,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
     on_notice: Notify | None = None,
 ) -> VideoReport:
-    """Filter a video file, pipe (`-`), picture or picture sequence into another.
+    """Filter a video file, pipe (`-`), image or sequence of images into another.
 
-    Raises `MediaError` for files that cannot be read or written and whatever `frame_filter` raises;
-    the destination then does not exist. Ctrl-C too leaves nothing, or with `keep_partial` a shorter
-    file that plays.
+    Raises `MediaError` for what cannot be read or written, and whatever `frame_filter` raises; then
+    there is no output. Ctrl-C leaves no output either, or with `keep_partial` a shorter file.
     """
-    options = options or VideoOptions()
-    notices: list[str] = []
-
-    def notify(text: str) -> None:
-        notices.append(text)
-        if on_notice is not None:
-            on_notice(text)
-
-    check_output(destination, source, options)
-    sheet_target = check_sheet(destination, options)
-    reader = open_reader(source, options, notify)
-    writer = open_writer(destination, source, reader.info, options, notify)
-    reused = getattr(frame_filter, "reused", 0)
-    job = FilterJob(reader, writer, frame_filter, options, on_progress)
-    complete = job.run()
-    if reader.damaged:
-        notify(f"damaged input: {reader.damaged} pieces could not be decoded; the rest is filtered")
-    if job.sheet is not None and sheet_target is not None:
-        job.sheet.save(sheet_target)
-        notify(f"contact sheet, before above after: {sheet_target.final}")
-    return VideoReport(
-        source, destination, job.frames, reader.damaged, job.seconds, complete,
-        getattr(frame_filter, "reused", 0) - reused, tuple(notices),
-    )  # fmt: skip
+    job = VideoJob.prepare(source, destination, options or VideoOptions())
+    return job.run(frame_filter, on_progress=on_progress, on_notice=on_notice)
 
 
-def check_sheet(destination: str, options: VideoOptions) -> Destination | None:
-    """Where the contact sheet goes, if there is one. Raises `MediaError` if that cannot be."""
+def _check_sheet(destination: str, options: VideoOptions) -> Destination | None:
     if not options.sheet:
         return None
     if is_piped(destination):
@@ -114,131 +187,7 @@ def check_sheet(destination: str, options: VideoOptions) -> Destination | None:
     return Destination(sheet_name(destination), overwrite=options.overwrite)
 
 
-class FilterJob:
-    """Decoding, filtering and encoding at the same time: the filter on the calling thread."""
-
-    def __init__(
-        self,
-        reader: Reader,
-        writer: Writer,
-        frame_filter: PictureFilter,
-        options: VideoOptions,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> None:
-        self._reader, self._writer, self._filter = reader, writer, frame_filter
-        self._options, self._on_progress = options, on_progress
-        self._decoded: Conveyor[Item] = Conveyor()
-        self._filtered: Conveyor[Item] = Conveyor()
-        self._beside = SideBySide() if options.compare else None
-        self.sheet = ContactSheet(options.sheet) if options.sheet else None
-        self._interrupts = DeferredInterrupts()
-        self._began = time.monotonic()
-        self.frames = 0
-
-    @property
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.monotonic() - self._began
-
-    def run(self) -> bool:
-        """Do it all. True if the whole input was filtered, False if Ctrl-C cut it short."""
-        with self._interrupts:
-            return self._run()
-
-    def _run(self) -> bool:
-        reading = Thread(target=self._read, name="decode", daemon=True)
-        writing = Thread(target=self._write, name="encode", daemon=True)
-        reading.start()
-        writing.start()
-        try:
-            whole = self._filter_until_interrupted()
-            self._filtered.end()
-            self._join(writing)
-            self._filtered.check()
-            self._writer.finish()
-        except BaseException:
-            self._filtered.abandon()
-            writing.join()
-            self._writer.discard()
-            raise
-        finally:
-            self._decoded.abandon()
-            reading.join(timeout=1.0)  # it may hang in a pipe that sends nothing more
-            if not reading.is_alive():
-                self._reader.close()
-        return whole
-
-    def _join(self, thread: Thread) -> None:
-        while thread.is_alive():
-            self._interrupts.check()
-            thread.join(timeout=POLL)
-
-    def _filter_until_interrupted(self) -> bool:
-        try:
-            self._filter_all()
-        except KeyboardInterrupt:
-            if not self._options.keep_partial or not self.frames:
-                raise
-            return False
-        return True
-
-    def _read(self) -> None:
-        try:
-            for item in self._reader:
-                self._decoded.put(item, _weight(item))
-            self._decoded.end()
-        except Abandoned:
-            pass
-        except BaseException as error:  # noqa: BLE001 - the edge of a thread: raised in the caller's
-            self._decoded.end(error)
-
-    def _write(self) -> None:
-        try:
-            for item in self._filtered.items():
-                self._writer.write(item)
-        except BaseException as error:  # noqa: BLE001
-            self._filtered.abandon(error)
-
-    def _filter_all(self) -> None:
-        waiting: list[av.VideoFrame] = []
-        for item in self._decoded.items(self._interrupts.check):
-            if not isinstance(item, av.VideoFrame):
-                self._filtered.put(item, _weight(item), self._interrupts.check)
-                continue
-            waiting.append(item)
-            if len(waiting) >= self._batch_size(item):
-                self._pass_on(waiting)
-                waiting = []
-        if waiting:
-            self._pass_on(waiting)
-
-    def _batch_size(self, frame: av.VideoFrame) -> int:
-        if not isinstance(self._filter, BatchFilter):
-            return 1
-        if self._options.batch is not None:
-            return self._options.batch
-        return max(1, min(AUTO_BATCH, AUTO_BATCH_PIXELS // (frame.width * frame.height)))
-
-    def _pass_on(self, frames: Sequence[av.VideoFrame]) -> None:
-        if len(frames) > 1 and isinstance(self._filter, BatchFilter):
-            filtered = self._filter.batch(frames)
-        else:
-            filtered = [self._filter(frame) for frame in frames]
-        for before, after in zip(frames, filtered, strict=True):
-            after.pts, after.time_base = before.pts, before.time_base
-            after.duration = before.duration
-            if self.sheet is not None:
-                self.sheet.add(before, after)
-            shown = self._beside.join(before, after) if self._beside else after
-            self._filtered.put(shown, _weight(shown), self._interrupts.check)
-            self.frames += 1
-        if self._on_progress is not None:
-            total = self._reader.info.total_frames
-            self._on_progress(Progress(self.frames, total, self.seconds))
-
-
-def _weight(item: Item) -> int:
-    """Bytes, near enough."""
-    if isinstance(item, av.VideoFrame):
-        return item.width * item.height * item.format.bits_per_pixel // 8
-    return item.size
+def _reporting(on_progress: OnProgress | None, total_frames: int | None) -> OnFrames | None:
+    if on_progress is None:
+        return None
+    return lambda frames, seconds: on_progress(Progress(frames, total_frames, seconds))

@@ -1,4 +1,4 @@
-"""The streams beside the picture: copied packet by packet, converted, or left out with a line."""
+"""The streams beside the video: copied, or else converted, or left out with a notice."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -26,29 +26,29 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 
 
 class StreamTarget(Protocol):
-    """Where the packets of one stream go."""
+    """The output of one stream."""
 
     def packets(self, packet: Any | None) -> Iterable[Any]:
-        """Packets to be muxed for one of the input (None: what is left at the end)."""
+        """The packets to write for a packet of the input. `None` at the end, to flush."""
         ...
 
 
 class CopiedStream:
-    """The packets as they are."""
+    """Packets are copied unchanged."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
 
     def packets(self, packet: Any | None) -> Iterable[Any]:
-        """The same packet, for the new stream."""
+        """The same packet, in the output's stream."""
         if packet is None or (packet.dts is None and packet.pts is None):
             return ()
         packet.stream = self._stream
         return (packet,)
 
 
-class ConvertedSound:
-    """Sound decoded and encoded again, at its own rate, layout and times."""
+class TranscodedAudio:
+    """Audio is decoded and encoded again, with its rate, layout and times."""
 
     def __init__(self, source: Any, target: Any) -> None:
         self._decoder, self._target = source.codec_context, target
@@ -58,11 +58,11 @@ class ConvertedSound:
         )
         self._fifo = av.AudioFifo()
         self._rate = context.rate
-        # The pts of the next frame in samples, counted on: coarse container times would jitter.
-        self._next: int | None = None
+        # pts of the next frame in samples, counted, because coarse container times would jitter
+        self._next_pts: int | None = None
 
     def packets(self, packet: Any | None) -> Iterable[Any]:
-        """Encoded packets that are ready."""
+        """The encoded packets that are ready."""
         for frame in self._decode(packet):
             for resampled in self._resampler.resample(frame):
                 yield from self._encode(resampled)
@@ -71,7 +71,7 @@ class ConvertedSound:
                 yield from self._encode(resampled)
             rest = self._fifo.read(0, partial=True)
             if rest is not None:
-                yield from self._target.encode(self._timed(rest))
+                yield from self._target.encode(self._with_pts(rest))
             yield from self._target.encode(None)
 
     def _decode(self, packet: Any | None) -> list[Any]:
@@ -81,22 +81,22 @@ class ConvertedSound:
             return []
 
     def _encode(self, frame: Any) -> Iterable[Any]:
-        if self._next is None:
-            self._next = round((frame.pts or 0) * frame.time_base * self._rate)
+        if self._next_pts is None:
+            self._next_pts = round((frame.pts or 0) * frame.time_base * self._rate)
         frame.pts = None
         self._fifo.write(frame)
         size = self._target.codec_context.frame_size or frame.samples
         for chunk in self._fifo.read_many(size):
-            yield from self._target.encode(self._timed(chunk))
+            yield from self._target.encode(self._with_pts(chunk))
 
-    def _timed(self, chunk: Any) -> Any:
-        chunk.pts, chunk.time_base = self._next, Fraction(1, self._rate)
-        self._next = (self._next or 0) + chunk.samples
+    def _with_pts(self, chunk: Any) -> Any:
+        chunk.pts, chunk.time_base = self._next_pts, Fraction(1, self._rate)
+        self._next_pts = (self._next_pts or 0) + chunk.samples
         return chunk
 
 
-class ConvertedSubtitles:
-    """Text subtitles in another text format."""
+class TranscodedSubtitles:
+    """Text subtitles are written in another text format."""
 
     def __init__(self, source: Any, target: Any) -> None:
         self._decoder, self._target = source.codec_context, target
@@ -119,7 +119,7 @@ class ConvertedSubtitles:
 def add_streams(
     output: OutputContainer, streams: Iterable[Stream], notify: Notify
 ) -> dict[int, StreamTarget]:
-    """A target for each stream that the container can hold, by the stream's index in the input."""
+    """A target for each stream that the container can hold, by its index in the input."""
     targets: dict[int, StreamTarget] = {}
     for stream in streams:
         target = _add(output, stream, notify)
@@ -129,7 +129,7 @@ def add_streams(
 
 
 def _add(output: OutputContainer, stream: Stream, notify: Notify) -> StreamTarget | None:
-    label = f"stream {stream.index} ({stream.type} {_codec(stream)})"
+    label = f"stream {stream.index} ({stream.type} {_codec_name(stream)})"
     if stream.type == "data":
         notify(f"{label} is left out: timed data cannot be copied")
         return None
@@ -137,7 +137,7 @@ def _add(output: OutputContainer, stream: Stream, notify: Notify) -> StreamTarge
         copied = output.add_stream_from_template(stream, opaque=True)
     except (ValueError, av.FFmpegError):
         return _convert(output, stream, label, notify)
-    _carry_over(stream, copied)
+    _copy_properties(stream, copied)
     return CopiedStream(copied)
 
 
@@ -148,13 +148,13 @@ def _convert(
     target: StreamTarget
     try:
         if stream.type == "audio":
-            sound, encoder = _add_sound(output, stream)
-            target = ConvertedSound(stream, sound)
-            _carry_over(stream, sound)
-        elif stream.type == "subtitle" and _codec(stream) in TEXT_SUBTITLES:
-            text, encoder = _add_text(output, stream)
-            target = ConvertedSubtitles(stream, text)
-            _carry_over(stream, text)
+            audio, encoder = _add_audio(output, stream)
+            target = TranscodedAudio(stream, audio)
+            _copy_properties(stream, audio)
+        elif stream.type == "subtitle" and _codec_name(stream) in TEXT_SUBTITLES:
+            text, encoder = _add_subtitles(output, stream)
+            target = TranscodedSubtitles(stream, text)
+            _copy_properties(stream, text)
         else:
             notify(f"{label} is left out: {name} cannot hold it")
             return None
@@ -165,17 +165,17 @@ def _convert(
     return target
 
 
-def _add_sound(output: OutputContainer, stream: Any) -> tuple[Any, str]:
+def _add_audio(output: OutputContainer, stream: Any) -> tuple[Any, str]:
     encoder = output.default_audio_codec
     encoder = {"opus": "libopus", "vorbis": "libopus", "mp3": "libmp3lame"}.get(encoder, encoder)
     rate = 48000 if encoder == "libopus" else stream.codec_context.rate
-    sound: Any = output.add_stream(encoder, rate=rate)
-    sound.codec_context.layout = stream.codec_context.layout
-    sound.codec_context.open()
-    return sound, encoder
+    audio: Any = output.add_stream(encoder, rate=rate)
+    audio.codec_context.layout = stream.codec_context.layout
+    audio.codec_context.open()
+    return audio, encoder
 
 
-def _add_text(output: OutputContainer, stream: Any) -> tuple[Any, str]:
+def _add_subtitles(output: OutputContainer, stream: Any) -> tuple[Any, str]:
     encoder = TEXT_ENCODERS.get(output.format.name, output.default_subtitle_codec)
     text: Any = output.add_stream(encoder)
     header = stream.codec_context.subtitle_header
@@ -185,11 +185,11 @@ def _add_text(output: OutputContainer, stream: Any) -> tuple[Any, str]:
     return text, encoder
 
 
-def _carry_over(stream: Stream, target: Any) -> None:
+def _copy_properties(stream: Stream, target: Any) -> None:
     target.metadata.update(stream.metadata)
     target.disposition = stream.disposition
 
 
-def _codec(stream: Stream) -> str:
+def _codec_name(stream: Stream) -> str:
     context = stream.codec_context
     return context.name if context is not None else "unknown"

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 from av.filter import Graph
@@ -11,10 +11,13 @@ from av.filter import Graph
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
 
-HIGH_DYNAMIC_RANGE = {16: "PQ (HDR10)", 18: "HLG"}  # AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67
+Step: TypeAlias = tuple[str, str]
+"""An FFmpeg filter and its arguments."""
 
-# Signs of the display matrix (a, b, c, d), where x' = a·x + c·y and y' = b·x + d·y.
-TURNS: dict[tuple[int, int, int, int], list[tuple[str, str]]] = {
+HIGH_DYNAMIC_RANGE = {16: "PQ (HDR10)", 18: "HLG"}  # AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67
+UNKNOWN_PRIMARIES, UNKNOWN_MATRIX = (0, 2), 2
+
+ROTATIONS: dict[tuple[int, int, int, int], list[Step]] = {
     (1, 0, 0, 1): [],
     (-1, 0, 0, 1): [("hflip", "")],
     (1, 0, 0, -1): [("vflip", "")],
@@ -24,44 +27,51 @@ TURNS: dict[tuple[int, int, int, int], list[tuple[str, str]]] = {
     (0, 1, 1, 0): [("transpose", "cclock_flip")],
     (0, -1, -1, 0): [("transpose", "clock_flip")],
 }
+"""By the signs of the display matrix (a, b, c, d), where x' = a·x + c·y and y' = b·x + d·y."""
 
 
 class FramePreparation:
-    """Passes frames through what they need, one out for each one in; `pts` stays exact."""
+    """Passes frames through the FFmpeg filters that they need: one frame out for each frame in.
+
+    `pts` stays exact. Frames that need no filter are passed on as they are.
+    """
 
     def __init__(self, notify: Notify) -> None:
         self._notify = notify
         self._graph: Graph | None = None
-        self._key: tuple[object, ...] = ()
+        self._graph_input: tuple[object, ...] = ()
+        self._time_base = Fraction(1)
         self._interlaced = False
-        self._turn: list[tuple[str, str]] | None = None
-        self._said: set[str] = set()
+        self._rotation: list[Step] | None = None
+        self._notices: set[str] = set()
 
     def push(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
-        """The frames that are ready, each as it should be seen."""
+        """Add a frame. Gives the frames that are ready."""
         self._interlaced = self._interlaced or frame.interlaced_frame
-        if self._turn is None:
-            self._turn = _turn_of(frame)
-        key = (frame.width, frame.height, frame.format.name, frame.color_trc, self._interlaced)
-        if key != self._key:
+        if self._rotation is None:
+            self._rotation = _rotation_of(frame)
+        graph_input = (
+            frame.width, frame.height, frame.format.name, frame.color_trc, self._interlaced
+        )  # fmt: skip
+        if graph_input != self._graph_input:
             yield from self.flush()
-            self._key, self._graph = key, self._build(frame)
+            self._graph_input, self._graph = graph_input, self._build(frame)
         if self._graph is None:
             yield frame
             return
+        self._time_base = Fraction(frame.time_base or 1)
         self._graph.vpush(frame)
-        yield from self._pull(self._graph, frame)
+        yield from self._pull(self._graph)
 
     def flush(self) -> Iterator[av.VideoFrame]:
-        """What the deinterlacer still holds."""
-        graph, self._graph, self._key = self._graph, None, ()
+        """The frames that the deinterlacer still holds."""
+        graph, self._graph, self._graph_input = self._graph, None, ()
         if graph is not None:
             graph.vpush(None)
-            yield from self._pull(graph, None)
+            yield from self._pull(graph)
 
-    def _pull(self, graph: Graph, like: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        if like is not None:
-            self._time_base = Fraction(like.time_base or 1)
+    def _pull(self, graph: Graph) -> Iterator[av.VideoFrame]:
+        """The finished frames, in the time base of the frames that were pushed."""
         while True:
             try:
                 frame = graph.vpull()
@@ -75,54 +85,55 @@ class FramePreparation:
             yield frame
 
     def _build(self, frame: av.VideoFrame) -> Graph | None:
-        steps: list[tuple[str, str]] = []
+        steps: list[Step] = []
         if self._interlaced:
-            self._say("interlaced: deinterlaced, one frame for each frame")
+            self._notify_once("interlaced: deinterlaced, one frame for each frame")
             steps += [("bwdif", "mode=send_frame:deint=interlaced"), ("format", frame.format.name)]
-        if self._turn:
-            self._say("rotated: the picture is turned upright")
-            steps += [*self._turn, ("format", frame.format.name)]
+        if self._rotation:
+            self._notify_once("rotated: the picture is turned upright")
+            steps += [*self._rotation, ("format", frame.format.name)]
         if frame.color_trc in HIGH_DYNAMIC_RANGE:
             name = HIGH_DYNAMIC_RANGE[frame.color_trc]
-            self._say(f"{name}: tone-mapped to standard dynamic range, BT.709")
-            steps += _tone_map(frame)
-        return _chain(frame, steps) if steps else None
+            self._notify_once(f"{name}: tone-mapped to standard dynamic range, BT.709")
+            steps += _tone_mapping(frame)
+        return _graph(frame, steps) if steps else None
 
-    def _say(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
+    def _notify_once(self, text: str) -> None:
+        if text not in self._notices:
+            self._notices.add(text)
             self._notify(text)
 
     @property
     def swaps_sides(self) -> bool:
-        """Width and height change places (known after the first frame)."""
-        return bool(self._turn) and self._turn[0][0] == "transpose"  # type: ignore[index]
+        """True if the rotation exchanges width and height. Known after the first frame."""
+        return bool(self._rotation) and self._rotation[0][0] == "transpose"  # type: ignore[index]
 
 
-def _turn_of(frame: av.VideoFrame) -> list[tuple[str, str]]:
-    """The filters that do what the frame's display matrix asks for (quarter turns and mirrors)."""
-    every: Iterable[Any] = frame.side_data  # by its stub a dict, in fact a sequence
+def _rotation_of(frame: av.VideoFrame) -> list[Step]:
+    """The filters for the frame's display matrix: quarter turns and mirrors."""
+    every: Iterable[Any] = frame.side_data  # a dict in PyAV's stub, but in fact a sequence
     for side_data in every:
         if side_data.type.name == "DISPLAYMATRIX":
             a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side_data))
-            return TURNS.get((_sign(a), _sign(b), _sign(c), _sign(d)), [])
+            return ROTATIONS.get((_sign(a), _sign(b), _sign(c), _sign(d)), [])
     return []
 
 
 def _sign(value: int) -> int:
-    return (value > 32768) - (value < -32768)  # 16.16 fixed point: a half and more counts
+    """The sign of a 16.16 fixed-point number; 0 up to a half."""
+    return (value > 32768) - (value < -32768)
 
 
-def _tone_map(frame: av.VideoFrame) -> list[tuple[str, str]]:
-    """swscale's own perceptual mapping; where primaries or matrix are untagged, BT.2020."""
-    given = ["in_primaries=bt2020"] if frame.color_primaries in (0, 2) else []
-    given += ["in_color_matrix=bt2020nc"] if frame.colorspace == 2 else []
-    wanted = ["out_primaries=bt709", "out_transfer=bt709", "out_color_matrix=bt709",
+def _tone_mapping(frame: av.VideoFrame) -> list[Step]:
+    """swscale's perceptual mapping. Frames without primaries or matrix count as BT.2020."""
+    source = ["in_primaries=bt2020"] if frame.color_primaries in UNKNOWN_PRIMARIES else []
+    source += ["in_color_matrix=bt2020nc"] if frame.colorspace == UNKNOWN_MATRIX else []
+    target = ["out_primaries=bt709", "out_transfer=bt709", "out_color_matrix=bt709",
               "out_range=tv", "intent=perceptual"]  # fmt: skip
-    return [("scale", ":".join(given + wanted)), ("format", "yuv420p")]
+    return [("scale", ":".join(source + target)), ("format", "yuv420p")]
 
 
-def _chain(frame: av.VideoFrame, steps: list[tuple[str, str]]) -> Graph:
+def _graph(frame: av.VideoFrame, steps: list[Step]) -> Graph:
     graph = Graph()
     graph.threads = 1
     try:

@@ -1,6 +1,7 @@
-"""What is shown, kept: a recording of every frame sent, and single pictures."""
+"""Recordings and snapshots of frames as they are shown."""
 
 import time
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from queue import Full, Queue
@@ -13,90 +14,88 @@ from turbolens.pipelines.base import Notify, SourceInfo
 from turbolens.pipelines.letterbox import Fitter, own_copy
 
 from .destination import Destination
+from .images import save_image
 from .writer import Encoding, VideoWriter
 
 MILLISECOND = Fraction(1, 1000)
-WAITING = 60  # frames that may wait for the encoder; more are left out, so that nothing is held up
-FINISHING = 60.0  # seconds that the encoder gets for what waits
+QUEUE_SIZE = 60  # frames that may wait for the encoder; further ones are dropped
+FLUSH_SECONDS = 60.0  # time for the encoder to finish what waits
 FAST = Encoding(preset="veryfast")
 
 
 class Recorder:
-    """A sink that writes a video file on a thread of its own, at the times when frames come.
+    """A sink that encodes a video file on its own thread. Frames get the time of their arrival.
 
-    The first frame decides the size; others are fitted into it. Closing completes the file. Raises
-    `MediaError` for a file that cannot be written; frames that the encoder is too slow for are left
-    out and counted in `left_out`.
+    The first frame decides the size; others are fitted into it. Frames that the encoder is too slow
+    for are dropped. `close` completes the file. Raises `MediaError` for a file that cannot be
+    written.
     """
 
     def __init__(
         self, path: str | Path, *, overwrite: bool = False, rate: Fraction = Fraction(30),
         notify: Notify = lambda _: None,
     ) -> None:  # fmt: skip
-        target = Destination(str(path), overwrite=overwrite)
+        destination = Destination(str(path), overwrite=overwrite)
         self.name = f"the recording {path}"
-        self.path = target.final
-        self.left_out = 0
+        self.path = destination.final
         info = SourceInfo(name=self.name, rate=rate)
-        self._writer = VideoWriter(target, info, FAST, notify=notify)
-        self._waiting: Queue[tuple[av.VideoFrame, int] | None] = Queue(WAITING)
-        self._thread = Thread(target=self._write_all, name="record", daemon=True)
+        self._writer = VideoWriter(destination, info, FAST, notify=notify)
+        self._queue: Queue[tuple[av.VideoFrame, int] | None] = Queue(QUEUE_SIZE)
+        self._thread = Thread(target=self._encode_all, name="record", daemon=True)
         self._began: float | None = None
         self._error: BaseException | None = None
         self._closed = False
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Keep this frame with the present time. Raises what the writing of an earlier one did."""
+        """Queue the frame with the present time. Raises the error of an earlier frame."""
         if self._error is not None:
             raise self._error
         now = time.monotonic()
         if self._began is None:
             self._began = now
             self._thread.start()
-        try:
-            self._waiting.put_nowait((frame, round((now - self._began) * 1000)))
-        except Full:
-            self.left_out += 1
+        with suppress(Full):
+            self._queue.put_nowait((frame, round((now - self._began) * 1000)))
 
     def close(self) -> None:
-        """Write what waits and complete the file. Without any frame there is no file."""
+        """Encode what is queued and complete the file. Without any frame there is no file."""
         if self._closed:
             return
         self._closed = True
         if self._began is None:
             self._writer.discard()
             return
-        self._waiting.put(None)
-        self._thread.join(FINISHING)
+        self._queue.put(None)
+        self._thread.join(FLUSH_SECONDS)
         if self._error is not None:
             self._writer.discard()
             raise self._error
         self._writer.finish()
 
-    def _write_all(self) -> None:
+    def _encode_all(self) -> None:
         try:
             self._encode()
-        except BaseException as error:  # noqa: BLE001 - the edge of a thread: raised in the caller's
+        except BaseException as error:  # noqa: BLE001 - edge of a thread: raised in the caller's
             self._error = error
-            while not self._waiting.empty():  # so that `close` finds room
-                self._waiting.get()
+            while not self._queue.empty():  # so that `close` does not wait for room
+                self._queue.get()
 
     def _encode(self) -> None:
         fit: Fitter | None = None
         last = -1
-        while (item := self._waiting.get()) is not None:
+        while (item := self._queue.get()) is not None:
             frame, milliseconds = item
             fit = fit or Fitter(frame.width // 2 * 2, frame.height // 2 * 2)
             last = max(last + 1, milliseconds)
             fitted = fit(frame)
-            if fitted is frame:  # others show it too, with its own time
+            if fitted is frame:  # shared with other sinks, which need its own time
                 fitted = own_copy(frame)
             fitted.pts, fitted.time_base = last, MILLISECOND
             self._writer.write(fitted)
 
 
-class Shown:
-    """A sink that remembers the last frame, and holds a recording that begins and ends any time."""
+class RecordingSink:
+    """A sink that can start and stop recordings, and save the last frame as an image."""
 
     name = "the recording"
 
@@ -107,17 +106,17 @@ class Shown:
 
     @property
     def recording(self) -> Path | None:
-        """The file that is being recorded."""
+        """The file of the current recording, `None` if there is none."""
         recorder = self._recorder
         return None if recorder is None else recorder.path
 
-    def record(self, recorder: Recorder) -> None:
-        """Send all frames there from now on."""
+    def start_recording(self, recorder: Recorder) -> None:
+        """Write all frames to this recorder from now on."""
         with self._lock:
             self._recorder = recorder
 
     def stop_recording(self) -> Path | None:
-        """Complete the recording and tell its file; none if there was none."""
+        """Complete the recording and return its file, `None` if there was no recording."""
         with self._lock:
             recorder, self._recorder = self._recorder, None
         if recorder is None:
@@ -126,19 +125,16 @@ class Shown:
         return recorder.path
 
     def snapshot(self, path: Path) -> None:
-        """Save the last frame as a picture. Raises `MediaError` if there is none, or it fails."""
+        """Save the last frame as an image. Raises `MediaError` if there is none, or it fails."""
         frame = self._last
         if frame is None:
             raise MediaError("nothing has been shown yet, so there is no picture to save")
-        try:
-            # PyAV converts in a context of the frame's own, and others have this frame too: two
-            # threads in one context wait for each other for ever.
-            own_copy(frame).save(str(path))
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise MediaError(f"cannot write {path}: {error}") from error
+        # A copy, because PyAV converts in a context that belongs to the frame, and other threads
+        # use this frame too: two threads in one context deadlock.
+        save_image(own_copy(frame), Destination(str(path), overwrite=True))
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Remember the frame, and record it if that is asked for. A recording that fails ends."""
+        """Keep the frame for `snapshot`, and record it. An error ends the recording only."""
         self._last = frame
         with self._lock:
             try:

@@ -1,4 +1,4 @@
-"""Before and after in one frame."""
+"""Original and filtered frame in one frame."""
 
 from typing import Any
 
@@ -7,20 +7,20 @@ from av.filter import Graph
 
 
 class SideBySide:
-    """Joins an original frame and its filtered one, left and right; time is the original's."""
+    """Joins an original frame (left) and its filtered one (right). The time is the original's."""
 
     def __init__(self) -> None:
         self._graph: Graph | None = None
         self._inputs: list[Any] = []
-        self._sink: Any = None
+        self._output: Any = None
 
     def join(self, original: av.VideoFrame, filtered: av.VideoFrame) -> av.VideoFrame:
-        """One frame of twice the width. Both must be of one size and format."""
+        """One frame of twice the width. Both must have the same size and format."""
         if self._graph is None:
             self._build(original)
-        for buffer, frame in zip(self._inputs, (original, filtered), strict=True):
-            buffer.push(frame)
-        joined: av.VideoFrame = self._sink.pull()
+        for node, frame in zip(self._inputs, (original, filtered), strict=True):
+            node.push(frame)
+        joined: av.VideoFrame = self._output.pull()
         joined.pts, joined.time_base = original.pts, original.time_base
         joined.duration = original.duration
         return joined
@@ -34,9 +34,9 @@ class SideBySide:
             for name in ("left", "right")
         ]  # fmt: skip
         stack = graph.add("hstack", "inputs=2")
-        for index, buffer in enumerate(self._inputs):
-            buffer.link_to(stack, 0, index)
-        self._sink = graph.add("buffersink")
-        stack.link_to(self._sink)
+        for index, node in enumerate(self._inputs):
+            node.link_to(stack, 0, index)
+        self._output = graph.add("buffersink")
+        stack.link_to(self._output)
         graph.configure()
         self._graph = graph

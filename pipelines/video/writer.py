@@ -1,4 +1,4 @@
-"""Writes a video file or pipe: filtered frames with their times, and the streams beside them."""
+"""Writes a video file or pipe: filtered frames at their times, and the other streams."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,7 +11,7 @@ from av.container import OutputContainer
 from av.video.reformatter import VideoReformatter
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.base import Item, Notify, SourceInfo
+from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 from turbolens.pipelines.errors import reason
 
 from .destination import Destination
@@ -22,18 +22,20 @@ from .encoders import (
     choose_encoder,
     default_codec,
     has_alpha,
+    has_odd_side,
     pixel_format,
 )
 from .passthrough import StreamTarget, add_streams
 
 FASTSTART = {"mp4", "mov"}
-STATISTICS = ("alpha_mode", "bps", "duration", "encoder", "number_of_", "rotate", "_statistics")
+ENCODING_TAGS = ("alpha_mode", "bps", "duration", "encoder", "number_of_", "rotate", "_statistics")
+"""Beginnings of metadata keys that describe the old encoding."""
 BT709, LIMITED, FULL = 1, 1, 2
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the picture is written. None: what suits the file name and the codec."""
+    """How a video is encoded. `None`: chosen by the file name and the codec."""
 
     codec: CodecName | HardwareName | None = None
     crf: int | None = None
@@ -44,9 +46,9 @@ class Encoding:
 
 
 class VideoWriter:
-    """One video file. Opened by the first frame, which decides size, format and colour tags.
+    """One video file. It is opened by the first frame, which decides size, format and colour tags.
 
-    Raises `MediaError` where the file cannot be written or holds no frame at the end.
+    Raises `MediaError` if the file cannot be written, or if there was no frame at the end.
     """
 
     def __init__(
@@ -57,12 +59,12 @@ class VideoWriter:
         self._output: OutputContainer | None = None
         self._video: Any = None
         self._targets: dict[int, StreamTarget] = {}
-        self._waiting: list[Any] = []
+        self._early_packets: list[Any] = []
         self._reformatter = VideoReformatter()
+        self._size_changed = False
         self._finished = False
-        self.frames = 0
 
-    def write(self, item: Item) -> None:
+    def write(self, item: FrameOrPacket) -> None:
         """Encode a frame or store a packet."""
         try:
             if isinstance(item, av.VideoFrame):
@@ -70,17 +72,16 @@ class VideoWriter:
             else:
                 self._write_packet(item)
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise self._failure(error) from error
+            raise self._error(error) from error
 
     def _write_frame(self, frame: av.VideoFrame) -> None:
         if self._output is None:
             self._open(frame)
         self._mux(self._video.encode(self._converted(frame)))
-        self.frames += 1
 
     def _write_packet(self, packet: Any) -> None:
         if self._output is None:
-            self._waiting.append(packet)
+            self._early_packets.append(packet)
         elif (target := self._targets.get(packet.stream.index)) is not None:
             self._mux(target.packets(packet))
 
@@ -90,7 +91,7 @@ class VideoWriter:
             self._output.mux(packet)
 
     def finish(self) -> None:
-        """Flush the encoders, close the file and give it its name."""
+        """Flush the encoders, close the file and give it its name. May be called twice."""
         if self._finished:
             return
         if self._output is None:
@@ -101,7 +102,7 @@ class VideoWriter:
                 self._mux(target.packets(None))
             self._output.close()
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise self._failure(error) from error
+            raise self._error(error) from error
         self._finished = True
         self._destination.complete()
 
@@ -111,11 +112,11 @@ class VideoWriter:
             return
         self._finished = True
         if self._output is not None:
-            with suppress(av.FFmpegError, OSError):  # the trailer of what is thrown away
+            with suppress(av.FFmpegError, OSError):  # the trailer may fail, but the file is removed
                 self._output.close()
         self._destination.discard()
 
-    def _failure(self, error: BaseException) -> MediaError:
+    def _error(self, error: BaseException) -> MediaError:
         return MediaError(f"cannot write {self._destination.name}: {reason(error)}")
 
     def _open(self, frame: av.VideoFrame) -> None:
@@ -126,18 +127,18 @@ class VideoWriter:
         )
         self._output = _open_output(self._destination, wanted.format_name)
         if self._output.format.name == "nut":
-            choice.options["bf"] = "0"  # NUT has no negative times, which frames out of order need
+            choice.options["bf"] = "0"  # NUT lacks the negative timestamps of B-frames
         self._output.metadata.update(self._info.metadata)
         self._add_streams(choice, frame)
         if self._info.chapters:
             self._output.set_chapters(list(self._info.chapters))
-        waiting, self._waiting = self._waiting, []
-        for packet in waiting:
+        packets, self._early_packets = self._early_packets, []
+        for packet in packets:
             self._write_packet(packet)
 
     def _add_streams(self, choice: EncoderChoice, frame: av.VideoFrame) -> None:
         assert self._output is not None  # noqa: S101
-        before, after = _around(self._info)
+        before, after = _other_streams(self._info)
         self._targets = add_streams(self._output, before, self._notify)
         self._video = self._add_video(choice, frame)
         self._targets |= add_streams(self._output, after, self._notify)
@@ -153,22 +154,17 @@ class VideoWriter:
         context.pix_fmt = self._encoding.pixel_format or pixel_format(choice, frame)
         context.time_base = time_base
         context.sample_aspect_ratio = self._info.sample_aspect_ratio
-        context.color_range, context.colorspace = frame.color_range, frame.colorspace
-        context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
-        if frame.format.is_rgb:
-            context.color_range, context.colorspace = LIMITED, BT709
-            context.color_primaries = context.color_trc = BT709
+        _set_colour_tags(context, frame)
         if choice.encoder == "libx265" and self._output.format.name in FASTSTART:
-            context.codec_tag = "hvc1"  # what Apple's players ask for
-        video.metadata.update(_lasting(self._info.stream_metadata))
+            context.codec_tag = "hvc1"  # required by Apple's players
+        video.metadata.update(_without_encoding_tags(self._info.stream_metadata))
         if context.pix_fmt.startswith("yuva") and choice.codec == "vp9":
-            video.metadata["alpha_mode"] = "1"  # how players know that there is a second picture
-        self._say_what_changes(frame, context.pix_fmt, choice)
+            video.metadata["alpha_mode"] = "1"  # tells players of the alpha channel
+        self._notify_changes(frame, context.pix_fmt, choice)
         return video
 
-    def _say_what_changes(self, frame: av.VideoFrame, chosen: str, choice: EncoderChoice) -> None:
-        odd = frame.width % 2 or frame.height % 2
-        if odd and chosen.startswith("yuv444"):
+    def _notify_changes(self, frame: av.VideoFrame, chosen: str, choice: EncoderChoice) -> None:
+        if has_odd_side(frame) and chosen.startswith("yuv444"):
             self._notify(
                 f"odd size {frame.width}×{frame.height}: written as {chosen}, because "
                 f"{choice.codec} with halved colour needs even sides"
@@ -185,7 +181,7 @@ class VideoWriter:
         if same_size and frame.format.name == context.pix_fmt:
             return frame
         if not same_size:
-            self._notify_once_resized(frame)
+            self._notify_size_change(frame)
         ranges = {}
         if not frame.format.is_rgb:
             full = frame.color_range == FULL
@@ -200,17 +196,27 @@ class VideoWriter:
         converted.duration = frame.duration
         return converted
 
-    def _notify_once_resized(self, frame: av.VideoFrame) -> None:
-        if not getattr(self, "_resized", False):
-            self._resized = True
+    def _notify_size_change(self, frame: av.VideoFrame) -> None:
+        if not self._size_changed:
+            self._size_changed = True
             self._notify(
                 f"the picture changes its size to {frame.width}×{frame.height} midway: it is scaled"
                 f" to the first size"
             )
 
 
-def _around(info: SourceInfo) -> tuple[list[Any], list[Any]]:
-    """The streams before and after the filtered one, so that their order stays."""
+def _set_colour_tags(context: Any, frame: av.VideoFrame) -> None:
+    """The frame's own tags; RGB is converted to BT.709."""
+    if frame.format.is_rgb:
+        context.color_range, context.colorspace = LIMITED, BT709
+        context.color_primaries = context.color_trc = BT709
+    else:
+        context.color_range, context.colorspace = frame.color_range, frame.colorspace
+        context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
+
+
+def _other_streams(info: SourceInfo) -> tuple[list[Any], list[Any]]:
+    """The streams before and after the filtered one, to keep their order."""
     if info.video is None:
         return [], []
     at = info.video.index
@@ -220,10 +226,10 @@ def _around(info: SourceInfo) -> tuple[list[Any], list[Any]]:
     )
 
 
-def _lasting(metadata: dict[str, str]) -> dict[str, str]:
-    """What stays true of the filtered picture; the rest is statistics of the old encoding."""
+def _without_encoding_tags(metadata: dict[str, str]) -> dict[str, str]:
+    """The metadata that is still true after encoding again."""
     return {key: value for key, value in metadata.items()
-            if not key.lower().startswith(STATISTICS)}  # fmt: skip
+            if not key.lower().startswith(ENCODING_TAGS)}  # fmt: skip
 
 
 def _open_output(destination: Destination, format_name: str | None) -> OutputContainer:

@@ -1,4 +1,4 @@
-"""The filter of a call: loaded by its first frame, sized by measuring, changed by keys."""
+"""`WebcamFilter`: loads its model with the first frame, and finds a working size by measuring."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -8,18 +8,18 @@ from typing import Any, TypeAlias
 import av
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.base import AdjustableFilter, Notify, Reprojecting
+from turbolens.pipelines.base import AdjustableFilter, Notify, SupportsReproject
 from turbolens.pipelines.live.working_size import SizeSearch
 
 Load: TypeAlias = Callable[[FilterSettings], AdjustableFilter]
 
 
 class WebcamFilter:
-    """A frame filter that loads another one when the first frame needs it.
+    """A frame filter that loads the actual one when the first frame needs it.
 
-    So the camera and what shows it are there at once, and with `enabled` off the model is never
-    loaded. With a `search` the working size is found in the first seconds. All methods may be
-    called from any thread.
+    So the camera and the sinks are ready at once, and the model is never loaded if `enabled` is
+    off. With a `search`, the working size is found in the first seconds. `frozen` repeats the last
+    frame. All methods may be called from any thread.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class WebcamFilter:
 
     @property
     def settings(self) -> FilterSettings:
-        """As they were asked for: without the size that was found."""
+        """The settings as they were requested, without the size that was found."""
         return self._settings
 
     @property
     def size(self) -> int | None:
-        """The longer side of the working picture, where it is not the model's own."""
+        """The longer side of the working picture in pixels. `None` is the model's own."""
         return self._found_size if self._settings.size is None else self._settings.size
 
     @property
@@ -53,36 +53,33 @@ class WebcamFilter:
         return None if self._search is None else self._search.size
 
     def update(self, **changes: Any) -> FilterSettings:
-        """Change settings from the next frame on. Those that are refused change nothing.
+        """Change settings from the next frame on. Raises `SettingsError`, and changes nothing then.
 
-        A size goes before the one that measuring finds; none goes back to that.
+        A `size` is used in place of the one that was found; `None` goes back to that.
         """
         with self._lock:
             settings = self._settings.replace(**changes)
             if self._inner is not None:
-                self._inner.update(**self._with_size(changes))
+                self._inner.update(**self._with_found_size(changes))
             self._settings = settings
             return settings
 
-    def _with_size(self, changes: dict[str, Any]) -> dict[str, Any]:
-        """The changes, with the size that was found in the place of none."""
-        asked = "size" in changes and changes["size"] is None
-        return {**changes, "size": self._found_size} if asked else changes
+    def _with_found_size(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """The changes, with the size that was found in place of a size of `None`."""
+        reset = "size" in changes and changes["size"] is None
+        return {**changes, "size": self._found_size} if reset else changes
 
     def reset(self) -> None:
-        """Forget the past."""
+        """Forget the past frames."""
         if self._inner is not None:
             self._inner.reset()
 
-    def renewed(self) -> "WebcamFilter":
-        """One like this, with these settings and this size, whose model is loaded anew."""
-        settings = self._settings
-        fresh = WebcamFilter(self._load, settings, search=self._search, notify=self._notify)
-        fresh.frozen = False
-        return fresh
+    def reloaded(self) -> "WebcamFilter":
+        """A new filter with these settings and this size, whose model is loaded again."""
+        return WebcamFilter(self._load, self._settings, search=self._search, notify=self._notify)
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The filtered frame; the last one again while frozen."""
+        """The filtered frame; while frozen the last one again, while not enabled the frame."""
         if self.frozen and self._last is not None:
             return self._last
         if not self._settings.enabled:
@@ -92,26 +89,27 @@ class WebcamFilter:
         inner = self._loaded()
         began, reused = perf_counter(), getattr(inner, "reused", 0)
         styled = inner(frame)
-        if getattr(inner, "reused", 0) == reused:  # else it repeated its last picture for nothing
+        if getattr(inner, "reused", 0) == reused:  # else it repeated its last result at no cost
             self._measure(inner, perf_counter() - began)
         self._last = styled
         return styled
 
     def reproject(self, frame: av.VideoFrame) -> av.VideoFrame | None:
-        """The last picture as it would look in this frame, where the model's filter can do that."""
-        if self.frozen or not self._settings.enabled or not isinstance(self._inner, Reprojecting):
+        """The last result as it would look in this frame. `None` if the filter cannot do that."""
+        inner = self._inner
+        if self.frozen or not self._settings.enabled or not isinstance(inner, SupportsReproject):
             return None
-        return self._inner.reproject(frame)
+        return inner.reproject(frame)
 
     def _loaded(self) -> AdjustableFilter:
-        """The filter itself. Loading takes seconds, in which settings may change."""
+        """The actual filter. Loading takes seconds, in which settings may change."""
         if self._inner is not None:
             return self._inner
         inner = self._load(self._settings)
         with self._lock:
-            # What nobody has set may be the model's own by now, as its steps.
+            # Only what the user has set: the model may have set the rest, as its number of steps.
             changed = self._settings.model_dump(exclude_unset=True)
-            inner.update(**self._with_size({"size": None, **changed}))
+            inner.update(**self._with_found_size({"size": None, **changed}))
             self._inner = inner
         return inner
 
@@ -125,5 +123,5 @@ class WebcamFilter:
             if search.size != before and self._settings.size is None:
                 inner.update(size=search.size)
         if search.found:
-            taken = "" if search.seconds is None else f": {1 / search.seconds:.0f} frames a second"
-            self._notify(f"working size {search.size} px{taken}")
+            rate = "" if search.seconds is None else f": {1 / search.seconds:.0f} frames per second"
+            self._notify(f"working size {search.size} px{rate}")

@@ -1,4 +1,4 @@
-"""Single keys from the terminal, without waiting for Enter, while something else runs."""
+"""`Keys`: reads single key presses from the terminal, without waiting for Enter."""
 
 import os
 import select
@@ -9,14 +9,15 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Any
 
-ESCAPE = "\x1b"  # begins the bytes of an arrow or a function key, which together are one key
-POLL = 0.1  # seconds: how soon the listening ends
+ESCAPE = "\x1b"  # first byte of an arrow or function key, which sends several bytes at once
+POLL = 0.1  # seconds until the thread notices that it should end
 
 
 class Keys:
-    """Calls `on_key` with each key that is pressed, from a thread of its own, in a `with` block.
+    """Calls `on_key` with each key that is pressed during a `with` block, on a thread of its own.
 
-    Does nothing where standard input is no terminal. Ctrl-C stays what it is.
+    descriptor: the file descriptor of a terminal; `None` is standard input. Does nothing if that is
+    not a terminal. Ctrl-C works as usual.
     """
 
     def __init__(self, on_key: Callable[[str], None], *, descriptor: int | None = None) -> None:
@@ -30,7 +31,7 @@ class Keys:
         if self._descriptor is None:
             self._descriptor = _terminal()
         if self._descriptor is not None:
-            self._before = _without_lines(self._descriptor)
+            self._before = _enter_key_mode(self._descriptor)
             self._thread = Thread(target=self._listen, name="keys", daemon=True)
             self._thread.start()
         return self
@@ -49,7 +50,7 @@ class Keys:
 
     @property
     def listening(self) -> bool:
-        """Whether there is a terminal to listen to."""
+        """True if there is a terminal to read keys from."""
         return self._thread is not None
 
     def _listen(self) -> None:
@@ -62,18 +63,18 @@ class Keys:
 def _terminal() -> int | None:
     try:
         return sys.stdin.fileno() if sys.stdin.isatty() else None
-    except (ValueError, OSError, AttributeError):  # closed, or replaced by something else
+    except (ValueError, OSError, AttributeError):  # closed, or replaced by another object
         return None
 
 
 if sys.platform == "win32":
     import msvcrt
 
-    def _without_lines(_: int) -> list[Any] | None:
+    def _enter_key_mode(_: int) -> list[Any] | None:
         return None
 
     def _restore(_: int, __: list[Any]) -> None:
-        """Nothing was changed."""
+        """Nothing to restore."""
 
     def _typed(_: int | None) -> str:
         time.sleep(POLL)
@@ -83,7 +84,7 @@ else:
     import termios
     import tty
 
-    def _without_lines(descriptor: int) -> list[Any] | None:
+    def _enter_key_mode(descriptor: int) -> list[Any] | None:
         before = termios.tcgetattr(descriptor)
         tty.setcbreak(descriptor, termios.TCSADRAIN)
         return before
@@ -92,7 +93,7 @@ else:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
     def _typed(descriptor: int | None) -> str:
-        """What was typed, or nothing if nothing comes soon."""
+        """The keys typed within `POLL` seconds, "" if there are none."""
         if descriptor is None:
             return ""
         ready, _, _ = select.select([descriptor], [], [], POLL)
@@ -100,5 +101,5 @@ else:
             return ""
         pressed = os.read(descriptor, 32)
         if not pressed:
-            time.sleep(POLL)  # the terminal is gone
+            time.sleep(POLL)  # the terminal was closed: do not read in a busy loop
         return pressed.decode("utf-8", "ignore")

@@ -12,35 +12,35 @@ from turbolens.filter import FilterSettings, SettingsError
 from turbolens.pipelines.video.destination import Destination
 
 FILE_NAME = "presets.toml"
-HEADING = "Turbolens presets: use one by `turbolens webcam --preset NAME`."
+HEADING = "Turbolens presets: use one with `turbolens webcam --preset NAME`."
 NAME = re.compile(r"[\w-]{1,60}")
 
 
 def presets_file() -> Path:
-    """Where the presets lie."""
+    """The path of the presets file."""
     return user_config_path("turbolens", appauthor=False) / FILE_NAME
 
 
 def load_preset(name: str, file: Path | None = None) -> dict[str, Any]:
-    """The settings of a preset. Raises `SettingsError` if there is none or it is not valid."""
+    """The settings of a preset. Raises `SettingsError` if it does not exist or is not valid."""
     file = file or presets_file()
     document = _read(file)
     if name not in document:
-        known = ", ".join(document) or "none yet; key S in a running turbolens webcam saves one"
+        known = ", ".join(document) or "none yet; press S in a running turbolens webcam to save one"
         raise SettingsError(f"there is no preset {name!r} in {file}; known presets: {known}")
     values = document[name]
     if not isinstance(values, dict):
-        raise SettingsError(f"{file}: {name} must be a table of settings, as [{name}]")
+        raise SettingsError(f"{file}: {name} must be a table of settings, like [{name}]")
     FilterSettings(**values)
     return dict(values)
 
 
 def save_preset(name: str, settings: FilterSettings, file: Path | None = None) -> Path:
-    """Write the settings under that name, and leave the other presets and comments as they are.
+    """Write the settings under this name. Other presets and comments in the file are kept.
 
-    Only what differs from the defaults is written, and not whether it is switched off. Raises
-    `SettingsError` for a name with other characters than letters, digits, - and _, or a file that
-    is not TOML.
+    Only settings that differ from the defaults are written, and never `enabled`. Raises
+    `SettingsError` if the name has characters other than letters, digits, - and _, or if the file
+    is not valid TOML.
     """
     if not NAME.fullmatch(name):
         raise SettingsError(f"a preset's name must be letters, digits, - and _, got {name!r}")
@@ -57,7 +57,7 @@ def save_preset(name: str, settings: FilterSettings, file: Path | None = None) -
 
 
 def free_name(settings: FilterSettings, file: Path | None = None) -> str:
-    """A name for these settings that no preset has: "oil-painting", "oil-painting-2", …"""
+    """An unused name for these settings: "oil-painting", "oil-painting-2", …"""
     words = "-".join(re.findall(r"\w+", settings.prompt[0][0].lower()))[:40] or "preset"
     taken = _read(file or presets_file())
     number, name = 1, words

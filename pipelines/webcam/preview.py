@@ -1,4 +1,4 @@
-"""A window that shows what is sent, by FFmpeg's player `ffplay`."""
+"""`Preview`: a window that shows the result, made by FFmpeg's player `ffplay`."""
 
 import shutil
 import subprocess
@@ -8,17 +8,17 @@ from threading import Thread
 import av
 
 from turbolens.filter.errors import MediaError
+from turbolens.pipelines.latest_slot import LatestSlot
 from turbolens.pipelines.letterbox import Fitter, packed_bytes
-from turbolens.pipelines.live.latest import Latest
 
-PATIENCE = 3.0  # seconds for the window to close
+CLOSE_TIMEOUT = 3.0  # seconds that the window gets to close
 
 
 class Preview:
-    """A sink that shows frames in a window; closing the window ends only the preview.
+    """A sink that shows frames in a window. Closing the window ends only the preview.
 
-    Raises `MediaError` if ffplay is not installed. The newest frame wins: a slow window holds up
-    nothing.
+    The newest frame wins, so that a slow window delays nothing. Raises `MediaError` if ffplay is
+    not installed.
     """
 
     name = "the preview"
@@ -31,7 +31,7 @@ class Preview:
                 " (sudo apt install ffmpeg · brew install ffmpeg · winget install ffmpeg)"
             )
         self._program, self._title = program, title
-        self._slot: Latest[av.VideoFrame] = Latest()
+        self._slot: LatestSlot[av.VideoFrame] = LatestSlot()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = Thread(target=self._show, name="preview", daemon=True)
 
@@ -71,11 +71,11 @@ class Preview:
             return
         process.terminate()
         try:
-            process.wait(PATIENCE)
+            process.wait(CLOSE_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        self._thread.join(PATIENCE)
+        self._thread.join(CLOSE_TIMEOUT)
         if process.stdin is not None:
-            with suppress(OSError):  # what was not shown
+            with suppress(OSError):  # flushes frames that the window no longer takes
                 process.stdin.close()

@@ -1,4 +1,4 @@
-"""Small clips of every kind, made with PyAV, a cheap real filter, and programs that end."""
+"""Small clips of every kind, made with PyAV, a cheap frame filter, free ports and programs."""
 
 import socket
 import subprocess
@@ -18,7 +18,7 @@ MakeClip = Callable[..., Path]
 
 
 def invert(frame: av.VideoFrame) -> av.VideoFrame:
-    """Every colour turned around, in the frame's own format; alpha stays."""
+    """A filter that inverts every colour and keeps the frame's format and alpha."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
@@ -28,7 +28,7 @@ def invert(frame: av.VideoFrame) -> av.VideoFrame:
     return graph.vpull()
 
 
-def picture(index: int, width: int, height: int) -> NDArray[np.uint8]:
+def _gradient(index: int, width: int, height: int) -> NDArray[np.uint8]:
     """A gradient that moves, (H, W, 3)."""
     across = np.linspace(20, 220, width)[None, :] + np.zeros((height, 1))
     down = np.linspace(20, 220, height)[:, None] + np.zeros((1, width))
@@ -46,12 +46,12 @@ def write_clip(
     options: dict[str, str] | None = None,
     rotation: float | None = None,
     tags: dict[str, Any] | None = None,
-    sounds: Sequence[str] = (),
+    audio: Sequence[str] = (),
     subtitles: Sequence[tuple[int, int, str]] = (),
     chapters: Sequence[Any] = (),
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """A clip whose frames have exactly these times, with sounds and subtitles beside them."""
+    """A clip whose frames have exactly these times, with audio (codecs) and subtitles."""
     with av.open(str(path), "w") as output:
         video: Any = output.add_stream(
             codec, rate=25, options=options or {}, width=size[0], height=size[1]
@@ -64,41 +64,46 @@ def write_clip(
             video.metadata["alpha_mode"] = "1"
         if rotation is not None:
             video.set_display_rotation(rotation)
-        audio: list[Any] = [output.add_stream(name, rate=48000, layout="mono") for name in sounds]
+        tracks: list[Any] = [output.add_stream(name, rate=48000, layout="mono") for name in audio]
         texts: Any = (
             output.add_mux_stream("subrip", time_base=Fraction(1, 1000)) if subtitles else None
         )
         output.metadata.update(metadata or {})
         if chapters:
             output.set_chapters(list(chapters))
-        for index, time in enumerate(pts):
-            frame = av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24")
+        ends = [*pts[1:], pts[-1] + round(1 / 25 / time_base)]
+        for index, (start, end) in enumerate(zip(pts, ends, strict=True)):
+            frame = av.VideoFrame.from_ndarray(_gradient(index, *size), format="rgb24")
             frame = frame.reformat(format=pixel_format, dst_colorspace=1)
-            frame.pts, frame.time_base = time, time_base
-            later = pts[index + 1] if index + 1 < len(pts) else time + round(1 / 25 / time_base)
-            frame.duration = later - time
+            frame.pts, frame.time_base, frame.duration = start, time_base, end - start
             output.mux(video.encode(frame))
         output.mux(video.encode(None))
-        for stream in audio:
-            _write_sound(output, stream)
-        for start, duration, text in subtitles:
-            packet = av.Packet(text.encode())
-            packet.stream, packet.time_base = texts, Fraction(1, 1000)
-            packet.pts = packet.dts = start
-            packet.duration = duration
-            output.mux(packet)
+        for stream in tracks:
+            _write_audio(output, stream)
+        _write_subtitles(output, texts, subtitles)
     return path
 
 
-def _write_sound(output: Any, stream: Any, seconds: float = 0.5) -> None:
+def _write_subtitles(output: Any, stream: Any, subtitles: Sequence[tuple[int, int, str]]) -> None:
+    """Subtitles as (start in ms, duration in ms, text)."""
+    for start, duration, text in subtitles:
+        packet = av.Packet(text.encode())
+        packet.stream, packet.time_base = stream, Fraction(1, 1000)
+        packet.pts = packet.dts = start
+        packet.duration = duration
+        output.mux(packet)
+
+
+def _write_audio(output: Any, stream: Any, seconds: float = 0.5) -> None:
     wave = np.sin(np.arange(int(48000 * seconds)) / 20) * 0.3
     size = stream.codec_context.frame_size or 1024
     for start in range(0, len(wave) - size, size):
         block = wave[start : start + size].astype(np.float32)[None]
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
-        for sound in av.AudioResampler(stream.codec_context.format, "mono", 48000).resample(frame):
-            output.mux(stream.encode(sound))
+        resampler = av.AudioResampler(stream.codec_context.format, "mono", 48000)
+        for resampled in resampler.resample(frame):
+            output.mux(stream.encode(resampled))
     output.mux(stream.encode(None))
 
 
@@ -133,7 +138,7 @@ def clip(tmp_path: Path) -> MakeClip:
 
 @pytest.fixture
 def port() -> int:
-    """One that nobody listens at."""
+    """A free port on loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -141,7 +146,7 @@ def port() -> int:
 
 @contextmanager
 def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """A running program. It is killed at the end if it still runs, whatever happened."""
+    """A running program, which is killed at the end of the block."""
     with subprocess.Popen(command, **options) as process:  # noqa: S603
         try:
             yield process

@@ -9,9 +9,8 @@ from typing import Any
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
+from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
 from turbolens.pipelines.statistics import Clock
-
-from .mailbox import Closed, Mailbox
 
 MAX_DELAY = 1.5  # seconds; beyond it the picture is so late that sound had better not wait
 STEP = 0.04  # seconds: the wait changes by no less, or speech would warble all the time
@@ -32,7 +31,7 @@ class DelayedTrack(MediaStreamTrack):
     ) -> None:
         super().__init__()
         self._source, self._delay, self._clock = track, delay, clock
-        self._arrived: Mailbox[tuple[float, Any]] = Mailbox(CAPACITY)
+        self._arrived: AsyncLatestSlot[tuple[float, Any]] = AsyncLatestSlot(CAPACITY)
         self._waits = 0.0
         self._task = get_running_loop().create_task(self._drain())
 

@@ -14,9 +14,9 @@ import av
 
 from turbolens.filter import UnavailableError
 from turbolens.filter.acceleration.thread_priority import lower_thread_priority
-from turbolens.pipelines.base import PictureFilter
+from turbolens.pipelines.base import FilterCallable
 
-from .moving import PictureMover
+from .reprojection import ReprojectionWorker
 
 NICE = 10  # levels by which the filter comes after what delivers
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class SharesModel(Protocol):
 class Job:
     """A frame to filter, and where the result goes."""
 
-    frame_filter: PictureFilter
+    frame_filter: FilterCallable
     frame: av.VideoFrame
     future: "Future[av.VideoFrame]"
     loop: AbstractEventLoop
@@ -64,8 +64,8 @@ class FrameBatcher:
 
     With several streams open (`stream`), the thread waits up to `wait_ms` milliseconds for the
     frames of the others before it begins. Filters that do not share a model go one by one. One
-    frame that cannot be filtered fails alone. Methods may be called from any event loop. `mover`
-    moves results along beside it.
+    frame that cannot be filtered fails alone. Methods may be called from any event loop.
+    `reprojection` reprojects results on another thread.
     """
 
     def __init__(self, *, wait_ms: float = 2.0, max_batch: int = 8) -> None:
@@ -74,7 +74,7 @@ class FrameBatcher:
         self._changed = Condition()
         self._thread: Thread | None = None
         self._streams, self._closed = 0, False
-        self.mover = PictureMover()
+        self.reprojection = ReprojectionWorker()
         self.sizes: Counter[int] = Counter()
         """How many batches there were of each size."""
 
@@ -89,7 +89,7 @@ class FrameBatcher:
             with self._changed:
                 self._streams -= 1
 
-    def submit(self, frame_filter: PictureFilter, frame: av.VideoFrame) -> "Future[av.VideoFrame]":
+    def submit(self, frame_filter: FilterCallable, frame: av.VideoFrame) -> "Future[av.VideoFrame]":
         """The filtered frame, to be awaited. Raises `UnavailableError` once closed."""
         loop = get_running_loop()
         job = Job(frame_filter, frame, loop.create_future(), loop)
@@ -110,7 +110,7 @@ class FrameBatcher:
             jobs, thread = list(self._jobs), self._thread
             self._jobs.clear()
             self._changed.notify()
-        self.mover.close()
+        self.reprojection.close()
         for job in jobs:
             job.done(UnavailableError("the filter was closed before this frame"))
         if thread is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from .mailbox import Closed, Mailbox
+from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
 
 CAPACITY = {"video": 1, "audio": 50}  # frames that a viewer may be behind
 
@@ -75,7 +75,7 @@ class RelayedTrack(MediaStreamTrack):
         super().__init__()
         self.kind = kind
         self._relay = relay
-        self._frames: Mailbox[Any] = Mailbox(CAPACITY[kind])
+        self._frames: AsyncLatestSlot[Any] = AsyncLatestSlot(CAPACITY[kind])
 
     async def recv(self) -> Any:
         """The next frame. Raises `MediaStreamError` when there will be none."""

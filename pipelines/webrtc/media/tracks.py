@@ -12,12 +12,12 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FrameError, UnavailableError
-from turbolens.pipelines.base import PictureFilter, Reprojecting
-from turbolens.pipelines.live.reprojection import moving_seconds
+from turbolens.pipelines.base import FilterCallable, SupportsReproject
+from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
+from turbolens.pipelines.reprojection import reprojection_seconds
 from turbolens.pipelines.statistics import Clock, Smoothed, Stats, StatsCollector
 
 from .batching import FrameBatcher
-from .mailbox import Closed, Mailbox
 
 FLUENT_FPS = 20.0  # a filter this fast needs no reprojected frames between its results
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class FilteredTrack(MediaStreamTrack):
     def __init__(
         self,
         track: MediaStreamTrack,
-        frame_filter: PictureFilter,
+        frame_filter: FilterCallable,
         *,
         batcher: FrameBatcher | None = None,
         max_pixels: int | None = None,
@@ -62,9 +62,9 @@ class FilteredTrack(MediaStreamTrack):
         self._own_batcher = batcher is None
         self._batcher = batcher or FrameBatcher()
         self._max_pixels = max_pixels
-        self._arrived: Mailbox[Arrival] = Mailbox()
-        self._between: Mailbox[Arrival] = Mailbox()
-        self._outgoing: Mailbox[tuple[Arrival, av.VideoFrame]] = Mailbox()
+        self._arrived: AsyncLatestSlot[Arrival] = AsyncLatestSlot()
+        self._between: AsyncLatestSlot[Arrival] = AsyncLatestSlot()
+        self._outgoing: AsyncLatestSlot[tuple[Arrival, av.VideoFrame]] = AsyncLatestSlot()
         self._collector = StatsCollector(clock())
         self._latency, self._filter_time = Smoothed(), Smoothed()
         self.size = (0, 0)
@@ -76,7 +76,7 @@ class FilteredTrack(MediaStreamTrack):
         self._tasks: list[Task[None]] = [
             loop.create_task(self._drain()), loop.create_task(self._filter_frames())
         ]  # fmt: skip
-        if isinstance(frame_filter, Reprojecting):
+        if isinstance(frame_filter, SupportsReproject):
             self._tasks.append(loop.create_task(self._reproject_between(frame_filter)))
 
     @property
@@ -112,9 +112,9 @@ class FilteredTrack(MediaStreamTrack):
     def stop(self) -> None:
         """Stop filtering. The source is drained until it ends."""
         super().stop()
-        for mailbox in (self._arrived, self._between, self._outgoing):
-            mailbox.close()
-            mailbox.clear()
+        for slot in (self._arrived, self._between, self._outgoing):
+            slot.close()
+            slot.clear()
 
     async def _drain(self) -> None:
         with suppress(MediaStreamError):
@@ -136,7 +136,7 @@ class FilteredTrack(MediaStreamTrack):
         try:
             with self._batcher.stream():
                 while True:
-                    await self._outgoing.room()
+                    await self._outgoing.wait_empty()
                     arrival = await self._arrived.take()
                     filtered = await self._filter_one(arrival.frame)
                     self._filtered_at = self._clock()
@@ -169,21 +169,21 @@ class FilteredTrack(MediaStreamTrack):
         self._collector.stage("filter", seconds)
         return filtered
 
-    async def _reproject_between(self, frame_filter: Reprojecting) -> None:
+    async def _reproject_between(self, frame_filter: SupportsReproject) -> None:
         """Reproject the last result to newer frames while the filter is busy."""
-        mover = self._batcher.mover
+        worker = self._batcher.reprojection
         with suppress(Closed):
             while True:
                 arrival = await self._between.take()
                 filter_seconds = float(self._filter_time)
                 if not (
-                    self._needs_reprojection(filter_seconds) and mover.worthwhile(filter_seconds)
+                    self._needs_reprojection(filter_seconds) and worker.worthwhile(filter_seconds)
                 ):
                     continue
-                async with mover.turn():
+                async with worker.turn():
                     if len(self._between):
                         arrival = await self._between.take()  # it arrived during the wait
-                    moved = await mover.move(frame_filter, arrival.frame)
+                    moved = await worker.reproject(frame_filter, arrival.frame)
                 if moved is not None and self._deliver(arrival, moved):
                     self._collector.count("reprojected")
 
@@ -191,7 +191,7 @@ class FilteredTrack(MediaStreamTrack):
         """True if the filter works, but is slower than the source or than 20 frames per second."""
         now = self._clock()
         wanted = min(FLUENT_FPS, self._collector.rate("captured", now))
-        late = now - self._filtered_at > moving_seconds(filter_seconds)
+        late = now - self._filtered_at > reprojection_seconds(filter_seconds)
         return filter_seconds * wanted >= 1.0 and not late and not len(self._outgoing)
 
     def _deliver(self, arrival: Arrival, frame: av.VideoFrame) -> bool:

@@ -1,14 +1,13 @@
 """`Thumbnails`: a small image of the built-in scene in each look of a model."""
 
 from asyncio import Lock, to_thread
-from fractions import Fraction
 from functools import cache
-from typing import Any
 
 import av
 
 from turbolens.filter import FilterSettings, NoSuchSessionError
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines.scene.frames import TestScene
+from turbolens.pipelines.video.images import encode_image
 from turbolens.pipelines.webrtc.media.batching import FrameBatcher
 
 from .model_slot import ModelSlot
@@ -41,7 +40,8 @@ class Thumbnails:
                 settings = FilterSettings(prompt=looks[number], strength=STRENGTH, size=WIDTH)
                 frame_filter = slot.new_filter(settings.with_steps_of(slot.steps))
                 scene = await to_thread(_scene)
-                self._jpegs[number] = jpeg(await batcher.submit(frame_filter, scene))
+                styled = await batcher.submit(frame_filter, scene)
+                self._jpegs[number] = encode_image(styled, ".jpg")
             return self._jpegs[number]
 
 
@@ -51,14 +51,3 @@ def _scene() -> av.VideoFrame:
     image = TestScene(*SCENE_SIZE)[SCENE_FRAME].picture[CROP].copy()
     frame = av.VideoFrame.from_ndarray(image, format="rgb24")
     return frame.reformat(WIDTH, HEIGHT, "yuvj420p", interpolation="AREA")
-
-
-def jpeg(frame: av.VideoFrame) -> bytes:
-    """A picture as JPEG."""
-    codec: Any = av.CodecContext.create("mjpeg", "w")
-    codec.width, codec.height, codec.pix_fmt = frame.width, frame.height, "yuvj420p"
-    codec.time_base = Fraction(1, 25)
-    picture = frame.reformat(format="yuvj420p")
-    picture.pts, picture.time_base = 0, Fraction(1, 25)
-    packets = [*codec.encode(picture), *codec.encode(None)]
-    return b"".join(bytes(packet) for packet in packets)

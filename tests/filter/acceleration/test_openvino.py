@@ -24,7 +24,7 @@ from turbolens.filter.coherence.change import MotionEstimator
 from turbolens.filter.coherence.reprojection import Reprojector
 from turbolens.filter.coherence.temporal_blend import TemporalBlend
 from turbolens.filter.frames.luma import luma_of
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines.scene.frames import TestScene
 
 pytestmark = pytest.mark.slow
 

@@ -26,7 +26,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return snapshot
 
 
-def test_a_repository_with_one_file_is_that_file(hub: Path) -> None:
+def test_a_repository_with_one_file_resolves_to_it(hub: Path) -> None:
     assert locate_file("org/name", "LoRA") == hub / "ink.safetensors"
 
 
@@ -37,32 +37,32 @@ def test_a_file_or_folder_within_a_repository_can_be_named(hub: Path) -> None:
     assert locate_folder("org/name/models", "ControlNet", ("*.json",)) == hub / "models"
 
 
-def test_what_the_repository_lacks_is_named(hub: Path) -> None:
+def test_the_error_names_what_the_repository_lacks(hub: Path) -> None:
     with pytest.raises(ModelNotFoundError, match=r"pull org/name/nothing\.safetensors`"):
         locate_file("org/name/nothing.safetensors", "LoRA")
 
 
 @pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize("name", ["loras/ink.safetensors", "nothing", "org/name/../ink"])
-def test_what_is_no_hub_id_is_not_said_to_be_pulled(name: str) -> None:
+def test_no_pull_is_suggested_for_an_invalid_hub_id(name: str) -> None:
     with pytest.raises(ModelNotFoundError, match="give a file, a folder, or a hub id"):
         locate_file(name, "LoRA")
 
 
 @pytest.mark.usefixtures("hub")
-def test_a_pickle_is_refused_before_it_is_looked_for() -> None:
+def test_a_pickle_is_refused_before_searching_for_it() -> None:
     with pytest.raises(UnsupportedModelError, match="a pickle can run any code"):
         locate_file("org/name/lora.bin", "LoRA")
 
 
-def test_a_folder_with_two_files_asks_for_one(tmp_path: Path) -> None:
+def test_a_folder_with_two_files_is_ambiguous(tmp_path: Path) -> None:
     for name in ("a.safetensors", "b.safetensors"):
         (tmp_path / name).touch()
     with pytest.raises(ModelNotFoundError, match=r"holds a\.safetensors, b\.safetensors; name"):
         locate_file(tmp_path, "LoRA")
 
 
-def test_a_controlnet_is_no_single_file(tmp_path: Path) -> None:
+def test_a_single_file_is_refused_as_a_controlnet(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").touch()
     with pytest.raises(UnsupportedModelError, match="must be a folder"):
         locate_folder(tmp_path / "a.safetensors", "ControlNet", ())

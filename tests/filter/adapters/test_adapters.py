@@ -87,7 +87,7 @@ def test_weights_of_loras_change_from_the_next_frame_on(
     assert _apart(shown[0], shown[1]) > 8
 
 
-def test_a_lora_of_the_text_encoder_has_prompts_encoded_anew(equipped: TurboModel) -> None:
+def test_weights_of_a_text_encoder_lora_encode_prompts_again(equipped: TurboModel) -> None:
     loras, prompts = equipped.adapters.loras, [WeightedPrompt("ink")]
 
     def encoded(**weights: float) -> Any:
@@ -101,7 +101,7 @@ def test_a_lora_of_the_text_encoder_has_prompts_encoded_anew(equipped: TurboMode
     assert encoded() is plain
 
 
-def test_streams_of_one_model_have_weights_of_their_own(
+def test_streams_of_one_model_have_separate_weights(
     equipped: TurboModel, pictures: Pictures
 ) -> None:
     frame = pictures(1)[0]
@@ -121,7 +121,7 @@ def test_streams_of_one_model_have_weights_of_their_own(
     assert min(_apart(alone[0], other) for other in alone[1:]) > 1
 
 
-def test_what_moves_is_not_added_to_the_weights_and_what_rests_is(
+def test_loras_are_fused_only_once_their_weights_stay_the_same(
     equipped: TurboModel, pictures: Pictures
 ) -> None:
     loras, frames = equipped.adapters.loras, pictures(2)
@@ -138,7 +138,7 @@ def test_what_moves_is_not_added_to_the_weights_and_what_rests_is(
     assert not loras.fused
 
 
-def test_a_name_that_is_not_loaded_is_refused_with_those_that_are(equipped: TurboModel) -> None:
+def test_an_unknown_lora_name_is_refused_listing_the_loaded_ones(equipped: TurboModel) -> None:
     frame_filter = FrameFilter(equipped)
     with pytest.raises(SettingsError, match=r"no LoRA 'ink', loaded: both, pictures"):
         frame_filter.update(lora_weights={"ink": 1.0})
@@ -159,7 +159,7 @@ def test_a_name_that_is_not_loaded_is_refused_with_those_that_are(equipped: Turb
          "holds unet.conv_in.alpha too"),
     ],
 )  # fmt: skip
-def test_what_is_damaged_or_no_lora_is_refused(
+def test_files_that_are_damaged_or_hold_no_lora_are_refused(
     equipped: TurboModel, tmp_path: Path, content: Any, error: type[Exception], match: str
 ) -> None:
     path = tmp_path / "x.safetensors"
@@ -202,7 +202,7 @@ def test_pickles_are_refused(equipped: TurboModel, tmp_path: Path) -> None:
         equipped.adapters.load_controlnet(tmp_path, *CPU)
 
 
-def test_adapters_that_are_nowhere_are_said_to_be(equipped: TurboModel, tmp_path: Path) -> None:
+def test_missing_adapters_are_reported(equipped: TurboModel, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="no LoRA at 'nowhere'"):
         equipped.adapters.loras.add(LoraSource("nowhere"))
     with pytest.raises(ModelNotFoundError, match="no ControlNet at 'nowhere'"):
@@ -211,7 +211,7 @@ def test_adapters_that_are_nowhere_are_said_to_be(equipped: TurboModel, tmp_path
         equipped.adapters.load_ip_adapter(tmp_path, *CPU)
 
 
-def test_a_missing_adapter_is_said_before_a_model_is_loaded(
+def test_a_missing_adapter_is_reported_before_the_model_loads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def loaded(*_: object) -> None:
@@ -236,11 +236,11 @@ def test_two_loras_cannot_have_one_name(equipped: TurboModel, files: Path) -> No
     [("a.safetensors", "a.safetensors", 1.0), ("org/a:0.5", "org/a", 0.5),
      ("C:/a.safetensors", "C:/a.safetensors", 1.0), ("a:-1", "a", -1.0)],
 )  # fmt: skip
-def test_a_lora_is_named_with_its_weight(text: str, source: str, weight: float) -> None:
+def test_parsing_of_a_lora_with_its_weight(text: str, source: str, weight: float) -> None:
     assert parse_lora(text) == LoraSource(source, weight)
 
 
-def test_a_picture_as_prompt_comes_and_goes(equipped: TurboModel, pictures: Pictures) -> None:
+def test_an_image_prompt_can_be_set_and_removed(equipped: TurboModel, pictures: Pictures) -> None:
     frame, frame_filter = pictures(1)[0], FrameFilter(equipped, **LOOK)
     plain = frame_filter(frame)
     frame_filter.show(_image())
@@ -254,13 +254,13 @@ def test_a_picture_as_prompt_comes_and_goes(equipped: TurboModel, pictures: Pict
     assert _apart(plain, styled) > 4
 
 
-def test_a_picture_is_encoded_once(equipped: TurboModel) -> None:
+def test_an_image_prompt_is_encoded_once(equipped: TurboModel) -> None:
     prompts = equipped.adapters.require_image_prompts()
     assert prompts.encode(_image(1)) is prompts.encode(_image(1))
     assert prompts.encode(_image(1)) is not prompts.encode(_image(2))
 
 
-def test_a_picture_as_prompt_goes_with_cross_frame_attention(
+def test_an_image_prompt_works_with_cross_frame_attention(
     equipped: TurboModel, pictures: Pictures
 ) -> None:
     changes = {**LOOK, "cross_frame": "all", "image_prompt": _image()}
@@ -270,7 +270,7 @@ def test_a_picture_as_prompt_goes_with_cross_frame_attention(
     assert max(_apart(*pair) for pair in zip(batched, single, strict=True)) <= 1
 
 
-def test_a_batch_with_edges_is_that_of_one_by_one(equipped: TurboModel, pictures: Pictures) -> None:
+def test_a_batch_with_edges_equals_single_frames(equipped: TurboModel, pictures: Pictures) -> None:
     frames = pictures(3)
     batched = FrameFilter(equipped, control=Canny(10, 30)).batch(frames)
     frame_filter = FrameFilter(equipped, control=Canny(10, 30))
@@ -278,7 +278,7 @@ def test_a_batch_with_edges_is_that_of_one_by_one(equipped: TurboModel, pictures
     assert max(_apart(*pair) for pair in zip(batched, single, strict=True)) <= 1
 
 
-def test_a_function_gives_a_control_picture_for_every_frame(
+def test_a_function_gives_the_control_image_of_every_frame(
     equipped: TurboModel, pictures: Pictures
 ) -> None:
     seen: list[Array] = []
@@ -296,9 +296,7 @@ def test_a_function_gives_a_control_picture_for_every_frame(
     assert not np.array_equal(shown[2], shown[3])
 
 
-def test_a_control_of_no_weight_is_the_plain_filter(
-    equipped: TurboModel, pictures: Pictures
-) -> None:
+def test_control_scale_zero_equals_no_control(equipped: TurboModel, pictures: Pictures) -> None:
     frame = pictures(1)[0]
     plain = FrameFilter(equipped, **LOOK)(frame)
     held = FrameFilter(equipped, **LOOK, control="canny", control_scale=0.0)(frame)
@@ -306,7 +304,7 @@ def test_a_control_of_no_weight_is_the_plain_filter(
 
 
 @pytest.mark.parametrize("given", [{"control": "canny"}, {"image_prompt": _image()}])
-def test_pictures_for_adapters_that_are_not_loaded_are_refused(
+def test_images_for_adapters_that_are_not_loaded_are_refused(
     model: TurboModel, given: dict[str, Any]
 ) -> None:
     with pytest.raises(SettingsError, match=r"needs an? (ControlNet|IP-Adapter)"):

@@ -90,7 +90,7 @@ def test_every_layer_of_sd_1_gets_its_alpha_over_its_rank(sd_pipeline: Any, tmp_
     assert max(_apart(pipeline, made, "ink").values()) <= 1e-6
 
 
-def test_kohyas_layouts_make_the_pictures_of_diffusers_own(
+def test_kohya_layouts_give_the_same_image_as_diffusers_layout(
     xl: Any, xl_folder: Path, tmp_path: Path
 ) -> None:
     made = {name: dict([*each.items()][::3]) for name, each in changes(_networks(xl)).items()}
@@ -109,7 +109,7 @@ def test_kohyas_layouts_make_the_pictures_of_diffusers_own(
     assert min(difference(shown[at], shown[3]) for at in (0, 4)) > 1e-2
 
 
-def test_the_stock_pipeline_with_even_alphas_makes_the_same(
+def test_the_stock_pipeline_agrees_if_alphas_are_equal(
     xl: Any, xl_folder: Path, tmp_path: Path
 ) -> None:
     pipeline = deepcopy(xl)
@@ -124,7 +124,7 @@ def test_the_stock_pipeline_with_even_alphas_makes_the_same(
 
 
 @pytest.mark.parametrize("name", ["text_encoder", "text_encoder_2"])
-def test_the_part_for_one_text_encoder_alone_takes_effect(
+def test_a_lora_of_one_text_encoder_alone_takes_effect(
     xl: Any, xl_folder: Path, tmp_path: Path, name: str
 ) -> None:
     pipeline = deepcopy(xl)
@@ -140,9 +140,7 @@ def test_the_part_for_one_text_encoder_alone_takes_effect(
     assert difference(found, before) > 1e-2
 
 
-def test_three_parts_of_a_convolution_are_computed_one_after_the_other(
-    xl: Any, tmp_path: Path
-) -> None:
+def test_a_factored_convolution_equals_its_three_parts_in_sequence(xl: Any, tmp_path: Path) -> None:
     pipeline, draw = deepcopy(xl), torch.Generator().manual_seed(4)
     down, mid, up = (
         torch.randn(shape, generator=draw) for shape in [(2, 8, 1, 1), (2, 2, 3, 3), (16, 2, 1, 1)]
@@ -157,7 +155,7 @@ def test_three_parts_of_a_convolution_are_computed_one_after_the_other(
     assert difference(layer(picture), layer.base_layer(picture) + added) <= 1e-5
 
 
-def test_a_file_in_half_precision_loses_nothing_to_its_alphas(xl: Any, tmp_path: Path) -> None:
+def test_alphas_of_a_float16_file_are_applied_in_float32(xl: Any, tmp_path: Path) -> None:
     pipeline = deepcopy(xl)
     names = {f"{STEM}.lora_{part}.weight" for part in ("down", "up")}
     shapes = {"down": (2, 8, 3, 3), "up": (16, 2, 1, 1)}
@@ -185,7 +183,7 @@ def test_a_file_in_half_precision_loses_nothing_to_its_alphas(xl: Any, tmp_path:
         (f"{STEM}.alpha", ModelError, "one number as alpha"),
     ],
 )  # fmt: skip
-def test_what_diffusers_cannot_read_is_named(
+def test_unsupported_tensors_are_named(
     xl: Any, tmp_path: Path, extra: str, error: type[Exception], match: str
 ) -> None:
     made = changes({"unet": xl.unet})
@@ -212,7 +210,7 @@ def test_a_lora_of_sdxls_text_encoders_is_refused_by_sd_1(
         _loras(deepcopy(sd_pipeline)).add(LoraSource(path))
 
 
-def test_a_dora_is_said_to_lose_its_magnitudes(
+def test_a_warning_says_that_magnitudes_of_a_dora_are_ignored(
     xl: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = {"unet": {CONV: changes({"unet": xl.unet})["unet"][CONV]}}

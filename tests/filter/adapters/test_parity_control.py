@@ -72,7 +72,7 @@ def test_latents_equal_with_a_controlnet_in_one_to_four_steps(
 
 
 @pytest.mark.parametrize("plus", [False, True])
-def test_latents_equal_with_a_picture_as_prompt(
+def test_latents_equal_with_an_image_prompt(
     plus: bool, pipeline: Any, folder: Path, tmp_path: Path
 ) -> None:
     plain = theirs(pipeline, latents(2), RUNS[0])
@@ -91,7 +91,7 @@ def test_latents_equal_with_a_picture_as_prompt(
     assert difference(ours(model, latents(2), RUNS[0]), plain) <= 1e-4
 
 
-def test_half_the_precision_is_nearly_the_same(
+def test_bfloat16_is_close_to_float32(
     pipeline: Any, folder: Path, control_folder: Path, tmp_path: Path, half: str
 ) -> None:
     path = ip_adapter_folder(tmp_path, pipeline.unet)

@@ -61,9 +61,7 @@ def test_latents_equal_with_two_loras_in_one_to_four_steps(
         assert difference(ours(model, latents(2), run), stock) <= 1e-4, run
 
 
-def test_what_is_added_to_the_weights_equals_what_is_computed_beside_them(
-    folder: Path, files: list[Path]
-) -> None:
+def test_fused_loras_equal_unfused_ones(folder: Path, files: list[Path]) -> None:
     model = TurboModel.load(folder, device="cpu", dtype="float32", loras=files)
     loras = model.adapters.loras
     plain, heard = loras.weights({"plain": 0.0, "kohya": 0.0}), loras.weights({"plain": 0.5})
@@ -81,7 +79,7 @@ def test_what_is_added_to_the_weights_equals_what_is_computed_beside_them(
 
 
 @pytest.mark.parametrize("layout", ["plain", "kohya"])
-def test_half_the_precision_is_nearly_the_same(
+def test_bfloat16_is_close_to_float32(
     folder: Path, files: list[Path], layout: str, half: str
 ) -> None:
     lora = next(path for path in files if path.stem == layout)

@@ -9,7 +9,7 @@ from turbolens.filter.coherence.change import InputView
 from turbolens.filter.coherence.reprojection import Reprojection
 from turbolens.filter.frames.conversion import working_geometry
 from turbolens.filter.frames.luma import luma_of
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines.scene.frames import TestScene
 
 WIDTH, HEIGHT = 256, 160
 

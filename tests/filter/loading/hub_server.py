@@ -1,4 +1,4 @@
-"""A hub on loopback: real HTTP, the part of the protocol that is used, and faults on request."""
+"""A hub server on loopback: the used part of the HTTP protocol, with faults on request."""
 
 import hashlib
 import json

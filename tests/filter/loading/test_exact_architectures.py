@@ -48,7 +48,7 @@ def _exact(family: CheckpointFamily) -> tuple[Any, Any, list[Any]]:
 
 @cache
 def _published(family: CheckpointFamily) -> Weights:
-    """The tensors of a published file: also those that nobody loads."""
+    """The tensors of a published file, including those that are not loaded."""
     with torch.device("meta"):
         weights = checkpoint(family, *_exact(family))
         position = torch.empty(1, 77, dtype=torch.int64)
@@ -108,7 +108,7 @@ def test_every_network_has_its_known_size_and_every_part_its_number_of_tensors(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_weight_finds_its_place_and_has_its_shape(
+def test_every_weight_is_loaded_with_its_shape(
     family: CheckpointFamily, holed: Callable[..., Path], tokenizer: CLIPTokenizer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -127,7 +127,7 @@ def test_every_weight_finds_its_place_and_has_its_shape(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_memory_for_a_file_is_that_of_what_is_loaded_of_it(
+def test_the_need_of_a_file_counts_only_loaded_weights(
     family: CheckpointFamily, holed: Callable[..., Path]
 ) -> None:
     twins = {f"model_ema.{number}": torch.empty(10**9, device="meta") for number in range(3)}
@@ -138,7 +138,7 @@ def test_the_memory_for_a_file_is_that_of_what_is_loaded_of_it(
         assert need.total <= (13 if family == "sdxl" else 5) * GIBIBYTE
 
 
-def test_a_tiny_autoencoder_takes_the_place_of_the_files_own(
+def test_a_tiny_autoencoder_replaces_the_files_own(
     holed: Callable[..., Path], sdxl_folder: Path
 ) -> None:
     tiny = ModelParts("a", file=holed("sdxl"), tiny_vae=sdxl_folder / "vae")
@@ -148,7 +148,7 @@ def test_a_tiny_autoencoder_takes_the_place_of_the_files_own(
     assert need.weights == pytest.approx(2 * (unet + sum(texts)), rel=1e-4)
 
 
-# kohya's trainer says at its start that it makes so many modules for SDXL.
+# The number of modules that kohya's trainer reports for SDXL.
 MODULES = {"unet": 722, "text_encoder": 72, "text_encoder_2": 192}
 
 
@@ -163,7 +163,7 @@ def _silent(network: Any, within: str) -> dict[str, Change]:
 
 
 @pytest.mark.parametrize("original", [True, False])
-def test_kohyas_names_of_the_whole_sdxl_are_all_known(tmp_path: Path, original: bool) -> None:
+def test_all_kohya_names_of_sdxl_are_known(tmp_path: Path, original: bool) -> None:
     unet, _, encoders = _exact("sdxl")
     places = dict(zip(MODULES, (unet, *encoders), strict=True))
     within = {name: ".attentions." if name == "unet" else "encoder.layers." for name in places}

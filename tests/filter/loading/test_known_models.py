@@ -1,4 +1,4 @@
-"""Known models from pull to picture, on tiny networks that a hub on loopback serves as theirs."""
+"""Known models from pulling to filtering, with tiny networks on a loopback hub."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -95,14 +95,14 @@ def test_sd_turbo_is_pulled_and_loaded_with_its_tiny_autoencoder(hub: Hub) -> No
     assert model.decode(model.encode(torch.zeros(1, 3, 16, 16))).shape == (1, 3, 16, 16)
 
 
-def test_the_full_autoencoder_is_there_on_request(hub: Hub) -> None:
+def test_the_full_autoencoder_loads_on_request(hub: Hub) -> None:
     _pull("sd-turbo", hub)
     assert isinstance(TurboModel.load("sd-turbo", **CPU, vae="full").vae, diffusers.AutoencoderKL)
     with pytest.raises(SettingsError, match="vae must be auto, tiny or full"):
         TurboModel.load("sd-turbo", **CPU, vae="small")  # type: ignore[arg-type]
 
 
-def test_a_folder_takes_a_tiny_autoencoder_that_was_pulled(hub: Hub, sd_folder: Path) -> None:
+def test_a_folder_loads_with_a_pulled_tiny_autoencoder(hub: Hub, sd_folder: Path) -> None:
     assert isinstance(TurboModel.load(sd_folder, **CPU).vae, diffusers.AutoencoderKL)
     with pytest.raises(ModelNotFoundError, match="models pull sd-turbo"):
         TurboModel.load(sd_folder, **CPU, vae="tiny")
@@ -111,12 +111,12 @@ def test_a_folder_takes_a_tiny_autoencoder_that_was_pulled(hub: Hub, sd_folder: 
     assert isinstance(model.vae, diffusers.AutoencoderTiny)
 
 
-def test_a_distilled_unet_takes_the_place_of_the_base_models(
+def test_a_distilled_unet_replaces_the_base_models(
     server: HubServer, hub: Hub, sdxl_pipeline: Any, tmp_path: Path
 ) -> None:
     weights = _swapped(server, sdxl_pipeline, tmp_path)
     folder = _pull("sdxl-lightning-2step", hub)
-    assert not list(folder.glob("unet/*.safetensors"))  # gigabytes that nobody needs
+    assert not list(folder.glob("unet/*.safetensors"))  # gigabytes that are not needed
     model = TurboModel.load("sdxl-lightning-2step", **CPU)
     loaded = model.unet.state_dict()
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
@@ -135,7 +135,7 @@ def test_a_unet_of_another_shape_is_an_error(
         TurboModel.load("sdxl-lightning-2step", **CPU)
 
 
-def test_a_lora_that_a_model_is_made_of_comes_and_is_loaded(
+def test_the_lora_of_a_known_model_is_pulled_and_loaded(
     server: HubServer, hub: Hub, sd_pipeline: Any, sd_folder: Path, tmp_path: Path
 ) -> None:
     known = known_models()["lcm-sd15"]
@@ -152,7 +152,7 @@ def test_a_lora_that_a_model_is_made_of_comes_and_is_loaded(
     assert (with_lora - without).abs().max() > 1e-3
 
 
-def test_nothing_is_asked_of_the_network_while_loading(server: HubServer, hub: Hub) -> None:
+def test_loading_makes_no_requests(server: HubServer, hub: Hub) -> None:
     _pull("sdxl-turbo", hub)
     server.requests.clear()
     TurboModel.load("sdxl-turbo", **CPU)
@@ -174,11 +174,11 @@ def test_a_licence_is_accepted_once_until_it_changes(tmp_path: Path) -> None:
     assert not is_accepted(model, file)
 
 
-def test_a_free_licence_is_not_asked_for(tmp_path: Path) -> None:
+def test_a_free_licence_needs_no_acceptance(tmp_path: Path) -> None:
     assert is_accepted(known_models()["embedded"], tmp_path / "none.json")
 
 
-def test_the_filter_of_the_command_takes_the_steps_a_model_was_made_for(
+def test_the_commands_filter_uses_the_models_number_of_steps(
     server: HubServer, hub: Hub, sdxl_pipeline: Any, tmp_path: Path
 ) -> None:
     _swapped(server, sdxl_pipeline, tmp_path)

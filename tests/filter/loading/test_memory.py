@@ -96,7 +96,7 @@ def test_the_estimate_covers_the_exact_autoencoder(kind: str) -> None:
     assert peak <= need.activations <= 1.5 * peak
 
 
-def test_sdxl_on_four_gigabytes_is_refused_with_what_fits() -> None:
+def test_sdxl_on_four_gigabytes_is_refused_naming_models_that_fit() -> None:
     need = known_model_need(known_models()["sdxl-turbo"], on_gpu=True)
     card = DeviceMemory("a card", 4 * GIBIBYTE, 4 * GIBIBYTE)
     with pytest.raises(
@@ -107,7 +107,7 @@ def test_sdxl_on_four_gigabytes_is_refused_with_what_fits() -> None:
     check_fits("sd-turbo", known_model_need(known_models()["sd-turbo"], on_gpu=True), card)
 
 
-def test_memory_that_others_use_is_told_apart() -> None:
+def test_too_little_free_memory_is_reported_apart_from_too_little_in_total() -> None:
     room = DeviceMemory("a card", 24 * GIBIBYTE, 2 * GIBIBYTE)
     with pytest.raises(NotEnoughMemoryError, match=r"2.0 GiB free of 24.0 GiB; close other"):
         check_fits("model", MemoryNeed(weights=3 * GIBIBYTE, activations=0), room)
@@ -123,7 +123,7 @@ def test_a_full_autoencoder_in_float32_needs_more() -> None:
     assert full.activations > 3 * GIBIBYTE > tiny.activations
 
 
-def test_the_need_of_a_folder_is_read_from_its_headers(sd_folder: Path, sd_pipeline: Any) -> None:
+def test_the_need_of_a_folder_comes_from_its_headers(sd_folder: Path, sd_pipeline: Any) -> None:
     networks = (sd_pipeline.unet, sd_pipeline.vae, sd_pipeline.text_encoder)
     numbers = sum(each.numel() for network in networks for each in network.state_dict().values())
     need = parts_need(ModelParts("tiny", folder=sd_folder), bytes_each=4, on_gpu=False)
@@ -131,9 +131,7 @@ def test_the_need_of_a_folder_is_read_from_its_headers(sd_folder: Path, sd_pipel
     assert need.weights == 4 * numbers
 
 
-def test_this_machine_has_room_for_a_small_model_and_not_for_a_huge_one(
-    sd_folder: Path, tmp_path: Path
-) -> None:
+def test_main_memory_fits_a_small_model_but_not_a_huge_one(sd_folder: Path, tmp_path: Path) -> None:
     cpu = torch.device("cpu")
     room = device_memory(cpu)
     assert room is None or 0 < room.free <= room.total

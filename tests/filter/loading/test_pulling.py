@@ -1,4 +1,4 @@
-"""Pulling from a hub: whole, broken off and gone on, refused, damaged, and without room."""
+"""Pulling from a hub: complete, resumed, refused, damaged, and with a full disk."""
 
 import os
 import socket
@@ -44,7 +44,7 @@ _UNWANTED = (
 
 @pytest.fixture
 def server() -> Iterator[HubServer]:
-    """A hub with one small model, among files that nobody needs."""
+    """A hub with one small model and files that are not needed."""
     unwanted = dict.fromkeys(_UNWANTED, b"too much")
     hub_server = HubServer({NAME: Repo({**_files(), **unwanted})})
     yield hub_server
@@ -80,19 +80,19 @@ def _wanted(server: HubServer) -> dict[str, bytes]:
     return {path: data for path, data in server.repos[NAME].files.items() if path not in _UNWANTED}
 
 
-def test_a_model_comes_whole_in_half_precision_and_nothing_else(
+def test_a_model_is_pulled_in_half_precision_without_other_files(
     server: HubServer, hub: Hub
 ) -> None:
-    said: list[tuple[int, int]] = []
-    folder = pull(plan_download(NAME, hub), hub, lambda *progress: said.append(progress))
+    progress: list[tuple[int, int]] = []
+    folder = pull(plan_download(NAME, hub), hub, lambda *counts: progress.append(counts))
     assert _same(folder, _wanted(server))
-    assert said[-1][0] == said[-1][1] == sum(map(len, _wanted(server).values()))
+    assert progress[-1][0] == progress[-1][1] == sum(map(len, _wanted(server).values()))
     assert find_model(NAME, hub=hub).folder == folder
     assert (hub.repo_folder(NAME) / "refs/main").read_text() == COMMIT
     assert _damaged(hub) == []
 
 
-def test_what_is_here_is_not_fetched_again(server: HubServer, hub: Hub) -> None:
+def test_complete_files_are_not_downloaded_again(server: HubServer, hub: Hub) -> None:
     _pull(hub)
     server.requests.clear()
     assert plan_download(NAME, hub).missing_bytes(hub) == 0
@@ -100,13 +100,13 @@ def test_what_is_here_is_not_fetched_again(server: HubServer, hub: Hub) -> None:
     assert server.stored() == []
 
 
-def test_without_half_precision_the_full_weights_come(server: HubServer, hub: Hub) -> None:
+def test_without_half_precision_full_weights_are_pulled(server: HubServer, hub: Hub) -> None:
     files = server.repos[NAME].files
     server.repos[NAME].files = {path.replace(".fp16", ""): data for path, data in files.items()}
     assert (_pull(hub) / UNET.replace(".fp16", "")).is_file()
 
 
-def test_a_broken_line_keeps_what_came_and_the_next_pull_goes_on(
+def test_a_broken_connection_keeps_the_partial_file_and_the_next_pull_resumes(
     server: HubServer, hub: Hub
 ) -> None:
     server.repos[NAME].files[UNET] = os.urandom(LARGE)
@@ -121,19 +121,21 @@ def test_a_broken_line_keeps_what_came_and_the_next_pull_goes_on(
     assert f"bytes={KEPT}-" in [(each or "").rstrip("0123456789") for each in server.ranges()]
 
 
-def test_a_server_that_cannot_go_on_sends_it_all_again(server: HubServer, hub: Hub) -> None:
+def test_a_server_without_range_requests_sends_the_whole_file_again(
+    server: HubServer, hub: Hub
+) -> None:
     server.repos[NAME].files[UNET] = os.urandom(LARGE)
     server.faults = Faults(cut_after=LARGE * 2 // 3)
     with pytest.raises(DownloadError):
         _pull(hub)
     server.faults = Faults(ignore_ranges=True)
-    said: list[int] = []
-    folder = pull(plan_download(NAME, hub), hub, lambda done, total: said.append(total - done))
+    progress: list[int] = []
+    folder = pull(plan_download(NAME, hub), hub, lambda done, total: progress.append(total - done))
     assert _same(folder, _wanted(server))
-    assert said[-1] == 0
+    assert progress[-1] == 0
 
 
-def test_a_file_that_came_damaged_is_removed_and_the_others_stay(
+def test_a_damaged_download_is_removed_and_other_files_are_kept(
     server: HubServer, hub: Hub
 ) -> None:
     server.faults = Faults(damage=UNET)
@@ -145,7 +147,7 @@ def test_a_file_that_came_damaged_is_removed_and_the_others_stay(
     assert len(asked) == len(set(asked)) + 1  # that file twice, every other one once
 
 
-def test_a_file_that_decayed_on_the_disk_is_fetched_anew(server: HubServer, hub: Hub) -> None:
+def test_a_file_corrupted_on_disk_is_downloaded_again(server: HubServer, hub: Hub) -> None:
     folder = _pull(hub)
     (folder / UNET).resolve().write_bytes(bytes(4096))
     assert _damaged(hub) == [UNET]
@@ -163,7 +165,7 @@ def test_a_file_that_decayed_on_the_disk_is_fetched_anew(server: HubServer, hub:
         (500, "", DownloadError, "answered 500"),
     ],
 )
-def test_a_refusal_is_one_line_that_says_what_to_do(
+def test_an_http_error_becomes_one_line_that_says_what_to_do(
     server: HubServer, hub: Hub, status: int, code: str, kind: type[ModelError], words: str
 ) -> None:
     server.faults = Faults(status=status, error_code=code)
@@ -172,7 +174,7 @@ def test_a_refusal_is_one_line_that_says_what_to_do(
     assert "\n" not in str(refused.value)
 
 
-def test_no_network_is_said(tmp_path: Path) -> None:
+def test_a_refused_connection_is_reported(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -180,13 +182,13 @@ def test_no_network_is_said(tmp_path: Path) -> None:
         plan_download(NAME, Hub(endpoint=address, cache=tmp_path))
 
 
-def test_offline_the_network_is_not_asked(server: HubServer, hub: Hub) -> None:
+def test_offline_mode_makes_no_requests(server: HubServer, hub: Hub) -> None:
     with pytest.raises(DownloadError, match="offline"):
         plan_download(NAME, Hub(endpoint=server.url, cache=hub.cache, offline=True))
     assert server.requests == []
 
 
-def test_a_model_larger_than_the_disk_is_refused_before_it_comes(
+def test_a_model_larger_than_the_disk_is_refused_before_downloading(
     server: HubServer, hub: Hub
 ) -> None:
     server.repos[NAME].claimed_sizes[UNET] = 10**18
@@ -196,7 +198,7 @@ def test_a_model_larger_than_the_disk_is_refused_before_it_comes(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is always full: Linux")
-def test_a_disk_that_fills_up_keeps_what_came(server: HubServer, hub: Hub) -> None:
+def test_a_full_disk_keeps_the_partial_file(server: HubServer, hub: Hub) -> None:
     plan = plan_download(NAME, hub)
     full = _cached_unet(plan, hub).partial_path
     full.parent.mkdir(parents=True)
@@ -207,7 +209,7 @@ def test_a_disk_that_fills_up_keeps_what_came(server: HubServer, hub: Hub) -> No
     assert _same(pull(plan, hub), _wanted(server))
 
 
-def test_a_token_goes_to_the_hub_alone(
+def test_the_token_is_sent_only_to_the_hub(
     server: HubServer, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
@@ -216,20 +218,20 @@ def test_a_token_goes_to_the_hub_alone(
     assert all(each.has_token for each in server.requests if each.path.startswith("/api/"))
 
 
-def test_what_cannot_be_loaded_is_not_pulled(server: HubServer, hub: Hub) -> None:
+def test_a_model_without_safetensors_is_not_pulled(server: HubServer, hub: Hub) -> None:
     del server.repos[NAME].files["vae/diffusion_pytorch_model.fp16.safetensors"]
     with pytest.raises(Unsupported, match="no safetensors in vae/"):
         plan_download(NAME, hub)
 
 
-def test_without_an_index_the_folders_and_files_are_named(server: HubServer, hub: Hub) -> None:
+def test_without_an_index_folders_and_files_are_listed(server: HubServer, hub: Hub) -> None:
     for path in (INDEX, "whole.safetensors"):
         del server.repos[NAME].files[path]
     with pytest.raises(ModelNotFoundError, match=f"pull one of .* {NAME}/unet, .* {NAME}/vae,"):
         plan_download(NAME, hub)
 
 
-def test_a_commit_can_be_named_and_is_loaded(server: HubServer, hub: Hub) -> None:
+def test_a_named_commit_is_pulled_and_loaded(server: HubServer, hub: Hub) -> None:
     pull(plan_download(NAME, hub, COMMIT), hub)
     assert cached_folder(HubRepo(NAME), hub, INDEX) is not None
     with pytest.raises(ModelNotFoundError, match="no such revision"):
@@ -237,6 +239,6 @@ def test_a_commit_can_be_named_and_is_loaded(server: HubServer, hub: Hub) -> Non
 
 
 @pytest.mark.parametrize("name", ["embedded", "nothing", "a b/c"])
-def test_other_names_are_not_pulled(hub: Hub, name: str) -> None:
+def test_unknown_names_are_refused(hub: Hub, name: str) -> None:
     with pytest.raises(ModelNotFoundError, match="pull"):
         plan_download(name, hub)

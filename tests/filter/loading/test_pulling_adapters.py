@@ -1,4 +1,4 @@
-"""LoRAs, ControlNets and IP-Adapters of the hub: loading says what to pull, and pull brings it."""
+"""Adapters from the hub: loading suggests what to pull, and pull downloads it."""
 
 import re
 import socket
@@ -53,14 +53,14 @@ def server() -> Iterator[HubServer]:
 
 @pytest.fixture
 def hub(server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    """That server and an empty cache, which whoever names none gets too."""
+    """That server with an empty cache, which is also the default cache."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     return Hub(endpoint=server.url)
 
 
 @contextmanager
 def _no_network() -> Iterator[None]:
-    """Whoever looks for a host or connects to one fails the test."""
+    """Fail the test on any name lookup or connection."""
     with pytest.MonkeyPatch.context() as patch:
         for place, name in ((socket, "getaddrinfo"), (socket.socket, "connect")):
             patch.setattr(place, name, lambda *_, **__: pytest.fail("the network was asked"))
@@ -87,7 +87,7 @@ def _come(hub: Hub, name: str) -> tuple[Path, set[str]]:
                                         for name in ("config.json", "model.safetensors"))}),
     ],
 )  # fmt: skip
-def test_what_is_needed_comes_and_nothing_else(hub: Hub, name: str, files: set[str]) -> None:
+def test_only_the_needed_files_are_downloaded(hub: Hub, name: str, files: set[str]) -> None:
     place, here = _come(hub, name)
     assert here == files
     assert place.is_file() == name.endswith(".safetensors")
@@ -104,7 +104,7 @@ def test_what_is_needed_comes_and_nothing_else(hub: Hub, name: str, files: set[s
         ("org/ip/models", "one of org/ip/models/ip.safetensors, org/ip/models/other.safetensors"),
     ],
 )  # fmt: skip
-def test_where_it_is_not_clear_what_is_meant_the_paths_are_named(
+def test_an_ambiguous_hub_id_lists_the_paths(
     server: HubServer, hub: Hub, name: str, words: str
 ) -> None:
     with pytest.raises(ModelNotFoundError, match=re.escape(words)):
@@ -112,22 +112,20 @@ def test_where_it_is_not_clear_what_is_meant_the_paths_are_named(
     assert server.stored() == []
 
 
-def test_of_a_hundred_paths_a_dozen_are_named(server: HubServer, hub: Hub) -> None:
+def test_at_most_twelve_paths_are_listed(server: HubServer, hub: Hub) -> None:
     server.repos["org/many"].files |= {f"{count}.safetensors": b"" for count in range(97)}
     with pytest.raises(ModelNotFoundError, match=r"and 88 more$"):
         plan_download("org/many", hub)
 
 
 @pytest.mark.parametrize("name", ["org/pickles", "org/pickles/lora.bin", "org/ink/ink.bin"])
-def test_pickles_never_come(hub: Hub, name: str) -> None:
+def test_pickles_are_never_downloaded(hub: Hub, name: str) -> None:
     with pytest.raises(Unsupported, match="can run any code and are never loaded"):
         plan_download(name, hub)
 
 
 @pytest.mark.parametrize("name", ["org/ink", "org/many/more", "org/many/a.safetensors", IP])
-def test_a_file_that_is_not_here_is_loaded_after_the_command_that_is_named(
-    hub: Hub, name: str
-) -> None:
+def test_a_missing_file_is_found_after_running_the_suggested_pull(hub: Hub, name: str) -> None:
     with _no_network(), pytest.raises(ModelNotFoundError) as missing:
         locate_file(name, "LoRA", BESIDE)
     named = re.search("`turbolens models pull (.+)`", str(missing.value))
@@ -138,14 +136,14 @@ def test_a_file_that_is_not_here_is_loaded_after_the_command_that_is_named(
 
 
 @pytest.mark.parametrize("name", ["org/edges", "org/many/depth"])
-def test_a_folder_that_is_not_here_is_loaded_once_it_was_pulled(hub: Hub, name: str) -> None:
+def test_a_missing_folder_is_found_after_pulling_it(hub: Hub, name: str) -> None:
     missing = pytest.raises(ModelNotFoundError, match=f"`turbolens models pull {name}`")
     with _no_network(), missing:
         locate_folder(name, "ControlNet", NEEDS)
     assert _come(hub, name)[0] == locate_folder(name, "ControlNet", NEEDS)
 
 
-def test_half_an_adapter_does_not_pass_for_one(server: HubServer, hub: Hub) -> None:
+def test_an_incomplete_adapter_is_not_found(server: HubServer, hub: Hub) -> None:
     server.faults = Faults(damage="models/ip.safetensors")  # the image encoder comes before it
     with pytest.raises(DownloadError, match="came damaged"):
         _come(hub, IP)
@@ -153,7 +151,7 @@ def test_half_an_adapter_does_not_pass_for_one(server: HubServer, hub: Hub) -> N
         locate_file(IP, "IP-Adapter", BESIDE)
 
 
-def test_files_of_several_commits_lie_beside_one_another(server: HubServer, hub: Hub) -> None:
+def test_files_of_several_commits_are_all_found(server: HubServer, hub: Hub) -> None:
     first = _come(hub, "org/many/a.safetensors")[0]
     server.repos["org/many"].commit = "f" * 40
     second = _come(hub, "org/many/more/b.safetensors")[0]
@@ -162,7 +160,7 @@ def test_files_of_several_commits_lie_beside_one_another(server: HubServer, hub:
     assert locate_file("org/many/more/b.safetensors", "LoRA") == second
 
 
-def test_a_commit_that_has_the_image_encoder_goes_first(server: HubServer, hub: Hub) -> None:
+def test_a_commit_with_the_image_encoder_is_preferred(server: HubServer, hub: Hub) -> None:
     whole = _come(hub, IP)[0]
     server.repos["org/ip"] = Repo({"models/ip.safetensors": b"new"}, commit="f" * 40)
     alone = _come(hub, IP)[0]
@@ -170,7 +168,7 @@ def test_a_commit_that_has_the_image_encoder_goes_first(server: HubServer, hub: 
     assert locate_file(IP, "LoRA") == alone
 
 
-def test_a_whole_model_is_no_adapter(hub: Hub) -> None:
+def test_a_whole_model_is_refused_as_an_adapter(hub: Hub) -> None:
     _come(hub, "org/model")
     with pytest.raises(Unsupported, match="org/model is a whole model, and no LoRA"):
         locate_file("org/model", "LoRA")
@@ -189,7 +187,7 @@ def test_a_whole_model_is_no_adapter(hub: Hub) -> None:
         ("name", None),
     ],
 )
-def test_a_hub_id_may_have_a_path(name: str, meant: tuple[str, str] | None) -> None:
+def test_parsing_of_hub_ids_with_paths(name: str, meant: tuple[str, str] | None) -> None:
     assert parse_hub_path(name) == meant
 
 
@@ -203,7 +201,7 @@ def _brought(server: HubServer, hub: Hub, folder: Path, path: str = "") -> str:
     return name
 
 
-def test_all_three_kinds_are_pulled_and_loaded_by_their_hub_ids(
+def test_all_three_kinds_of_adapters_load_by_hub_id_after_pulling(
     server: HubServer, hub: Hub, sd_pipeline: Any, sd_folder: Path, tmp_path: Path
 ) -> None:
     ink, edges, ip = (tmp_path / name for name in ("ink", "edges", "ip"))

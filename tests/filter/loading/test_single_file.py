@@ -58,7 +58,7 @@ def _saved(path: Path, weights: Weights, **metadata: str) -> Path:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_weight_of_a_checkpoint_finds_its_place(
+def test_every_weight_of_a_checkpoint_is_loaded(
     family: CheckpointFamily, hub: Hub, tokenizer: CLIPTokenizer, tmp_path: Path
 ) -> None:
     made = _tiny(family, len(tokenizer))
@@ -89,7 +89,7 @@ def test_a_loaded_checkpoint_filters(hub: Hub, tokenizer: CLIPTokenizer, tmp_pat
     assert (model.schedule.prediction_type, model.schedule.sampler) == ("epsilon", "euler")
 
 
-def test_a_checkpoint_that_says_v_is_read_so(
+def test_v_prediction_is_read_from_the_metadata(
     hub: Hub, tokenizer: CLIPTokenizer, tmp_path: Path
 ) -> None:
     made = _tiny("sd1", len(tokenizer))
@@ -120,7 +120,9 @@ def test_another_architecture_is_refused(
         load_single_file(path, hub=hub)
 
 
-def test_without_words_it_says_what_to_pull(tokenizer: CLIPTokenizer, tmp_path: Path) -> None:
+def test_without_a_tokenizer_the_error_says_what_to_pull(
+    tokenizer: CLIPTokenizer, tmp_path: Path
+) -> None:
     path = _saved(
         tmp_path / "a.safetensors", checkpoint("sd1", *networks(_tiny("sd1", len(tokenizer))))
     )
@@ -138,7 +140,7 @@ def test_without_words_it_says_what_to_pull(tokenizer: CLIPTokenizer, tmp_path: 
         ("model.diffusion_model.input_blocks.0.0.weight", "not the text encoders"),
     ],
 )
-def test_a_file_that_is_no_whole_checkpoint_is_told_apart(
+def test_the_error_names_the_kind_of_an_incomplete_checkpoint(
     tmp_path: Path, name: str, words: str
 ) -> None:
     path = _saved(tmp_path / "part.safetensors", {name: torch.zeros(4, 4, 3, 3)})
@@ -146,7 +148,7 @@ def test_a_file_that_is_no_whole_checkpoint_is_told_apart(
         TurboModel.load(path, device="cpu", dtype="float32")
 
 
-def test_a_file_that_is_cut_off_or_no_safetensors_is_damaged(tmp_path: Path) -> None:
+def test_a_truncated_or_invalid_file_is_an_error(tmp_path: Path) -> None:
     path = _saved(tmp_path / "whole.safetensors", {"a": torch.zeros(1000)})
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ModelError, match="truncated"):

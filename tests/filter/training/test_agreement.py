@@ -1,4 +1,4 @@
-"""Whether results show the look that was asked for, told by a classifier."""
+"""Agreement of results with the requested look, by a classifier."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def classifier() -> LookClassifier:
     return look_classifier([picture(seed, 144) for seed in range(3)], steps=20)
 
 
-def test_a_crop_of_a_flat_picture_is_its_look_of_that_colour() -> None:
+def test_a_crop_of_a_constant_picture_is_the_look_of_its_colour() -> None:
     flat = torch.full((3, 144, 144), 90, dtype=torch.uint8)
     images, names = RenderedCrops([flat]).draw(torch.Generator().manual_seed(0), 6)
     assert images.shape == (6, 3, CROP, CROP)
@@ -37,7 +37,7 @@ def test_a_crop_of_a_flat_picture_is_its_look_of_that_colour() -> None:
         assert inside.abs().max() < 0.02
 
 
-def test_the_classifier_tells_looks_of_pictures_that_it_has_not_seen(
+def test_the_classifier_recognises_looks_of_unseen_pictures(
     classifier: LookClassifier,
 ) -> None:
     images, names = RenderedCrops([picture(7, 144)]).whole()
@@ -45,14 +45,14 @@ def test_the_classifier_tells_looks_of_pictures_that_it_has_not_seen(
     assert classifier.agreement(images, names[1:] + names[:1]) < 0.3
 
 
-def test_the_embedded_models_results_are_taken_for_what_they_were_asked_for_above_chance(
+def test_the_embedded_models_results_agree_with_the_requested_look_above_chance(
     classifier: LookClassifier,
 ) -> None:
     model = TurboModel.load("embedded", device="cpu", dtype="float32")
     assert Evaluation(model, [picture(7)]).agreement(classifier) > 0.12  # chance is 0.06
 
 
-def test_frames_of_clips_are_squares_from_their_beginning(tmp_path: Path) -> None:
+def test_frames_of_clips_are_squares_from_the_start(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "clip.mp4"), "w") as container:
         stream = container.add_stream("mpeg4", rate=10, width=96, height=64, pix_fmt="yuv420p")
         for level in (0, 120, 240):

@@ -27,14 +27,14 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_the_heads_lose_nothing_beyond_the_margin_and_grow_linearly_within() -> None:
+def test_the_hinge_loss_is_zero_beyond_the_margin_and_linear_within() -> None:
     sure = [torch.full((2, 3, 3), 1.5)], [torch.full((2, 3, 3), -1.5)]
     assert discriminator_loss(*sure) == 0
     unsure = [torch.full((2, 3, 3), 0.25)] * 2, [torch.full((2, 3, 3), -0.5)] * 2
     assert float(discriminator_loss(*unsure)) == pytest.approx(2 * (0.75 + 0.5))
 
 
-def test_the_student_wants_every_head_to_score_high() -> None:
+def test_the_generator_loss_falls_with_the_scores() -> None:
     scores = [torch.full((2, 4, 4), 0.5), torch.full((2, 2, 2), 2.0)]
     assert float(generator_loss(scores)) == pytest.approx(-2.5)
 
@@ -52,7 +52,7 @@ def test_r1_of_linear_heads_is_the_square_of_their_weights() -> None:
     torch.testing.assert_close(gradient, 2 * torch.arange(5.0))
 
 
-def test_noisier_steps_of_the_teacher_count_less() -> None:
+def test_noisier_timesteps_count_less() -> None:
     alphas = torch.tensor([0.81, 0.36])
     exponential = distillation_weight(alphas, "exponential")
     torch.testing.assert_close(exponential, torch.tensor([0.9, 0.6]))
@@ -77,7 +77,7 @@ def test_the_teacher_gets_no_gradient_from_the_distillation_loss() -> None:
     assert teacher.grad is None
 
 
-def test_only_pictures_that_have_the_look_already_are_to_stay_what_they_are() -> None:
+def test_the_identity_loss_counts_only_rows_with_their_own_caption() -> None:
     clean = torch.zeros(2, 1, 2, 2)
     denoised = torch.stack([torch.full((1, 2, 2), 2.0), torch.full((1, 2, 2), 9.0)])
     kept = torch.tensor([0.5, 1.0]).view(-1, 1, 1, 1)
@@ -85,7 +85,7 @@ def test_only_pictures_that_have_the_look_already_are_to_stay_what_they_are() ->
     assert float(identity_loss(denoised, clean, kept, torch.zeros(2))) == 0.0
 
 
-def test_structure_is_edges_whatever_their_colour_and_contrast() -> None:
+def test_the_structure_loss_ignores_colour_and_contrast() -> None:
     latents, sure = drawn(2, 4, 8, 8), torch.ones(2, 1, 1, 1)
     recoloured = 3 * latents[:, [2, 0, 3, 1]] + 5
     assert float(structure_loss(recoloured, latents, sure)) == pytest.approx(0, abs=1e-4)
@@ -94,12 +94,12 @@ def test_structure_is_edges_whatever_their_colour_and_contrast() -> None:
     assert float(structure_loss(moved, latents, 0 * sure)) == 0
 
 
-def test_two_draws_of_noise_should_not_show() -> None:
+def test_the_noise_loss_is_the_difference_of_two_noise_samples() -> None:
     kept = torch.tensor([0.5]).view(1, 1, 1, 1)
     assert float(noise_loss(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2), kept)) == 0.5
 
 
-def test_results_that_move_with_the_input_have_no_temporal_loss_and_noise_has() -> None:
+def test_moving_results_have_no_temporal_loss_and_fixed_noise_has() -> None:
     sure = torch.ones(2, 1, 1, 1)
     flow = random_flow(torch.Generator().manual_seed(1), 2, 24, 32)
     first = drawn(2, 3, 24, 32)
@@ -118,13 +118,13 @@ def test_results_that_move_with_the_input_have_no_temporal_loss_and_noise_has() 
     )
 
 
-def test_what_came_from_beyond_the_rim_is_not_compared() -> None:
+def test_pixels_from_outside_the_image_are_not_compared() -> None:
     flow = torch.zeros(1, 2, 4, 6)
     flow[:, 0] = 2.0
     assert inside(flow)[0, 0].tolist() == [[1, 1, 1, 1, 0, 0]] * 4
 
 
-def test_warped_photographs_are_what_their_flow_says() -> None:
+def test_warped_photographs_match_their_flow() -> None:
     smooth = torch.nn.functional.interpolate(drawn(2, 3, 4, 4).tanh(), (32, 48), mode="bicubic")
     pairs = warped_photographs(lambda _generator, count: smooth[:count])
     first, second, flow = pairs(torch.Generator().manual_seed(2), 2)
@@ -134,7 +134,7 @@ def test_warped_photographs_are_what_their_flow_says() -> None:
     assert float(temporal_loss(first, first, flow, sure)) > 1e-2
 
 
-def test_a_window_lies_in_the_picture_and_is_whole_where_it_can_be() -> None:
+def test_a_random_window_is_inside_the_image() -> None:
     generator = torch.Generator().manual_seed(0)
     rows, columns = random_window(generator, (8, 40), 16)
     assert (rows.start, rows.stop) == (0, 8)

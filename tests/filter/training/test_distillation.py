@@ -1,4 +1,4 @@
-"""Distillation on tiny models: who learns, from what, and a whole small run."""
+"""Distillation on tiny models: gradients, sampling, and a small run of the command."""
 
 import json
 from collections.abc import Callable
@@ -96,7 +96,7 @@ def frozen_parts(networks: Networks) -> nn.ModuleList:
 
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-def test_a_clean_estimate_of_the_right_answer_is_the_clean_latents(
+def test_denoising_with_the_true_output_gives_the_clean_latents(
     sd_folder: Path, prediction_type: str
 ) -> None:
     diffusion = networks_of(sd_folder, prediction_type).teacher
@@ -111,7 +111,7 @@ def test_a_clean_estimate_of_the_right_answer_is_the_clean_latents(
     torch.testing.assert_close(diffusion.denoised(noisy, timesteps, text), clean, atol=1e-4, rtol=0)
 
 
-def test_features_are_those_of_the_teachers_own_forward_pass(folder: Path) -> None:
+def test_features_equal_those_of_the_teachers_forward_pass(folder: Path) -> None:
     networks = networks_of(folder)
     unet, text = networks.teacher.unet, networks.texts(["ink", "oil"])
     noisy, timesteps = torch.randn(2, 4, 8, 8), torch.tensor([500, 3])
@@ -140,7 +140,7 @@ def test_the_image_feature_has_neither_noise_nor_timestep(sd_folder: Path) -> No
     assert not torch.allclose(first[0], first[1])
 
 
-def test_guidance_leads_away_from_the_answer_without_words(sd_folder: Path) -> None:
+def test_guidance_extrapolates_from_the_unconditional_output(sd_folder: Path) -> None:
     networks = networks_of(sd_folder)
     text, empty = networks.texts(["ink"]), networks.texts([""])
     noisy, timesteps = torch.randn(1, 4, 8, 8), torch.tensor([700])
@@ -150,7 +150,7 @@ def test_guidance_leads_away_from_the_answer_without_words(sd_folder: Path) -> N
     torch.testing.assert_close(guided, 3 * plain - 2 * without)
 
 
-def test_the_student_begins_as_the_teacher_and_learns_at_the_last_timestep(
+def test_the_student_starts_as_the_teacher_and_trains_at_the_last_timestep(
     sd_folder: Path, data: CaptionedPictures
 ) -> None:
     networks = networks_of(sd_folder)
@@ -160,7 +160,7 @@ def test_the_student_begins_as_the_teacher_and_learns_at_the_last_timestep(
     assert all(torch.equal(a, b) and a is not b for a, b in pairs)
 
 
-def test_every_loss_reaches_the_student_or_the_heads_and_no_one_else(
+def test_every_loss_has_gradients_for_the_student_or_the_heads_only(
     folder: Path, data: CaptionedPictures
 ) -> None:
     networks = networks_of(folder)
@@ -177,7 +177,7 @@ def test_every_loss_reaches_the_student_or_the_heads_and_no_one_else(
         assert of_student != of_heads, name
 
 
-def test_the_heads_learn_alone_at_first(sd_folder: Path, data: CaptionedPictures) -> None:
+def test_only_the_heads_are_trained_at_first(sd_folder: Path, data: CaptionedPictures) -> None:
     networks = networks_of(sd_folder)
     losses = distillation_of(networks, data, heads_first=3)
     early = losses(torch.Generator().manual_seed(0), 2)
@@ -216,7 +216,7 @@ def timesteps_asked(losses: Distillation, monkeypatch: pytest.MonkeyPatch) -> li
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(4, {749, 499, 249}), (1, {999})])
-def test_pairs_of_frames_are_at_timesteps_that_show_them(
+def test_pairs_of_frames_are_at_timesteps_with_visible_input(
     sd_folder: Path, data: CaptionedPictures, monkeypatch: pytest.MonkeyPatch,
     steps: int, expected: set[int],
 ) -> None:  # fmt: skip
@@ -228,7 +228,7 @@ def test_pairs_of_frames_are_at_timesteps_that_show_them(
     assert set(seen) == expected
 
 
-def test_a_picture_is_to_be_kept_as_far_as_the_student_sees_it(
+def test_image_to_image_losses_are_weighted_by_the_visible_signal(
     sd_folder: Path, data: CaptionedPictures
 ) -> None:
     losses = distillation_of(networks_of(sd_folder), data, student_steps=4)
@@ -246,7 +246,7 @@ def test_a_picture_is_to_be_kept_as_far_as_the_student_sees_it(
     assert 0 < int(hidden.sum()) < 40
 
 
-def test_other_noise_is_tried_where_pictures_are_seen(
+def test_the_noise_loss_uses_rows_with_visible_input(
     sd_folder: Path, data: CaptionedPictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = distillation_of(networks_of(sd_folder), data, batch=16)
@@ -261,7 +261,7 @@ def test_other_noise_is_tried_where_pictures_are_seen(
     assert len(seen) == 8
 
 
-def test_half_of_the_rows_at_the_last_timestep_are_shown_noise_alone(
+def test_half_of_the_rows_at_the_last_timestep_are_pure_noise(
     sd_folder: Path, data: CaptionedPictures
 ) -> None:
     losses = distillation_of(networks_of(sd_folder), data, batch=1200)
@@ -274,7 +274,7 @@ def test_half_of_the_rows_at_the_last_timestep_are_shown_noise_alone(
     assert torch.equal(batch.shown[~hidden], batch.clean[~hidden])
 
 
-def test_a_loss_of_no_weight_is_left_out(sd_folder: Path, data: CaptionedPictures) -> None:
+def test_a_loss_of_weight_zero_is_omitted(sd_folder: Path, data: CaptionedPictures) -> None:
     networks = networks_of(sd_folder)
     losses = distillation_of(networks, data, adversarial=0.0, temporal=0.0, noise=0.0)
     found = losses(torch.Generator().manual_seed(0), 0)
@@ -296,7 +296,7 @@ def on_one_batch(losses: Distillation, folder: Path, *, student: float, heads: f
 @pytest.mark.parametrize(
     ("prediction_type", "taught", "share"), [("epsilon", 0.0, 0.97), ("v_prediction", 2.5, 0.9)]
 )
-def test_a_student_lowers_what_it_is_asked_for_without_an_adversary(
+def test_a_student_lowers_its_losses_without_an_adversary(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path,
     prediction_type: str, taught: float, share: float,
 ) -> None:  # fmt: skip
@@ -307,7 +307,7 @@ def test_a_student_lowers_what_it_is_asked_for_without_an_adversary(
     assert history[-1]["temporal"] < history[0]["temporal"]
 
 
-def test_the_heads_learn_to_tell_and_a_student_to_deceive_heads_that_stand_still(
+def test_heads_learn_to_discriminate_and_a_student_to_fool_frozen_heads(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
     game = {"distillation": 0.0, "identity": 0.0, "structure": 0.0, "noise": 0.0, "temporal": 0.0}
@@ -350,7 +350,7 @@ def test_a_stopped_distillation_resumes_bit_for_bit(
     assert whole.history == resumed.history
 
 
-def test_captions_are_the_lines_beside_a_picture_or_its_folders_name(
+def test_captions_come_from_the_text_file_or_the_folder_name(
     pictures_folder: Path,
 ) -> None:
     painting, sketch = pictures_folder / "oil_painting", pictures_folder / "pencil-sketch"
@@ -359,7 +359,7 @@ def test_captions_are_the_lines_beside_a_picture_or_its_folders_name(
     assert captions_of(sketch / "pencil-sketch1.png") == ("pencil sketch",)
 
 
-def test_brackets_in_a_caption_weigh_nothing(sd_folder: Path) -> None:
+def test_brackets_in_a_caption_are_not_weights(sd_folder: Path) -> None:
     texts = networks_of(sd_folder).texts
     plain, bracketed = texts(["wet oil"]), texts(["(wet) oil"])
     assert not torch.equal(plain.prompt_embeds, bracketed.prompt_embeds)  # the brackets are words
@@ -367,7 +367,7 @@ def test_brackets_in_a_caption_weigh_nothing(sd_folder: Path) -> None:
     assert not bracketed.prompt_embeds.is_inference()
 
 
-def test_pictures_are_read_once_and_again_where_they_differ(
+def test_pictures_are_read_once_and_again_after_a_change(
     pictures_folder: Path, tmp_path: Path
 ) -> None:
     paths = sorted(pictures_folder.rglob("*.png"))
@@ -379,7 +379,7 @@ def test_pictures_are_read_once_and_again_where_they_differ(
     assert list(read_pictures(paths[1:], tmp_path, 14)) == list(range(1, 12))
 
 
-def test_betas_make_the_schedule_that_they_were_made_of(sd_folder: Path) -> None:
+def test_betas_reproduce_their_schedule(sd_folder: Path) -> None:
     alphas = load_components(sd_folder).schedule.alphas_cumprod
     again = torch.cumprod(1 - torch.tensor(betas_of(alphas), dtype=torch.float64), 0).float()
     torch.testing.assert_close(again, alphas, rtol=1e-6, atol=0)
@@ -416,7 +416,7 @@ def test_too_few_pictures_and_an_impossible_size_are_usage_errors(
         distill(teacher=str(sd_folder), data=pictures_folder, out=tmp_path, size=18)
 
 
-def test_without_a_weight_for_them_no_samples_are_made(
+def test_with_trajectory_weight_zero_no_samples_are_made(
     sd_folder: Path, pictures_folder: Path, tmp_path: Path
 ) -> None:
     distill(teacher=str(sd_folder), data=pictures_folder, out=tmp_path / "out", steps=1, batch=2,
@@ -436,7 +436,7 @@ def same(first: Samples, second: Samples) -> bool:
 
 
 @pytest.mark.parametrize("steps", [25, 4])
-def test_samples_are_those_of_diffusers_own_ddim(folder: Path, steps: int) -> None:
+def test_samples_equal_diffusers_ddim(folder: Path, steps: int) -> None:
     networks = networks_of(folder)
     teacher, text, empty = networks.teacher, networks.texts(["ink"]), networks.texts([""])
     noise = torch.randn(1, 4, 8, 8, generator=torch.manual_seed(0))
@@ -461,7 +461,7 @@ def test_samples_are_those_of_diffusers_own_ddim(folder: Path, steps: int) -> No
         (999, 30, list(range(999, 9, -33))),  # no divisor: no step more than was asked for
     ],
 )
-def test_the_teacher_takes_its_stride_and_no_more_steps(
+def test_the_teacher_samples_with_a_fixed_stride(
     sd_folder: Path, timestep: int, steps: int, expected: list[int]
 ) -> None:
     networks = networks_of(sd_folder)
@@ -477,7 +477,7 @@ def test_the_teacher_takes_its_stride_and_no_more_steps(
     torch.testing.assert_close(result, torch.full_like(result, 0.25))
 
 
-def test_samples_go_on_after_a_stop_and_begin_anew_with_other_settings(
+def test_sampling_resumes_and_restarts_with_other_settings(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("turbolens.filter.training.distill.trajectory._SAVE_EVERY", 2)
@@ -497,7 +497,7 @@ def test_samples_go_on_after_a_stop_and_begin_anew_with_other_settings(
     assert not same(open_samples(tmp_path / "other"), whole)
 
 
-def test_a_teachers_samples_begin_at_noise_alone_or_at_pictures_under_noise(
+def test_samples_start_from_pure_noise_or_noisy_pictures(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
     networks = networks_of(sd_folder)
@@ -513,7 +513,7 @@ def test_a_teachers_samples_begin_at_noise_alone_or_at_pictures_under_noise(
     assert set(found[0].captions) == {"ink", "oil"}
 
 
-def test_samples_of_one_timestep_are_those_that_begin_there(
+def test_samples_can_be_selected_by_timestep(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
     list(sampling_of(networks_of(sd_folder), data).make(tmp_path, 16))
@@ -530,7 +530,7 @@ def test_samples_of_one_timestep_are_those_that_begin_there(
     assert samples.at(749) is None
 
 
-def test_a_student_learns_where_the_teacher_leads(
+def test_a_student_learns_the_teachers_samples(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
     networks = networks_of(sd_folder, "v_prediction")

@@ -53,7 +53,7 @@ def test_the_kernel_distance_is_its_formula() -> None:
     assert kernel_distance(real, made) == pytest.approx(within + beside - 2 * across, rel=1e-5)
 
 
-def test_pictures_of_one_kind_are_near_and_others_are_farther_the_more_they_differ() -> None:
+def test_the_distance_is_small_for_one_distribution_and_grows_with_difference() -> None:
     near, some, far = (
         kernel_distance(rows(600), rows(600, shift, seed=1)) for shift in (0.0, 0.3, 1.0)
     )
@@ -62,7 +62,7 @@ def test_pictures_of_one_kind_are_near_and_others_are_farther_the_more_they_diff
         kernel_distance(rows(1), rows(5))
 
 
-def test_a_distance_of_some_rows_is_standardised_as_all_of_them() -> None:
+def test_a_subset_is_standardised_by_the_whole_set() -> None:
     real, made = rows(40), rows(30, 0.5, seed=1)
     by_all = (real - real.mean(0)) / real.std(0), (made - real.mean(0)) / real.std(0)
     unmoved = torch.cat([torch.ones(1, 6), -torch.ones(1, 6)]) * 0.5**0.5  # mean 0, spread 1
@@ -72,13 +72,13 @@ def test_a_distance_of_some_rows_is_standardised_as_all_of_them() -> None:
     assert kernel_distance(real[:9], made[:9], real) != kernel_distance(real[:9], made[:9])
 
 
-def test_what_is_blurred_is_less_sharp() -> None:
+def test_a_blurred_image_is_less_sharp() -> None:
     image = torch.rand(2, 3, 32, 32, generator=torch.manual_seed(0)) * 2 - 1
     blurred = torch.nn.functional.avg_pool2d(image, 5, 1, 2)
     assert sharpness(blurred) < 0.5 * sharpness(image)
 
 
-def test_the_classifier_learns_to_tell_looks_apart() -> None:
+def test_the_classifier_learns_looks() -> None:
     generator = torch.Generator().manual_seed(0)
     noisy = torch.randint(0, 256, (8, 3, 40, 40), generator=generator)
     flat = torch.randint(0, 256, (8, 3, 1, 1), generator=generator).expand(-1, -1, 40, 40)
@@ -98,7 +98,7 @@ def networks(sd_folder: Path) -> Networks:
 
 
 @pytest.mark.parametrize(("steps", "guidance"), [(5, 3.0), (1, 1.0)])
-def test_the_teacher_is_sampled_as_diffusers_does(
+def test_sampling_the_teacher_equals_diffusers(
     networks: Networks, sd_pipeline: Any, steps: int, guidance: float
 ) -> None:
     pipeline = diffusers.StableDiffusionPipeline(**sd_pipeline.components)
@@ -113,7 +113,7 @@ def test_the_teacher_is_sampled_as_diffusers_does(
     assert float((ours - theirs).abs().max()) <= 1e-3
 
 
-def test_the_student_takes_few_of_its_steps_from_the_last(networks: Networks) -> None:
+def test_the_student_samples_at_evenly_spaced_timesteps_from_the_last(networks: Networks) -> None:
     asked: list[int] = []
     denoised = networks.student.denoised
 
@@ -172,7 +172,7 @@ def test_the_command_writes_a_table_and_a_sheet(
     assert all((out / f"{sheet}.png").is_file() for sheet in ("evidence", "restyled"))
 
 
-def test_a_student_is_called_as_its_run_and_those_called_alike_keep_their_paths() -> None:
+def test_students_are_named_by_run_or_by_path_if_ambiguous() -> None:
     """Every run of `train distill` leaves its model in RUN/model."""
     assert _names(["a/model", "b/model", "c/best"]) == {
         "a/model": "a", "b/model": "b", "c/best": "best",
@@ -200,7 +200,7 @@ def two_looks() -> CaptionedPictures:
     return CaptionedPictures(planes, [("noise",), ("flat",)] * 4, 64)
 
 
-def test_crops_drawn_like_captions_are_of_pictures_that_have_them() -> None:
+def test_draw_like_gives_pictures_with_the_captions() -> None:
     data, wanted = two_looks(), ["flat", "noise", "noise", "flat", "neither"]
     images = data.draw_like(torch.Generator().manual_seed(0), wanted)
     assert images.shape == (5, 3, 64, 64)
@@ -208,7 +208,7 @@ def test_crops_drawn_like_captions_are_of_pictures_that_have_them() -> None:
     assert flat[:4] == [True, False, False, True]
 
 
-def test_a_look_that_went_wrong_is_seen_in_its_own_column(networks: Networks) -> None:
+def test_a_wrong_look_shows_in_its_column(networks: Networks) -> None:
     data = two_looks()
     classifier = new_classifier(("flat", "noise"), 0)
     list(train_classifier(classifier, data, 30, torch.Generator().manual_seed(0)))
@@ -226,7 +226,9 @@ def test_a_look_that_went_wrong_is_seen_in_its_own_column(networks: Networks) ->
     assert looks_markdown([row]).splitlines()[0] == "| by look · by the teacher | flat | noise |"
 
 
-def test_doing_nothing_keeps_all_and_a_grid_of_noise_is_unsteady(networks: Networks) -> None:
+def test_unchanged_pictures_keep_structure_and_fixed_noise_has_a_warp_error(
+    networks: Networks,
+) -> None:
     compared = ImageToImage(networks, two_looks(), None, count=6, batch=4)
     assert all(asked in ("flat", "noise") for asked in compared.captions)
     themselves = compared.pictures_themselves()

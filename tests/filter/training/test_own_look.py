@@ -33,7 +33,7 @@ def striped(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_picture_made_plainer_stays_a_picture_with_its_edges() -> None:
+def test_a_degraded_picture_keeps_its_edges_and_range() -> None:
     coarse = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(1)) * 2 - 1
     images = F.interpolate(coarse, (48, 48), mode="nearest")
     plain = degraded(torch.Generator().manual_seed(0), images)
@@ -44,7 +44,7 @@ def test_a_picture_made_plainer_stays_a_picture_with_its_edges() -> None:
     torch.testing.assert_close(inside, inside[..., :1, :1].expand_as(inside))
 
 
-def test_statistics_agree_wherever_things_lie_and_count_by_the_share_of_the_look() -> None:
+def test_the_statistics_loss_ignores_positions_and_follows_the_share() -> None:
     wanted = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
     wanted = wanted[:1].expand(2, -1, -1, -1)
     shuffled = wanted.flip(-1).roll(2, -2)
@@ -55,7 +55,7 @@ def test_statistics_agree_wherever_things_lie_and_count_by_the_share_of_the_look
     assert float(statistics_loss([apart], [wanted], both)) > 1
 
 
-def test_gradients_reach_the_lora_alone(striped: Path) -> None:
+def test_gradients_reach_only_the_lora(striped: Path) -> None:
     networks = embedded_networks(torch.device("cpu"))
     add_lora(networks.student.unet)
     pictures = read_look(striped, "--pictures")
@@ -69,7 +69,7 @@ def test_gradients_reach_the_lora_alone(striped: Path) -> None:
     assert all(weight.grad is None for weight in networks.teacher.unet.parameters())
 
 
-def test_the_command_makes_a_file_that_changes_what_the_embedded_model_gives(
+def test_the_command_writes_a_lora_that_changes_the_embedded_models_output(
     striped: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "stripes.safetensors"

@@ -50,7 +50,7 @@ def model(renders: Renders) -> PictureModel:
     return PictureModel(vae, Denoiser(new_tokenizer(every_phrase())))
 
 
-def test_views_of_one_place_are_not_apart_and_wrongly_moved_ones_are() -> None:
+def test_correct_views_have_no_difference_and_wrong_offsets_have() -> None:
     place = torch.rand(2, 3, 40, 40, generator=generator())
     first = place[..., :32, :32]
     second = torch.stack([place[0, :, 5:37, 3:35], place[1, :, 1:33, 7:39]])
@@ -58,9 +58,7 @@ def test_views_of_one_place_are_not_apart_and_wrongly_moved_ones_are() -> None:
     assert view_difference((first, second), [(5, 3), (1, 7)]) > 0.1
 
 
-def test_second_views_show_the_same_place_moved_as_they_say(
-    model: PictureModel, renders: Renders
-) -> None:
+def test_second_views_are_shifted_by_their_offsets(model: PictureModel, renders: Renders) -> None:
     losses, drawn = PictureLosses(model, renders, IMPORTANCE, STEPS), generator(3)
     photographs, target, rows, moved = losses.views(drawn, Request(drawn, SINGLE + PAIRED))
     assert photographs.shape == target.shape == (SINGLE + 2 * PAIRED, 3, CROP, CROP)
@@ -69,7 +67,7 @@ def test_second_views_show_the_same_place_moved_as_they_say(
     assert view_difference(target[SINGLE:].chunk(2), moved) == 0
 
 
-def test_the_critic_and_what_it_judges_do_not_push_each_other() -> None:
+def test_critic_and_denoiser_get_separate_gradients() -> None:
     critic, image = Critic(), torch.rand(2, 3, 32, 32).requires_grad_()
     about = torch.rand(2, 3, 32, 32), torch.rand(2, WIDTH), torch.rand(2)
     critic.frozen_scores(image, *about).sum().backward()  # type: ignore[no-untyped-call]
@@ -79,7 +77,9 @@ def test_the_critic_and_what_it_judges_do_not_push_each_other() -> None:
     torch.testing.assert_close(critic.frozen_scores(image, *about), critic(image, *about))
 
 
-def test_the_critic_learns_first_and_is_heard_later(model: PictureModel, renders: Renders) -> None:
+def test_the_critic_trains_before_the_adversarial_loss_starts(
+    model: PictureModel, renders: Renders
+) -> None:
     losses = PictureLosses(model, renders, IMPORTANCE, STEPS)
     always = {"latents", "pixels", "edges", "steady"}
     assert set(losses(generator(), 0)) == always
@@ -88,7 +88,7 @@ def test_the_critic_learns_first_and_is_heard_later(model: PictureModel, renders
     assert set(losses(generator(), 21)) == always | {"critic", "adversarial"}
 
 
-def test_the_critics_pull_is_a_fixed_share_of_that_of_the_pixels() -> None:
+def test_the_adversarial_gradient_is_a_fixed_share_of_the_pixel_gradient() -> None:
     image = torch.rand(2, 3, 8, 8, generator=generator()).requires_grad_()
     losses = {"pixels": image.square().mean(), "edges": image.diff(dim=-1).abs().mean()}
     judged = 7 * image.sin().mean()
@@ -100,7 +100,7 @@ def test_the_critics_pull_is_a_fixed_share_of_that_of_the_pixels() -> None:
     assert float(pull) == pytest.approx(ADVERSARIAL_SHARE * float(asked), rel=1e-3)
 
 
-def test_losses_that_come_later_or_now_and_then_are_drawn_too(tmp_path: Path) -> None:
+def test_curves_include_losses_that_start_late_or_are_intermittent(tmp_path: Path) -> None:
     history = [{"a": 1.0}, {"a": 0.5, "b": 2.0}, {"a": 0.4}]
     file = tmp_path / "curves.png"
     write_curves(file, history)
@@ -109,7 +109,7 @@ def test_losses_that_come_later_or_now_and_then_are_drawn_too(tmp_path: Path) ->
     assert COLOURS[2] not in drawn
 
 
-def test_the_autoencoder_stands_still_and_all_else_learns(
+def test_the_autoencoder_is_frozen_and_all_else_is_trained(
     model: PictureModel, renders: Renders
 ) -> None:
     losses = PictureLosses(model, renders, IMPORTANCE, STEPS)(generator(), 50)
@@ -125,7 +125,7 @@ def test_the_autoencoder_stands_still_and_all_else_learns(
     model.zero_grad(set_to_none=True)
 
 
-def test_the_last_stage_teaches_the_decoder_alone(model: PictureModel, renders: Renders) -> None:
+def test_the_last_stage_trains_only_the_decoder(model: PictureModel, renders: Renders) -> None:
     model = deepcopy(model)
     train_the_decoder(model)
     losses = DecoderLosses(model, renders, IMPORTANCE, 0)(generator(), 1)
@@ -137,7 +137,7 @@ def test_the_last_stage_teaches_the_decoder_alone(model: PictureModel, renders: 
     assert any(name.startswith("critic.") for name in reached)
 
 
-def test_channels_count_by_what_they_do() -> None:
+def test_the_latent_loss_weights_channels_by_importance() -> None:
     wanted, importance = torch.zeros(1, 2, 3, 3), torch.tensor([3.0, 1.0])
     first, second = (torch.eye(2)[index].view(1, 2, 1, 1).expand(1, 2, 3, 3) for index in (0, 1))
     assert float(latent_loss(first, wanted, importance)) == pytest.approx(0.75)

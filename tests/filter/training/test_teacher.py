@@ -37,7 +37,7 @@ def mean_loss(losses: TeacherLosses) -> float:
     return float(torch.stack(each).mean())
 
 
-def test_gradients_reach_the_network_and_the_text_and_not_the_autoencoder(
+def test_gradients_reach_unet_and_text_encoder_but_not_the_autoencoder(
     losses: TeacherLosses,
 ) -> None:
     losses(torch.Generator().manual_seed(1), 0)["velocity"].backward()  # type: ignore[no-untyped-call]
@@ -72,7 +72,7 @@ def test_captions_are_dropped_at_random_so_that_guidance_works(losses: TeacherLo
     assert seen.count("") < len(seen) / 3
 
 
-def test_a_whole_small_run_gives_a_teacher_that_a_student_is_distilled_from(
+def test_a_small_run_gives_a_teacher_that_can_be_distilled(
     tmp_path: Path,
 ) -> None:
     data, out = tmp_path / "data", tmp_path / "out"

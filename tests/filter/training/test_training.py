@@ -43,7 +43,7 @@ def photographs(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", LOOKS)
-def test_a_look_keeps_the_size_and_stays_a_picture(name: str) -> None:
+def test_a_look_keeps_size_and_range(name: str) -> None:
     styled = LOOKS[name](picture(0)).clamp(0, 1)
     assert styled.shape == (1, 3, 64, 64)
     assert torch.isfinite(styled).all()
@@ -71,7 +71,7 @@ def test_the_noise_of_the_schedule_follows_its_formula() -> None:
     torch.testing.assert_close(sigma, 0.004 + 0.026 * share, rtol=1e-4, atol=0)
 
 
-def test_the_stored_unet_gives_what_the_trained_one_gives_scaled() -> None:
+def test_the_stored_unet_gives_the_scaled_output_of_the_trained_one() -> None:
     denoiser = Denoiser(new_tokenizer(every_phrase()))
     latents, timestep = torch.randn(1, LATENT_CHANNELS, 8, 8), torch.tensor([499])
     embeds = denoiser.embed(["noir"])
@@ -84,14 +84,14 @@ def test_the_stored_unet_gives_what_the_trained_one_gives_scaled() -> None:
     torch.testing.assert_close(scaled, OUTPUT_SCALE * own, rtol=1e-4, atol=1e-3)
 
 
-def test_more_strength_asks_for_more_of_the_look() -> None:
+def test_the_share_of_the_look_rises_with_strength() -> None:
     share = look_share(torch.linspace(0, 1, 101))
     assert (share.diff() >= 0).all()
     assert share[0] == 0
     assert share[80:].min() > 0.9999
 
 
-def test_the_tokenizer_knows_the_words_and_spells_out_the_rest() -> None:
+def test_the_tokenizer_knows_phrases_and_spells_other_words() -> None:
     tokenizer = new_tokenizer(every_phrase())
     words = tokenizer("Watercolour").input_ids
     assert tokenizer.decode(words, skip_special_tokens=True) == "watercolour"
@@ -106,7 +106,7 @@ def test_a_phrase_names_its_look_and_is_drawn_from_the_generator() -> None:
     assert any(words in first[0] for words in PHRASES["noir"])
 
 
-def test_the_autoencoder_begins_as_a_linear_code() -> None:
+def test_the_untrained_autoencoder_is_a_linear_code() -> None:
     images = torch.cat([picture(seed) for seed in range(12)]) * 2 - 1
     vae = new_autoencoder(images)
     with torch.inference_mode():
@@ -149,7 +149,7 @@ def test_a_stopped_stage_resumes_bit_for_bit(
     assert len(resumed.history) == 40
 
 
-def test_held_out_pictures_do_not_depend_on_where_they_lie(photographs: Path) -> None:
+def test_held_out_pictures_do_not_depend_on_their_folder(photographs: Path) -> None:
     found = pictures_in(photographs)
     assert len(found) == 14
     assert {is_held_out(path) for path in found} <= {True, False}
@@ -168,7 +168,7 @@ def test_too_few_pictures_is_a_usage_error(
     assert "at least 8 pictures" in " ".join(capsys.readouterr().err.split())
 
 
-def test_training_without_a_commands_name_is_that_of_the_embedded_model(
+def test_training_without_a_subcommand_trains_the_embedded_model(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for named in ([], ["embedded"]):
@@ -178,7 +178,7 @@ def test_training_without_a_commands_name_is_that_of_the_embedded_model(
 
 
 @pytest.mark.slow
-def test_a_whole_small_run_gives_a_model_that_filters(
+def test_a_small_run_gives_a_model_that_filters(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("turbolens.filter.training.command.SIZE", 160)

@@ -14,7 +14,7 @@ from turbolens.pipelines.bench.coherence_clips import flow_between, measure_clip
 from turbolens.pipelines.bench.coherence_rows import ROWS, make_row
 from turbolens.pipelines.cli.bench import app
 from turbolens.pipelines.cli.coherence import as_data
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines.scene.frames import TestScene
 
 SMALL = Extent(
     width=128, height=96, frames=14, still_frames=15, cut_frames=95, cuts=2, timed_frames=2,

@@ -1,4 +1,4 @@
-"""Cameras: what Linux tells of them, the mode that is chosen, frames, and what goes wrong."""
+"""Cameras: their list and modes on Linux, the choice of a mode, frames, and errors."""
 
 import errno
 import struct
@@ -17,13 +17,13 @@ from turbolens.filter import MediaError
 from turbolens.pipelines.camera import camera as camera_module
 from turbolens.pipelines.camera import v4l2
 from turbolens.pipelines.camera.camera import Camera, cameras, find_camera
-from turbolens.pipelines.camera.framing import Framed, cropped_size
-from turbolens.pipelines.camera.modes import Chosen, Wanted, choose_mode
+from turbolens.pipelines.camera.framing import FramedSource, cropped_size
+from turbolens.pipelines.camera.modes import ChosenMode, WantedMode, choose_mode
 from turbolens.pipelines.camera.systems import CameraInfo, device_reason
 from turbolens.pipelines.camera.v4l2 import Mode
 from turbolens.pipelines.cli.devices import advice, examine, mode_lines
 from turbolens.pipelines.letterbox import own_copy, packed_bytes
-from turbolens.pipelines.scene.camera import Beat, FileCamera, SceneCamera
+from turbolens.pipelines.scene.camera import FileCamera, FrameTimer, SceneCamera
 from turbolens.pipelines.video.media import MediaOptions, open_reader
 
 GRAPH = "testsrc2=size=64x36:rate=30"
@@ -45,36 +45,36 @@ LAPTOP = [
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (Wanted(1280, 720), ("mjpeg", 1280, 720, 30)),
-        (Wanted(640, 480), ("yuyv422", 640, 480, 30)),
-        (Wanted(1280, 720, Fraction(10)), ("yuyv422", 1280, 720, 10)),
-        (Wanted(640, 360), ("yuyv422", 640, 480, 30)),
-        (Wanted(3840, 2160), ("mjpeg", 1920, 1080, 30)),
-        (Wanted(1280, 720, Fraction(60)), ("mjpeg", 1280, 720, 30)),
-        (Wanted(1280, 720, Fraction(30), "yuyv422"), ("yuyv422", 640, 480, 30)),
-        (Wanted(640, 480, Fraction(12)), ("yuyv422", 640, 480, 15)),
+        (WantedMode(1280, 720), ("mjpeg", 1280, 720, 30)),
+        (WantedMode(640, 480), ("yuyv422", 640, 480, 30)),
+        (WantedMode(1280, 720, Fraction(10)), ("yuyv422", 1280, 720, 10)),
+        (WantedMode(640, 360), ("yuyv422", 640, 480, 30)),
+        (WantedMode(3840, 2160), ("mjpeg", 1920, 1080, 30)),
+        (WantedMode(1280, 720, Fraction(60)), ("mjpeg", 1280, 720, 30)),
+        (WantedMode(1280, 720, Fraction(30), "yuyv422"), ("yuyv422", 640, 480, 30)),
+        (WantedMode(640, 480, Fraction(12)), ("yuyv422", 640, 480, 15)),
     ],
 )
 def test_the_mode_reaches_the_rate_then_the_size_then_is_cheap(
-    wanted: Wanted, expected: tuple[str, int, int, int]
+    wanted: WantedMode, expected: tuple[str, int, int, int]
 ) -> None:
     chosen = choose_mode(LAPTOP, wanted)
-    assert chosen == Chosen(*expected[1:3], Fraction(expected[3]), expected[0])
+    assert chosen == ChosenMode(*expected[1:3], Fraction(expected[3]), expected[0])
 
 
-def test_without_a_list_of_modes_what_is_wanted_is_asked_for() -> None:
-    assert choose_mode([], Wanted(800, 600)) == Chosen(800, 600, Fraction(30))
-    odd = Wanted(800, 600, Fraction(30), "nv12")
-    assert choose_mode(LAPTOP, odd) == Chosen(800, 600, Fraction(30), "nv12")
+def test_without_a_list_of_modes_the_wanted_mode_is_requested() -> None:
+    assert choose_mode([], WantedMode(800, 600)) == ChosenMode(800, 600, Fraction(30))
+    odd = WantedMode(800, 600, Fraction(30), "nv12")
+    assert choose_mode(LAPTOP, odd) == ChosenMode(800, 600, Fraction(30), "nv12")
 
 
 def test_a_rate_of_29_97_is_enough_for_30() -> None:
     ntsc = Mode("mjpeg", 1280, 720, (Fraction(30000, 1001),))
-    assert choose_mode([*LAPTOP[:1], ntsc], Wanted()).pixel_format == "mjpeg"
+    assert choose_mode([*LAPTOP[:1], ntsc], WantedMode()).pixel_format == "mjpeg"
 
 
 class Kernel:
-    """Answers the requests of video4linux as a driver does: a real small device in memory."""
+    """Answers video4linux requests as a driver does: a small device in memory."""
 
     def __init__(self, driver: str = "uvcvideo", capabilities: int = v4l2.CAPTURE) -> None:
         self.driver, self.capabilities = driver, capabilities
@@ -127,7 +127,7 @@ class Kernel:
         return False
 
 
-def test_the_kernel_is_asked_for_modes_as_video4linux_defines_it(tmp_path: Path) -> None:
+def test_modes_are_queried_as_video4linux_defines_it(tmp_path: Path) -> None:
     device = tmp_path / "video0"
     device.touch()
     found = v4l2.modes(device, Kernel())
@@ -150,7 +150,7 @@ def test_request_codes_are_those_of_the_kernel_headers() -> None:
     assert v4l2.STREAM_ON == 0x40045612
 
 
-def test_what_a_device_says_of_itself(tmp_path: Path) -> None:
+def test_the_capabilities_of_a_device(tmp_path: Path) -> None:
     device = tmp_path / "video0"
     device.touch()
     camera = v4l2.capability(device, Kernel())
@@ -162,7 +162,7 @@ def test_what_a_device_says_of_itself(tmp_path: Path) -> None:
     assert v4l2.modes(tmp_path / "video9") == []
 
 
-def test_a_file_that_is_no_device_tells_nothing(tmp_path: Path) -> None:
+def test_a_file_that_is_no_device_has_no_capabilities(tmp_path: Path) -> None:
     file = tmp_path / "video0"
     file.write_bytes(b"no device")
     assert v4l2.capability(file) is None
@@ -204,7 +204,7 @@ def test_a_camera_is_found_by_number_path_or_part_of_its_name(
     assert find_camera(wanted, KNOWN).index == device
 
 
-def test_a_path_that_is_not_listed_is_tried_all_the_same() -> None:
+def test_a_path_that_is_not_listed_is_tried_anyway() -> None:
     assert find_camera("/dev/my-camera", KNOWN).device == "/dev/my-camera"
 
 
@@ -247,7 +247,7 @@ def test_frames_of_a_device_have_rising_times_from_zero() -> None:
 
 @pytest.mark.parametrize("pixel_format", ["yuyv422", "yuv420p", "nv12"])
 def test_frames_outlive_the_device_because_they_are_copied(pixel_format: str) -> None:
-    """What a driver lends is unmapped when the device is closed."""
+    """The buffers of a driver are unmapped when the device is closed."""
     frame = numbered(7, (66, 36)).reformat(format=pixel_format)
     frame.pts, frame.time_base = 5, Fraction(1, 30)
     copy = own_copy(frame)
@@ -268,7 +268,7 @@ def test_a_camera_that_ends_is_lost_and_can_be_opened_again() -> None:
     camera.close()
 
 
-def test_times_go_on_where_a_camera_is_opened_again() -> None:
+def test_times_continue_after_a_camera_is_reopened() -> None:
     camera = Camera(GRAPH, backend="lavfi")
     last = [frame.pts for frame in islice(camera, 3)][-1]
     camera.reopen()
@@ -280,7 +280,7 @@ def test_times_go_on_where_a_camera_is_opened_again() -> None:
 
 
 def damaged_mjpeg(path: Path, *, good: int, bad: int) -> Path:
-    """Pictures as a camera sends them in MJPEG, of which the last ones are cut to pieces."""
+    """MJPEG frames as a camera sends them; the last ones are truncated."""
     with av.open(str(path), "w", format="mjpeg") as output:
         stream = output.add_stream("mjpeg", rate=30)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
@@ -326,7 +326,7 @@ def test_the_scene_is_a_camera_of_its_rate_that_ends_when_closed() -> None:
     assert list(frames) == []
 
 
-def test_a_file_is_a_camera_that_begins_anew_at_its_end(tmp_path: Path) -> None:
+def test_a_file_as_a_camera_starts_again_at_its_end(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", pts=range(4), time_base=Fraction(1, 100))
     camera = FileCamera(lambda: open_reader(str(clip), MediaOptions(), lambda _: None))
     assert (camera.width, camera.height) == (64, 48)
@@ -337,31 +337,31 @@ def test_a_file_is_a_camera_that_begins_anew_at_its_end(tmp_path: Path) -> None:
     once.close()
 
 
-def test_a_beat_does_not_make_up_for_what_came_late() -> None:
-    beat = Beat()
-    beat.wait(0.0)
-    beat._began = (beat._began or 0.0) - 100.0  # the machine slept for that long
-    beat.wait(0.1)
-    assert beat._began is not None
-    beat.end()
-    beat.wait(1e9)  # returns at once
-    assert beat.ended
+def test_a_timer_does_not_catch_up_after_a_delay() -> None:
+    timer = FrameTimer()
+    timer.wait(0.0)
+    timer._began = (timer._began or 0.0) - 100.0  # the machine slept for that long
+    timer.wait(0.1)
+    assert timer._began is not None
+    timer.close()
+    timer.wait(1e9)  # returns at once
+    assert timer.closed
 
 
-def test_a_mirror_turns_each_row_around_and_keeps_the_time() -> None:
+def test_a_mirror_reverses_each_row_and_keeps_the_time() -> None:
     frame = numbered(3, (32, 18))
     pixels = frame.to_ndarray()
     pixels[:, :4] = 200
     source = av.VideoFrame.from_ndarray(pixels, format="gray")
     source.pts, source.time_base = 3, Fraction(1, 30)
-    [mirrored] = Framed(_Few([source]), mirror=True)
+    [mirrored] = FramedSource(_Few([source]), mirror=True)
     assert (mirrored.to_ndarray()[:, ::-1] == pixels).all()
     assert (mirrored.pts, mirrored.time_base) == (3, Fraction(1, 30))
 
 
 def test_a_crop_keeps_the_middle_and_follows_a_change_of_size() -> None:
     frames = [numbered(0, (64, 36)), numbered(1, (32, 64))]
-    cropped = list(Framed(_Few(frames), aspect=Fraction(1)))
+    cropped = list(FramedSource(_Few(frames), aspect=Fraction(1)))
     assert [(frame.width, frame.height) for frame in cropped] == [(36, 36), (32, 32)]
     assert cropped_size(1280, 720, Fraction(4, 3)) == (960, 720)
 
@@ -377,7 +377,7 @@ class _Few:
         """Nothing is open."""
 
 
-def test_devices_tell_what_there_is_and_the_next_step() -> None:
+def test_devices_lists_cameras_and_the_next_step() -> None:
     found = examine()
     assert len(found["cameras"]) == len(cameras())
     assert found["advice"]

@@ -1,4 +1,4 @@
-"""macOS and Windows as far as they are words: names, options and advice, from what they list."""
+"""Device names, options and errors of macOS and Windows, from recorded device lists."""
 
 import errno
 
@@ -7,7 +7,7 @@ import pytest
 
 from turbolens.filter import MediaError
 from turbolens.pipelines.camera.camera import find_camera
-from turbolens.pipelines.camera.modes import Wanted, choose_mode
+from turbolens.pipelines.camera.modes import WantedMode, choose_mode
 from turbolens.pipelines.camera.systems import (
     CameraInfo,
     System,
@@ -17,7 +17,7 @@ from turbolens.pipelines.camera.systems import (
     system,
     ways_to_open,
 )
-from turbolens.pipelines.streams.endpoints import screen_place
+from turbolens.pipelines.streams.endpoints import screen_endpoint
 
 MAC = [
     av.DeviceInfo("0", "OBS Virtual Camera", False, ["video"]),
@@ -68,7 +68,7 @@ def test_a_linux_camera_is_opened_by_its_path() -> None:
 def test_the_wanted_format_has_its_name_on_each_system(
     backend: System, pixel_format: str, expected: dict[str, str]
 ) -> None:
-    chosen = choose_mode((), Wanted(1280, 720, pixel_format=pixel_format))
+    chosen = choose_mode((), WantedMode(1280, 720, pixel_format=pixel_format))
     first, *rest = ways_to_open(chosen, backend)
     assert expected.items() <= first.items()
     assert (first["video_size"], first["framerate"]) == ("1280x720", "30")
@@ -77,15 +77,15 @@ def test_the_wanted_format_has_its_name_on_each_system(
 
 def test_a_refused_mode_is_given_up_step_by_step() -> None:
     """macOS refuses a rate that a camera does not have exactly, and then any size with it."""
-    ways = ways_to_open(choose_mode((), Wanted(1280, 720)), "avfoundation")
+    ways = ways_to_open(choose_mode((), WantedMode(1280, 720)), "avfoundation")
     assert [sorted(way) for way in ways] == [
         ["framerate", "video_size"], ["framerate"], ["video_size"], [],
     ]  # fmt: skip
 
 
-def test_directshow_has_room_for_a_raw_picture_whatever_is_tried() -> None:
+def test_directshow_has_a_buffer_for_a_raw_frame_in_every_attempt() -> None:
     frame_of_4k = 3840 * 2160 * 2
-    ways = ways_to_open(choose_mode((), Wanted(3840, 2160)), "dshow")
+    ways = ways_to_open(choose_mode((), WantedMode(3840, 2160)), "dshow")
     assert all(int(way["rtbufsize"]) > frame_of_4k for way in ways)
 
 
@@ -120,12 +120,12 @@ def test_the_screen_has_its_name_on_each_system(
     monkeypatch: pytest.MonkeyPatch, display: str, platform: str, expected: tuple[str, str]
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":7")
-    place = screen_place(display, platform)
-    assert (place.format, place.name) == expected
-    assert place.options["framerate"] == "30"
+    endpoint = screen_endpoint(display, platform)
+    assert (endpoint.format, endpoint.name) == expected
+    assert endpoint.options["framerate"] == "30"
 
 
 def test_without_an_x_display_there_is_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(MediaError, match="DISPLAY is not set"):
-        screen_place("", "linux")
+        screen_endpoint("", "linux")

@@ -1,4 +1,4 @@
-"""The virtual camera, on a backend registered with pyvirtualcam; fitting; doing without one."""
+"""The virtual camera, on a backend registered with pyvirtualcam, and the letterbox."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def test_planes_go_to_the_device_as_they_are(backend: type[KeepingBackend]) -> N
     assert np.array_equal(opened.sent[0], frame.to_ndarray().reshape(-1))
 
 
-def test_the_first_frame_decides_the_size_where_none_was_given(
+def test_the_first_frame_decides_the_size_if_none_was_given(
     backend: type[KeepingBackend],
 ) -> None:
     camera = VirtualCamera("/dev/video42")
@@ -88,15 +88,19 @@ def test_other_formats_have_their_size_in_bytes(backend_name: str) -> None:
 
 
 def test_a_device_that_goes_away_in_a_call_is_opened_again(backend: type[KeepingBackend]) -> None:
-    camera, pause = VirtualCamera(width=32, height=18, rate=100), Event()
+    camera, gone = VirtualCamera(width=32, height=18, rate=100), Event()
 
-    def go_away(index: int) -> None:
-        pause.wait(0.01)
-        if index == 20:
+    def go_away_and_come_back(index: int) -> None:
+        first, *rest = backend.opened
+        if first.sent and not gone.is_set():
+            gone.set()
             backend.fails_to_send = 1
+        if rest and rest[0].sent:
+            source.frames = index + 1
 
     notices: list[str] = []
-    run(Camera(150, go_away), lighter, camera, on_notice=notices.append)
+    source = Camera(10**7, go_away_and_come_back)
+    run(source, lighter, camera, on_notice=notices.append)
     first, second = backend.opened
     assert (first.closed, second.closed) == (1, 1)
     assert len(second.sent) > 0
@@ -105,7 +109,7 @@ def test_a_device_that_goes_away_in_a_call_is_opened_again(backend: type[Keeping
     ]  # fmt: skip
 
 
-def test_without_any_every_backend_says_why_and_the_system_what_to_do(
+def test_without_a_virtual_camera_the_error_has_all_reasons_and_instructions(
     backend: type[KeepingBackend],
 ) -> None:
     backend.fails_to_open = "no such thing here"
@@ -122,7 +126,7 @@ def test_a_missing_permission_names_the_group(backend: type[KeepingBackend]) -> 
         VirtualCamera(width=64, height=36)
 
 
-def test_the_trap_of_old_v4l2loopback_is_named(
+def test_the_fault_of_old_v4l2loopback_is_explained(
     backend: type[KeepingBackend], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
@@ -132,7 +136,7 @@ def test_the_trap_of_old_v4l2loopback_is_named(
         VirtualCamera(width=64, height=36)
 
 
-def test_on_linux_a_name_stands_for_the_loopback_that_is_called_so(
+def test_on_linux_a_name_is_resolved_to_the_path_of_a_loopback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     known = {
@@ -168,7 +172,7 @@ def test_fitted_frames_have_the_size_the_format_and_the_time(
     assert packed_bytes(fitted).size == 64 * 36 * bits // 8
 
 
-def test_full_range_is_brought_into_limited_range() -> None:
+def test_full_range_is_converted_to_limited_range() -> None:
     white = grey(64, 36, 255).reformat(format="yuvj420p", dst_color_range="JPEG")
     assert packed_bytes(Fitter(64, 36)(white))[: 64 * 36].max() <= 235
 

@@ -1,4 +1,4 @@
-"""A pyvirtualcam backend that keeps what it is sent, through the package's own way to add one."""
+"""A pyvirtualcam backend that keeps the frames it is sent."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class KeepingBackend:
-    """Checks what every backend must: one writer, sizes as told, closed exactly once."""
+    """Keeps the frames it is sent. Refuses a second writer, as real backends do."""
 
     opened: list["KeepingBackend"]
     name = "Keeping Camera"

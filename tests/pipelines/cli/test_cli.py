@@ -123,7 +123,7 @@ def test_a_bad_option_is_one_line_and_code_2(
         ("no/folder/out.mp4", "no folder"),
         ("out.avi", ".mp4"),
         ("out", ".mp4"),
-        ("out.png", "one picture only"),
+        ("out.png", "one image only"),
     ],
 )
 def test_an_output_that_cannot_be_is_one_line_and_code_2(
@@ -175,7 +175,7 @@ def test_a_folder_without_pictures_is_one_line_and_code_1(turbolens: Any) -> Non
     Path("empty").mkdir()
     code, _, err = turbolens("video", "empty", "out.mp4")
     assert code == 1
-    assert "holds no pictures" in one_line(err)
+    assert "holds no images" in one_line(err)
 
 
 def test_an_unknown_look_names_the_known_ones(turbolens: Any, clip: Path) -> None:

@@ -1,8 +1,8 @@
-"""Small real sources, filters and sinks of a live pipeline, which fail as they are told to."""
+"""Small real sources, filters and sinks for live runs, which can be made to wait and to fail."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from threading import Event
+from threading import Condition, Event
 
 import av
 import numpy as np
@@ -22,9 +22,10 @@ def numbered(index: int, size: tuple[int, int] = (32, 18)) -> av.VideoFrame:
 
 
 class Camera:
-    """A live source of numbered frames, as fast as they are made, or one for every `let`.
+    """A live source of numbered frames, as fast as they are made.
 
-    `script` is called with the number of each frame before it is given, to wait or to raise.
+    `script` is called with the number of each frame before it is given, to wait or to raise. A
+    smaller value of `frames` ends the source earlier.
     """
 
     live = True
@@ -53,25 +54,41 @@ class Unreliable(Camera):
 
 
 class Screen:
-    """A sink that keeps the `pts` of what it was shown, none for a slate."""
+    """A sink that keeps the `pts` of the frames it was given, `None` for a slate.
 
-    def __init__(self, rate: int | None = None, until: int = 0, stop: Event | None = None) -> None:
+    It sets `stop` once `until` frames were shown.
+    """
+
+    def __init__(
+        self, rate: int | None = None, until: int | None = None, stop: Event | None = None
+    ) -> None:
         self.rate = rate
         self.shown: list[int | None] = []
         self.closed = 0
-        self._until, self._stop = until, stop
+        self._until, self._stop = until, stop or Event()
+        self._changed = Condition()
 
     def write(self, frame: av.VideoFrame) -> None:
-        self.shown.append(frame.pts)
-        if self._stop is not None and len(self.shown) >= self._until:
-            self._stop.set()
+        with self._changed:
+            self.shown.append(frame.pts)
+            if self._until is not None and len(self.shown) >= self._until:
+                self._stop.set()
+            self._changed.notify_all()
+
+    def wait_for(self, more: int = 1) -> None:
+        """Wait until this many more frames were shown, or `stop` is set."""
+        with self._changed:
+            wanted = len(self.shown) + more
+            assert self._changed.wait_for(
+                lambda: len(self.shown) >= wanted or self._stop.is_set(), WAIT
+            )
 
     def close(self) -> None:
         self.closed += 1
 
 
 class FragileScreen(Screen):
-    """A screen whose writes fail as told, and which can be opened again."""
+    """A screen whose writes fail when `fails` says so, and which can be opened again."""
 
     def __init__(self, fails: Callable[[int], bool], rate: int | None = None) -> None:
         super().__init__(rate)
@@ -89,7 +106,26 @@ class FragileScreen(Screen):
 
 
 def lighter(frame: av.VideoFrame) -> av.VideoFrame:
-    """A cheap real filter: every level turned around."""
+    """A cheap real filter that inverts the frame."""
     changed = av.VideoFrame.from_ndarray(np.invert(frame.to_ndarray()), format=frame.format.name)
     changed.pts, changed.time_base = frame.pts, frame.time_base
     return changed
+
+
+class CountedFilter:
+    """A filter that counts its calls. As the script of a camera, `wait_for` keeps them in step."""
+
+    def __init__(self, inner: Callable[[av.VideoFrame], av.VideoFrame] = lighter) -> None:
+        self._inner, self._changed = inner, Condition()
+        self.calls = 0
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        with self._changed:
+            self.calls += 1
+            self._changed.notify_all()
+        return self._inner(frame)
+
+    def wait_for(self, calls: int) -> None:
+        """Wait until the filter was called this many times in all."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.calls >= calls, WAIT)

@@ -1,48 +1,18 @@
-"""When frames are shown: the one-slot hand-over and the pure functions of times."""
+"""When frames are shown: pure functions of times."""
 
 from itertools import pairwise
-from threading import Thread
 
 import pytest
 
-from turbolens.pipelines.live.latest import Latest
-from turbolens.pipelines.live.pacing import OnStall, Window, back_off, instead, is_due
+from turbolens.pipelines.live.options import OnStall
+from turbolens.pipelines.live.pacing import Window, back_off, choose_stand_in, is_due
 from turbolens.pipelines.live.slate import slate
 
 PERIOD = 1 / 30
 
 
-def test_the_newest_item_wins_and_the_overwritten_are_counted() -> None:
-    slot: Latest[int] = Latest()
-    for item in range(5):
-        slot.put(item)
-    assert (slot.take(), slot.dropped) == (4, 4)
-    assert slot.take(timeout=0) is None
-
-
-def test_a_closed_slot_gives_what_is_left_then_its_error() -> None:
-    slot: Latest[int] = Latest()
-    slot.put(1)
-    slot.close(ValueError("of the sender"))
-    slot.close()
-    slot.put(2)
-    assert (slot.ended, slot.take()) == (False, 1)
-    with pytest.raises(ValueError, match="of the sender"):
-        slot.take()
-
-
-def test_closing_wakes_a_receiver_that_waits() -> None:
-    slot: Latest[int] = Latest()
-    got: list[int | None] = []
-    receiver = Thread(target=lambda: got.append(slot.take()))
-    receiver.start()
-    slot.close()
-    receiver.join(20)
-    assert (got, slot.ended) == ([None], True)
-
-
 def sent_times(arrivals: list[float], seconds: float) -> list[tuple[float, bool]]:
-    """What the output does, on a virtual clock: (when, fresh) of everything it shows."""
+    """(time, fresh) of every frame that the output shows, on a virtual clock."""
     window, shown, waiting = Window(PERIOD / 2, PERIOD), [], list(arrivals)
     while window.closes < seconds:
         newest = None
@@ -60,7 +30,7 @@ def sent_times(arrivals: list[float], seconds: float) -> list[tuple[float, bool]
 
 
 @pytest.mark.parametrize("camera_rate", [29.6, 30.0, 30.4])
-def test_frames_of_a_camera_whose_clock_differs_are_shown_once_each_at_once(
+def test_each_frame_of_a_camera_with_another_clock_is_shown_once_and_without_delay(
     camera_rate: float,
 ) -> None:
     arrivals = [0.005 + n / camera_rate for n in range(3000)]
@@ -70,7 +40,7 @@ def test_frames_of_a_camera_whose_clock_differs_are_shown_once_each_at_once(
     assert max(late[60:]) < 1e-9  # once the windows have settled around the frames
 
 
-def test_jitter_of_a_third_of_a_period_is_taken_without_a_repeat() -> None:
+def test_jitter_of_a_third_of_a_period_causes_no_repeat() -> None:
     jitter = [0.0, 0.3, -0.3, 0.1, -0.2, 0.3, 0.0, -0.3]
     arrivals = [(1 + n + jitter[n % len(jitter)]) * PERIOD for n in range(900)]
     shown = sent_times(arrivals, 29.0)
@@ -93,20 +63,20 @@ def test_nothing_waits_longer_than_a_period() -> None:
         assert max(window.opens, came) - came <= PERIOD
 
 
-def test_after_a_pause_of_the_machine_nothing_is_made_up_for() -> None:
+def test_after_the_machine_was_suspended_the_output_does_not_catch_up() -> None:
     window = Window(0.0, PERIOD).following(5.0, fresh=False)
     assert window.opens == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize(
-    ("shown_age", "camera_age", "on_stall", "expected"),
+    ("fresh_age", "camera_age", "on_stall", "expected"),
     [
-        (0.1, 0.01, "slate", "moved"),
-        (0.1, 0.2, "slate", "again"),
-        (0.1, None, "slate", "again"),
-        (0.7, 0.01, "slate", "again"),
+        (0.1, 0.01, "slate", "reprojected"),
+        (0.1, 0.2, "slate", "repeated"),
+        (0.1, None, "slate", "repeated"),
+        (0.7, 0.01, "slate", "repeated"),
         (3.0, 0.01, "slate", "slate"),
-        (3.0, 0.01, "last", "again"),
+        (3.0, 0.01, "last", "repeated"),
         (3.0, 0.01, "passthrough", "camera"),
         (3.0, 3.0, "passthrough", "slate"),
         (None, 0.01, "slate", "slate"),
@@ -115,19 +85,20 @@ def test_after_a_pause_of_the_machine_nothing_is_made_up_for() -> None:
     ],
 )
 def test_what_is_shown_in_place_of_a_late_frame(
-    shown_age: float | None, camera_age: float | None, on_stall: OnStall, expected: str
+    fresh_age: float | None, camera_age: float | None, on_stall: OnStall, expected: str
 ) -> None:
-    choice = instead(
-        shown_age=shown_age, camera_age=camera_age, moving=0.5, deadline=2.0, on_stall=on_stall
+    choice = choose_stand_in(
+        fresh_age=fresh_age, camera_age=camera_age, reproject_for=0.5, deadline=2.0,
+        on_stall=on_stall,
     )  # fmt: skip
     assert choice == expected
 
 
-def test_pauses_between_attempts_double_up_to_a_bound() -> None:
+def test_pauses_between_attempts_double_up_to_a_limit() -> None:
     assert [back_off(n, first=1, longest=5) for n in (1, 2, 3, 4, 5000)] == [1, 2, 4, 5, 5]
 
 
-def test_what_never_began_is_never_due() -> None:
+def test_without_a_start_nothing_is_due() -> None:
     assert not is_due(None, 100.0, 1.0)
     assert is_due(99.0, 100.0, 1.0)
 

@@ -1,4 +1,4 @@
-"""The runner: newest frame wins, nothing freezes the output, devices come back, memory is flat."""
+"""`run`: the newest frame wins, the output never freezes, devices come back, memory is flat."""
 
 import os
 import subprocess
@@ -6,16 +6,27 @@ import sys
 import textwrap
 from itertools import dropwhile
 from pathlib import Path
-from threading import Event, current_thread, main_thread
+from threading import Event, Semaphore, current_thread, main_thread
+from time import monotonic
 
 import av
 import pytest
 
 from turbolens.filter import FrameError, MediaError
-from turbolens.pipelines.live.running import RunOptions, run
+from turbolens.pipelines.live.options import RunOptions
+from turbolens.pipelines.live.running import run
 from turbolens.pipelines.statistics import Stats
 
-from .live_parts import WAIT, Camera, FragileScreen, Screen, Unreliable, lighter, numbered
+from .live_parts import (
+    WAIT,
+    Camera,
+    CountedFilter,
+    FragileScreen,
+    Screen,
+    Unreliable,
+    lighter,
+    numbered,
+)
 
 QUICK = RunOptions(deadline=0.05, stats_interval=0.01)
 
@@ -44,19 +55,25 @@ def test_of_a_live_source_each_frame_is_shown_or_counted_as_dropped() -> None:
 
 
 def test_a_slow_filter_never_falls_behind() -> None:
-    """Counted, not timed: at each call nothing newer than the frame in hand has been waiting."""
-    turn = Event()
-    behind: list[int] = []
+    """Counted, not timed: at each call there is no newer frame than the one in the filter."""
+    allowed, given, behind = Semaphore(1), Semaphore(0), list[int]()
 
     def slow(frame: av.VideoFrame) -> av.VideoFrame:
         behind.append(source.given - 1 - (frame.pts or 0))
-        turn.wait(0.02)
+        for _ in range(min(10, 400 - source.given)):  # while it is busy, ten more frames come
+            allowed.release()
+            assert given.acquire(timeout=WAIT)
         return frame
 
-    source = Camera(400, lambda index: turn.wait(0.002))
+    def one_by_one(index: int) -> None:
+        if index:
+            given.release()  # the one before
+        assert allowed.acquire(timeout=WAIT)
+
+    source = Camera(400, one_by_one)
     stats = run(source, slow, Screen())
     assert stats.dropped > stats.filtered
-    assert sorted(behind)[len(behind) // 2] <= 1  # one may come while it is handed over
+    assert max(behind) <= 1  # one may come while it is handed over
     assert behind[-1] == 0
 
 
@@ -80,26 +97,8 @@ def test_a_paced_sink_gets_the_slate_until_the_first_picture_is_there() -> None:
     assert stats.stalled >= 5
 
 
-class Awaited(Screen):
-    """A screen on which something can wait for so many more pictures."""
-
-    def __init__(self, rate: int) -> None:
-        super().__init__(rate)
-        self._wake = Event()
-
-    def write(self, frame: av.VideoFrame) -> None:
-        super().write(frame)
-        self._wake.set()
-
-    def wait_for(self, more: int) -> None:
-        wanted = len(self.shown) + more
-        while len(self.shown) < wanted:
-            self._wake.clear()
-            assert self._wake.wait(WAIT)
-
-
-def test_a_filter_that_is_slower_than_the_sink_is_made_up_for_by_repeats() -> None:
-    screen = Awaited(rate=100)
+def test_a_filter_that_is_slower_than_the_sink_is_compensated_by_repeats() -> None:
+    screen = Screen(rate=100)
 
     def slow(frame: av.VideoFrame) -> av.VideoFrame:
         screen.wait_for(4)
@@ -114,13 +113,13 @@ def test_a_filter_that_is_slower_than_the_sink_is_made_up_for_by_repeats() -> No
     assert stats.sent == len(screen.shown)
 
 
-class Moving:
-    """A filter that hangs at its second frame and moves its first picture along meanwhile."""
+class ReprojectingFilter:
+    """A filter that hangs at its second frame, and reprojects its first result meanwhile."""
 
     def __init__(self) -> None:
         self.enough = Event()
         self.calls = 0
-        self.moved: list[int] = []
+        self.reprojected: list[int] = []
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         self.calls += 1
@@ -129,37 +128,38 @@ class Moving:
         return frame
 
     def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
-        self.moved.append(frame.pts or 0)
-        if len(self.moved) == 5:
+        self.reprojected.append(frame.pts or 0)
+        if len(self.reprojected) == 5:
             self.enough.set()
         return numbered(1000 + (frame.pts or 0))
 
 
-def test_while_the_filter_is_busy_its_last_picture_is_moved_along() -> None:
-    moving, screen = Moving(), Screen(rate=100)
-    pause = Event()
-    camera = Camera(100, lambda index: pause.wait(0.02))
-    stats = run(camera, moving, screen, options=RunOptions(deadline=WAIT))
+def test_while_the_filter_is_busy_its_last_result_is_reprojected() -> None:
+    reprojecting, screen = ReprojectingFilter(), Screen(rate=100)
+    camera = Camera(40, lambda _: screen.wait_for(2))
+    stats = run(camera, reprojecting, screen, options=RunOptions(deadline=WAIT))
     assert stats.reprojected >= 5
-    assert len(set(moving.moved)) == len(moving.moved)  # each camera frame once
-    assert {1000 + pts for pts in moving.moved} <= set(screen.shown)
+    assert len(set(reprojecting.reprojected)) == len(
+        reprojecting.reprojected
+    )  # each camera frame once
+    assert {1000 + pts for pts in reprojecting.reprojected} <= set(screen.shown)
 
 
-def test_what_is_shown_never_goes_back_in_time() -> None:
-    """The result of a frame that is older than what was shown is moved on before it is shown."""
-    screen, turn = Awaited(rate=100), Event()
+def test_the_output_never_steps_back_in_time() -> None:
+    """A result that is older than the last frame shown is reprojected before it is shown."""
+    screen = Screen(rate=100)
 
-    class Numbering(Moving):
+    class Numbering(ReprojectingFilter):
         def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
             screen.wait_for(5)
             return frame
 
         def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
-            self.moved.append(frame.pts or 0)
+            self.reprojected.append(frame.pts or 0)
             return frame
 
     numbering = Numbering()
-    stats = run(Camera(200, lambda _: turn.wait(0.005)), numbering, screen,
+    stats = run(Camera(80, lambda _: screen.wait_for()), numbering, screen,
                 options=RunOptions(deadline=WAIT))  # fmt: skip
     times = [pts for pts in screen.shown if pts is not None]
     assert times == sorted(times)
@@ -167,48 +167,54 @@ def test_what_is_shown_never_goes_back_in_time() -> None:
     assert stats.reprojected > stats.filtered
 
 
-def test_moving_that_would_slow_the_output_down_is_left_after_one_attempt(
+def test_a_reprojection_that_would_slow_down_the_output_is_tried_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("turbolens.pipelines.live.reprojection.TRY_AGAIN", 1000.0)
-    pause, stop, moved, screen = Event(), Event(), list[int](), Awaited(rate=100)
+    monkeypatch.setattr("turbolens.pipelines.reprojection.RETRY_AFTER", 1000.0)
+    now, stop, reprojected = [monotonic()], Event(), list[int]()
+    monkeypatch.setattr("turbolens.pipelines.live.reprojection.monotonic", lambda: now[0])
+
+    class Ending(Screen):
+        def write(self, frame: av.VideoFrame) -> None:
+            if reprojected and len(self.shown) > 40:
+                stop.set()
+            super().write(frame)
 
     class Costly:
         def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
             screen.wait_for(4)
-            if moved and len(screen.shown) > 40:
-                stop.set()
             return frame
 
         def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
-            moved.append(frame.pts or 0)
-            pause.wait(0.1)
+            reprojected.append(frame.pts or 0)
+            now[0] += 0.1
             return frame
 
-    camera = Camera(10**7, lambda _: pause.wait(0.001))
+    screen = Ending(rate=100, stop=stop)
+    camera = Camera(10**7, lambda _: screen.wait_for())
     stats = run(camera, Costly(), screen, stop=stop, options=RunOptions(deadline=WAIT))
-    assert len(moved) == stats.reprojected == 1
+    assert len(reprojected) == stats.reprojected == 1
     assert stats.repeated > 1
 
 
-def test_after_a_failure_of_the_filter_nothing_is_moved() -> None:
-    """What comes into view is the camera's own picture: it is not shown when things go wrong."""
-    pause, screen = Event(), Screen(rate=100)
+def test_after_a_failure_of_the_filter_nothing_is_reprojected() -> None:
+    """Reprojection shows parts of the unfiltered frame, which must not happen after a failure."""
+    screen = Screen(rate=100)
 
-    class Failing(Moving):
+    class Failing(ReprojectingFilter):
         def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
             if screen.shown.count(0):
                 raise FrameError("it broke")
             return numbered(0)
 
     failing = Failing()
-    run(Camera(40, lambda _: pause.wait(0.02)), failing, screen)
-    assert len(failing.moved) <= 2  # before the failure
-    assert set(screen.shown) <= {None, 0, *(1000 + pts for pts in failing.moved)}
+    run(Camera(40, lambda _: screen.wait_for(2)), failing, screen)
+    assert len(failing.reprojected) <= 2  # before the failure
+    assert set(screen.shown) <= {None, 0, *(1000 + pts for pts in failing.reprojected)}
 
 
 @pytest.mark.parametrize("on_stall", ["slate", "last", "passthrough"])
-def test_what_is_shown_when_the_filter_hangs_is_what_was_chosen(on_stall: str) -> None:
+def test_when_the_filter_hangs_on_stall_says_what_is_shown(on_stall: str) -> None:
     stop, hung, first = Event(), Event(), list[int | None]()
 
     def hangs(frame: av.VideoFrame) -> av.VideoFrame:
@@ -218,9 +224,8 @@ def test_what_is_shown_when_the_filter_hangs_is_what_was_chosen(on_stall: str) -
         first.append(frame.pts)
         return lighter(frame)
 
-    pause = Event()
     screen = Screen(rate=100, until=60, stop=stop)
-    camera = Camera(10**6, lambda index: pause.wait(0.01))
+    camera = Camera(10**6, lambda _: screen.wait_for())
     options = RunOptions(deadline=0.05, on_stall=on_stall)  # type: ignore[arg-type]
     notices: list[str] = []
     run(camera, hangs, screen, options=options, on_notice=notices.append, stop=stop)
@@ -244,9 +249,9 @@ def test_one_failure_of_the_filter_costs_one_frame() -> None:
             raise FrameError("a strange frame")
         return frame
 
-    pause, notices, screen = Event(), list[str](), Screen()
-    camera = Camera(40, lambda _: pause.wait(0.02))
-    stats = run(camera, fails_once, screen, on_notice=notices.append)
+    notices, screen, counted = list[str](), Screen(), CountedFilter(fails_once)
+    camera = Camera(40, counted.wait_for)
+    stats = run(camera, counted, screen, on_notice=notices.append)
     assert stats.failures == 1
     assert refused[0] not in screen.shown
     assert screen.shown[-1] == 39
@@ -255,7 +260,7 @@ def test_one_failure_of_the_filter_costs_one_frame() -> None:
     ]  # fmt: skip
 
 
-def test_after_repeated_failures_the_filter_is_loaded_anew_and_that_is_said_once() -> None:
+def test_after_repeated_failures_the_filter_is_loaded_anew_with_one_notice() -> None:
     stop, notices = Event(), list[str]()
     screen = Screen(until=50, stop=stop)
 
@@ -317,7 +322,7 @@ def test_a_camera_that_is_unplugged_twice_is_opened_again() -> None:
 
 
 def test_while_the_camera_is_away_the_virtual_camera_shows_the_slate() -> None:
-    screen, wait = Screen(rate=100), Event()
+    screen = Screen(rate=100)
 
     class Busy(Unreliable):
         def reopen(self) -> None:
@@ -326,7 +331,7 @@ def test_while_the_camera_is_away_the_virtual_camera_shows_the_slate() -> None:
                 raise MediaError(16, "Device or resource busy")
 
     def pull(index: int) -> None:
-        wait.wait(0.02)
+        screen.wait_for(2)
         if index == 10 and not camera.reopened:
             raise MediaError("the camera was unplugged")
 
@@ -337,10 +342,10 @@ def test_while_the_camera_is_away_the_virtual_camera_shows_the_slate() -> None:
 
 
 def test_while_a_camera_gives_nothing_and_no_error_the_slate_is_shown() -> None:
-    screen = Awaited(rate=100)
+    screen = Screen(rate=100)
 
     def stalled() -> bool:
-        """Whether the slate came after a picture."""
+        """True if the slate was shown after a picture."""
         shown = list(dropwhile(lambda pts: pts is None, screen.shown))
         return None in shown
 
@@ -354,7 +359,7 @@ def test_while_a_camera_gives_nothing_and_no_error_the_slate_is_shown() -> None:
     assert [notice.partition(" pictures")[0] for notice in notices[-1:]] == ["filtered"]
 
 
-def test_a_camera_that_comes_back_with_another_size_goes_on() -> None:
+def test_a_camera_may_come_back_with_another_size() -> None:
     def pull(index: int) -> None:
         if index == 5 and not camera.reopened:
             camera.size = (64, 36)
@@ -389,12 +394,18 @@ def test_a_source_that_cannot_be_opened_again_ends_the_run_with_its_error() -> N
         run(Camera(10, pull), lighter, Screen())
 
 
-def test_a_sink_that_fails_is_opened_again_while_the_other_goes_on() -> None:
-    fragile, steady, wait = FragileScreen(lambda n: n in (3, 4)), Screen(), Event()
-    camera = Camera(40, lambda _: wait.wait(0.03))
-    stats = run(camera, lighter, fragile, steady)
+def test_a_sink_that_fails_is_reopened_while_the_other_continues() -> None:
+    fragile, steady, counted = FragileScreen(lambda n: n in (3, 4)), Screen(), CountedFilter()
+
+    def end_when_it_is_back(index: int) -> None:
+        counted.wait_for(index)
+        if len(fragile.shown) > 2:
+            camera.frames = index + 1
+
+    camera = Camera(10**7, end_when_it_is_back)
+    stats = run(camera, counted, fragile, steady)
     assert (fragile.reopened, stats.reopened) == (2, 2)
-    assert fragile.shown[-1] == steady.shown[-1] == 39
+    assert fragile.shown[-1] == steady.shown[-1] == camera.frames - 1
     assert len(steady.shown) > len(fragile.shown) > 2
 
 
@@ -405,24 +416,24 @@ def test_a_sink_that_cannot_be_opened_again_is_left_out() -> None:
                 raise OSError(28, "No space left on device")
             super().write(frame)
 
-    steady, full, wait = Screen(), Full(), Event()
-    run(Camera(30, lambda _: wait.wait(0.01)), lighter, steady, full)
+    steady, full, counted = Screen(), Full(), CountedFilter()
+    run(Camera(30, counted.wait_for), counted, steady, full)
     assert steady.shown[-1] == 29
     assert len(full.shown) == 3
     with pytest.raises(OSError, match="No space"):
-        run(Camera(10**7, lambda _: wait.wait(0.001)), lighter, Full())
+        run(Camera(10**7), lighter, Full())
 
 
-def test_the_source_is_closed_and_the_end_told_where_a_sink_cannot_be_closed() -> None:
+def test_the_source_is_closed_and_the_last_statistics_come_if_a_sink_cannot_be_closed() -> None:
     class Stuck(Screen):
         def close(self) -> None:
             raise OSError(28, "No space left on device")
 
-    camera, told = Camera(5), list[Stats]()
+    camera, reported = Camera(5), list[Stats]()
     with pytest.raises(OSError, match="No space"):
-        run(camera, lighter, Stuck(), on_stats=told.append)
+        run(camera, lighter, Stuck(), on_stats=reported.append)
     assert camera.closed == 1
-    assert told[-1].captured == 5
+    assert reported[-1].captured == 5
 
 
 def test_a_sink_that_fails_at_its_first_frame_ends_the_run_with_its_error() -> None:
@@ -434,13 +445,19 @@ def test_a_sink_that_fails_at_its_first_frame_ends_the_run_with_its_error() -> N
 
 def test_statistics_come_while_it_runs_on_the_calling_thread() -> None:
     seen: list[tuple[bool, Stats]] = []
-    wait = Event()
+    enough, counted = Event(), CountedFilter()
 
     def note(stats: Stats) -> None:
         seen.append((current_thread() is main_thread(), stats))
+        if len(seen) > 1:
+            enough.set()
 
-    camera = Camera(30, lambda _: wait.wait(0.02))
-    run(camera, lighter, Screen(), on_stats=note, options=QUICK)
+    def until_enough(index: int) -> None:
+        counted.wait_for(index)
+        if index == 29:
+            assert enough.wait(WAIT)
+
+    run(Camera(30, until_enough), counted, Screen(), on_stats=note, options=QUICK)
     assert len(seen) > 1
     assert all(on_main for on_main, _ in seen)
     last = seen[-1][1]
@@ -450,7 +467,7 @@ def test_statistics_come_while_it_runs_on_the_calling_thread() -> None:
 
 
 def test_ctrl_c_ends_it_and_closes_everything() -> None:
-    """In a program of its own: a signal is for all of one."""
+    """In another process, because a signal is for a whole process."""
     body = """
         import os, signal
         from tests.pipelines.live.live_parts import Camera, Screen, lighter

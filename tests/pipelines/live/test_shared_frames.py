@@ -1,4 +1,4 @@
-"""A frame that two threads have at once, which PyAV converts in a context of the frame's own."""
+"""Two threads use one frame, although PyAV converts it in a context that belongs to it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from threading import Thread
 import av
 import numpy as np
 
-from turbolens.pipelines.video.recorder import Recorder, Shown
+from turbolens.pipelines.video.recorder import Recorder, RecordingSink
 
 from .live_parts import WAIT
 
@@ -31,8 +31,8 @@ def both_end(*work: Callable[[], object]) -> bool:
 
 
 def test_snapshots_of_a_frozen_picture_and_its_recording_end(tmp_path: Path) -> None:
-    shown, frame = Shown(), noisy("yuv420p")
-    shown.record(Recorder(tmp_path / "a.mkv"))
+    shown, frame = RecordingSink(), noisy("yuv420p")
+    shown.start_recording(Recorder(tmp_path / "a.mkv"))
     shown.write(frame)
 
     def take_pictures() -> None:

@@ -1,6 +1,6 @@
-"""A server for RTSP by GStreamer, run by the system's Python: python3 rtsp_server.py PORT.
+"""An RTSP server by GStreamer, for the system's Python: python3 rtsp_server.py PORT.
 
-Serves a black picture in VP8 and a tone at rtsp://127.0.0.1:PORT/live until it is killed.
+Serves black VP8 video and a tone at rtsp://127.0.0.1:PORT/live until it is killed.
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""The other side of a stream: a publisher or a server, run as a program.
+"""The other side of a stream, a publisher or a receiver: a program that prints JSON.
 
-PyAV connects an output with Python's lock held, so that both sides cannot be in one process.
+It is a process of its own, because PyAV connects an output with Python's global lock held.
 """
 
 import json
@@ -8,10 +8,14 @@ import sys
 import time
 from contextlib import suppress
 from fractions import Fraction
+from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
+
+from tests.pipelines.streams.waiting import wait_for_listener, wait_until
 
 SIZE = 96, 64
 RATE = 25
@@ -22,24 +26,28 @@ LISTENING = {
 
 
 def write_stream(
-    target: str, seconds: float, *, sound: bool = True, format_name: str | None = None,
+    target: str, seconds: float, *, with_audio: bool = True, format_name: str | None = None,
     options: dict[str, str] | None = None, paced: bool = False,
 ) -> None:  # fmt: skip
-    """Dark, a flash of a fifth of a second every second, and a tone as long as the flash."""
+    """A dark video with a bright flash of 0.2 seconds every second, and a tone as long as it.
+
+    paced: write in real time, as a camera does.
+    """
     with av.open(target, "w", format=format_name, container_options=options or {}) as output:
         video: Any = output.add_stream("libx264", rate=RATE, width=SIZE[0], height=SIZE[1])
         video.options = {"preset": "ultrafast", "tune": "zerolatency", "g": "10"}
-        audio: Any = output.add_stream("aac", rate=48000, layout="mono") if sound else None
-        heard = 0
+        audio: Any = output.add_stream("aac", rate=48000, layout="mono") if with_audio else None
+        samples = 0
+        began = time.monotonic()
         for index in range(round(seconds * RATE)):
             level = 220 if index % RATE < 5 else 30
             pixels = np.full((SIZE[1], SIZE[0], 3), level, np.uint8)
             output.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-            while audio is not None and heard / 48000 < (index + 1) / RATE:
-                output.mux(audio.encode(tone(heard)))
-                heard += 1024
+            while audio is not None and samples / 48000 < (index + 1) / RATE:
+                output.mux(audio.encode(tone(samples)))
+                samples += 1024
             if paced:
-                time.sleep(1 / RATE)
+                Event().wait(max(0.0, began + (index + 1) / RATE - time.monotonic()))
         for stream in filter(None, (video, audio)):
             output.mux(stream.encode(None))
 
@@ -53,47 +61,49 @@ def tone(start: int, samples: int = 1024) -> av.AudioFrame:
 
 
 def receive(address: str, frames: int, listen: bool) -> dict[str, Any]:
-    """Brightness and times of so many pictures, and how many frames of sound came with them."""
+    """Brightness and times of this many video frames, and the number of audio frames with them."""
     options = LISTENING[address.partition(":")[0]] if listen else {}
     levels: list[float] = []
     times: list[float] = []
-    sounds = 0
+    audio_frames = 0
     with av.open(address, options=options, timeout=(40, 20)) as container:
         for frame in container.decode():
-            sounds += isinstance(frame, av.AudioFrame)
+            audio_frames += isinstance(frame, av.AudioFrame)
             if isinstance(frame, av.VideoFrame):
                 levels.append(float(frame.to_ndarray(format="gray").mean()))
                 times.append(frame.time or 0.0)
             if len(levels) >= frames:
                 break
-    return {"levels": levels, "times": times, "sounds": sounds}
+    return {"levels": levels, "times": times, "audio_frames": audio_frames}
 
 
 def watch(address: str, frames: int) -> dict[str, Any]:
-    """Receive, as soon as somebody sends."""
-    for _ in range(20):
+    """Receive as soon as there is a stream."""
+
+    def received() -> dict[str, Any] | None:
         with suppress(av.FFmpegError, OSError):
             return receive(address, frames, listen=False)
-        time.sleep(0.5)
-    sys.exit("nobody sends")
+        return None
+
+    seen = wait_until(received, f"a stream at {address}")
+    assert seen is not None
+    return seen
 
 
 def publish(address: str, format_name: str, seconds: float) -> None:
-    """Push so many seconds, as soon as somebody listens."""
-    for _ in range(100):
-        with suppress(av.FFmpegError, OSError):
-            write_stream(address, seconds, format_name=format_name, paced=True)
-            return
-        time.sleep(0.3)
-    sys.exit("nobody listens")
+    """Push a stream as soon as a program listens at the address."""
+    port = urlsplit(address).port
+    assert port is not None
+    wait_for_listener(port)
+    write_stream(address, seconds, format_name=format_name, paced=True)
 
 
 def main() -> None:
-    what, address, detail, *rest = sys.argv[1:]
-    seen = receive(address, int(detail), bool(rest)) if what == "receive" else None
-    if what == "watch":
+    action, address, detail, *rest = sys.argv[1:]
+    seen = receive(address, int(detail), bool(rest)) if action == "receive" else None
+    if action == "watch":
         seen = watch(address, int(detail))
-    if what == "publish":
+    if action == "publish":
         publish(address, detail, float(rest[0]) if rest else 3)
     sys.stdout.write(json.dumps(seen))
 

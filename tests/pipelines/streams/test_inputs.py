@@ -1,4 +1,4 @@
-"""Streams that are fetched: a file and a playlist over HTTP, and the screen."""
+"""Inputs that are pulled: a file and a playlist over HTTP, and the screen."""
 
 import shutil
 import subprocess
@@ -13,23 +13,23 @@ import av
 import pytest
 
 from tests.pipelines.conftest import invert, started
-from turbolens.pipelines.streams.endpoints import input_place, output_place
+from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.streams.filter_stream import filter_stream
 
 from .stream_peer import write_stream
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing."""
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder without a log."""
 
     def log_message(self, *words: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    """Of a server of `tmp_path` on loopback."""
-    handler = partial(Quiet, directory=str(tmp_path))
+    """The URL of a server for `tmp_path` on loopback."""
+    handler = partial(QuietHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -47,7 +47,7 @@ def levels_of(path: Path) -> list[float]:
 def test_a_file_over_http_is_filtered(address: str, tmp_path: Path) -> None:
     write_stream(str(tmp_path / "in.ts"), 1.6)
     target = tmp_path / "out.mkv"
-    filter_stream(input_place(f"{address}/in.ts"), output_place(str(target)), invert)
+    filter_stream(input_endpoint(f"{address}/in.ts"), output_endpoint(str(target)), invert)
     levels = levels_of(target)
     assert len(levels) > 10
     assert sorted(levels)[len(levels) // 2] > 180  # the clip is dark but for its flashes
@@ -59,7 +59,7 @@ def test_a_playlist_over_http_is_filtered(address: str, tmp_path: Path) -> None:
         options={"hls_time": "0.4", "hls_list_size": "0"},
     )  # fmt: skip
     target = tmp_path / "out.mkv"
-    filter_stream(input_place(f"{address}/live.m3u8"), output_place(str(target)), invert)
+    filter_stream(input_endpoint(f"{address}/live.m3u8"), output_endpoint(str(target)), invert)
     levels = levels_of(target)
     assert len(levels) > 10
     assert sorted(levels)[len(levels) // 2] > 180
@@ -74,7 +74,7 @@ def test_the_screen_is_filtered(tmp_path: Path) -> None:
         assert display.isdecimal()
         seen: list[tuple[int, int]] = []
 
-        def look(frame: av.VideoFrame) -> av.VideoFrame:
+        def invert_and_count(frame: av.VideoFrame) -> av.VideoFrame:
             seen.append((frame.width, frame.height))
             if len(seen) == 5:
                 stop.set()
@@ -82,6 +82,7 @@ def test_the_screen_is_filtered(tmp_path: Path) -> None:
 
         stop = Event()
         target = tmp_path / "out.mkv"
-        filter_stream(input_place(f"screen::{display}"), output_place(str(target)), look, stop=stop)
+        source = input_endpoint(f"screen::{display}")
+        filter_stream(source, output_endpoint(str(target)), invert_and_count, stop=stop)
     assert seen[0] == (320, 200)
     assert min(levels_of(target)) > 200  # the empty screen is black

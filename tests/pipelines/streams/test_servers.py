@@ -1,4 +1,4 @@
-"""Servers as they are met: silent ones, a server for RTSP, one for RTMP, each of them restarted."""
+"""Real servers: silent ones, and an RTSP and an RTMP server that are restarted."""
 
 import os
 import shutil
@@ -18,22 +18,17 @@ import pytest
 
 from tests.pipelines.conftest import invert, started
 from turbolens.filter import MediaError
-from turbolens.pipelines.streams import outlet as stream_outlet
+from turbolens.pipelines.streams import sender_process
 from turbolens.pipelines.streams import source as stream_source
-from turbolens.pipelines.streams.endpoints import input_place, output_place
+from turbolens.pipelines.streams.encoding import StreamEncoding
+from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.streams.filter_stream import StreamOptions, filter_stream
-from turbolens.pipelines.streams.sink import StreamEncoding
 
-from .stream_parts import (
-    Peer,
-    is_inverted,
-    is_listening,
-    streaming,
-    until,
-)
+from .stream_parts import Peer, is_inverted, streaming
 from .stream_peer import write_stream
+from .waiting import wait_for_listener, wait_until
 
-PATIENCE = 60.0
+TIME_LIMIT = 60.0
 
 
 @pytest.fixture
@@ -45,7 +40,7 @@ def clip(tmp_path: Path) -> Path:
 
 @contextmanager
 def silent_server() -> Iterator[int]:
-    """The port of a server that takes connections and never says a word."""
+    """The port of a server that accepts connections and never answers."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         server.bind(("127.0.0.1", 0))
@@ -54,33 +49,33 @@ def silent_server() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("address", ["rtmp://{}/live/key", "rtsp://{}/live", "http://{}/whip"])
-def test_a_server_that_says_nothing_is_given_up(
+def test_a_server_that_does_not_answer_is_given_up(
     clip: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     if address.startswith("http"):
         pytest.importorskip("cryptography")
-    monkeypatch.setattr(stream_outlet, "OPEN_SECONDS", 3.0)
+    monkeypatch.setattr(sender_process, "OPEN_SECONDS", 3.0)
     with silent_server() as port:
-        target = output_place(address.format(f"127.0.0.1:{port}"))
+        target = output_endpoint(address.format(f"127.0.0.1:{port}"))
         with pytest.raises(MediaError, match="no answer for 3 seconds"):
-            filter_stream(input_place(str(clip)), target, invert, StreamOptions(loop=True))
+            filter_stream(input_endpoint(str(clip)), target, invert, StreamOptions(loop=True))
 
 
 @pytest.mark.parametrize("address", ["rtmp://{}/live/key", "rtsp://{}/live", "tcp://{}"])
-def test_an_input_that_says_nothing_is_given_up(
+def test_an_input_that_does_not_answer_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setattr(stream_source, "OPEN_SECONDS", 1.0)
     with silent_server() as port:
-        source = input_place(address.format(f"127.0.0.1:{port}"))
+        source = input_endpoint(address.format(f"127.0.0.1:{port}"))
         with pytest.raises(MediaError, match="no answer for 1 seconds"):
-            filter_stream(source, output_place(str(tmp_path / "out.ts")), invert)
+            filter_stream(source, output_endpoint(str(tmp_path / "out.ts")), invert)
 
 
-def test_a_server_that_takes_nothing_is_given_up(
+def test_a_server_that_accepts_no_data_is_given_up(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_outlet, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(sender_process, "STALL_SECONDS", 0.5)
     stop, notices = Event(), list[str]()
 
     def note(text: str) -> None:
@@ -88,27 +83,27 @@ def test_a_server_that_takes_nothing_is_given_up(
         stop.set()
 
     with silent_server() as port:
-        target = output_place(f"tcp://127.0.0.1:{port}", output_format="nut")
+        target = output_endpoint(f"tcp://127.0.0.1:{port}", output_format="nut")
         options = StreamOptions(StreamEncoding(bit_rate=30_000_000), loop=True)
         filter_stream(
-            input_place(str(clip)), target, noise, options, on_notice=note, stop=stop
+            input_endpoint(str(clip)), target, noise, options, on_notice=note, stop=stop
         )  # fmt: skip
     assert "it takes nothing" in notices[0]
 
 
 def noise(frame: av.VideoFrame) -> av.VideoFrame:
-    """A large picture that is hard to encode: what is on its way soon fills all buffers."""
+    """A large frame that is hard to encode, so that all buffers soon are full."""
     pixels = np.random.default_rng(frame.pts).integers(0, 256, (720, 1280), np.uint8)
-    picture = av.VideoFrame.from_ndarray(pixels, format="gray")
-    picture.pts, picture.time_base = frame.pts, frame.time_base
-    return picture
+    large = av.VideoFrame.from_ndarray(pixels, format="gray")
+    large.pts, large.time_base = frame.pts, frame.time_base
+    return large
 
 
 PROGRAM = """
 import sys
 from turbolens.pipelines.streams.filter_stream import StreamOptions, filter_stream
-from turbolens.pipelines.streams.endpoints import input_place, output_place
-source, target = input_place(sys.argv[1]), output_place(sys.argv[2])
+from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
+source, target = input_endpoint(sys.argv[1]), output_endpoint(sys.argv[2])
 filter_stream(source, target, lambda frame: frame, StreamOptions(loop=True))
 """
 
@@ -117,15 +112,15 @@ def test_ctrl_c_ends_a_program_that_waits_for_a_silent_server(clip: Path) -> Non
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
-        server.settimeout(PATIENCE)
+        server.settimeout(TIME_LIMIT)
         address = f"rtmp://127.0.0.1:{server.getsockname()[1]}/live/key"
         command = [sys.executable, "-c", PROGRAM, str(clip), address]
         with started(command, stderr=subprocess.PIPE, text=True) as program:
             connection, _ = server.accept()
             os.kill(program.pid, signal.SIGINT)
-            _, said = program.communicate(timeout=9)  # less than it would wait for an answer
-            assert "KeyboardInterrupt" in said
-            while connection.recv(4096):  # ends when nothing of the program is left
+            _, errors = program.communicate(timeout=9)  # less than its own time limit
+            assert "KeyboardInterrupt" in errors
+            while connection.recv(4096):  # ends once the sending process has ended too
                 pass
             connection.close()
 
@@ -147,7 +142,7 @@ def _has_rtsp_server() -> bool:
 
 @contextmanager
 def rtsp_server(port: int) -> Iterator[None]:
-    """A black picture and a tone, at rtsp://127.0.0.1:PORT/live."""
+    """Black video and a tone, at rtsp://127.0.0.1:PORT/live."""
     command = [SYSTEM_PYTHON, str(RTSP_SERVER), str(port)]
     with started(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -158,19 +153,19 @@ def rtsp_server(port: int) -> Iterator[None]:
 @pytest.mark.skipif(
     not (os.environ.get("CI") or _has_rtsp_server()), reason="needs gir1.2-gst-rtsp-server-1.0"
 )
-def test_it_pulls_from_an_rtsp_server_and_again_after_the_server_was_restarted(port: int) -> None:
+def test_it_pulls_from_an_rtsp_server_again_after_a_restart(port: int) -> None:
     source, target = f"rtsp://127.0.0.1:{port}/live", f"udp://127.0.0.1:{port}"
     with ExitStack() as server:
         server.enter_context(rtsp_server(port))
-        with streaming(input_place(source), output_place(target)) as notices:
+        with streaming(input_endpoint(source), output_endpoint(target)) as notices:
             seen = [watched(target)]
             server.close()
-            until(lambda: "the source is lost" in " ".join(notices))
+            wait_for_notices(notices, "the source is lost")
             server.enter_context(rtsp_server(port))
-            until(lambda: "the source is back" in " ".join(notices))
+            wait_for_notices(notices, "the source is back")
             seen.append(watched(target))
-    assert all(np.median(pictures["levels"]) > 200 for pictures in seen)  # black, inverted
-    assert all(pictures["sounds"] for pictures in seen)
+    assert all(np.median(video["levels"]) > 200 for video in seen)  # black, inverted
+    assert all(video["audio_frames"] for video in seen)
 
 
 NGINX = """
@@ -187,40 +182,47 @@ MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
 
 @contextmanager
 def rtmp_server(port: int, folder: Path) -> Iterator[None]:
-    """nginx, which gives whoever asks what somebody sends to rtmp://127.0.0.1:PORT/live/…"""
+    """nginx, which relays streams that are sent to rtmp://127.0.0.1:PORT/live/…"""
     configuration = folder / "nginx.conf"
     configuration.write_text(NGINX.format(module=MODULE, folder=folder, port=port))
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program is not None
     with started([program, "-p", str(folder), "-c", str(configuration)], stderr=subprocess.PIPE):
-        until(lambda: is_listening(port))
+        wait_for_listener(port)
         yield
 
 
 @pytest.mark.skipif(
     not (os.environ.get("CI") or MODULE.exists()), reason="needs nginx with libnginx-mod-rtmp"
 )
-def test_it_goes_on_both_ways_after_the_rtmp_server_between_was_restarted(
+def test_it_pulls_and_pushes_again_after_the_rtmp_server_was_restarted(
     port: int, tmp_path: Path
 ) -> None:
     server = f"rtmp://127.0.0.1:{port}/live"
-    source, target = input_place(f"{server}/in"), output_place(f"{server}/out")
-    with ExitStack() as there:
-        there.enter_context(rtmp_server(port, tmp_path))
-        there.enter_context(Peer("publish", f"{server}/in", "flv", 60))
+    source, target = input_endpoint(f"{server}/in"), output_endpoint(f"{server}/out")
+    with ExitStack() as running:
+        running.enter_context(rtmp_server(port, tmp_path))
+        running.enter_context(Peer("publish", f"{server}/in", "flv", 60))
         with streaming(source, target) as notices:
             seen = [watched(f"{server}/out")]
-            there.close()
-            until(lambda: "the source is lost" in " ".join(notices))
-            there.enter_context(rtmp_server(port, tmp_path))
-            there.enter_context(Peer("publish", f"{server}/in", "flv", 60))
-            until(lambda: {f"{server}/out is back", "the source is back"} <= set(notices))
+            running.close()
+            wait_for_notices(notices, "the source is lost")
+            running.enter_context(rtmp_server(port, tmp_path))
+            running.enter_context(Peer("publish", f"{server}/in", "flv", 60))
+            wait_for_notices(notices, f"{server}/out is back", "the source is back")
             seen.append(watched(f"{server}/out"))
-    assert all(is_inverted(pictures["levels"]) for pictures in seen)
-    assert all(pictures["sounds"] for pictures in seen)
+    assert all(is_inverted(video["levels"]) for video in seen)
+    assert all(video["audio_frames"] for video in seen)
+
+
+def wait_for_notices(notices: list[str], *wanted: str) -> None:
+    wait_until(
+        lambda: all(any(text in notice for notice in notices) for text in wanted),
+        f"the notices {wanted}, got {notices}",
+    )
 
 
 def watched(address: str) -> Any:
-    """What a viewer sees, who comes when the stream may not be there yet."""
+    """What a viewer receives who may connect before there is a stream."""
     with Peer("watch", address, 20) as viewer:
         return viewer.result()

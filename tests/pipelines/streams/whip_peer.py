@@ -1,4 +1,4 @@
-"""A WHIP server, run as a program: python whip_peer.py PORT FRAMES prints what has come as JSON."""
+"""A WHIP server for one publisher: a program that takes PORT FRAMES and prints JSON."""
 
 import asyncio
 import json
@@ -10,18 +10,18 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 
 
 async def receive(port: int, frames: int) -> dict[str, Any]:
-    """Take one publisher; the brightness of so many pictures, and whether there was sound."""
-    seen: dict[str, Any] = {"levels": [], "sounds": 0, "token": None}
+    """Brightness of this many video frames, the number of audio frames, and the token."""
+    seen: dict[str, Any] = {"levels": [], "audio_frames": 0, "token": None}
     done, peers = asyncio.Event(), []
 
-    async def look(track: Any) -> None:
+    async def count(track: Any) -> None:
         while not done.is_set():
             frame = await track.recv()
             if track.kind == "audio":
-                seen["sounds"] += 1
+                seen["audio_frames"] += 1
                 continue
             seen["levels"].append(float(frame.to_ndarray(format="gray").mean()))
-            if len(seen["levels"]) >= frames and seen["sounds"]:
+            if len(seen["levels"]) >= frames and seen["audio_frames"]:
                 done.set()
 
     async def offered(request: web.Request) -> web.Response:
@@ -29,7 +29,7 @@ async def receive(port: int, frames: int) -> dict[str, Any]:
         peer = RTCPeerConnection()
         peers.append(peer)
         tasks: list[Any] = []
-        peer.on("track", lambda track: tasks.append(asyncio.ensure_future(look(track))))
+        peer.on("track", lambda track: tasks.append(asyncio.ensure_future(count(track))))
         await peer.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         return web.Response(

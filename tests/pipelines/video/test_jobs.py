@@ -1,4 +1,4 @@
-"""Parts of a file, pipes, damage, interruption and failure: nothing lost, nothing half-written."""
+"""Spans, pipes, damaged inputs, interruptions and errors: no frame lost, no incomplete output."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,32 +16,33 @@ import pytest
 
 from tests.pipelines.conftest import MakeClip, invert, packets_of, started, times_of
 from turbolens.filter import MediaError
-from turbolens.pipelines.cli.video import LONG, frames_of
-from turbolens.pipelines.video.job import VideoOptions, filter_video
+from turbolens.pipelines.cli.video import LONG, open_inputs
+from turbolens.pipelines.video.container import VideoContainer
+from turbolens.pipelines.video.job import VideoJob, VideoOptions, filter_video
 
 FRAME = Fraction(1, 25)
 
 
-def only_the_source_is_left(source: Path) -> bool:
+def only_the_source_exists(source: Path) -> bool:
     return sorted(path.name for path in source.parent.iterdir()) == [source.name]
 
 
 def test_start_and_duration_take_exactly_these_frames(clip: MakeClip, tmp_path: Path) -> None:
-    source = clip(pts=range(50), sounds=["aac"], options={"g": "10"})
+    source = clip(pts=range(50), audio=["aac"], options={"g": "10"})
     options = VideoOptions(start=Fraction(1), duration=Fraction(2, 5))
     filter_video(str(source), str(tmp_path / "out.mp4"), invert, options)
     assert times_of(tmp_path / "out.mp4") == [index * FRAME for index in range(10)]
 
 
-def test_duration_cuts_the_sound_too(clip: MakeClip, tmp_path: Path) -> None:
-    source = clip(pts=range(50), sounds=["aac"])
+def test_duration_cuts_the_audio_too(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip(pts=range(50), audio=["aac"])
     options = VideoOptions(duration=Fraction(1, 5))
     filter_video(str(source), str(tmp_path / "out.mp4"), invert, options)
     kept = packets_of(tmp_path / "out.mp4", "audio")
     assert kept == [packet for packet in packets_of(source, "audio") if packet[1] < Fraction(1, 5)]
 
 
-def test_compare_shows_before_and_after(clip: MakeClip, tmp_path: Path) -> None:
+def test_compare_shows_original_and_filtered_frame(clip: MakeClip, tmp_path: Path) -> None:
     source = clip()
     filter_video(str(source), str(tmp_path / "out.mp4"), invert, VideoOptions(compare=True))
     with av.open(str(tmp_path / "out.mp4")) as container:
@@ -51,7 +53,7 @@ def test_compare_shows_before_and_after(clip: MakeClip, tmp_path: Path) -> None:
     assert times_of(tmp_path / "out.mp4") == times_of(source)
 
 
-def test_batches_hold_every_frame_in_order(clip: MakeClip, tmp_path: Path) -> None:
+def test_batches_keep_every_frame_in_order(clip: MakeClip, tmp_path: Path) -> None:
     class Batched:
         sizes: list[int] = []  # noqa: RUF012 - one test, one list
 
@@ -68,7 +70,7 @@ def test_batches_hold_every_frame_in_order(clip: MakeClip, tmp_path: Path) -> No
     assert Batched.sizes == [5, 5, 2]
 
 
-def test_a_file_damaged_in_the_middle_is_filtered_with_a_warning(
+def test_a_file_damaged_in_the_middle_is_filtered_with_a_notice(
     clip: MakeClip, tmp_path: Path
 ) -> None:
     source = clip("a.ts", pts=range(100), size=(128, 96), options={"g": "5", "crf": "1"})
@@ -82,7 +84,7 @@ def test_a_file_damaged_in_the_middle_is_filtered_with_a_warning(
     assert report.notices[-1].startswith(f"damaged input: {report.damaged} ")
 
 
-def test_a_file_cut_short_is_filtered_as_far_as_it_goes(clip: MakeClip, tmp_path: Path) -> None:
+def test_a_truncated_file_is_filtered_up_to_its_end(clip: MakeClip, tmp_path: Path) -> None:
     source = clip("a.mkv", pts=range(50))
     source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     report = filter_video(str(source), str(tmp_path / "out.mp4"), invert)
@@ -93,7 +95,7 @@ def test_a_file_cut_short_is_filtered_as_far_as_it_goes(clip: MakeClip, tmp_path
     ("content", "message"),
     [(None, "there is no such file"), (b"", "damaged, cut short"), (b"text" * 500, "damaged")],
 )
-def test_what_is_no_video_is_refused_in_one_line(
+def test_an_input_that_is_no_video_is_refused_in_one_line(
     tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     source = tmp_path / "a.mp4"
@@ -109,22 +111,22 @@ def test_an_mp4_without_its_index_is_refused(clip: MakeClip, tmp_path: Path) -> 
     source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     with pytest.raises(MediaError, match="damaged, cut short"):
         filter_video(str(source), str(tmp_path / "out.mp4"), invert)
-    assert only_the_source_is_left(source)
+    assert only_the_source_exists(source)
 
 
-def test_sound_alone_is_refused(tmp_path: Path) -> None:
+def test_an_audio_file_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "a.mka"
     with av.open(str(source), "w") as output:
         stream = output.add_stream("libopus", rate=48000)
-        sound = av.AudioFrame(format="s16", layout="stereo", samples=960)
-        sound.sample_rate = 48000
-        output.mux(stream.encode(sound))
+        audio = av.AudioFrame(format="s16", layout="stereo", samples=960)
+        audio.sample_rate = 48000
+        output.mux(stream.encode(audio))
         output.mux(stream.encode(None))
     with pytest.raises(MediaError, match="no video to filter"):
         filter_video(str(source), str(tmp_path / "out.mp4"), invert)
 
 
-def test_existing_output_is_kept_unless_told_otherwise(clip: MakeClip, tmp_path: Path) -> None:
+def test_an_existing_output_is_kept_without_overwrite(clip: MakeClip, tmp_path: Path) -> None:
     source, target = clip(), tmp_path / "out.mp4"
     target.write_text("precious")
     with pytest.raises(MediaError, match="--overwrite"):
@@ -140,7 +142,7 @@ def test_a_file_cannot_replace_itself(clip: MakeClip) -> None:
         filter_video(str(source), str(source), invert, VideoOptions(overwrite=True))
 
 
-def test_an_error_of_the_filter_leaves_nothing_behind(clip: MakeClip, tmp_path: Path) -> None:
+def test_an_error_of_the_filter_leaves_no_output(clip: MakeClip, tmp_path: Path) -> None:
     source = clip(pts=range(30))
     seen: list[int] = []
 
@@ -152,12 +154,12 @@ def test_an_error_of_the_filter_leaves_nothing_behind(clip: MakeClip, tmp_path: 
 
     with pytest.raises(RuntimeError, match="out of ideas"):
         filter_video(str(source), str(tmp_path / "out.mp4"), failing)
-    assert only_the_source_is_left(source)
+    assert only_the_source_exists(source)
 
 
 def program(body: str) -> list[str]:
     head = """
-        import resource, signal, sys, time
+        import os, resource, signal, sys
         signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `&`
         from turbolens.filter import MediaError
         from turbolens.pipelines.video.job import VideoOptions, filter_video
@@ -166,7 +168,7 @@ def program(body: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(body)]
 
 
-def test_a_full_disk_is_one_error_and_leaves_nothing(clip: MakeClip, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_error_and_leaves_no_output(clip: MakeClip, tmp_path: Path) -> None:
     source = clip(pts=range(60), size=(256, 192), options={"qp": "1"})
     body = """
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -179,24 +181,27 @@ def test_a_full_disk_is_one_error_and_leaves_nothing(clip: MakeClip, tmp_path: P
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 1
     assert done.stderr.startswith("cannot write ")
-    assert only_the_source_is_left(source)
+    assert only_the_source_exists(source)
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_ctrl_c_leaves_nothing_or_a_shorter_file_that_plays(
+def test_ctrl_c_leaves_no_output_or_a_shorter_file(
     clip: MakeClip, tmp_path: Path, keep: bool
 ) -> None:
     source, target = clip(pts=range(200)), tmp_path / "out.mp4"
     body = f"""
-        seen = []
-        def slow(frame):
-            seen.append(1)
-            if len(seen) == 100:
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing)  # gets a byte for each signal
+        frames = []
+        def interrupted(frame):
+            frames.append(frame)
+            if len(frames) == 100:
                 print("ready", flush=True)
-                time.sleep(1)  # signal.pause() may miss it
+                os.read(reading, 1)
             return frame
         try:
-            filter_video(sys.argv[1], sys.argv[2], slow, VideoOptions(keep_partial={keep}))
+            filter_video(sys.argv[1], sys.argv[2], interrupted, VideoOptions(keep_partial={keep}))
         except KeyboardInterrupt:
             sys.exit(130)
     """
@@ -210,24 +215,24 @@ def test_ctrl_c_leaves_nothing_or_a_shorter_file_that_plays(
         assert times_of(target) == times_of(source)[: len(times_of(target))]
         assert 90 <= len(times_of(target)) <= 100
     else:
-        assert only_the_source_is_left(source)
+        assert only_the_source_exists(source)
 
 
-def test_it_stands_in_a_pipe(clip: MakeClip, tmp_path: Path) -> None:
-    source = clip("a.mkv", sounds=["libopus"], pts=(0, 100, 130, 400), time_base=Fraction(1, 1000))
+def test_it_reads_and_writes_pipes(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip("a.mkv", audio=["libopus"], pts=(0, 100, 130, 400), time_base=Fraction(1, 1000))
     command = program("filter_video('-', '-', same)")
-    with source.open("rb") as given, (tmp_path / "out.nut").open("wb") as taken:
-        subprocess.run(command, stdin=given, stdout=taken, check=True)  # noqa: S603
+    with source.open("rb") as stdin, (tmp_path / "out.nut").open("wb") as stdout:
+        subprocess.run(command, stdin=stdin, stdout=stdout, check=True)  # noqa: S603
     before, after = times_of(source), times_of(tmp_path / "out.nut")
-    late = after[0] - before[0]  # NUT has no times below 0: the sound's lead-in moves everything
-    assert after == [time + late for time in before]
-    sounds = [
-        (time - late, content) for _, time, content in packets_of(tmp_path / "out.nut", "audio")
+    shift = after[0] - before[0]  # NUT has no negative times: the audio's priming shifts everything
+    assert after == [time + shift for time in before]
+    audio = [
+        (time - shift, content) for _, time, content in packets_of(tmp_path / "out.nut", "audio")
     ]
-    assert sounds == [(time, content) for _, time, content in packets_of(source, "audio")]
+    assert audio == [(time, content) for _, time, content in packets_of(source, "audio")]
 
 
-def test_a_reader_that_leaves_ends_the_pipe_with_an_error(clip: MakeClip) -> None:
+def test_a_pipe_whose_reader_has_gone_is_an_error(clip: MakeClip) -> None:
     source = clip("a.mkv", pts=range(200), size=(256, 192), options={"qp": "1"})
     body = """
         try:
@@ -241,17 +246,46 @@ def test_a_reader_that_leaves_ends_the_pipe_with_an_error(clip: MakeClip) -> Non
     ) as process:
         os.close(writing)
         os.close(reading)
-        _, said = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert said.startswith("cannot write -: ")
+    assert errors.startswith("cannot write -: ")
 
 
-def test_only_long_jobs_wait_for_what_takes_minutes_to_prepare(
+def test_an_input_is_opened_once(
+    clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    open_container = VideoContainer.open
+
+    def counted(name: str, **options: Any) -> VideoContainer:
+        opened.append(name)
+        return open_container(name, **options)
+
+    monkeypatch.setattr(VideoContainer, "open", counted)
+    source = str(clip(pts=range(10)))
+    job = VideoJob.prepare(source, str(tmp_path / "out.mp4"), VideoOptions())
+    assert open_inputs([job]) == 10
+    assert job.run(invert).frames == 10
+    assert opened == [source]
+
+
+def test_a_single_input_that_cannot_be_read_is_an_error_before_it_is_run(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"text" * 500)
+    job = VideoJob.prepare(str(tmp_path / "a.mp4"), str(tmp_path / "out.mp4"), VideoOptions())
+    with pytest.raises(MediaError, match="damaged"):
+        open_inputs([job])
+
+
+def test_the_frames_of_inputs_are_counted_before_the_model_is_loaded(
     clip: MakeClip, tmp_path: Path
 ) -> None:
+    def frames_of(*sources: str, options: VideoOptions | None = None) -> int:
+        outputs = [str(tmp_path / f"out-{index}.mp4") for index in range(len(sources))]
+        jobs = [VideoJob.prepare(*names, options or VideoOptions())
+                for names in zip(sources, outputs, strict=True)]  # fmt: skip
+        return open_inputs(jobs)
+
     source, missing = str(clip(pts=range(50))), str(tmp_path / "none.mp4")
-    options = VideoOptions()
-    assert frames_of([(source, "a.mp4"), (source, "b.mp4")], options) == 100
-    assert frames_of([("-", "-"), (missing, "c.mp4")], options) == 0
-    hour = VideoOptions(duration=Fraction(3600))
-    assert frames_of([("test-scene", "d.mp4")], hour) >= LONG
+    assert frames_of(source, source) == 100
+    assert frames_of("-", missing) == 0
+    assert frames_of("test-scene", options=VideoOptions(duration=Fraction(3600))) >= LONG

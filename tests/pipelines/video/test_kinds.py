@@ -1,4 +1,4 @@
-"""Every kind of video file comes out with the same frames at the same exact times."""
+"""Every kind of video file keeps its frames, their exact times and its other streams."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tests.pipelines.conftest import MakeClip, invert, packets_of, times_of
-from turbolens.pipelines.video.encoders import FAMILIES, EncoderChoice, has_encoder, pixel_format
+from turbolens.pipelines.video.encoders import CODECS, EncoderChoice, has_encoder, pixel_format
 from turbolens.pipelines.video.job import VideoOptions, filter_video
-from turbolens.pipelines.video.reader import VideoReader
+from turbolens.pipelines.video.media import MediaOptions, open_reader
 from turbolens.pipelines.video.writer import Encoding
 
 VFR = (0, 100, 130, 400, 405, 900)
@@ -24,9 +24,9 @@ HEVC_10: dict[str, Any] = {
 CHAPTER = {"id": 1, "start": 0, "end": 200, "time_base": MILLISECONDS, "metadata": {"title": "one"}}
 
 
-@pytest.mark.parametrize("name", [name for each in FAMILIES.values() for name in each.hardware])
-def test_hardware_encoders_are_asked_for_a_format_that_they_take(name: str) -> None:
-    """Told by FFmpeg's own lists, wherever this build knows the encoder; Intel's take no planes."""
+@pytest.mark.parametrize("name", [name for each in CODECS.values() for name in each.hardware])
+def test_hardware_encoders_get_a_pixel_format_that_they_accept(name: str) -> None:
+    """Compared with FFmpeg's own list, if this build has the encoder."""
     frame = av.VideoFrame(64, 64, "yuv420p")
     codec: Any = name.partition("_")[0]
     chosen = pixel_format(EncoderChoice(codec, name, {}), frame)
@@ -35,16 +35,21 @@ def test_hardware_encoders_are_asked_for_a_format_that_they_take(name: str) -> N
         assert chosen in [each.name for each in formats]
 
 
-def test_an_encoder_that_this_build_lacks_is_not_there() -> None:
+def test_an_unknown_encoder_is_not_available() -> None:
     assert has_encoder("libx264")
     assert not has_encoder("no_such_encoder")
 
 
-def picture_stream(path: Path) -> Any:
+def video_stream(path: Path) -> Any:
     return av.open(str(path)).streams.video[0]
 
 
-def first_picture(path: Path) -> Any:
+def frames_of(path: Path) -> list[av.VideoFrame]:
+    reader = open_reader(str(path), MediaOptions(), print)
+    return [item for item in reader if isinstance(item, av.VideoFrame)]
+
+
+def first_frame(path: Path) -> Any:
     with av.open(str(path)) as container:
         return next(container.decode(video=0))
 
@@ -62,7 +67,7 @@ def first_picture(path: Path) -> Any:
         ("odd.mp4", {"pixel_format": "yuv444p", "size": (65, 47)}),
         ("ten-bit.mkv", HEVC_10),
         ("interlaced.mp4", {"options": {"x264-params": "tff=1"}}),
-        ("turned.mp4", {"rotation": 90}),
+        ("rotated.mp4", {"rotation": 90}),
         ("transparent.webm", {"codec": "libvpx-vp9", "pixel_format": "yuva420p"}),
         ("without-b-frames.mp4", {"options": {"bf": "0"}}),
     ],
@@ -79,68 +84,64 @@ def test_every_frame_keeps_its_exact_time(
 
 def test_a_frame_lasts_until_the_next(clip: MakeClip) -> None:
     source = clip("a.mkv", pts=VFR, time_base=MILLISECONDS)
-    frames = [
-        item for item in VideoReader(str(source), notify=print) if isinstance(item, av.VideoFrame)
-    ]
+    frames = frames_of(source)
     assert [frame.duration for frame in frames[:-1]] == [100, 30, 270, 5, 495]
 
 
-def test_a_turned_picture_comes_out_upright(clip: MakeClip, tmp_path: Path) -> None:
+def test_a_rotated_video_comes_out_upright(clip: MakeClip, tmp_path: Path) -> None:
     source, target = clip(rotation=90, size=(64, 48)), tmp_path / "out.mp4"
     filter_video(str(source), str(target), lambda frame: frame)
-    before, after = first_picture(source), first_picture(target)
+    before, after = first_frame(source), first_frame(target)
     assert (after.width, after.height, after.rotation) == (48, 64, 0)
-    # The matrix of PyAV turns anticlockwise; so must the pixels.
+    # PyAV's matrix rotates anticlockwise; so must the pixels.
     expected = np.rot90(before.to_ndarray(format="rgb24"), 1).astype(int)
     assert abs(after.to_ndarray(format="rgb24").astype(int) - expected).mean() < 4
 
 
-def test_a_turned_picture_turns_its_pixel_shape_too(clip: MakeClip, tmp_path: Path) -> None:
+def test_rotation_inverts_the_pixel_aspect_ratio(clip: MakeClip, tmp_path: Path) -> None:
     source = clip(rotation=90, tags={"sample_aspect_ratio": Fraction(4, 3)})
     filter_video(str(source), str(tmp_path / "out.mp4"), invert)
-    assert picture_stream(tmp_path / "out.mp4").sample_aspect_ratio == Fraction(3, 4)
+    assert video_stream(tmp_path / "out.mp4").sample_aspect_ratio == Fraction(3, 4)
 
 
 def test_interlaced_frames_come_out_progressive(clip: MakeClip, tmp_path: Path) -> None:
     source = clip(options={"x264-params": "tff=1"})
-    assert first_picture(source).interlaced_frame
+    assert first_frame(source).interlaced_frame
     filter_video(str(source), str(tmp_path / "out.mp4"), invert)
-    assert not first_picture(tmp_path / "out.mp4").interlaced_frame
+    assert not first_frame(tmp_path / "out.mp4").interlaced_frame
 
 
 def test_high_dynamic_range_is_mapped_to_standard(clip: MakeClip, tmp_path: Path) -> None:
     tags = {"color_trc": 16, "color_primaries": 9, "colorspace": 9}
     source = clip("hdr.mkv", **HEVC_10, tags=tags, pts=range(3))
     report = filter_video(str(source), str(tmp_path / "out.mp4"), invert)
-    frame = first_picture(tmp_path / "out.mp4")
+    frame = first_frame(tmp_path / "out.mp4")
     assert (frame.color_trc, frame.color_primaries, frame.colorspace) == (1, 1, 1)
     assert "tone-mapped" in report.notices[0]
 
 
-def test_pixel_shape_and_colour_tags_stay(clip: MakeClip, tmp_path: Path) -> None:
+def test_pixel_aspect_ratio_and_colour_tags_are_kept(clip: MakeClip, tmp_path: Path) -> None:
     tags = {"sample_aspect_ratio": Fraction(4, 3), "colorspace": 6, "color_range": 1,
             "color_primaries": 6, "color_trc": 6}  # fmt: skip
     filter_video(str(clip(tags=tags)), str(tmp_path / "out.mp4"), invert)
-    assert picture_stream(tmp_path / "out.mp4").sample_aspect_ratio == Fraction(4, 3)
-    frame = first_picture(tmp_path / "out.mp4")
+    assert video_stream(tmp_path / "out.mp4").sample_aspect_ratio == Fraction(4, 3)
+    frame = first_frame(tmp_path / "out.mp4")
     assert (frame.colorspace, frame.color_range, frame.color_trc) == (6, 1, 6)
 
 
-def test_ten_bits_stay_where_the_codec_has_them(clip: MakeClip, tmp_path: Path) -> None:
+def test_ten_bits_are_kept_if_the_codec_has_them(clip: MakeClip, tmp_path: Path) -> None:
     options = VideoOptions(encoding=Encoding(codec="hevc"))
     filter_video(str(clip(**HEVC_10)), str(tmp_path / "out.mp4"), invert, options)
-    assert first_picture(tmp_path / "out.mp4").format.name == "yuv420p10le"
+    assert first_frame(tmp_path / "out.mp4").format.name == "yuv420p10le"
 
 
-def test_transparency_stays_in_webm(clip: MakeClip, tmp_path: Path) -> None:
+def test_transparency_is_kept_in_webm(clip: MakeClip, tmp_path: Path) -> None:
     source = clip("a.webm", codec="libvpx-vp9", pixel_format="yuva420p")
     filter_video(str(source), str(tmp_path / "out.webm"), invert)
-    formats = {item.format.name for item in VideoReader(str(tmp_path / "out.webm"), notify=print)
-               if isinstance(item, av.VideoFrame)}  # fmt: skip
-    assert formats == {"yuva420p"}
+    assert {frame.format.name for frame in frames_of(tmp_path / "out.webm")} == {"yuva420p"}
 
 
-def test_transparency_that_is_lost_is_said(clip: MakeClip, tmp_path: Path) -> None:
+def test_lost_transparency_is_a_notice(clip: MakeClip, tmp_path: Path) -> None:
     source = clip("a.webm", codec="libvpx-vp9", pixel_format="yuva420p")
     report = filter_video(str(source), str(tmp_path / "out.mp4"), invert)
     assert "transparency is left out" in report.notices[0]
@@ -154,9 +155,9 @@ def test_every_codec_writes_all_frames(clip: MakeClip, tmp_path: Path, codec: An
     assert len(times_of(target)) == 5
 
 
-def test_sounds_and_subtitles_are_copied_byte_for_byte(clip: MakeClip, tmp_path: Path) -> None:
+def test_audio_and_subtitles_are_copied_byte_for_byte(clip: MakeClip, tmp_path: Path) -> None:
     source = clip(
-        "many.mkv", sounds=["aac", "libopus"], subtitles=[(100, 200, "Hello")],
+        "many.mkv", audio=["aac", "libopus"], subtitles=[(100, 200, "Hello")],
         chapters=[CHAPTER], metadata={"title": "A title"},
     )  # fmt: skip
     target = tmp_path / "out.mkv"
@@ -169,17 +170,17 @@ def test_sounds_and_subtitles_are_copied_byte_for_byte(clip: MakeClip, tmp_path:
     assert report.notices == ()
 
 
-def test_sound_is_copied_into_another_container(clip: MakeClip, tmp_path: Path) -> None:
-    source = clip("a.mp4", sounds=["aac"])
+def test_audio_is_copied_into_another_container(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip("a.mp4", audio=["aac"])
     filter_video(str(source), str(tmp_path / "out.mov"), invert)
     before, after = packets_of(source, "audio"), packets_of(tmp_path / "out.mov", "audio")
     assert before == after != []
 
 
-def test_what_the_container_cannot_hold_is_converted_and_said(
+def test_streams_that_the_container_cannot_hold_are_converted_with_a_notice(
     clip: MakeClip, tmp_path: Path
 ) -> None:
-    source = clip("a.mkv", sounds=["aac"], subtitles=[(100, 200, "Hello")])
+    source = clip("a.mkv", audio=["aac"], subtitles=[(100, 200, "Hello")])
     report = filter_video(str(source), str(tmp_path / "out.webm"), invert)
     with av.open(str(tmp_path / "out.webm")) as container:
         names = [stream.codec_context.name for stream in container.streams]
@@ -187,8 +188,8 @@ def test_what_the_container_cannot_hold_is_converted_and_said(
     assert [text.split()[4:7] for text in report.notices] == [["is", "converted", "to"]] * 2
 
 
-def test_converted_sound_lasts_as_long(clip: MakeClip, tmp_path: Path) -> None:
-    source = clip("a.mkv", sounds=["aac"])
+def test_converted_audio_has_the_same_length(clip: MakeClip, tmp_path: Path) -> None:
+    source = clip("a.mkv", audio=["aac"])
     filter_video(str(source), str(tmp_path / "out.webm"), invert)
 
     def samples(path: Path) -> int:

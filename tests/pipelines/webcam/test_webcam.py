@@ -1,8 +1,7 @@
-"""`turbolens webcam`: the whole command without a camera, its keys, presets, recording, sizes."""
+"""`turbolens webcam`: the command without a camera, keys, presets, recording, working size."""
 
 import json
 import os
-import shutil
 import signal
 import stat
 import sys
@@ -22,25 +21,21 @@ from tests.pipelines.conftest import started, times_of
 from tests.pipelines.live.live_parts import WAIT, Camera, Screen, lighter, numbered
 from turbolens.filter import FilterSettings, MediaError, SettingsError
 from turbolens.pipelines.cli.live_status import LiveReporter, status_line
-from turbolens.pipelines.live.running import RunOptions
+from turbolens.pipelines.live.devices import Devices
+from turbolens.pipelines.live.options import RunOptions
 from turbolens.pipelines.live.slate import slate
 from turbolens.pipelines.live.working_size import HEADROOM, LEAST_FPS, MEASURED, SIZES, SizeSearch
 from turbolens.pipelines.statistics import Stats
-from turbolens.pipelines.video.recorder import Recorder, Shown
-from turbolens.pipelines.webcam.call import CallOptions, Webcam
+from turbolens.pipelines.video.recorder import Recorder, RecordingSink
+from turbolens.pipelines.webcam.call import Webcam
 from turbolens.pipelines.webcam.control_page import ControlPage
 from turbolens.pipelines.webcam.filter import WebcamFilter
 from turbolens.pipelines.webcam.keys import Keys
 from turbolens.pipelines.webcam.metrics import MetricsServer
+from turbolens.pipelines.webcam.options import CallOptions, WebcamOptions
 from turbolens.pipelines.webcam.presets import free_name, load_preset, presets_file, save_preset
 from turbolens.pipelines.webcam.preview import Preview
-from turbolens.pipelines.webcam.setup import (
-    Choices,
-    looks_of,
-    open_sinks,
-    open_source,
-    prepared_call,
-)
+from turbolens.pipelines.webcam.setup import load_looks, open_devices, prepare_call
 
 __all__ = ["turbolens"]  # the fixture that calls the command
 
@@ -83,10 +78,9 @@ def test_the_test_scene_is_shown_on_the_virtual_camera(
 def test_the_slate_is_shown_until_the_embedded_model_filters(
     backend: type[KeepingBackend],
 ) -> None:
-    choices = Choices(camera="test-scene", size=(64, 36))
-    source = open_source(choices)
-    sinks = open_sinks(choices, source, lambda _: None)
-    call = prepared_call(choices, FilterSettings(prompt="noir"), source, sinks, lambda _: None)
+    options = WebcamOptions(camera="test-scene", size=(64, 36))
+    devices = open_devices(options, lambda _: None)
+    call = prepare_call(options, FilterSettings(prompt="noir"), devices, notify=lambda _: None)
     done = call.run(lambda stats: call.press("q") if stats.filtered > 3 else None)
     assert done.failures == 0
     assert done.stalled > 0  # the slate, while the model was loading
@@ -162,7 +156,7 @@ def test_devices_are_listed(turbolens: Call) -> None:
     }  # fmt: skip
 
 
-def test_ctrl_c_is_a_good_end(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_command_normally(tmp_path: Path) -> None:
     obey = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     program = obey + "from turbolens.pipelines.cli import main; main()"
     options = [*SMALL, "--no-enabled", "--json", "--virtual-camera", "none", "--record", "a.mkv"]
@@ -195,7 +189,7 @@ class Look:
         return self.settings
 
     def reset(self) -> None:
-        """It keeps nothing."""
+        """Nothing to forget."""
 
 
 def call_with(
@@ -203,13 +197,13 @@ def call_with(
 ) -> tuple[Webcam, list[str]]:
     notices: list[str] = []
     webcam = Webcam(
-        source or Camera(5), WebcamFilter(Look, FilterSettings()), [sink or Screen()],
-        looks=LOOKS, options=CallOptions(RunOptions(), folder=tmp_path), notify=notices.append,
+        Devices(source or Camera(5), [sink or Screen()]), WebcamFilter(Look, FilterSettings()),
+        CallOptions(RunOptions(), folder=tmp_path), looks=LOOKS, notify=notices.append,
     )  # fmt: skip
     return webcam, notices
 
 
-def test_keys_change_look_and_strength_and_go_around(tmp_path: Path) -> None:
+def test_keys_change_look_and_strength_and_wrap_around(tmp_path: Path) -> None:
     webcam, _ = call_with(tmp_path)
     seen = []
     for key in "nnnpp":
@@ -225,7 +219,7 @@ def test_keys_change_look_and_strength_and_go_around(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("key", "expected"), [("n", LOOKS[0]), ("p", LOOKS[-1])])
-def test_from_a_prompt_of_ones_own_the_looks_begin_at_an_end(
+def test_from_another_prompt_the_keys_go_to_the_first_or_last_look(
     tmp_path: Path, key: str, expected: str
 ) -> None:
     webcam, _ = call_with(tmp_path)
@@ -257,8 +251,7 @@ def test_a_snapshot_and_a_recording_are_made_by_keys(tmp_path: Path) -> None:
             for key in {10: "r", 20: "s", 40: "r", 50: "q"}.get(len(self.shown), ""):
                 webcam.press(key)
 
-    pause = Event()
-    camera = Camera(10**6, lambda _: pause.wait(0.005))
+    camera = Camera(10**6)
     camera.size = (64, 48)
     webcam, notices = call_with(tmp_path, source=camera, sink=Pressing())
     webcam.run(lambda _: None)
@@ -319,8 +312,7 @@ def test_key_q_ends_a_call(tmp_path: Path) -> None:
     import pty  # noqa: PLC0415
 
     ours, theirs = pty.openpty()
-    pause = Event()
-    webcam, notices = call_with(tmp_path, source=Camera(10**7, lambda _: pause.wait(0.01)))
+    webcam, notices = call_with(tmp_path, source=Camera(10**7))
     os.write(ours, b"nq")
     stats = webcam.run(lambda _: None, keyboard=theirs)
     assert any(notice.startswith("keys:") for notice in notices)
@@ -358,7 +350,7 @@ def test_a_preset_that_is_wrong_is_explained(tmp_path: Path, text: str, expected
         load_preset("soft", file)
 
 
-def test_presets_lie_in_the_configuration_folder(tmp_path: Path) -> None:
+def test_presets_are_stored_in_the_configuration_folder(tmp_path: Path) -> None:
     if sys.platform == "linux":
         assert presets_file() == tmp_path / "configuration" / "turbolens" / "presets.toml"
     with pytest.raises(SettingsError, match="letters"):
@@ -378,14 +370,14 @@ def test_the_largest_size_that_holds_the_rate_is_taken(expected: int) -> None:
     assert (search.size, search.found) == (expected, True)
 
 
-def test_a_size_is_kept_whatever_comes_later() -> None:
+def test_a_size_that_was_found_is_final() -> None:
     search = searched(lambda _: BUDGET / 2)
     for _ in range(100):
         search.note(10.0)
     assert search.size == SIZES[0]
 
 
-def test_a_hopeless_machine_comes_to_the_smallest_size_soon() -> None:
+def test_a_slow_machine_soon_gets_the_smallest_size() -> None:
     search, calls = SizeSearch(), 0
     while not search.found:
         search.note(1.0)
@@ -402,7 +394,7 @@ def test_a_few_slow_calls_do_not_count() -> None:
     assert (search.size, search.found) == (SIZES[0], True)
 
 
-def test_while_something_faster_is_prepared_only_what_is_out_of_reach_is_left() -> None:
+def test_while_a_faster_model_is_prepared_only_hopeless_sizes_are_given_up() -> None:
     limit, search = HEADROOM / LEAST_FPS, SizeSearch()
     for _ in range(50):
         search.note(3 * limit, settling=True)
@@ -430,11 +422,11 @@ def test_the_size_reaches_the_filter_but_not_the_settings() -> None:
     assert looks[0].sizes[0] == 512
     assert looks[0].sizes[-1] == frame_filter.size == 256
     assert frame_filter.settings.size is None
-    frame_filter.renewed()(numbered(11))
+    frame_filter.reloaded()(numbered(11))
     assert looks[1].sizes == [256]
 
 
-def test_pictures_that_cost_nothing_say_nothing_about_the_size() -> None:
+def test_reused_results_are_not_measured() -> None:
     class Still(Look):
         reused = 0
 
@@ -455,7 +447,7 @@ def test_a_size_that_was_given_is_not_searched() -> None:
     assert fixed.size == 320
 
 
-def test_steps_that_the_model_needs_are_left_to_it() -> None:
+def test_the_number_of_steps_that_a_model_needs_is_kept() -> None:
     looks: list[Look] = []
 
     def load(settings: FilterSettings) -> Look:
@@ -471,7 +463,7 @@ def test_steps_that_the_model_needs_are_left_to_it() -> None:
     assert looks[1].settings.steps == 2
 
 
-def test_a_size_chosen_in_the_call_goes_before_the_one_found_and_none_goes_back_to_it() -> None:
+def test_a_size_set_in_the_call_overrides_the_one_found_until_it_is_none() -> None:
     looks: list[Look] = []
 
     def load(settings: FilterSettings) -> Look:
@@ -505,7 +497,7 @@ def test_a_change_that_the_filter_refuses_is_not_kept() -> None:
     with pytest.raises(SettingsError, match="no such LoRA"):
         frame_filter.update(strength=0.9, lora_weights={"nobody": 1.0})
     assert frame_filter.settings == FilterSettings()
-    frame_filter.renewed()(numbered(2))
+    frame_filter.reloaded()(numbered(2))
 
 
 def test_a_filter_that_is_off_loads_no_model() -> None:
@@ -517,7 +509,7 @@ def test_a_filter_that_is_off_loads_no_model() -> None:
     assert off(frame) is frame
 
 
-def test_a_recording_has_the_times_when_frames_came_and_one_size(tmp_path: Path) -> None:
+def test_a_recording_has_arrival_times_and_one_size(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "a.mkv")
     for size in ((64, 48), (64, 48), (128, 48)):
         recorder.write(slate(*size))
@@ -541,7 +533,7 @@ def test_a_recording_does_not_replace_a_file(tmp_path: Path) -> None:
 
 def test_a_recording_that_fails_ends_alone() -> None:
     notices: list[str] = []
-    shown = Shown(notices.append)
+    shown = RecordingSink(notices.append)
 
     class Full(Recorder):
         def __init__(self) -> None:
@@ -550,7 +542,7 @@ def test_a_recording_that_fails_ends_alone() -> None:
         def write(self, frame: av.VideoFrame) -> None:
             raise MediaError("the disk is full")
 
-    shown.record(Full())
+    shown.start_recording(Full())
     shown.write(slate(64, 36))
     shown.write(slate(64, 36))
     assert notices == ["the recording has ended: the disk is full"]
@@ -558,27 +550,26 @@ def test_a_recording_that_fails_ends_alone() -> None:
 
 @pytest.fixture
 def player(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program named ffplay, which keeps what it should show."""
+    """A program named ffplay, which writes what it should show into a named pipe."""
     folder = tmp_path / "programs"
     folder.mkdir()
     program, film = folder / "ffplay", tmp_path / "film"
+    os.mkfifo(film)
     program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nexec cat > {film}\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return film
 
 
-@pytest.mark.skipif(shutil.which("sh") is None, reason="a shell stands in for the player")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe and a shell")
 def test_the_preview_gets_pictures_of_one_size(player: Path) -> None:
-    preview, wait = Preview(), Event()
+    preview, size = Preview(), 64 * 36 * 3 // 2
     preview.write(slate(64, 36))
-    for _ in range(200):
-        if player.exists() and player.stat().st_size:
-            break
-        wait.wait(0.1)
-    preview.close()
-    preview.close()
-    assert player.stat().st_size == 64 * 36 * 3 // 2
+    with player.open("rb") as film:
+        assert len(film.read(size)) == size
+        preview.close()
+        preview.close()
+        assert film.read() == b""
     assert "64x36" in (player.parent / "arguments").read_text()
 
 
@@ -588,7 +579,7 @@ def test_without_a_player_the_preview_says_how_to_get_it(monkeypatch: pytest.Mon
         Preview()
 
 
-def test_the_page_of_dials_turns_whichever_filter_runs() -> None:
+def test_the_control_page_changes_the_current_filter() -> None:
     filters = [Look(FilterSettings(prompt="comic"))]
     with ControlPage(lambda: filters[-1], ["comic", "noir"], 0) as page:
 
@@ -631,7 +622,7 @@ def test_the_status_line_tells_rates_delay_and_drops() -> None:
     )  # fmt: skip
 
 
-def test_words_go_to_stderr_and_the_end_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_notices_and_the_summary_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     with LiveReporter(as_json=False) as reporter:
         reporter.stats(Stats())
         reporter.notice("[b]the camera[/b] is back")
@@ -643,6 +634,6 @@ def test_words_go_to_stderr_and_the_end_is_told(capsys: pytest.CaptureFixture[st
 
 
 def test_a_model_for_any_prompt_is_offered_the_embedded_looks(tmp_path: Path) -> None:
-    assert "noir" in looks_of(tmp_path)
+    assert "noir" in load_looks(tmp_path)
     (tmp_path / "looks.json").write_text('{"mine": {}}')
-    assert looks_of(tmp_path) == ["mine"]
+    assert load_looks(tmp_path) == ["mine"]

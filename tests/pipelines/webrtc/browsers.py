@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Page, async_playwright
 
-from turbolens.pipelines.scene.test_scene import TestScene
+from turbolens.pipelines.scene.frames import TestScene
 
 WIDTH, HEIGHT, BITS = 320, 240, 6
 FRAMES = 1 << BITS

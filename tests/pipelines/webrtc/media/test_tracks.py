@@ -11,8 +11,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from tests.pipelines.webrtc.conftest import CLOCK, Shade, asynchronous, flat, luma_of, until
 from turbolens.pipelines.webrtc import DelayedTrack, FilteredTrack, Relay
-from turbolens.pipelines.webrtc.media.mailbox import Closed, Mailbox
-from turbolens.pipelines.webrtc.media.moving import PictureMover
+from turbolens.pipelines.webrtc.media.reprojection import ReprojectionWorker
 
 
 class Script(MediaStreamTrack):
@@ -277,27 +276,27 @@ class Costly:
 @asynchronous
 async def test_moving_leaves_most_of_the_time_to_the_filter() -> None:
     loop, costly = asyncio.get_running_loop(), Costly(0.03)
-    mover = PictureMover(lambda: costly.now, lambda: costly.now)
-    async with mover.turn():
-        assert await mover.move(costly, flat(1)) is not None
+    worker = ReprojectionWorker(lambda: costly.now, lambda: costly.now)
+    async with worker.turn():
+        assert await worker.reproject(costly, flat(1)) is not None
     began = loop.time()
-    async with mover.turn():
+    async with worker.turn():
         assert loop.time() - began >= 0.05  # the cost over its share of 0.35, less the cost
-    mover.close()
+    worker.close()
 
 
 @asynchronous
 async def test_what_costs_more_than_it_brings_is_not_moved_for_a_while() -> None:
     costly = Costly(0.05)
-    mover = PictureMover(lambda: costly.now, lambda: costly.now)
-    assert mover.worthwhile(0.1)  # nothing is known yet
-    async with mover.turn():
-        await mover.move(costly, flat(1))
-    assert not mover.worthwhile(0.1)  # one in 0.14 s would come
-    assert mover.worthwhile(0.2)
+    worker = ReprojectionWorker(lambda: costly.now, lambda: costly.now)
+    assert worker.worthwhile(0.1)  # nothing is known yet
+    async with worker.turn():
+        await worker.reproject(costly, flat(1))
+    assert not worker.worthwhile(0.1)  # one in 0.14 s would come
+    assert worker.worthwhile(0.2)
     costly.now += 5.0
-    assert mover.worthwhile(0.1)
-    mover.close()
+    assert worker.worthwhile(0.1)
+    worker.close()
 
 
 @asynchronous
@@ -306,11 +305,11 @@ async def test_a_picture_that_cannot_be_moved_is_left_out() -> None:
         def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
             raise ZeroDivisionError
 
-    mover = PictureMover()
-    async with mover.turn():
-        assert await mover.move(Broken(), flat(1)) is None
-    mover.close()
-    assert await mover.move(Costly(0.0), flat(1)) is None
+    worker = ReprojectionWorker()
+    async with worker.turn():
+        assert await worker.reproject(Broken(), flat(1)) is None
+    worker.close()
+    assert await worker.reproject(Costly(0.0), flat(1)) is None
 
 
 @asynchronous
@@ -369,18 +368,3 @@ async def test_a_relay_without_viewers_leaves_its_source_alone() -> None:
     await asyncio.sleep(0)
     assert source.queue.qsize() == 1
     relay.stop()
-
-
-@asynchronous
-async def test_a_mailbox_gives_what_is_in_it_after_its_end_and_takes_nothing_more() -> None:
-    box: Mailbox[int] = Mailbox(2)
-    for number in (1, 2, 3):
-        box.put(number)
-    box.close()
-    box.put(4)
-    assert [await box.take(), await box.take()] == [2, 3]
-    assert box.dropped == 1
-    with pytest.raises(Closed):
-        await box.take()
-    with pytest.raises(Closed):
-        await box.room()

@@ -19,7 +19,7 @@ from tests.pipelines.conftest import started
 from tests.pipelines.streams.stream_parts import streaming
 from tests.pipelines.streams.stream_peer import write_stream
 from tests.pipelines.webrtc.conftest import Client, Peer, asynchronous, serving, until
-from turbolens.pipelines.streams.endpoints import input_place, output_place
+from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.webrtc.peer.dtls import Certificate
 from turbolens.pipelines.webrtc.server.options import IceServer
 
@@ -242,9 +242,9 @@ async def test_turbolens_stream_publishes_to_turbolens_serve(tmp_path: Path) -> 
     clip, player = tmp_path / "clip.mp4", Peer(direction="recvonly", sound=True)
     write_stream(str(clip), 3)
     async with serving() as (client, server):
-        target = output_place(str(client.make_url("/whip/studio")))
+        target = output_endpoint(str(client.make_url("/whip/studio")))
         with ExitStack() as publishing:
-            publishing.enter_context(streaming(input_place(str(clip)), target, loop=True))
+            publishing.enter_context(streaming(input_endpoint(str(clip)), target, loop=True))
             await until(lambda: len(server.sessions) == 1, "a publisher")
             await exchange(client, "/whep/studio", player)
             await until(lambda: player.frames and player.sounds > 10, "picture and sound")

@@ -1,4 +1,4 @@
-"""The test scene: its ground truth holds, and it is the same whenever it is asked."""
+"""The test scene: its flow is exact, and the same arguments give the same frames."""
 
 from fractions import Fraction
 from itertools import islice
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from turbolens.pipelines.scene.test_scene import SceneFrame, TestScene
+from turbolens.pipelines.scene.frames import SceneFrame, TestScene
 
 SMALL = (192, 108)
 

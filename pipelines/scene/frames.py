@@ -1,4 +1,4 @@
-"""`TestScene`: a lively synthetic camera with exact optical flow and occlusion for every frame."""
+"""`TestScene`: synthetic frames with exact optical flow and occlusion."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -15,19 +15,19 @@ from .layers import OPAQUE, Layer, Matrix, patch_of
 from .shots import ShotPainter
 
 SHOT_SECONDS = 3.0
-FLASH_SECONDS, FLASH_GAIN = 1.1, 1.7  # a flash that long into each shot
-EXPOSURE_SECONDS, EXPOSURE_GAIN = 1.9, 0.75  # from then on, until the shot ends
+FLASH_SECONDS, FLASH_GAIN = 1.1, 1.7  # time of the flash within each shot, and its gain
+EXPOSURE_SECONDS, EXPOSURE_GAIN = 1.9, 0.75  # from this time to the end of the shot
 
 
 class Rendering(NamedTuple):
-    """A frame before light and sensor: RGB (3, H, W) in 0…1; the topmost opaque layer (H, W)."""
+    """A frame before exposure: RGB (3, H, W) in 0…1, and the topmost opaque layer (H, W)."""
 
     rgb: Floats
     owner: NDArray[np.uint8]
 
 
 class SceneFrame:
-    """One frame of a test scene; what is costly is made when it is asked for."""
+    """A frame of a test scene. Its picture, flow and visibility are computed on first use."""
 
     def __init__(self, scene: "TestScene", index: int) -> None:
         self.scene = scene
@@ -36,7 +36,7 @@ class SceneFrame:
 
     @cached_property
     def picture(self) -> NDArray[np.uint8]:
-        """RGB (H, W, 3), with the light and the noise of this moment."""
+        """RGB (H, W, 3) uint8, with the exposure and the sensor noise of this frame."""
         return self.scene.expose(self.scene.render(self.index).rgb, self.index)
 
     @property
@@ -48,24 +48,25 @@ class SceneFrame:
 
     @cached_property
     def flow(self) -> NDArray[np.float32]:
-        """(H, W, 2) in pixels: this pixel was at (x + flow[0], y + flow[1]) one frame ago.
+        """(H, W, 2) in pixels: this pixel was at (x + flow[0], y + flow[1]) in the last frame.
 
-        Where it is not `visible` there, it tells where it would have been. Zero at cuts.
+        If it was hidden there (see `visible`), that is where it would have been. Zero at cuts.
         """
         return self.scene.flow(self.index)
 
     @cached_property
     def visible(self) -> NDArray[np.bool_]:
-        """(H, W): seen in the previous frame too; nowhere at cuts and in the first frame."""
+        """(H, W): true where the pixel was visible in the last frame. All false at cuts."""
         return self.scene.visible(self.index, self.flow)
 
 
 class TestScene(Sequence[SceneFrame]):
-    """A seeded scene of any size and rate: `scene[i]` and iteration give the same frames.
+    """A synthetic scene of any size and rate. The same arguments give the same frames.
 
-    Without `frames` it never ends. `noise` is the deviation of the sensor noise in levels (0…255);
-    `cuts` a new shot every 3 s; `shake` the camera's unrest (1: a hand); `lighting` a flash and a
-    step of exposure in each shot, told by `gain`.
+    width and height in pixels, rate in frames per second. frames: the length, `None` for an endless
+    scene. noise: standard deviation of the sensor noise in levels (0…255). cuts: a new shot every
+    3 seconds. shake: camera shake, 1 for a hand-held camera, 0 for a tripod. lighting: a flash and
+    a step of exposure in each shot, see `gain`. Raises `ValueError` for an impossible size or rate.
     """
 
     __test__ = False  # pytest would take it for a test
@@ -85,7 +86,7 @@ class TestScene(Sequence[SceneFrame]):
     ) -> None:
         if width < 1 or height < 1 or rate <= 0:
             raise ValueError(f"size and rate must be positive, got {width}×{height} at {rate}")
-        self.width, self.height = width, height
+        self.width, self.height = self._size = width, height
         self.rate, self.frames, self.seed = Fraction(rate), frames, seed
         self.noise, self.cuts, self.shake, self.lighting = noise, cuts, shake, lighting
         self.shot_frames = max(2, round(SHOT_SECONDS * self.rate))
@@ -111,11 +112,11 @@ class TestScene(Sequence[SceneFrame]):
             index += 1
 
     def is_cut(self, index: int) -> bool:
-        """Whether a new shot begins with this frame (not the first one)."""
+        """True if a new shot begins with this frame. False for the first frame."""
         return self.cuts and index > 0 and index % self.shot_frames == 0
 
     def gain(self, index: int) -> float:
-        """The brightness of this frame: 1, or what `lighting` makes of it."""
+        """The exposure of this frame: 1, or another factor with `lighting`."""
         if not self.lighting:
             return 1.0
         within = index % self.shot_frames
@@ -124,13 +125,13 @@ class TestScene(Sequence[SceneFrame]):
         return FLASH_GAIN if flash else EXPOSURE_GAIN if step else 1.0
 
     def render(self, index: int) -> Rendering:
-        """The frame as the layers give it; the last one is kept, because its successor needs it."""
+        """The frame composed of its layers. The last one is cached: its successor needs it."""
         if self._last is None or self._last[0] != index:
             self._last = index, self._rendered(index)
         return self._last[1]
 
     def expose(self, rgb: Floats, index: int) -> NDArray[np.uint8]:
-        """RGB (3, H, W) in 0…1 → levels (H, W, 3), in this moment's light, with sensor noise."""
+        """RGB (3, H, W) in 0…1 → uint8 (H, W, 3), with this frame's exposure and noise."""
         levels = rgb * np.float32(255 * self.gain(index))
         if self.noise > 0:
             generator = np.random.default_rng((self.seed, index, 1))
@@ -150,12 +151,12 @@ class TestScene(Sequence[SceneFrame]):
             now, before = self._matrix(layer, index), self._matrix(layer, index - 1)
             linear = before[:, :2] @ np.linalg.inv(now[:, :2])
             offset = before[:, 2] - linear @ now[:, 2]
-            moved = np.stack([columns, rows], -1) @ (linear - np.eye(2)).T + offset
-            flow[rows, columns] = moved
+            displacement = np.stack([columns, rows], -1) @ (linear - np.eye(2)).T + offset
+            flow[rows, columns] = displacement
         return flow
 
     def visible(self, index: int, flow: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """See `SceneFrame.visible`: the same layer is on top at the place where it was."""
+        """See `SceneFrame.visible`: the same layer was on top there in the last frame."""
         if index == 0 or self.is_cut(index):
             return np.zeros((self.height, self.width), bool)
         owner, before = self.render(index).owner, self._rendered(index - 1).owner
@@ -169,7 +170,7 @@ class TestScene(Sequence[SceneFrame]):
         rgb = np.zeros((3, self.height, self.width), np.float32)
         owner = np.zeros((self.height, self.width), np.uint8)
         for number, layer in enumerate(self._layers(index)):
-            patch = patch_of(layer.texture, self._matrix(layer, index), self.width, self.height)
+            patch = patch_of(layer.texture, self._matrix(layer, index), self._size)
             if patch is None:
                 continue
             alpha = patch.pixels[3]
@@ -186,17 +187,17 @@ class TestScene(Sequence[SceneFrame]):
         return matrix
 
     def _camera(self, seconds: float) -> tuple[float, float]:
-        """A slow pan and a hand's tremor, in frame heights: the same film at any rate."""
+        """Offset of the camera in frame heights: a slow pan and a shake, the same at any rate."""
         pan = 0.06 * np.sin(seconds * 0.5 + self.seed)
-        tremor = 0.006 * self.shake
-        x = pan + tremor * (np.sin(seconds * 7.3) + 0.6 * np.sin(seconds * 13.1 + 1))
-        y = tremor * (np.sin(seconds * 8.9 + 2) + 0.6 * np.sin(seconds * 15.7))
+        shake = 0.006 * self.shake
+        x = pan + shake * (np.sin(seconds * 7.3) + 0.6 * np.sin(seconds * 13.1 + 1))
+        y = shake * (np.sin(seconds * 8.9 + 2) + 0.6 * np.sin(seconds * 15.7))
         return float(x), float(y)
 
     def _layers(self, index: int) -> list[Layer]:
         shot = index // self.shot_frames if self.cuts else 0
         if shot not in self._shots:
-            painter = ShotPainter(self.width, self.height, shot, self.seed)
+            painter = ShotPainter(self.width, self.height, number=shot, seed=self.seed)
             self._shots[shot] = painter.layers()
             if len(self._shots) > 2:  # a 4K shot takes 0.5 GB
                 self._shots.popitem(last=False)

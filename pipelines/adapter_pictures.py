@@ -1,4 +1,4 @@
-"""Pictures for a model's adapters from files: a picture as prompt, a video of control pictures."""
+"""Images for adapters from files: an image prompt, and a video of control images."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,9 +17,9 @@ Array: TypeAlias = NDArray[np.uint8]
 
 
 def first_picture(name: str) -> Array:
-    """The picture of a file, or the first of a video: (H, W, 3) uint8, upright.
+    """The image in a file, or the first frame of a video: RGB (H, W, 3) uint8, upright.
 
-    Raises `MediaError` where it cannot be read.
+    Raises `MediaError` if it cannot be read.
     """
     reader = open_reader(name, MediaOptions(), _ignore)
     try:
@@ -27,32 +27,32 @@ def first_picture(name: str) -> Array:
     finally:
         reader.close()
     if frame is None:
-        raise MediaError(f"cannot read {name}: there is no picture in it")
+        raise MediaError(f"cannot read {name}: it has no video frame")
     return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
 
 
 class ControlVideo:
-    """A video of depth, poses or other control pictures beside another video.
+    """A video of control images, such as depth or poses, for the frames of another video.
 
-    Called with a frame of that one, it gives its own picture of the same time: the last one that is
-    not later. After its end, its last picture stays. Raises `MediaError` where there is none.
+    Call it with a frame of the other video to get the control image for that time: the last one
+    that is not later. After the end, the last image stays. Raises `MediaError` for an empty video.
     """
 
     def __init__(self, name: str, options: MediaOptions | None = None) -> None:
         self._name = name
         self._reader = open_reader(name, options or MediaOptions(), _ignore)
         self._frames = _frames(self._reader)
-        self._shown: av.VideoFrame | None = None
+        self._current: av.VideoFrame | None = None
         self._next = next(self._frames, None)
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The picture for this frame. Frames come in the order of their times."""
+        """The control image for this frame. Frames must come in order of time."""
         time = _time(frame)
-        while self._next is not None and (self._shown is None or _time(self._next) <= time):
-            self._shown, self._next = self._next, next(self._frames, None)
-        if self._shown is None:
-            raise MediaError(f"cannot read {self._name}: there is no picture in it")
-        return self._shown
+        while self._next is not None and (self._current is None or _time(self._next) <= time):
+            self._current, self._next = self._next, next(self._frames, None)
+        if self._current is None:
+            raise MediaError(f"cannot read {self._name}: it has no video frame")
+        return self._current
 
     def close(self) -> None:
         """Close the file."""
@@ -64,11 +64,11 @@ def _frames(reader: Reader) -> Iterator[av.VideoFrame]:
 
 
 def _time(frame: av.VideoFrame) -> Fraction:
-    """Seconds; a frame without a time is shown at once."""
+    """The frame's time in seconds, 0 if it has none."""
     if frame.pts is None or not frame.time_base:
         return Fraction(0)
     return frame.pts * Fraction(frame.time_base)
 
 
 def _ignore(_: str) -> None:
-    """What a reader notices about these is no news."""
+    """Drop a reader's notices."""

@@ -1,17 +1,98 @@
-"""The frame filter that a command's options ask for."""
+"""Which model to load, with which adapters, and the frame filter made from that choice.
+
+The choice is plain data, so the command, the webcam, the server, the benchmarks and the GStreamer
+element all share it. torch is imported only when a model is loaded.
+"""
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-import typer
-
-from turbolens.filter import FilterSettings
-
-from .cli.model_options import ModelChoice
+from turbolens.filter import FilterSettings, SettingsError
+from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
 
 if TYPE_CHECKING:
     from turbolens.filter import FrameFilter, TurboModel
+
+ControlName = Literal["canny"]
+
+
+@dataclass(frozen=True)
+class AdapterChoices:
+    """The adapters to load with a model, and the images they are given.
+
+    lora: files or hub ids, each with an optional ":WEIGHT". control: how the ControlNet's image is
+    made from each frame. image_prompt: the image file for the IP-Adapter.
+    """
+
+    lora: tuple[str, ...] = ()
+    controlnet: str | None = None
+    control: ControlName | None = None
+    ip_adapter: str | None = None
+    image_prompt: str | None = None
+
+    def check(self, *, has_control_video: bool = False) -> None:
+        """Raise `SettingsError` if an option is given without the one that it needs.
+
+        has_control_video: True if a separate video gives the control images.
+        """
+        has_control = self.control is not None or has_control_video
+        if has_control != (self.controlnet is not None):
+            raise SettingsError(
+                "--controlnet FOLDER and what it sees, as --control-picture canny, need each other"
+            )
+        if (self.ip_adapter is None) != (self.image_prompt is None):
+            raise SettingsError("--ip-adapter FILE and --image-prompt FILE need each other")
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of adapter that are loaded, by the names in the settings' schema."""
+        given = {"lora": self.lora, "controlnet": self.controlnet, "ip_adapter": self.ip_adapter}
+        return tuple(kind for kind, source in given.items() if source)
+
+    @property
+    def for_model(self) -> dict[str, Any]:
+        """Keyword arguments for `TurboModel.load`."""
+        return {"loras": self.lora, "controlnet": self.controlnet, "ip_adapter": self.ip_adapter}
+
+    def for_filter(self) -> dict[str, Any]:
+        """Keyword arguments for `FrameFilter`. Raises `MediaError` for an unreadable image."""
+        from .adapter_pictures import first_picture  # noqa: PLC0415 - PyAV: after parsing
+
+        image = None if self.image_prompt is None else first_picture(self.image_prompt)
+        return {"control": self.control, "image_prompt": image}
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model to load, on which device, in which number format and with which adapters.
+
+    look: the name of one of the model's own looks, used instead of a prompt.
+    """
+
+    model: str = "embedded"
+    look: str | None = None
+    device: str = "auto"
+    dtype: Dtype = "auto"
+    vae: VaeChoice = "auto"
+    acceleration: Acceleration = "auto"
+    adapters: AdapterChoices = field(default_factory=AdapterChoices)
+
+    def with_look(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """The given settings, with the chosen look as the prompt."""
+        return settings if self.look is None else {**settings, "prompt": self.look}
+
+
+def parse_prompt(text: str) -> tuple[str, float]:
+    """ "oil painting:0.7" → ("oil painting", 0.7); without a number the weight is 1."""
+    words, colon, weight = text.rpartition(":")
+    if colon and words.strip():
+        try:
+            return words.strip(), float(weight)
+        except ValueError:
+            pass  # the colon belongs to the text
+    return text, 1.0
 
 
 def load_filter(
@@ -22,12 +103,13 @@ def load_filter(
     live: bool = False,
     quick: bool = False,
 ) -> "FrameFilter":
-    """The frame filter with that model loaded. Raises as `TurboModel.load` does.
+    """Load the model and return a frame filter for it. Raises the errors of `load_model`.
 
-    Where the settings name no steps, the model's fewest are taken. control: gives the picture that
-    a ControlNet sees, in place of the chosen one. live, quick: as for `load_model`.
+    If the settings leave the number of steps open, the model's smallest number is used. control:
+    returns the ControlNet's image for a frame, instead of `choice.adapters.control`. live, quick:
+    see `load_model`.
     """
-    given = choice.adapters.for_filter()  # first: a missing picture is found at once
+    given = choice.adapters.for_filter()  # first, so that a missing image is found at once
     loaded = load_model(choice, live=live, quick=quick)
     if control is not None:
         given["control"] = control
@@ -39,13 +121,15 @@ def load_filter(
 def load_model(
     choice: ModelChoice, *, live: bool = False, quick: bool = False, spare_processor: bool = False
 ) -> "TurboModel":
-    """The model, accelerated as chosen. Raises as `TurboModel.load` does.
+    """Load and accelerate the model.
 
-    live: it runs at once, and faster when what makes it fast is ready; and its threads shall not
-    spin while they wait: they would take the processor from the camera, the codecs and the call. On
-    two busy cores a frame took 250 ms without that, and seconds with it. quick: what takes minutes
-    to prepare is left out, unless it was chosen by name. spare_processor: it leaves one alone, for
-    a program that has more to do than filter; who set OMP_NUM_THREADS decides.
+    live: return without waiting for the acceleration, which takes over when it is ready, and let
+    idle OpenMP threads sleep instead of spin. Spinning takes the processor from the camera, the
+    codecs and the call: on two busy cores a frame took 250 ms without it, and seconds with it.
+    quick: skip accelerations that take minutes to prepare, unless one was chosen by name.
+    spare_processor: leave one core free for the rest of the program, unless OMP_NUM_THREADS is set.
+
+    Raises the errors of `TurboModel.load`, and `SettingsError` for a look that the model has not.
     """
     if live:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -63,5 +147,5 @@ def load_model(
     )  # fmt: skip
     if choice.look is not None and choice.look not in loaded.looks:
         known = ", ".join(loaded.looks) or "none; use --prompt"
-        raise typer.BadParameter(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
+        raise SettingsError(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
     return loaded.accelerate(choice.acceleration, wait=not live, quick=quick)

@@ -62,20 +62,19 @@ def names_from_turbolens(path: Path) -> Iterator[tuple[str, str]]:
 
 def uses_files_threads_or_clock(path: Path) -> bool:
     """True if the module imports or names something of the kind; locks are allowed."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        match node:
-            case ast.Import(names=aliases):
-                if any(alias.name.split(".")[0] in IMPURE_MODULES for alias in aliases):
-                    return True
-            case ast.ImportFrom(module="threading", names=aliases):
-                if not {alias.name for alias in aliases} <= LOCKS:
-                    return True
-            case ast.ImportFrom(module=str(module)):
-                if module.split(".")[0] in IMPURE_MODULES:
-                    return True
-            case ast.Attribute(attr=name) | ast.Name(id=name):
-                if name in FILE_ACCESS:
-                    return True
+    return any(map(_is_impure, ast.walk(ast.parse(path.read_text()))))
+
+
+def _is_impure(node: ast.AST) -> bool:
+    match node:
+        case ast.Import(names=aliases):
+            return any(alias.name.split(".")[0] in IMPURE_MODULES for alias in aliases)
+        case ast.ImportFrom(module="threading", names=aliases):
+            return not {alias.name for alias in aliases} <= LOCKS
+        case ast.ImportFrom(module=str(module)):
+            return module.split(".")[0] in IMPURE_MODULES
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name in FILE_ACCESS
     return False
 
 
@@ -121,6 +120,7 @@ def test_the_gstreamer_plugin_is_packaged() -> None:
     assert folder.joinpath("python", "gstturbolens.py").is_file()
 
 
+@pytest.mark.slow
 def test_the_filter_knows_nothing_of_pipelines() -> None:
     forbidden = ("turbolens.pipelines", *SERVING)
     found = [(path.name, name) for path in sources("filter") for name in imported_names(path)
@@ -128,6 +128,7 @@ def test_the_filter_knows_nothing_of_pipelines() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_nobody_imports_a_half_by_its_folder_name() -> None:
     folders = ("filter", "pipelines", "turbolens", "tests", "examples")
     found = [(path.name, name) for path in sources(*folders) for name in imported_names(path)
@@ -146,6 +147,7 @@ def test_the_filter_has_at_most_ten_files_of_its_own() -> None:
     assert len(list((ROOT / "filter").glob("*.py"))) <= 10
 
 
+@pytest.mark.slow
 def test_training_is_imported_by_no_module_of_the_filter_or_the_pipelines() -> None:
     found = [path.name for path in sources(*HALVES) if "training" not in path.parts
              for name in imported_names(path) if name.startswith("turbolens.filter.training")
@@ -153,6 +155,7 @@ def test_training_is_imported_by_no_module_of_the_filter_or_the_pipelines() -> N
     assert found == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["turbolens", "turbolens.filter", "turbolens.pipelines.cli"])
 def test_importing_loads_no_torch(module: str) -> None:
     program = f"import sys, {module}; sys.exit('torch' in sys.modules)"

@@ -1,3 +1,3 @@
 """Turbolens: a live video filter, one step of a Turbo diffusion model for every frame."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

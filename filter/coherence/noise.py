@@ -165,7 +165,7 @@ def _cells_at(whole: torch.Tensor, padding: int) -> tuple[torch.Tensor, torch.Te
 def _assigned(
     wanted: torch.Tensor, distance: torch.Tensor, places: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which of its candidates each cell gets, (n,) int64, and whether it gets any, (n,) bool.
+    """The candidate that each cell gets, (n,) int64, and a mask of cells that get one, (n,) bool.
 
     wanted, distance: (4, n), the candidates (below `places`) of n cells, and their distances.
     Compared as whole numbers, so that the result does not depend on the order of execution.

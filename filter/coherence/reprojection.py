@@ -150,7 +150,7 @@ def _levels(
     motion: Motion,
     tau: float | torch.Tensor,
 ) -> torch.Tensor:
-    """The warped result, and where it is not valid, `rgb` in the colours of the result."""
+    """The warped result; invalid pixels show `rgb` in the colours of the result."""
     slope, offset = colours
     now = rgb.permute(0, 3, 1, 2).float().contiguous().div(127.5).sub(1.0)
     warped, warped_luma = torch.split(

@@ -1,4 +1,6 @@
-"""What Turbolens measures of itself: speed, coherence, latency and sessions.
+"""Benchmarks of the filter: speed, coherence, latency and several sessions.
 
-Start with `speed.py`, which `turbolens bench` runs. Imports the rooms below it.
+Start with `speed.py`, which `turbolens bench` runs. `coherence.py`, `latency.py` and `sessions.py`
+are its subcommands. Nothing here prints; the tables are in `cli/`. Imports `webrtc`, `live`,
+`video`, `scene`, the files of `pipelines/` and the filter.
 """

@@ -1,4 +1,4 @@
-"""A counter that is drawn into a picture and read back from it, also after a filter changed it."""
+"""A number drawn into a frame, which can be read back after a filter has changed the frame."""
 
 from itertools import pairwise
 
@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 BITS = 16
-COLUMNS = BITS + 2  # two more, always 1 and 0, tell brightness that was turned around
-HEIGHT_SHARE = 0.25  # of the picture, at its top
+COLUMNS = BITS + 2  # two more, always 1 and 0, reveal inverted brightness
+HEIGHT_SHARE = 0.25  # of the frame, at its top
 DARK, BRIGHT = 24, 232
 
 
 def draw_number(luma: NDArray[np.uint8], number: int) -> None:
-    """Draw the number, modulo 2^16, over the top of a picture (H, W), in place.
+    """Draw the number, modulo 2^16, over the top of a luma plane (H, W), in place.
 
     Each bit is a pair of cells, one above the other: bright over dark is 1. Numbers are in Gray
-    code, so that from one to the next a single pair changes.
+    code, so that a single pair changes from one number to the next.
     """
     number %= 1 << BITS
     gray = number ^ number >> 1
@@ -27,14 +27,14 @@ def draw_number(luma: NDArray[np.uint8], number: int) -> None:
 
 
 def read_number(luma: NDArray[np.uint8]) -> int | None:
-    """The number in a picture (H, W); none where there is none to be read."""
+    """The number in a luma plane (H, W), `None` if none can be read."""
     upper, lower = _rows(luma)
-    above = [
+    differences = [
         _middle(upper[:, left:right]) - _middle(lower[:, left:right])
         for left, right in _columns(luma)
     ]
-    one, zero, *bits = above
-    if (one > 0) == (zero > 0) or min(abs(difference) for difference in above) < 1.0:
+    one, zero, *bits = differences
+    if (one > 0) == (zero > 0) or min(map(abs, differences)) < 1.0:
         return None
     gray = sum(
         1 << position for position, difference in enumerate(bits)
@@ -54,7 +54,7 @@ def _columns(luma: NDArray[np.uint8]) -> list[tuple[int, int]]:
 
 
 def _middle(cell: NDArray[np.uint8]) -> float:
-    """The mean of the inner half of a cell: its edges bleed into its neighbours."""
+    """The mean of the inner half of a cell, because its edges blur into its neighbours."""
     height, width = cell.shape
     inner = cell[height // 4 : height - height // 4, width // 4 : width - width // 4]
     return float(inner.mean())

@@ -1,4 +1,4 @@
-"""What the bench compares with: diffusers' stock pipeline, plain and compiled, and a bare loop."""
+"""The baselines of the benchmark: diffusers' pipeline, plain and compiled, and a minimal loop."""
 
 import math
 from collections.abc import Callable
@@ -13,15 +13,17 @@ from turbolens.filter.frames.conversion import rgb_from_image
 
 Run: TypeAlias = Callable[[av.VideoFrame], object]
 MakeRun: TypeAlias = Callable[[tuple[int, int]], Run]
-"""Working width and height → what does it for a frame."""
+"""From the working width and height to a function that filters a frame."""
 
 Baseline = Literal["diffusers", "diffusers-compiled", "streaming"]
 
 
 def baseline(kind: Baseline, model: TurboModel, settings: FilterSettings) -> MakeRun:
-    """diffusers: its pipeline as it comes. diffusers-compiled: with what its guide to fast
-    inference recommends. streaming: a loop after StreamDiffusion (Kodaira et al. 2023): one step,
-    fixed noise, prompt encoded once, nothing of coherence; plain PyTorch in the model's format.
+    """Load a baseline, with the model's weights, device and dtype.
+
+    diffusers: its pipeline without changes. diffusers-compiled: the same with what its guide to
+    fast inference recommends. streaming: a loop like StreamDiffusion (Kodaira et al. 2023): one
+    step, fixed noise, the prompt encoded once, no coherence, in plain PyTorch.
     """
     if kind == "streaming":
         return lambda size: streaming_run(model, settings, size)
@@ -32,7 +34,7 @@ def baseline(kind: Baseline, model: TurboModel, settings: FilterSettings) -> Mak
 
 
 def compile_as_recommended(pipeline: Any) -> None:
-    """Channels last, fused projections, and torch.compile of the UNet and the decoder."""
+    """Set channels last and fused projections, and compile the UNet and the decoder."""
     for network in (pipeline.unet, pipeline.vae):
         network.to(memory_format=torch.channels_last)
     pipeline.unet.fuse_qkv_projections()
@@ -43,12 +45,12 @@ def compile_as_recommended(pipeline: Any) -> None:
 
 
 def stock_pipeline(model: TurboModel) -> Any:
-    """diffusers' own image-to-image pipeline with the same weights, device and dtype.
+    """diffusers' image-to-image pipeline with the same weights, device and dtype.
 
-    It gets a copy of our autoencoder, because it does not know the patched kind, and loads the rest
-    itself. A copy, because the pipeline casts it.
+    It gets a copy of our autoencoder, because it cannot load the patched kind, and loads the rest
+    itself. A copy, because the pipeline casts it. Raises `ModelError` for a model without a folder.
     """
-    from diffusers import (  # noqa: PLC0415 - slow, and only for a baseline
+    from diffusers import (  # noqa: PLC0415 - slow, and only a baseline needs it
         StableDiffusionImg2ImgPipeline,
         StableDiffusionXLImg2ImgPipeline,
     )
@@ -57,10 +59,10 @@ def stock_pipeline(model: TurboModel) -> Any:
         raise ModelError("a baseline needs a model that was loaded from a folder")
     is_xl = (model.folder / "text_encoder_2").is_dir()
     kind: Any = StableDiffusionXLImg2ImgPipeline if is_xl else StableDiffusionImg2ImgPipeline
-    whole = list(model.folder.glob("unet/diffusion_pytorch_model*.safetensors"))
-    halves_only = all(".fp16." in path.name for path in whole)
+    weights = list(model.folder.glob("unet/diffusion_pytorch_model*.safetensors"))
+    half_only = all(".fp16." in path.name for path in weights)
     pipeline = kind.from_pretrained(
-        model.folder, vae=deepcopy(model.vae), variant="fp16" if halves_only else None,
+        model.folder, vae=deepcopy(model.vae), variant="fp16" if half_only else None,
         use_safetensors=True, local_files_only=True,
     )  # fmt: skip
     pipeline.set_progress_bar_config(disable=True)
@@ -68,19 +70,19 @@ def stock_pipeline(model: TurboModel) -> Any:
 
 
 def stock_run(pipeline: Any, settings: FilterSettings, size: tuple[int, int]) -> Run:
-    """A frame through the stock pipeline as its documentation shows: PIL pictures, prompt as text.
+    """A function that filters a frame as diffusers' documentation shows: PIL image, prompt as text.
 
-    So many steps are asked for that `settings.steps` of them remain at this strength.
+    The pipeline skips steps by strength, so more are requested, of which `settings.steps` are left.
     """
     from_image: Any = av.VideoFrame.from_image
-    asked = math.ceil(settings.steps / max(settings.strength, 1e-3))
+    requested = math.ceil(settings.steps / max(settings.strength, 1e-3))
 
     def run(frame: av.VideoFrame) -> object:
         whole: Any = frame
         result = pipeline(
             prompt=settings.weighted_prompts[0].text,
             image=whole.to_image(width=size[0], height=size[1]),
-            strength=settings.strength, num_inference_steps=asked, guidance_scale=0.0,
+            strength=settings.strength, num_inference_steps=requested, guidance_scale=0.0,
             generator=torch.Generator("cpu").manual_seed(settings.seed),
         )  # fmt: skip
         styled: av.VideoFrame = from_image(result.images[0])
@@ -90,7 +92,7 @@ def stock_run(pipeline: Any, settings: FilterSettings, size: tuple[int, int]) ->
 
 
 def streaming_run(model: TurboModel, settings: FilterSettings, size: tuple[int, int]) -> Run:
-    """A frame through encoder, UNet and decoder, and no more."""
+    """A function that passes a frame through encoder, UNet and decoder, and nothing else."""
     step = model.schedule.direct_steps(settings.strength, 1)[0]
     width, height = size
     shape = (1, model.latent_channels, height // model.vae_scale_factor,
@@ -103,9 +105,9 @@ def streaming_run(model: TurboModel, settings: FilterSettings, size: tuple[int, 
         small = frame.reformat(width, height, "rgb24").to_ndarray()
         with torch.inference_mode(), model.plainly():
             latents = model.encode_rgb([torch.from_numpy(small)])
-            clean = model.denoise(latents, steps=[step], noise=[noise], embeds=embeds)
-            picture = rgb_from_image(model.decode(clean))[0]
-        styled = av.VideoFrame.from_ndarray(picture.numpy(), format="rgb24")
+            denoised = model.denoise(latents, steps=[step], noise=[noise], embeds=embeds)
+            rgb = rgb_from_image(model.decode(denoised))[0]
+        styled = av.VideoFrame.from_ndarray(rgb.numpy(), format="rgb24")
         return styled.reformat(frame.width, frame.height, frame.format.name)
 
     return run

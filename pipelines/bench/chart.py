@@ -1,4 +1,4 @@
-"""Where the time of a frame goes, as a picture: one bar a case, one colour a stage."""
+"""A chart of the time that each stage takes: one bar per case, one colour per stage."""
 
 from collections.abc import Mapping
 
@@ -20,32 +20,32 @@ BASELINE = "#343a40"
 
 
 def save_chart(report: BenchReport, destination: Destination) -> None:
-    """Write the chart as PNG."""
+    """Write the chart as a PNG file."""
     pixels = np.asarray(chart(report))
     save_image(av.VideoFrame.from_ndarray(pixels, format="rgb24"), destination)
 
 
 def chart(report: BenchReport) -> Image.Image:
-    """The chart in RGB. Medians; baselines stand as bars of their own under ours."""
+    """Draw the chart of the medians, in RGB. Baselines have bars of their own."""
     rows = [row for result in report.results for row in _rows(result)]
     longest = max((sum(parts.values()) for _, parts in rows), default=1.0)
-    picture = Image.new("RGB", (WIDTH, TOP + ROW * len(rows) + 24), "white")
-    draw = ImageDraw.Draw(picture)
-    title = f"{report.model} in {report.dtype}, ms a frame"
+    image = Image.new("RGB", (WIDTH, TOP + ROW * len(rows) + 24), "white")
+    draw = ImageDraw.Draw(image)
+    title = f"{report.model} in {report.dtype}, ms per frame"
     draw.text((24, 20), title, fill="black", font=_font(24))
     draw.text((24, 54), report.device, fill="#666", font=_font(16))
     _legend(draw)
     for index, (name, parts) in enumerate(rows):
         _bar(draw, TOP + ROW * index, name, parts, longest)
-    return picture
+    return image
 
 
 def _rows(result: CaseResult) -> list[tuple[str, Mapping[str, float]]]:
-    name = f"{result.case.width}x{result.case.height}"  # Pillow's own font has no ×
+    name = f"{result.case.width}x{result.case.height}"  # Pillow's built-in font has no ×
     stages = {stage: timing.median_ms for stage, timing in result.stages.items()}
-    others = [(f"{name}, {kind}", {kind: timing.median_ms})
+    baselines = [(f"{name}, {kind}", {kind: timing.median_ms})
               for kind, timing in result.baselines.items()]  # fmt: skip
-    return [(name, stages), *others]
+    return [(name, stages), *baselines]
 
 
 def _legend(draw: ImageDraw.ImageDraw) -> None:
@@ -59,8 +59,8 @@ def _legend(draw: ImageDraw.ImageDraw) -> None:
 def _bar(
     draw: ImageDraw.ImageDraw, top: int, name: str, parts: Mapping[str, float], longest: float
 ) -> None:
-    words = _wrapped(name)
-    draw.multiline_text((24, top + 8), words, fill="black", font=_font(15))
+    label = name.replace(", ", "\n")
+    draw.multiline_text((24, top + 8), label, fill="black", font=_font(15))
     scale = (WIDTH - LEFT - RIGHT) / longest
     left = float(LEFT)
     for stage, milliseconds in parts.items():
@@ -69,10 +69,6 @@ def _bar(
         left = right
     total = f"{sum(parts.values()):.1f} ms"
     draw.text((left + 8, top + 15), total, fill="black", font=_font(15))
-
-
-def _wrapped(name: str) -> str:
-    return "\n".join(name.split(", "))
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

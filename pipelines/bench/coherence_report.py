@@ -1,19 +1,20 @@
-"""What the measures of coherence give."""
+"""The results of the coherence benchmark."""
 
 from dataclasses import dataclass, field
 
-from .coherence_rows import Pixels, RowName
+from .coherence_methods import MethodName, Rgb
 
 
 @dataclass
-class RowResult:
-    """The measures of one row; see the names in docs/coherence.md.
+class MethodResult:
+    """The measures of one method. docs/coherence.md explains each measure.
 
-    static_gain: by the deviation of the sensor noise in levels. warp_error and flicker in levels,
-    flicker on the still photograph at the loudest noise. ghosting as a share of the range.
+    static_gain: by the standard deviation of the sensor noise, in levels. warp_error, flicker: in
+    levels, flicker on the still image with the strongest noise. ghosting: as a share of the range,
+    0…1. response: in frames.
     """
 
-    name: RowName
+    name: MethodName
     static_gain: dict[float, float] = field(default_factory=dict)
     warp_error: float = float("nan")
     ghosting: float = float("nan")
@@ -21,15 +22,16 @@ class RowResult:
     flicker: float = float("nan")
     response: int = 0
     cuts_identical: int = 0
-    strip: list[Pixels] = field(default_factory=list, repr=False)
+    strip: list[Rgb] = field(default_factory=list, repr=False)
 
 
 @dataclass(frozen=True)
 class ReprojectionResult:
-    """Of three frames one is filtered, two are shown by `FrameFilter.reproject`, or by repeating.
+    """Every third frame is filtered. The others are reprojected, or the last result is repeated.
 
-    error, repeated_error: distance in levels from the true result of these frames. warp_error: of
-    the video that is shown. detail: of the reprojected frames, over that of the true ones.
+    error, repeated_error: mean difference from the true result of these frames, in levels.
+    warp_error, repeated_warp_error: of the whole video, in levels. detail: of the reprojected
+    frames, relative to the true results.
     """
 
     error: float
@@ -41,14 +43,15 @@ class ReprojectionResult:
 
 @dataclass(frozen=True)
 class CoherenceReport:
-    """All rows, and what is measured of ours alone.
+    """The results of all methods, and measures of Turbolens alone.
 
-    input_warp_error: the input's own, in levels. cuts: how many there were in the scene. found,
-    false_cuts: cuts that were and were not true, of `cut_frames` frames with flashes, steps of
-    exposure and pans. cost_ms, frame_ms: medians of all coherence work and of the whole frame.
+    rows: one for each method. input_warp_error: of the unfiltered input, in levels. cuts: the
+    number of cuts compared with a fresh stream. true_cuts, found, false_cuts: cuts in `cut_frames`
+    frames with flashes, exposure steps and pans, how many of them were detected, and how many
+    detections were wrong. cost_ms, frame_ms: medians of the coherence work and of a whole frame.
     """
 
-    rows: tuple[RowResult, ...]
+    rows: tuple[MethodResult, ...]
     input_warp_error: float
     cuts: int
     cut_frames: int
@@ -58,4 +61,4 @@ class CoherenceReport:
     cost_ms: float
     frame_ms: float
     reprojection: ReprojectionResult
-    inputs: list[Pixels]
+    inputs: list[Rgb]

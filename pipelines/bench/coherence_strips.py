@@ -1,4 +1,4 @@
-"""Coherence for the eye: a few frames of every row, and one line of pixels over time."""
+"""Strips for looking at coherence: a few frames, and one row of pixels over time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,44 +10,44 @@ from numpy.typing import NDArray
 from turbolens.pipelines.video.destination import Destination
 from turbolens.pipelines.video.images import save_image
 
-Pixels = NDArray[np.uint8]
+Rgb = NDArray[np.uint8]
 SHOWN = 5  # frames side by side
-CROP = 160  # pixels a side of what is shown of each
-ZOOM = 3  # of the line over time
-GAP = 6
+CROP = 160  # pixels a side, of each frame
+ZOOM = 3  # of the row over time
+GAP = 6  # pixels
 
 
-def strip(pictures: Sequence[Pixels]) -> Pixels:
-    """Crops of the last consecutive frames, above one row of pixels over time (downwards).
+def strip(frames: Sequence[Rgb]) -> Rgb:
+    """Crops of the last frames, and below them the middle row of all frames, downwards in time.
 
-    What is still draws straight lines there, what moves slanted ones; flicker is grain, noise that
-    sticks to the screen draws straight lines through what moves.
+    In the lower part, still objects draw vertical lines and moving objects slanted ones. Flicker
+    looks like grain. Noise that is fixed to the screen draws vertical lines through what moves.
     """
-    height, width = pictures[0].shape[:2]
+    height, width = frames[0].shape[:2]
     top, left = (height - min(CROP, height)) // 2, (width - min(CROP, width)) // 2
-    shown = [picture[top : top + CROP, left : left + CROP] for picture in pictures[-SHOWN:]]
-    crops = np.concatenate(_spaced(shown, axis=1), axis=1)
-    line = np.stack([picture[height // 2, left : left + CROP] for picture in pictures])
-    over_time = line.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
-    total = max(crops.shape[1], over_time.shape[1])
-    return np.concatenate(_spaced([_widened(crops, total), _widened(over_time, total)], axis=0))
+    crops = [frame[top : top + CROP, left : left + CROP] for frame in frames[-SHOWN:]]
+    upper = np.concatenate(_spaced(crops, axis=1), axis=1)
+    row = np.stack([frame[height // 2, left : left + CROP] for frame in frames])
+    lower = row.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
+    total = max(upper.shape[1], lower.shape[1])
+    return np.concatenate(_spaced([_widened(upper, total), _widened(lower, total)], axis=0))
 
 
-def save_strip(pictures: Sequence[Pixels], path: Path) -> None:
-    """Write the strip as PNG, over what is there."""
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(strip(pictures)), format="rgb24")
+def save_strip(frames: Sequence[Rgb], path: Path) -> None:
+    """Write the strip as PNG. An existing file is replaced."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(strip(frames)), format="rgb24")
     save_image(frame, Destination(str(path), overwrite=True))
 
 
-def _spaced(pictures: Sequence[Pixels], axis: int) -> list[Pixels]:
-    spaced: list[Pixels] = []
-    for picture in pictures:
-        shape = list(picture.shape)
+def _spaced(parts: Sequence[Rgb], axis: int) -> list[Rgb]:
+    spaced: list[Rgb] = []
+    for part in parts:
+        shape = list(part.shape)
         shape[axis] = GAP
-        spaced += [picture, np.full(shape, 255, np.uint8)]
+        spaced += [part, np.full(shape, 255, np.uint8)]
     return spaced[:-1]
 
 
-def _widened(picture: Pixels, width: int) -> Pixels:
-    missing = ((0, 0), (0, width - picture.shape[1]), (0, 0))
-    return np.pad(picture, missing, constant_values=255)
+def _widened(part: Rgb, width: int) -> Rgb:
+    missing = ((0, 0), (0, width - part.shape[1]), (0, 0))
+    return np.pad(part, missing, constant_values=255)

@@ -1,4 +1,4 @@
-"""How far a model is from what its device can do: its FLOPs, over the rate of plain matrices."""
+"""A lower bound on a model's time: its FLOPs, divided by the device's matrix product rate."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +9,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .machine import wait_for
 
-_ROUNDS = 5  # products that are timed; the best counts
+_ROUNDS = 5  # products to time; the fastest counts
 
 
 @dataclass(frozen=True)
 class Floor:
-    """gflop: of one frame (a multiplication and an addition are two). rate_tflops: of products of
-    square matrices in the model's format on this device, measured.
+    """The work of one frame, and the speed of the device.
+
+    gflop: of one frame, a multiply-add counted as two. rate_tflops: the measured rate of products
+    of square matrices in the model's dtype.
     """
 
     gflop: float
@@ -23,12 +25,12 @@ class Floor:
 
     @property
     def ms(self) -> float:
-        """What the frame would take if all of it were such products."""
+        """The time of a frame in ms, if all its work ran at that rate."""
         return self.gflop / self.rate_tflops
 
 
 def floor_of(run: Callable[[], object], device: torch.device, dtype: torch.dtype) -> Floor:
-    """Count one frame and measure the device."""
+    """Count the FLOPs of `run`, which filters one frame, and measure the device."""
     counter = FlopCounterMode(display=False)
     with torch.inference_mode(), counter:
         run()
@@ -37,7 +39,10 @@ def floor_of(run: Callable[[], object], device: torch.device, dtype: torch.dtype
 
 
 def matrix_rate_tflops(device: torch.device, dtype: torch.dtype, side: int | None = None) -> float:
-    """TFLOP/s of products of square matrices, the best of a few; side: 8192 on a GPU, else 1024."""
+    """TFLOP/s of products of square matrices, the best of a few.
+
+    side: of the matrices; by default 1024 on a CPU and 8192 on other devices.
+    """
     length = side or (1024 if device.type == "cpu" else 8192)
     left = torch.randn(length, length, device=device, dtype=dtype)
     right = torch.randn(length, length, device=device, dtype=dtype)

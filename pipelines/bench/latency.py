@@ -1,7 +1,7 @@
-"""Measure the delay of a live pipeline from its pictures: each carries the number of its frame.
+"""Measure the latency of a live pipeline from capture to output.
 
-A camera draws a counter into its frames; a screen at the end reads it back from what the filter
-made of them, and looks up when that frame was captured. Nothing here prints.
+`NumberedCamera` draws the number of each frame into the frame. `NumberReader`, the sink, reads the
+number back from the filtered frame. The time of capture is known by the number.
 """
 
 from collections.abc import Iterator
@@ -20,61 +20,60 @@ from turbolens.pipelines.statistics import Stats, quantile
 
 from .barcode import BITS, draw_number, read_number
 
-SETTLING = 2.0  # seconds after the first filtered picture that are left out
+SETTLING = 2.0  # seconds after the first filtered frame that do not count
 
 
-class CountedCamera(SceneCamera):
-    """The test scene with its frames numbered in the picture. `captured` tells when each came."""
+class NumberedCamera(SceneCamera):
+    """The test scene with a number in each frame. `captured`: its time in seconds, by number."""
 
     def __init__(self, width: int, height: int, *, rate: Fraction) -> None:
         super().__init__(width, height, rate=rate)
         self.captured: dict[int, float] = {}
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """Frames at their times."""
+        """Yield each frame at its time."""
         for frame in super().__iter__():
             number = (frame.pts or 0) % (1 << BITS)
             pixels = np.asarray(frame.to_ndarray(), np.uint8)
             draw_number(pixels[: frame.height], number)
-            counted = av.VideoFrame.from_ndarray(pixels, format=frame.format.name)
-            counted.pts, counted.time_base = frame.pts, frame.time_base
+            numbered = av.VideoFrame.from_ndarray(pixels, format=frame.format.name)
+            numbered.pts, numbered.time_base = frame.pts, frame.time_base
             self.captured[number] = monotonic()
-            yield counted
+            yield numbered
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """A picture that was shown: when (seconds), and the number in it, if it could be read."""
+    """A frame at the output: its time in seconds, and its number, `None` if unreadable."""
 
     at: float
     number: int | None
 
 
-class ReadingScreen:
-    """A sink at a rate that reads the number in each picture."""
+class NumberReader:
+    """A sink with a frame rate, which reads the number in each frame."""
 
     def __init__(self, rate: Fraction) -> None:
         self.rate = rate
         self.seen: list[Sighting] = []
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Note the time, then read."""
+        """Note the time, then read the number."""
         now = monotonic()
         luma = frame.reformat(format="gray").to_ndarray()
         self.seen.append(Sighting(now, read_number(np.asarray(luma, np.uint8))))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 @dataclass(frozen=True)
 class LatencyReport:
-    """What was measured, in milliseconds.
+    """The results. Times ending in `_ms` are in milliseconds, 50th and 95th percentile.
 
-    fresh: from the capture of a frame to its picture, for pictures shown for the first time.
-    age: the same for everything shown, also what was shown again. jitter: how far the time between
-    two pictures is from the period. unreadable: pictures whose number could not be read or cannot
-    be true. repeated: shown again.
+    fresh: from capture to output, of frames shown for the first time. age: the same for all frames,
+    repeats included. jitter: difference between two frames' interval and the nominal one. shown,
+    repeated: numbers of frames. unreadable: frames whose number was not read, or cannot be right.
     """
 
     width: int
@@ -96,8 +95,8 @@ class LatencyReport:
 def measure_latency(
     frame_filter: FilterCallable, *, width: int, height: int, rate: Fraction, seconds: float
 ) -> LatencyReport:
-    """Run the filter live for so many seconds after it has settled."""
-    camera, screen = CountedCamera(width, height, rate=rate), ReadingScreen(rate)
+    """Run the filter live, and measure for `seconds` after it has settled."""
+    camera, sink = NumberedCamera(width, height, rate=rate), NumberReader(rate)
     first: list[float] = []
 
     def end_in_time(stats: Stats) -> None:
@@ -106,34 +105,35 @@ def measure_latency(
         if first and monotonic() - first[0] >= SETTLING + seconds:
             camera.close()
 
-    stats = run(camera, frame_filter, screen, on_stats=end_in_time)
+    stats = run(camera, frame_filter, sink, on_stats=end_in_time)
     began = (first[0] if first else 0.0) + SETTLING
-    return report(camera, [seen for seen in screen.seen if seen.at >= began], stats)
+    return report(camera, [seen for seen in sink.seen if seen.at >= began], stats)
 
 
-def report(camera: CountedCamera, seen: list[Sighting], stats: Stats) -> LatencyReport:
-    """The figures of what was seen."""
-    fresh, ages, unreadable, newest = [], [], 0, -1
-    for sighting in seen:
-        captured = None if sighting.number is None else camera.captured.get(sighting.number)
-        if captured is None or captured > sighting.at:
-            unreadable += 1
-            continue
-        ages.append(sighting.at - captured)
-        if sighting.number != newest:
-            fresh.append(ages[-1])
-            newest = sighting.number if sighting.number is not None else newest
+def report(camera: NumberedCamera, seen: list[Sighting], stats: Stats) -> LatencyReport:
+    """The figures of these sightings."""
+    aged = [(each.number, age) for each in seen if (age := _age(camera, each)) is not None]
+    ages = [age for _, age in aged]
+    numbers = [None, *(number for number, _ in aged)]
+    fresh = [age for (number, age), last in zip(aged, numbers, strict=False) if number != last]
     period = float(1 / camera.rate)
     jitter = [abs(after.at - before.at - period) for before, after in pairwise(seen)]
     return LatencyReport(
         width=camera.width, height=camera.height, rate=float(camera.rate),
         seconds=seen[-1].at - seen[0].at if seen else 0.0,
-        shown=len(seen), repeated=len(ages) - len(fresh), unreadable=unreadable,
+        shown=len(seen), repeated=len(ages) - len(fresh),
+        unreadable=len(seen) - len(ages),
         fresh_p50_ms=_ms(fresh, 0.5), fresh_p95_ms=_ms(fresh, 0.95),
         age_p50_ms=_ms(ages, 0.5), age_p95_ms=_ms(ages, 0.95),
         jitter_p50_ms=_ms(jitter, 0.5), jitter_p95_ms=_ms(jitter, 0.95),
         stats=stats,
     )  # fmt: skip
+
+
+def _age(camera: NumberedCamera, sighting: Sighting) -> float | None:
+    """Seconds since the frame was captured, `None` if its number is unknown or in the future."""
+    captured = None if sighting.number is None else camera.captured.get(sighting.number)
+    return None if captured is None or captured > sighting.at else sighting.at - captured
 
 
 def _ms(values: list[float], share: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The machine that something is measured on: its name, its clock's edges, its memory."""
+"""The device that a benchmark runs on: its name, synchronisation and peak memory."""
 
 import platform
 import sys
@@ -6,11 +6,11 @@ from contextlib import suppress
 
 import torch
 
-_COUNTED = ("cuda", "xpu")  # devices that have names, and count their memory
+_COUNTED = ("cuda", "xpu")  # devices with a name and a count of their memory
 
 
 def wait_for(device: torch.device) -> None:
-    """Until the device has done what it was told to."""
+    """Wait until the device has finished its queued work."""
     if device.type == "mps":
         torch.mps.synchronize()
     elif device.type != "cpu":
@@ -18,7 +18,7 @@ def wait_for(device: torch.device) -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words."""
+    """The device and its model name, for example "cuda:0, NVIDIA RTX 4090"."""
     if device.type in _COUNTED:
         return f"{device}, {getattr(torch, device.type).get_device_name(device)}"
     return f"{device}, {_processor()}"
@@ -33,24 +33,24 @@ def _processor() -> str:
 
 
 def peak_memory_mb() -> float | None:
-    """The most main memory that this process has held, in MB; none on Windows."""
+    """The peak resident memory of this process in MB, `None` on Windows."""
     if sys.platform == "win32":
         return None
-    import resource  # noqa: PLC0415 - not there on Windows
+    import resource  # noqa: PLC0415 - missing on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
 def peak_gpu_memory_mb(device: torch.device) -> float | None:
-    """The most memory that tensors have held on a CUDA or XPU device, in MB."""
+    """The peak memory of tensors on a CUDA or XPU device in MB, `None` on others."""
     if device.type not in _COUNTED:
         return None
     peak: int = getattr(torch, device.type).max_memory_allocated(device)
     return peak / 1e6
 
 
-def forget_gpu_peak(device: torch.device) -> None:
-    """Let the GPU's peak begin anew."""
+def reset_gpu_peak(device: torch.device) -> None:
+    """Reset the peak memory of a CUDA or XPU device."""
     if device.type in _COUNTED:
         getattr(torch, device.type).reset_peak_memory_stats(device)

@@ -1,4 +1,4 @@
-"""A known model's exact architecture with random weights: for its speed and memory alone."""
+"""A known model's architecture with random weights, to measure speed and memory only."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -20,16 +20,16 @@ _SCHEDULER = {
     "_class_name": "EulerDiscreteScheduler", "beta_schedule": "scaled_linear",
     "beta_start": 0.00085, "beta_end": 0.012,
 }  # fmt: skip
-_SPREAD = 0.02  # standard deviation of the weights: activations stay within any format
+_SPREAD = 0.02  # standard deviation of the weights, so small that no dtype overflows
 
 
 def random_model(
     name: str, *, device: str = "auto", dtype: str = "auto", vae: VaeChoice = "auto"
 ) -> TurboModel:
-    """The known model `name`, its pictures noise, its time and memory those of the real one.
+    """A model like the known model `name`, with its time and memory. Its results are noise.
 
-    Texts are not encoded: every prompt is some random embeds. Raises `SettingsError` for a name
-    that has no such architecture.
+    Prompts are not encoded: each has the same random embeddings. Raises `SettingsError` for a name
+    that is not a known model, and for the embedded one.
     """
     known = known_models().get(name)
     if known is None or known.family == "embedded":
@@ -37,26 +37,26 @@ def random_model(
         raise SettingsError(f"random weights are for {', '.join(names)}, got {name!r}")
     on = resolve_device(device)
     in_dtype = resolve_dtype(dtype, on)
-    made = architecture(known.family)
-    encoder = _filled(AutoencoderKL, made.vae, on, in_dtype) if vae == "full" else _filled(
+    config = architecture(known.family)
+    encoder = _filled(AutoencoderKL, config.vae, on, in_dtype) if vae == "full" else _filled(
         AutoencoderTiny, {}, on, in_dtype)  # fmt: skip
     components = Components(
-        vae=encoder, unet=_filled(UNet2DConditionModel, made.unet, on, in_dtype),
+        vae=encoder, unet=_filled(UNet2DConditionModel, config.unet, on, in_dtype),
         tokenizers=(), text_encoders=(), schedule=Schedule.from_config(_SCHEDULER),
     )  # fmt: skip
     model = TurboModel(components, name=f"{name} (random weights)", device=on, dtype=in_dtype)
     pooled = 1280 if known.family == "sdxl" else None
     model.prompts = cast(
-        PromptEncoder, RandomPrompts(made.unet["cross_attention_dim"], pooled, on, in_dtype)
+        PromptEncoder, RandomPrompts(config.unet["cross_attention_dim"], pooled, on, in_dtype)
     )
     return model
 
 
 def _filled(kind: Any, config: dict[str, Any], device: torch.device, dtype: torch.dtype) -> Any:
-    """A network of this config, filled where it is to lie: no copy of it ever lies elsewhere."""
+    """A network of this config, with its weights drawn on the device: no copy elsewhere."""
     with torch.device("meta"):
         network = kind.from_config(config)
-    # Not the networks' own `to`, which warns of every dtype.
+    # Not the network's own `to`, which warns about every dtype.
     torch.nn.Module.to(network, dtype).to_empty(device=device)
     with torch.no_grad():
         for name, weight in network.named_parameters():
@@ -68,18 +68,19 @@ def _filled(kind: Any, config: dict[str, Any], device: torch.device, dtype: torc
 
 
 class RandomPrompts:
-    """In the place of a `PromptEncoder`: the same random embeds for every prompt."""
+    """Replaces a `PromptEncoder`: the same random embeddings for every prompt."""
 
     def __init__(
         self, width: int, pooled: int | None, device: torch.device, dtype: torch.dtype
     ) -> None:
         generator = torch.Generator("cpu").manual_seed(0)
         text = torch.randn(1, CLIP_LENGTH, width, generator=generator)
-        whole = None if pooled is None else torch.randn(1, pooled, generator=generator)
+        pooled_embeds = None if pooled is None else torch.randn(1, pooled, generator=generator)
         self._embeds = PromptEmbeds(
-            text.to(device, dtype), None if whole is None else whole.to(device, dtype)
+            text.to(device, dtype),
+            None if pooled_embeds is None else pooled_embeds.to(device, dtype),
         )
 
     def __call__(self, prompts: Sequence[WeightedPrompt]) -> PromptEmbeds:
-        """The embeds."""
+        """The embeddings."""
         return self._embeds

@@ -1,4 +1,4 @@
-"""Measure what several sessions cost beside n times one: frames that go through as one batch."""
+"""Measure several sessions that share a model, whose frames are filtered as one batch."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from .machine import device_name
 from .speed import Timing
 
 WARM_UP = 2  # rounds; the first ones allocate, and choose convolution algorithms
-DIFFERENT_FRAMES = 8  # of each scene, over and over
+DIFFERENT_FRAMES = 8  # of each scene, repeated
 
 
 @dataclass(frozen=True)
 class SessionsResult:
-    """What one frame of each of `sessions` cost together, and what one alone did meanwhile."""
+    """The time of one frame of each session together, and of one session alone in between."""
 
     sessions: int
     together: Timing
@@ -29,18 +29,18 @@ class SessionsResult:
 
     @property
     def times_one(self) -> float:
-        """The cost of all as a multiple of one session's."""
+        """The time together, as a multiple of one session's."""
         return self.together.median_ms / self.alone.median_ms
 
     @property
     def fps(self) -> float:
-        """Frames a second of each session, if the filter does nothing else."""
+        """Frames per second of each session, without transport and codecs."""
         return 1000 / self.together.median_ms
 
 
 @dataclass(frozen=True)
 class SessionsReport:
-    """The results with what they were measured on."""
+    """The results, and what they were measured on."""
 
     model: str
     device: str
@@ -52,10 +52,10 @@ class SessionsReport:
 def measure_sessions(
     model: TurboModel, settings: FilterSettings, *, counts: Sequence[int], size: int, rounds: int
 ) -> SessionsReport:
-    """Square frames of `size` pixels; each session has its own scene, look and state.
+    """Measure square frames of `size` pixels. Each session has its own scene, look and state.
 
-    One session alone is measured in turn with each number, so that a machine that gets slower
-    meanwhile does so for both. Transport and codecs are not part of it.
+    Rounds of one session alone take turns with rounds of all, so that a change in the machine's
+    speed affects both. Transport and codecs are not included.
     """
     results = tuple(
         asyncio.run(_measure(model, settings, count, size=size, rounds=rounds)) for count in counts
@@ -67,7 +67,7 @@ def measure_sessions(
 
 
 class _Stream:
-    """A session without its peer."""
+    """A session without a peer."""
 
     def __init__(self, model: TurboModel, settings: FilterSettings, number: int, size: int) -> None:
         looks = model.looks or settings.weighted_prompts[0][:1]
@@ -93,12 +93,12 @@ async def _measure(
     finally:
         together.close()
         alone.close()
-    all_of_them, one = zip(*times[WARM_UP:], strict=True)
-    return SessionsResult(count, Timing.of(all_of_them), Timing.of(one))
+    all_times, single_times = zip(*times[WARM_UP:], strict=True)
+    return SessionsResult(count, Timing.of(all_times), Timing.of(single_times))
 
 
 async def _round(streams: Sequence[_Stream], batcher: FrameBatcher) -> float:
-    """Seconds until every stream has its next frame."""
+    """Filter the next frame of every stream. Returns the seconds until all are done."""
     began = perf_counter()
     await asyncio.gather(*(stream.submit(batcher) for stream in streams))
     return perf_counter() - began

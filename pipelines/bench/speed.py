@@ -1,7 +1,7 @@
-"""Measure what the filter costs: stages, model only, end to end, and the stock pipeline beside it.
+"""Measure the speed of the filter: its stages, the model alone, end to end, and baselines.
 
-Everything of one case runs interleaved in one process, frame by frame, so that a machine that gets
-slower or faster meanwhile does so for all. Nothing here prints.
+All runs of a case take turns in one process, frame by frame, so that a change in the machine's
+speed affects all of them.
 """
 
 import platform
@@ -25,20 +25,20 @@ from .baseline import Baseline, MakeRun, Run, baseline
 from .floor import Floor, floor_of
 from .machine import (
     device_name,
-    forget_gpu_peak,
     peak_gpu_memory_mb,
     peak_memory_mb,
+    reset_gpu_peak,
     wait_for,
 )
 from .stages import StageClock
 
 WARM_UP = 3  # frames; the first ones allocate, and choose convolution algorithms
-DIFFERENT_FRAMES = 8  # of the test scene, over and over
+DIFFERENT_FRAMES = 8  # of the test scene, repeated
 
 
 @dataclass(frozen=True)
 class Case:
-    """Frames of `width` × `height` pixels, filtered as a picture with `size` as its longer side."""
+    """Frames of `width` × `height` pixels; `size` is the longer side of the working image."""
 
     name: str
     width: int
@@ -56,7 +56,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Timing:
-    """How long something took, in milliseconds, over `frames` frames."""
+    """The time per frame in milliseconds, over `frames` frames."""
 
     median_ms: float
     p95_ms: float
@@ -72,12 +72,11 @@ class Timing:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """What one case cost.
+    """The times of one case.
 
-    model: encode, denoise and decode of an image that lies on the device. end_to_end: a yuv420p
-    frame in, a yuv420p frame out. stages: the same, part by part. baselines: other ways to the same
-    picture by their names, end to end. batches: a frame's share of a batch of so many, end to end.
-    floor: what the model's work takes at the least.
+    model: encoding, denoising and decoding of an image on the device. end_to_end: from a yuv420p
+    frame to a yuv420p frame. stages: the parts of that. baselines: end to end, by name. batches:
+    per frame of a batch, end to end, by batch size. floor: the lower bound of the model's time.
     """
 
     case: Case
@@ -92,27 +91,27 @@ class CaseResult:
 
     @property
     def fps(self) -> float:
-        """Frames a second, end to end, one at a time."""
+        """Frames per second, end to end, one frame at a time."""
         return 1000 / self.end_to_end.median_ms
 
     @property
     def ratios(self) -> dict[str, float]:
-        """How many times as long each baseline takes, end to end."""
+        """The time of each baseline, as a multiple of the filter's, end to end."""
         ours = self.end_to_end.median_ms
         return {name: timing.median_ms / ours for name, timing in self.baselines.items()}
 
     @property
     def share_of_floor(self) -> float | None:
-        """How much of the model's time its work would take at the device's best rate: 0…1."""
+        """The lower bound of the model's time, as a share of the measured time, 0…1."""
         return None if self.floor is None else self.floor.ms / self.model.median_ms
 
 
 @dataclass(frozen=True)
 class BenchReport:
-    """All cases on one machine. accelerations: what ran each part of the model.
+    """The results of all cases on one machine.
 
-    Memory in MB: the process's peak, and the GPU's, before a baseline was loaded; none where the
-    system does not tell.
+    peak_memory_mb, peak_gpu_memory_mb: of the process and of the GPU, before a baseline was loaded;
+    `None` if unknown. accelerations: what ran each part of the model.
     """
 
     model: str
@@ -129,7 +128,7 @@ class BenchReport:
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured: frames a case, baselines by name, and batches by their size."""
+    """How much to measure: frames per case, names of baselines, and batch sizes."""
 
     frames: int = 30
     baselines: tuple[Baseline, ...] = ()
@@ -144,9 +143,9 @@ def measure(
     extent: Extent = Extent(),
     on_case: Callable[[Case], None] | None = None,
 ) -> BenchReport:
-    """Measure the cases one after the other; `on_case` is told which one begins."""
+    """Measure the cases one after the other. `on_case` is called when one begins."""
     benches = [CaseBench(model, case, settings) for case in cases]
-    forget_gpu_peak(model.device)
+    reset_gpu_peak(model.device)
     for bench in benches:
         bench.run(bench.own_runs(), 1)
     memory, gpu_memory = peak_memory_mb(), peak_gpu_memory_mb(model.device)
@@ -168,7 +167,7 @@ def measure(
 
 
 class CaseBench:
-    """One case: its frames, and what is to be timed on them."""
+    """One case: its frames, and the functions to time on them."""
 
     def __init__(self, model: TurboModel, case: Case, settings: FilterSettings) -> None:
         self.model, self.case = model, case
@@ -181,7 +180,7 @@ class CaseBench:
         self.clock = StageClock(model.device)
 
     def own_runs(self) -> dict[str, Run]:
-        """Ours: the model alone, the filter, and the filter with a clock in it."""
+        """The model alone, the filter, and the filter with a clock in it."""
         staged = FrameFilter(self.model, self.settings, on_stage=self.clock)
 
         def stages(frame: av.VideoFrame) -> object:
@@ -194,7 +193,7 @@ class CaseBench:
         return {"model": self._model_only(), "end_to_end": whole, "stages": stages}
 
     def result(self, extent: Extent, baselines: Mapping[str, MakeRun]) -> CaseResult:
-        """Time everything over as many frames."""
+        """Time everything over `extent.frames` frames."""
         runs = self.own_runs()
         size = self.geometry.width, self.geometry.height
         runs |= {name: make(size) for name, make in baselines.items()}
@@ -214,13 +213,13 @@ class CaseBench:
         )
 
     def _batch(self, count: int, frames: int) -> Timing:
-        """A frame's share of batches of so many, over at least as many frames."""
-        together = FrameFilter(self.model, self.settings)
-        frames_of_batch = list(islice(cycle(self.frames), count))
+        """The time per frame in batches of `count`."""
+        frame_filter = FrameFilter(self.model, self.settings)
+        batch = list(islice(cycle(self.frames), count))
         seconds = []
         for number in range(WARM_UP + max(1, frames // count)):
             start = perf_counter()
-            together.batch(frames_of_batch)
+            frame_filter.batch(batch)
             wait_for(self.model.device)
             if number >= WARM_UP:
                 seconds.append((perf_counter() - start) / count)
@@ -231,7 +230,7 @@ class CaseBench:
         return floor_of(lambda: run(self.frames[0]), self.model.device, self.model.dtype)
 
     def run(self, runs: dict[str, Run], frames: int) -> dict[str, list[float]]:
-        """Seconds of each run on each frame, the runs taking turns."""
+        """Seconds of each run on each frame. The runs take turns."""
         seconds: dict[str, list[float]] = {name: [] for name in runs}
         for frame in islice(cycle(self.frames), frames):
             for name, run in runs.items():
@@ -242,25 +241,25 @@ class CaseBench:
         return seconds
 
     def _model_only(self, *, plain: bool = False) -> Run:
-        """The networks on a picture that lies on the device; plain: in PyTorch whatever runs."""
+        """A run of the networks on an image on the device. plain: without acceleration."""
         model, settings = self.model, self.settings
-        picture = FrameConverter().to_rgb(self.frames[0], self.geometry).to(model.device)
+        rgb = FrameConverter().to_rgb(self.frames[0], self.geometry).to(model.device)
         steps = model.schedule.direct_steps(settings.strength, settings.steps)
-        latents = model.encode_rgb([picture])
+        latents = model.encode_rgb([rgb])
         shape = tuple(latents.shape[1:])
         noise = FixedNoise()(settings.seed, shape, len(steps), model.device)
         embeds = model.prompts(settings.weighted_prompts)
 
         def run(_: av.VideoFrame) -> object:
             with model.plainly() if plain else nullcontext():
-                latents = model.encode_rgb([picture])
-                clean = model.denoise(latents, steps=steps, noise=noise, embeds=embeds)
-                return model.decode(clean)
+                latents = model.encode_rgb([rgb])
+                denoised = model.denoise(latents, steps=steps, noise=noise, embeds=embeds)
+                return model.decode(denoised)
 
         return run
 
 
 def scene_frames(width: int, height: int) -> list[av.VideoFrame]:
-    """A few frames of the test scene, in yuv420p as a decoder gives them."""
+    """A few frames of the test scene, in yuv420p like decoded video."""
     scene = TestScene(width, height, frames=DIFFERENT_FRAMES)
     return [scene[index].frame.reformat(format="yuv420p") for index in range(DIFFERENT_FRAMES)]

@@ -1,4 +1,4 @@
-"""How long the stages of a frame take: by the processor's clock, on a GPU by its own events."""
+"""Times the stages of a frame, with the CPU's clock or with CUDA events."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -9,41 +9,41 @@ import torch
 from .machine import wait_for
 
 Mark: TypeAlias = Any
-"""A moment: seconds, or an event of a CUDA stream."""
+"""A point in time: seconds, or a CUDA event."""
 
 
 class StageClock:
-    """Called with the name of each stage when it ends; `seconds` has the times by name.
+    """Call it with the name of each stage when the stage ends. `seconds` has the times by name.
 
-    On CUDA an event is put into the stream where a stage ends, and read when the frame is done:
-    nothing waits meanwhile, so that stages follow each other as they do without a clock. What the
-    host does while the GPU is idle is in the times, too. Other GPUs are waited for.
+    On CUDA, events are recorded in the stream and read when the frame is done. Nothing waits in
+    between, so stages overlap as they do without a clock. Work of the host while the GPU is idle
+    counts, too. Other GPUs are synchronised after each stage.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.seconds: dict[str, list[float]] = {}
-        self._mark, self._between = _ways(device)
+        self._mark, self._between = _clock(device)
         self._marks: list[tuple[str, Mark]] = []
 
     def start(self) -> None:
-        """A frame begins."""
+        """Begin a frame."""
         self._marks = [("", self._mark())]
 
     def __call__(self, stage: str) -> None:
         self._marks.append((stage, self._mark()))
 
     def read(self) -> None:
-        """The frame is done: add its times."""
+        """End the frame, and add its times."""
         for (_, before), (stage, after) in zip(self._marks, self._marks[1:], strict=False):
             self.seconds.setdefault(stage, []).append(self._between(before, after))
 
     def clear(self) -> None:
-        """Forget what was measured."""
+        """Remove all times."""
         self.seconds.clear()
 
 
-def _ways(device: torch.device) -> tuple[Callable[[], Mark], Callable[[Mark, Mark], float]]:
-    """How to mark a moment, and how many seconds lie between two."""
+def _clock(device: torch.device) -> tuple[Callable[[], Mark], Callable[[Mark, Mark], float]]:
+    """A function that returns a mark, and one that returns the seconds between two marks."""
     if device.type != "cuda":
         return lambda: _now(device), lambda before, after: float(after - before)
 

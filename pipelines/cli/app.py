@@ -20,8 +20,9 @@ from .video import video
 
 FAILURE, USAGE, INTERRUPTED = 1, 2, 130
 HELP = ["-h", "--help"]
-BUSY = {"acceleration", "filter", "load model"}  # threads that may be in the middle of torch
-UsageError: type[Exception] = typer.BadParameter.__bases__[0]  # click's, wherever typer keeps it
+BUSY = {"acceleration", "filter", "load model"}  # threads that may be running torch
+# Click's class, which some versions of Typer vendor.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="turbolens",
@@ -34,8 +35,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"turbolens {turbolens.__version__}")
         raise typer.Exit
 
@@ -43,7 +44,10 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _common(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say it, end.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """A live AI video filter: one step of a Turbo diffusion model for every frame."""
@@ -57,7 +61,7 @@ app.command()(devices)
 
 
 def _register_if_present(name: str, module: str, help_text: str) -> None:
-    """A command of another module, which is imported only when it is called."""
+    """Add a command of another module, which is imported only when the command is called."""
     if find_spec(module) is None:
         return
 
@@ -71,7 +75,7 @@ def _register_if_present(name: str, module: str, help_text: str) -> None:
         from importlib import import_module  # noqa: PLC0415
 
         loaded = import_module(module)
-        single = getattr(loaded, "app", None)  # a command with others below it
+        single = getattr(loaded, "app", None)  # a command with subcommands
         if single is None:
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
             single.command()(getattr(loaded, name))
@@ -85,29 +89,31 @@ def _register_if_present(name: str, module: str, help_text: str) -> None:
 _register_if_present(
     "serve", "turbolens.pipelines.cli.serve", "Serve the filter to browsers, OBS and players."
 )
-_register_if_present("bench", "turbolens.pipelines.cli.bench", "Measure the speed here.")
+_register_if_present(
+    "bench", "turbolens.pipelines.cli.bench", "Measure the filter on this machine."
+)
 _register_if_present(
     "webcam",
     "turbolens.pipelines.cli.webcam",
-    "Filter the camera, and show it as a camera that a video call can choose.",
+    "Filter the camera into a virtual camera that a video call can use.",
 )
 _register_if_present(
     "train",
     "turbolens.filter.training.command",
-    "Make the embedded model's weights anew, or a Turbo model of your own.",
+    "Train the embedded model again, or a Turbo model of your own.",
 )
 
 
 def main() -> None:
-    """The console entry: one line on stderr and an exit code for whatever goes wrong.
+    """Run the command. An error is one line on stderr and an exit code.
 
-    0 done, 1 a file or device failed, 2 the command line is wrong, 130 interrupted.
+    0: done. 1: a file, device or model failed. 2: usage error. 130: interrupted.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        _leave("interrupted; nothing half-written is left", INTERRUPTED)
+        _leave("interrupted; unfinished output files were removed", INTERRUPTED)
     except UsageError as error:
         _leave(f"{_message(error)} (turbolens --help)", USAGE)
     except (SettingsError, ModelNotFoundError) as error:
@@ -120,7 +126,7 @@ def main() -> None:
 
 
 def _exit(code: int) -> NoReturn:
-    """A thread that loads or filters cannot be stopped, and torch aborts if it outlives Python."""
+    """Exit at once if a thread runs torch: it cannot be stopped, and torch aborts if it goes on."""
     if any(thread.daemon and thread.name in BUSY for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -129,7 +135,7 @@ def _exit(code: int) -> NoReturn:
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
-    """SIGTERM ends as cleanly as Ctrl-C."""
+    """Make SIGTERM end as cleanly as Ctrl-C."""
     raise KeyboardInterrupt
 
 
@@ -141,8 +147,8 @@ def _message(error: Exception) -> str:
 def _leave(message: str, code: int) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     text = " ".join(message.split())
-    print(f"turbolens: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the command's own voice
+    print(f"turbolens: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the command's output
     if code == INTERRUPTED:
         sys.stdout.flush()
-        os._exit(code)  # a thread may hang in a pipe that sends nothing more
+        os._exit(code)  # a thread may wait for ever for a pipe
     _exit(code)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VirtualCameraInfo:
-    """A camera that can be written, or the program that would make one."""
+    """A virtual camera device, or a program that provides one."""
 
     name: str
     device: str | None
@@ -24,32 +24,37 @@ class VirtualCameraInfo:
 
 
 def devices(
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """List the cameras, their modes, the virtual cameras, and what to do where one is missing."""
+    """List cameras with their modes and virtual cameras, and say what to do about missing ones."""
     found = examine()
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    typer.echo("cameras:")
-    for camera in found["cameras"]:
-        kind = " (virtual)" if camera["virtual"] else ""
-        typer.echo(f"  {camera['index']}: {camera['name']}{kind}, {camera['device']}")
-        for line in camera["modes"]:
-            typer.echo(f"       {line}")
-    typer.echo("  none" if not found["cameras"] else "", nl=not found["cameras"])
-    typer.echo("virtual cameras:")
-    for virtual in found["virtual_cameras"]:
-        state = "ready" if virtual["ready"] else virtual["note"]
-        typer.echo(f"  {virtual['name']}{_at(virtual['device'])}: {state}")
-    typer.echo("  none" if not found["virtual_cameras"] else "", nl=not found["virtual_cameras"])
-    typer.echo("what to do:")
-    for line in found["advice"]:
+    _print_section("cameras", [line for each in found["cameras"] for line in _camera_lines(each)])
+    _print_section("virtual cameras", list(map(_virtual_camera_line, found["virtual_cameras"])))
+    _print_section("what to do", found["advice"])
+
+
+def _print_section(title: str, lines: list[str]) -> None:
+    typer.echo(f"{title}:")
+    for line in lines or ["none"]:
         typer.echo(f"  {line}")
 
 
+def _camera_lines(camera: dict[str, Any]) -> list[str]:
+    kind = " (virtual)" if camera["virtual"] else ""
+    modes = [f"     {line}" for line in camera["modes"]]
+    return [f"{camera['index']}: {camera['name']}{kind}, {camera['device']}", *modes]
+
+
+def _virtual_camera_line(camera: dict[str, Any]) -> str:
+    device = "" if camera["device"] is None else f", {camera['device']}"
+    return f"{camera['name']}{device}: {'ready' if camera['ready'] else camera['note']}"
+
+
 def examine() -> dict[str, Any]:
-    """Everything the command says, as plain data."""
+    """Everything that the command prints, as plain data."""
     from turbolens.pipelines.camera.camera import cameras  # noqa: PLC0415 - PyAV: after parsing
 
     known = cameras(with_modes=True)
@@ -77,9 +82,10 @@ def mode_lines(modes: "tuple[Mode, ...]") -> list[str]:
 
 
 def virtual_cameras() -> list[VirtualCameraInfo]:
-    """The virtual cameras of this machine: on Linux devices, elsewhere the backends that are known.
+    """The virtual cameras of this machine: devices on Linux, known programs elsewhere.
 
-    Elsewhere only opening one would tell whether it is there, and that would disturb who reads it.
+    Elsewhere, only opening a virtual camera would tell if it is installed, and that would disturb
+    the programs that read it.
     """
     if sys.platform == "linux":
         return _loopback_devices()
@@ -94,19 +100,20 @@ def virtual_cameras() -> list[VirtualCameraInfo]:
 def _loopback_devices() -> list[VirtualCameraInfo]:
     from turbolens.pipelines.camera import v4l2  # noqa: PLC0415
 
-    asked = [(path, v4l2.capability(path)) for path in v4l2.devices()]
+    capabilities = [(path, v4l2.capability(path)) for path in v4l2.devices()]
     return [
         VirtualCameraInfo(found.card, str(path), *_state(path, found))
-        for path, found in asked if found is not None and found.is_loopback
+        for path, found in capabilities if found is not None and found.is_loopback
     ]  # fmt: skip
 
 
 def _state(path: Path, found: Any) -> tuple[bool, str]:
+    """Whether the device can be opened, and a note."""
     if found.outputs:
         return True, ""
     if found.captures:
-        return False, "another program writes it"
-    return True, f"{path} was closed by another program; turbolens webcam revives it"
+        return False, "another program writes to it"
+    return True, f"{path} was closed by another program; turbolens webcam reopens it"
 
 
 def advice(real: "list[CameraInfo]", virtual: list[VirtualCameraInfo]) -> list[str]:
@@ -115,13 +122,9 @@ def advice(real: "list[CameraInfo]", virtual: list[VirtualCameraInfo]) -> list[s
 
     lines = []
     if not real:
-        lines.append("no camera: plug one in, or try it with turbolens webcam --camera test-scene")
+        lines.append("no camera: plug one in, or try turbolens webcam --camera test-scene")
     if not virtual:
         lines.append(f"no virtual camera: {instructions()}")
     if real and virtual:
-        lines.append("turbolens webcam, then choose the virtual camera in the video call")
+        lines.append("run turbolens webcam, then choose the virtual camera in the video call")
     return lines
-
-
-def _at(device: str | None) -> str:
-    return "" if device is None else f", {device}"

@@ -1,4 +1,4 @@
-"""`turbolens doctor`: versions, devices, codecs, cameras, and what to do next."""
+"""`turbolens doctor`: versions, devices, codecs, cameras, and the next steps."""
 
 import json
 import platform
@@ -25,9 +25,9 @@ PACKAGES = (
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Look at this machine: versions, devices, codecs, cameras, and what to do next."""
+    """Show versions, devices, codecs and cameras of this machine, and what to do next."""
     found = examine()
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -43,7 +43,7 @@ def doctor(
 
 
 def examine() -> dict[str, Any]:
-    """Everything the doctor says, as plain data."""
+    """Everything that the command prints, as plain data."""
     found: dict[str, Any] = {
         "versions": _versions(),
         "devices": _devices(),
@@ -122,7 +122,7 @@ def _cameras() -> list[str]:
 def _advice(found: dict[str, Any]) -> list[str]:
     lines = []
     if found["devices"]["chosen"].startswith("cpu"):
-        lines.append("no GPU is used: the embedded model runs on the CPU, SD-Turbo wants a GPU")
+        lines.append("no GPU is used: the embedded model is fast on a CPU, SD-Turbo needs a GPU")
         if found["versions"]["openvino"] == "not installed":
             lines.append("often faster on a CPU: pip install 'turbolens[openvino]'")
         card = "with a GPU: install torch for it, https://pytorch.org/get-started"

@@ -1,4 +1,4 @@
-"""The bar of a download: bytes, speed and time left; nothing where nobody looks."""
+"""The progress bar of a download: bytes, speed and time left, on a terminal only."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +17,10 @@ from rich.progress import (
 
 @contextmanager
 def download_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A function of (bytes here, bytes in all), shown on stderr while the block runs."""
+    """Show a bar on stderr while the block runs.
+
+    Yields the function that updates it, from (bytes received, total bytes).
+    """
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
         TimeRemainingColumn(), console=Console(stderr=True), transient=True,

@@ -1,81 +1,68 @@
-"""Command-line options that choose a model: which, where and how it runs, and what is beside it."""
+"""Options that choose a model and its adapters, gathered into a `ModelChoice`."""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from collections.abc import Set
+from typing import Annotated, Any
 
 import typer
 
 from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
+from turbolens.pipelines.model_choice import AdapterChoices, ControlName, ModelChoice
 
-from .adapter_options import AdapterChoices, with_adapter_options
+MODEL_PANEL, ADAPTER_PANEL = "The model", "Adapters"
 
-R = TypeVar("R")
+_MODEL: dict[str, tuple[object, Any]] = {
+    "model": ("embedded", Annotated[str, typer.Option(
+        "--model", "-m", rich_help_panel=MODEL_PANEL,
+        help="A model's name (see turbolens models), a folder, a .safetensors file or a hub id.")]),
+    "look": (None, Annotated[str | None, typer.Option(
+        rich_help_panel=MODEL_PANEL,
+        help="One of the model's own looks (see turbolens models), instead of --prompt.")]),
+    "device": ("auto", Annotated[str, typer.Option(
+        help="Where the model runs: auto, cpu, cuda, mps, …", rich_help_panel=MODEL_PANEL)]),
+    "dtype": ("auto", Annotated[Dtype, typer.Option(
+        help="Number format of the networks.", rich_help_panel=MODEL_PANEL)]),
+    "vae": ("auto", Annotated[VaeChoice, typer.Option(
+        help="Autoencoder. auto: the tiny one for known models, else the model's own.",
+        rich_help_panel=MODEL_PANEL)]),
+    "acceleration": ("auto", Annotated[Acceleration, typer.Option(
+        envvar="TURBOLENS_ACCELERATION", rich_help_panel=MODEL_PANEL,
+        help="How the networks run. auto: the fastest way on this machine with equal results. "
+        "none: plain PyTorch, bit-identical on every run.")]),
+}  # fmt: skip
 
-PANEL = "The model"
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """Which model, on which device, in which format, by which way, with which adapters.
-
-    look: one of the model's own, in place of a prompt.
-    """
-
-    model: str = "embedded"
-    look: str | None = None
-    device: str = "auto"
-    dtype: Dtype = "auto"
-    vae: VaeChoice = "auto"
-    acceleration: Acceleration = "auto"
-    adapters: AdapterChoices = field(default_factory=AdapterChoices)
-
-    def with_look(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """The settings that were given, the look among them."""
-        return settings if self.look is None else {**settings, "prompt": self.look}
-
-
-OPTIONS: dict[str, inspect.Parameter] = {
-    name: inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
-    )
-    for name, default, annotation in (
-        ("model", "embedded", Annotated[str, typer.Option(
-            "--model", "-m", rich_help_panel=PANEL,
-            help="A name of `turbolens models`, a folder, .safetensors or hub id.")]),
-        ("look", None, Annotated[str | None, typer.Option(
-            rich_help_panel=PANEL,
-            help="A look of the model by its name (turbolens models), in place of --prompt.")]),
-        ("device", "auto", Annotated[str, typer.Option(
-            help="auto, cpu, cuda, mps, …", rich_help_panel=PANEL)]),
-        ("dtype", "auto", Annotated[Dtype, typer.Option(
-            help="Number format.", rich_help_panel=PANEL)]),
-        ("vae", "auto", Annotated[VaeChoice, typer.Option(
-            help="Autoencoder; auto: the tiny one for the known models, else the model's own.",
-            rich_help_panel=PANEL)]),
-        ("acceleration", "auto", Annotated[Acceleration, typer.Option(
-            envvar="TURBOLENS_ACCELERATION", rich_help_panel=PANEL,
-            help="auto: what is fastest here and gives the same; none: plain PyTorch, the same "
-            "bits on every run.")]),
-    )
+_ADAPTERS: dict[str, Any] = {
+    "lora": Annotated[list[str] | None, typer.Option(
+        "--lora", metavar="FILE_OR_HUB_ID[:WEIGHT]", rich_help_panel=ADAPTER_PANEL,
+        help="A LoRA, with a weight if it is not 1. Repeat it for several.")],
+    "controlnet": Annotated[str | None, typer.Option(
+        "--controlnet", metavar="FOLDER_OR_HUB_ID", rich_help_panel=ADAPTER_PANEL,
+        help="A ControlNet, which keeps shapes as in the control image.")],
+    "ip_adapter": Annotated[str | None, typer.Option(
+        "--ip-adapter", metavar="FILE_OR_HUB_ID", rich_help_panel=ADAPTER_PANEL,
+        help="An IP-Adapter, with its folder image_encoder next to it.")],
+    "image_prompt": Annotated[str | None, typer.Option(
+        "--image-prompt", metavar="FILE", rich_help_panel=ADAPTER_PANEL,
+        help="An image as a prompt, in addition to the text.")],
 }  # fmt: skip
 
 
-def with_model_options(command: Callable[..., R]) -> Callable[..., R]:
-    """The command with these options and those for adapters, gathered in its argument `choice`."""
-    signature = inspect.signature(command)
-    own = [value for name, value in signature.parameters.items() if name != "choice"]
-    adapters = inspect.Parameter(
-        "adapters", inspect.Parameter.KEYWORD_ONLY, annotation=AdapterChoices
-    )
+def model_options(own: Set[str]) -> dict[str, tuple[object, Any]]:
+    """Default and annotation of each option.
 
-    def wrapper(*, adapters: AdapterChoices, **values: Any) -> R:
-        given = {name: values.pop(name) for name in OPTIONS}
-        return command(**values, choice=ModelChoice(**given, adapters=adapters))
+    own: the command's own arguments. If one is called `control`, the flag --control belongs to it,
+    and only --control-picture is left for the ControlNet.
+    """
+    flags = ["--control-picture"] if "control" in own else ["--control-picture", "--control"]
+    text = "The ControlNet's control image: the edges of each frame."
+    option = typer.Option(*flags, rich_help_panel=ADAPTER_PANEL, help=text)
+    adapters = {**_ADAPTERS, "control_picture": Annotated[ControlName | None, option]}
+    return _MODEL | {name: (None, annotation) for name, annotation in adapters.items()}
 
-    every = [*own, *OPTIONS.values(), adapters]
-    wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
-    wrapper.__annotations__ = {value.name: value.annotation for value in every}
-    setattr(wrapper, "__signature__", signature.replace(parameters=every))  # noqa: B010
-    return with_adapter_options(wrapper)
+
+def model_choice(values: dict[str, Any]) -> ModelChoice:
+    """The choice made by these values of the options."""
+    adapters = AdapterChoices(
+        lora=tuple(values["lora"] or ()), control=values["control_picture"],
+        **{name: values[name] for name in ("controlnet", "ip_adapter", "image_prompt")},
+    )  # fmt: skip
+    return ModelChoice(**{name: values[name] for name in _MODEL}, adapters=adapters)

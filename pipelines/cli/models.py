@@ -1,4 +1,4 @@
-"""`turbolens models`: what can be loaded, what is here; bring one, check it, remove it."""
+"""`turbolens models`: list, download and remove models and adapters."""
 
 import json
 import logging
@@ -27,43 +27,44 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.callback(invoke_without_command=True)
 def models(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the known models, and those on this machine; pull one, or remove it."""
+    """List, download or remove models and adapters."""
     if context.invoked_subcommand is None:
-        show(as_json)
+        print_models(as_json)
 
 
 @app.command("list")
 def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Listing never asks the network; this says so.")
+        bool, typer.Option("--offline", help="Do not use the network. The list never does.")
     ] = False,
 ) -> None:
-    """List the known models and what is in the cache: size, memory, licence, place."""
-    show(as_json)
+    """List the known models and the cache, with size, memory, licence and folder."""
+    print_models(as_json)
 
 
 @app.command("pull", no_args_is_help=True)
 def pull_model(
     name: Annotated[str, typer.Argument(
-        help="A name of `turbolens models`, a hub id as org/name, or org/name/FILE_OR_FOLDER for "
-        "a LoRA, ControlNet or IP-Adapter.")],
+        help="A model's name (see turbolens models), a hub id (org/name), or "
+        "org/name/FILE_OR_FOLDER for a LoRA, ControlNet or IP-Adapter.")],
     accept_licence: Annotated[bool, typer.Option(
-        "--accept-licence", help="Accept the model's licence, once, without being asked.")] = False,
+        "--accept-licence", help="Accept the model's licence without a question.")] = False,
     revision: Annotated[str | None, typer.Option(
-        help="A commit, tag or branch in place of the one that is known to work.")] = None,
+        help="A commit, tag or branch, instead of the tested one.")] = None,
     offline: Annotated[bool, typer.Option(
-        "--offline", help="Do not use the network: say whether the model is here.")] = False,
+        "--offline",
+        help="Do not use the network. Only tell if the model is on this machine.")] = False,
     dry_run: Annotated[bool, typer.Option(
-        "--dry-run", help="Say what would come, and how much.")] = False,
+        "--dry-run", help="Show the files and their size, without downloading.")] = False,
 ) -> None:  # fmt: skip
-    """Bring a model or adapter onto this machine: safetensors only, checked by hash.
+    """Download a model or adapter: safetensors files only, checked by hash.
 
-    Half precision is taken where it is offered. What was broken off goes on from where it was.
+    Half precision is preferred. An interrupted download is resumed.
     """
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # the command says it itself
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # errors are printed here
     hub = Hub(offline=offline)
     if hub.is_offline:
         typer.echo(f"{name} is here: {_place_here(name, hub)}")
@@ -79,7 +80,7 @@ def pull_model(
     size, missing = _amount(plan.total_bytes()), _amount(plan.missing_bytes(hub))
     typer.echo(f"{name}: {size}, {missing} of them to come")
     if dry_run:
-        _tell_files(plan)
+        _print_files(plan)
         return
     with download_bar(name) as on_progress:
         folder = pull(plan, hub, on_progress)
@@ -89,15 +90,15 @@ def pull_model(
 
 @app.command("remove", no_args_is_help=True)
 def remove_model(
-    name: Annotated[str, typer.Argument(help="A known name, or a hub id as org/name.")],
+    name: Annotated[str, typer.Argument(help="A model's name, or a hub id (org/name).")],
 ) -> None:
-    """Remove a model or adapters from the cache; what another model that is here needs stays."""
+    """Remove a model or adapters from the cache. Files that another model needs are kept."""
     hub = Hub()
     named = parse_hub_path(name)
     if named is not None and named[1]:
         raise SettingsError(
-            f"a repository is removed as a whole, got a path in it: `turbolens models remove "
-            f"{named[0]}` removes all that was pulled from it"
+            f"only whole repositories can be removed, got a path: `turbolens models remove "
+            f"{named[0]}` removes all files of the repository"
         )
     repos = repos_of(name, hub)
     here = [repo for repo in pulled_repos(hub) if repo.name in repos]
@@ -108,27 +109,32 @@ def remove_model(
         typer.echo(f"removed {repo.name} ({_amount(repo.size)})")
 
 
-def show(as_json: bool) -> None:
-    """Everything that can be loaded, and what the cache holds besides."""
+def print_models(as_json: bool) -> None:
+    """Print the known models, and other repositories in the cache."""
     hub = Hub()
-    found = [_describe(model, hub) for model in known_models().values()]
-    here = [model["name"] for model in found if model["place"]]
-    named = {name for model in here for name in needed_by(model)}
-    others = [repo for repo in pulled_repos(hub) if repo.name not in named]
+    known = [_describe(model, hub) for model in known_models().values()]
+    others = [_describe_other(repo) for repo in _other_repos(known, hub)]
     if as_json:
-        typer.echo(json.dumps(found + [_other(repo) for repo in others], indent=2))
+        typer.echo(json.dumps(known + others, indent=2))
         return
-    for model in found:
-        _say(model)
+    for model in known:
+        _print_model(model)
     for repo in others:
-        typer.echo(f"{repo.name}: in the cache, {_amount(repo.size)}\n  place    {repo.folder}")
+        size = _amount(repo["size_bytes"])
+        typer.echo(f"{repo['name']}: in the cache, {size}\n  folder   {repo['place']}")
     typer.echo(
-        "Any folder, .safetensors file or hub id of the SD 1, 2 or XL families works too: "
-        "--model PATH; adapters too: turbolens models pull ORG/NAME/PATH"
+        "Any other folder, .safetensors file or hub id of the SD 1, 2 or XL families works too: "
+        "--model PATH. So do adapters: turbolens models pull ORG/NAME/PATH"
     )
 
 
-def _say(model: dict[str, Any]) -> None:
+def _other_repos(known: list[dict[str, Any]], hub: Hub) -> list[PulledRepo]:
+    """The repositories in the cache that no known model on this machine needs."""
+    needed = {name for model in known if model["place"] for name in needed_by(model["name"])}
+    return [repo for repo in pulled_repos(hub) if repo.name not in needed]
+
+
+def _print_model(model: dict[str, Any]) -> None:
     steps = "-".join(str(count) for count in sorted(set(model["steps"])))
     typer.echo(f"{model['name']}: {model['description']}")
     typer.echo(
@@ -136,7 +142,7 @@ def _say(model: dict[str, Any]) -> None:
         f" of memory, made for {model['native_size']} px, steps {steps}"
     )
     typer.echo(f"  licence  {model['licence']} ({model['licence_url']})")
-    typer.echo(f"  place    {model['place'] or model['elsewhere']}")
+    typer.echo(f"  folder   {model['place'] or model['elsewhere']}")
     typer.echo(f"  looks    {', '.join(model['looks']) or 'any prompt'}")
 
 
@@ -154,7 +160,7 @@ def _describe(model: KnownModel, hub: Hub) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _other(repo: PulledRepo) -> dict[str, Any]:
+def _describe_other(repo: PulledRepo) -> dict[str, Any]:
     return {"name": repo.name, "size_bytes": repo.size, "place": str(repo.folder)}
 
 
@@ -173,7 +179,10 @@ def _looks(place: Path | None) -> list[str]:
 
 
 def _agree(model: KnownModel, accepted: bool) -> None:
-    """See to it that the licence is accepted: by the option, by an answer, or from before."""
+    """Have the licence accepted: earlier, by the option, or by an answer.
+
+    Raises `LicenceError` if it is not.
+    """
     if is_accepted(model):
         return
     typer.echo(licence_notice(model))
@@ -188,7 +197,10 @@ def _agree(model: KnownModel, accepted: bool) -> None:
 
 
 def _place_here(name: str, hub: Hub) -> Path:
-    """Where a known model, "clip-tokenizer" or a hub id lies. Raises `ModelNotFoundError`."""
+    """The folder or file of a known model, "clip-tokenizer" or a hub id.
+
+    Raises `ModelNotFoundError` if it is not on this machine.
+    """
     if name == TOKENIZER:
         return tokenizer_folder(hub)
     named = None if name in known_models() else parse_hub_path(name)
@@ -198,11 +210,11 @@ def _place_here(name: str, hub: Hub) -> Path:
 
 
 def _amount(size: int) -> str:
-    """Bytes as a person says them: a LoRA has megabytes, a model gigabytes."""
+    """A number of bytes in MB or GB."""
     return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def _tell_files(plan: DownloadPlan) -> None:
+def _print_files(plan: DownloadPlan) -> None:
     for each in plan.downloads:
         for file in each.files:
             typer.echo(f"  {file.size / 1e6:10,.1f} MB  {each.repo.name}/{file.path}")

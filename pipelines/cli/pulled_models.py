@@ -1,4 +1,4 @@
-"""The models in the hub's cache: what they are, how large, and taking them away."""
+"""The repositories in the hub's cache: their size, who needs them, and removing them."""
 
 import shutil
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _PREFIX = "models--"
 
 @dataclass(frozen=True)
 class PulledRepo:
-    """A repository in the cache. size: bytes on the disk, partial downloads among them."""
+    """A repository in the cache. size: bytes on disk, with partial downloads."""
 
     name: str
     folder: Path
@@ -32,22 +32,22 @@ def pulled_repos(hub: Hub) -> list[PulledRepo]:
 
 
 def repos_of(name: str, hub: Hub) -> set[str]:
-    """The repositories that a model alone has: none that another model on this machine needs."""
+    """The repositories of a model that no other model on this machine needs."""
     own = needed_by(name)
     for other in known_models():
-        if other != name and own & needed_by(other) and _is_here(other, hub):
+        if other != name and own & needed_by(other) and _is_on_disk(other, hub):
             own -= needed_by(other)
     return own
 
 
 def remove_repo(repo: PulledRepo) -> None:
-    """Take a repository out of the cache: all its commits, its partial downloads and its locks."""
+    """Delete a repository from the cache, with its partial downloads and locks."""
     shutil.rmtree(repo.folder)
     shutil.rmtree(repo.folder.parent / ".locks" / repo.folder.name, ignore_errors=True)
 
 
 def needed_by(name: str) -> set[str]:
-    """The repositories that a model is made of."""
+    """The repositories that hold a model's files."""
     known = known_models().get(name)
     if known is None:
         return {CLIP_TOKENIZER.name if name == TOKENIZER else name}
@@ -56,7 +56,7 @@ def needed_by(name: str) -> set[str]:
     return {repo.name for repo in repos if repo is not None}
 
 
-def _is_here(name: str, hub: Hub) -> bool:
+def _is_on_disk(name: str, hub: Hub) -> bool:
     try:
         find_model(name, hub=hub)
     except ModelNotFoundError:

@@ -1,41 +1,44 @@
-"""What the command says while it works: a bar for people, JSON lines for machines."""
+"""How a command tells of its run: words and a display for people, JSON lines for machines."""
 
 import json
 import sys
 from dataclasses import asdict
+from threading import Lock
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from turbolens.pipelines.video.job import Progress, VideoReport
 
+R = TypeVar("R", bound="Reporter")
+
 JSON_INTERVAL = 0.5  # seconds between two lines of progress
 
 
 class Reporter:
-    """Tells of one file. Notices go to stderr; the bar only to a terminal.
+    """Writes notices to stderr, or JSON lines to `stream`, which is stdout by default.
 
-    as_json: JSON lines on `stream` (progress, notice, done) in place of words.
+    A subclass may set `_display`, a bar or a status line on a terminal, which is shown while the
+    `with` block runs. Notices may come from any thread. name: the input that every line is about.
     """
 
-    def __init__(self, name: str, *, as_json: bool, stream: TextIO | None = None) -> None:
-        self._name, self._json = name, as_json
+    def __init__(
+        self, *, as_json: bool, stream: TextIO | None = None, name: str | None = None
+    ) -> None:
+        self._json = as_json
         self._stream = stream or sys.stdout
+        self._name = name
+        self._lock = Lock()
         self._console = Console(stderr=True, highlight=False)
-        self._bar = Bar(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TextColumn("{task.fields[fps]:.1f} fps"), TimeRemainingColumn(),
-            TextColumn("dropped = {task.fields[dropped]}"),
-            console=self._console, disable=as_json or not sys.stderr.isatty(), transient=True,
-        )  # fmt: skip
-        self._task = self._bar.add_task(name, total=None, fps=0.0, dropped=0)
-        self._said_at = -JSON_INTERVAL
+        self._display: Bar | Live | None = None
 
-    def __enter__(self) -> "Reporter":
-        self._bar.start()
+    def __enter__(self: R) -> R:
+        if self._display is not None:
+            self._display.start()
         return self
 
     def __exit__(
@@ -44,10 +47,50 @@ class Reporter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._bar.stop()
+        if self._display is not None:
+            self._display.stop()
+
+    @property
+    def _on_terminal(self) -> bool:
+        """True if people read the words and can be shown a display."""
+        return not self._json and sys.stderr.isatty()
+
+    def notice(self, text: str) -> None:
+        """Tell the user something once."""
+        if self._json:
+            self._line("notice", text=text)
+        else:
+            self._say(text if self._name is None else f"{self._name}: {text}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def _line(self, event: str, **values: Any) -> None:
+        """Write one JSON line."""
+        about = {} if self._name is None else {"input": self._name}
+        with self._lock:
+            json.dump({"event": event, **about, **values}, self._stream)
+            self._stream.write("\n")
+            self._stream.flush()
+
+
+class VideoReporter(Reporter):
+    """Reports on one file, with a progress bar. JSON events: progress, notice, done."""
+
+    def __init__(self, name: str, *, as_json: bool, stream: TextIO | None = None) -> None:
+        super().__init__(as_json=as_json, stream=stream, name=name)
+        self._bar = Bar(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[fps]:.1f} fps"), TimeRemainingColumn(),
+            TextColumn("dropped = {task.fields[dropped]}"),
+            console=self._console, disable=not self._on_terminal, transient=True,
+        )  # fmt: skip
+        self._display = self._bar
+        self._task = self._bar.add_task(name, total=None, fps=0.0, dropped=0)
+        self._last_progress = -JSON_INTERVAL
 
     def progress(self, progress: Progress) -> None:
-        """How far it is."""
+        """Show how far the file is."""
         if self._json:
             self._json_progress(progress)
             return
@@ -57,31 +100,19 @@ class Reporter:
         )  # fmt: skip
 
     def _json_progress(self, progress: Progress) -> None:
-        if progress.seconds - self._said_at >= JSON_INTERVAL:
-            self._said_at = progress.seconds
+        if progress.seconds - self._last_progress >= JSON_INTERVAL:
+            self._last_progress = progress.seconds
             self._line("progress", **asdict(progress), fps=round(progress.fps, 2))
 
-    def notice(self, text: str) -> None:
-        """Something that the user should know."""
-        if self._json:
-            self._line("notice", text=text)
-        else:
-            self._console.print(f"{self._name}: {text}", markup=False, soft_wrap=True)
-
     def done(self, report: VideoReport) -> None:
-        """What became of the file."""
+        """Sum up the file."""
         fps = report.frames / report.seconds if report.seconds else 0.0
         if self._json:
             self._line("done", **asdict(report), fps=round(fps, 2), dropped=0)
             return
         reused = f", {report.reused} of them repeats" if report.reused else ""
-        state = "" if report.complete else " (interrupted; what was done is kept)"
-        self._console.print(
+        state = "" if report.complete else " (interrupted; the finished part is kept)"
+        self._say(
             f"{report.destination}: {report.frames} frames{reused} in {report.seconds:.1f} s, "
-            f"{fps:.1f} fps, dropped = 0{state}", markup=False, soft_wrap=True,
-        )  # fmt: skip
-
-    def _line(self, event: str, **values: Any) -> None:
-        json.dump({"event": event, "input": self._name, **values}, self._stream)
-        self._stream.write("\n")
-        self._stream.flush()
+            f"{fps:.1f} fps, dropped = 0{state}"
+        )

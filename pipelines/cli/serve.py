@@ -1,4 +1,4 @@
-"""`turbolens serve`: the page, WHIP and WHEP."""
+"""`turbolens serve`: the filter for browsers, WHIP publishers and WHEP players."""
 
 import asyncio
 import logging
@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from turbolens.filter import FilterSettings, MediaError, SettingsError
-from turbolens.pipelines.model_choice import load_model
+from turbolens.filter import FilterSettings, MediaError
+from turbolens.pipelines.model_choice import AdapterChoices, ModelChoice, load_model
 from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.server.options import Codec, ServerOptions
 
-from .adapter_options import AdapterChoices
-from .filter_options import with_filter_options
-from .model_options import ModelChoice, with_model_options
 from .serve_options import (
     is_address,
     is_loopback,
@@ -32,69 +29,80 @@ from .serve_options import (
     token_for,
     turn_server,
 )
+from .shared_options import with_shared_options
+from .usage import usage_errors
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-SERVER, MEDIA = "The server", "The media"
+SERVER, MEDIA = "Server", "Media"
 
 
-@with_filter_options
-@with_model_options
+@with_shared_options
 def serve(  # noqa: PLR0913 - each one is an option of the command
     *,
     settings: dict[str, Any],
     choice: ModelChoice,
     host: Annotated[str, typer.Option(
-        help="Address to listen at; 0.0.0.0 is all of this machine's.", rich_help_panel=SERVER)]
+        help="Address to listen on. 0.0.0.0: all interfaces.", rich_help_panel=SERVER)]
     = "127.0.0.1",
     port: Annotated[int, typer.Option(
-        min=0, max=65535, help="0 takes a free one.", rich_help_panel=SERVER)] = 8080,
+        min=0, max=65535, help="Port to listen on. 0: any free port.",
+        rich_help_panel=SERVER)] = 8080,
     token: Annotated[str | None, typer.Option(
         envvar="TURBOLENS_TOKEN", rich_help_panel=SERVER,
-        help="What every request must bring [default: none on loopback, else a new one].")] = None,
+        help="Access token, required in every request [default: none on loopback, otherwise "
+        "generated].")] = None,
     tls_cert: Annotated[Path | None, typer.Option(
-        help="PEM certificate for HTTPS.", rich_help_panel=SERVER)] = None,
+        help="TLS certificate file (PEM), for HTTPS.", rich_help_panel=SERVER)] = None,
     tls_key: Annotated[Path | None, typer.Option(
-        help="Its key, if that is another file.", rich_help_panel=SERVER)] = None,
+        help="File of the certificate's key (PEM), if it is not in the same file.",
+        rich_help_panel=SERVER)] = None,
     tls_self_signed: Annotated[bool, typer.Option(
         "--tls-self-signed", rich_help_panel=SERVER,
-        help="HTTPS by a certificate made now; browsers warn of it once.")] = False,
+        help="Use HTTPS with a new self-signed certificate. Browsers warn once.")] = False,
     allow_origin: Annotated[list[str] | None, typer.Option(
         metavar="URL", rich_help_panel=SERVER,
-        help="Another server's pages that may use this one, as https://example.org.")] = None,
+        help="Origin of other web pages that may use this server, for example "
+        "https://example.org.")] = None,
     allow_host: Annotated[list[str] | None, typer.Option(
-        metavar="NAME", help="A name that this server is called by.", rich_help_panel=SERVER)]
+        metavar="NAME", help="A host name under which this server is reached.",
+        rich_help_panel=SERVER)]
     = None,
     max_sessions: Annotated[int, typer.Option(
-        min=1, max=1000, help="At the same time.", rich_help_panel=SERVER)] = 8,
+        min=1, max=1000, help="Maximum number of sessions at once.", rich_help_panel=SERVER)] = 8,
     max_minutes: Annotated[float | None, typer.Option(
-        min=0.1, help="Of one session [default: 720].", rich_help_panel=SERVER)] = None,
+        min=0.1, help="Maximum length of a session in minutes [default: 720].",
+        rich_help_panel=SERVER)] = None,
     stun: Annotated[list[str] | None, typer.Option(
-        metavar="HOST[:PORT]", help="A STUN server. None is asked otherwise.",
+        metavar="HOST[:PORT]", help="A STUN server [default: none].",
         rich_help_panel=MEDIA)] = None,
     turn: Annotated[list[str] | None, typer.Option(
         metavar="USER:PASSWORD@HOST[:PORT]", help="A TURN server, for peers behind firewalls.",
         rich_help_panel=MEDIA)] = None,
     bit_rate: Annotated[int, typer.Option(
-        min=100, max=50_000, help="Kilobits a second of one video, at most.",
+        min=100, max=50_000, help="Maximum bit rate of each video in kbit/s.",
         rich_help_panel=MEDIA)] = 2500,
     codec: Annotated[Codec, typer.Option(
-        help="Preferred; auto: as the peer wishes.", rich_help_panel=MEDIA)] = "auto",
+        help="Preferred video codec. auto: the peer's first choice.",
+        rich_help_panel=MEDIA)] = "auto",
     udp_ports: Annotated[str | None, typer.Option(
-        metavar="FIRST-LAST", help="For media [default: any].", rich_help_panel=MEDIA)] = None,
+        metavar="FIRST-LAST", help="Range of UDP ports for media [default: any].",
+        rich_help_panel=MEDIA)] = None,
     public_ip: Annotated[str | None, typer.Option(
-        help="Where a router passes media on to this machine.", rich_help_panel=MEDIA)] = None,
+        help="Public address of a router that forwards media to this machine.",
+        rich_help_panel=MEDIA)] = None,
 ) -> None:  # fmt: skip
     """Serve the filter to browsers, WHIP publishers (OBS) and WHEP players.
 
-    Where the model's own size is too slow to be live on this machine, the working picture is made
-    smaller; --size decides otherwise.
+    If this machine is too slow for the model's own size in real time, a smaller working size is
+    used. --size sets a fixed one.
 
     Examples:  turbolens serve  ·  turbolens serve --host 0.0.0.0 --tls-self-signed  ·
     turbolens serve -p watercolour --stun stun.example.org
     """
-    choice.adapters.check()
+    with usage_errors():
+        choice.adapters.check()
     limits = Limits(sessions=max_sessions)
     if max_minutes is not None:
         limits = Limits(sessions=max_sessions, total_seconds=max_minutes * 60)
@@ -118,7 +126,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
 
 
 def _filters(adapters: AdapterChoices) -> Callable[[Any, FilterSettings], Any]:
-    """What makes the filter of a session: each with the same control and picture as prompt."""
+    """A function that makes the filter of a session, with the chosen adapters' images."""
     given = adapters.for_filter()
 
     def make(model: Any, settings: FilterSettings) -> Any:
@@ -130,13 +138,7 @@ def _filters(adapters: AdapterChoices) -> Callable[[Any, FilterSettings], Any]:
 
 
 def _loader(choice: ModelChoice) -> Callable[[], Any]:
-    def load() -> Any:
-        try:
-            return load_model(choice, live=True, spare_processor=True)
-        except typer.BadParameter as error:  # a look that it does not have
-            raise SettingsError(str(error)) from error
-
-    return load
+    return lambda: load_model(choice, live=True, spare_processor=True)
 
 
 async def _serve(
@@ -146,7 +148,7 @@ async def _serve(
     tls: ssl.SSLContext | None,
     options: ServerOptions,
 ) -> None:
-    """Until Ctrl-C or SIGTERM; then every peer is told, and closed."""
+    """Serve until Ctrl-C or SIGTERM, then close every session."""
     from aiohttp import web  # noqa: PLC0415
 
     sock = _listening(host, port)  # before the model begins to load
@@ -167,14 +169,14 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
-        words = error.strerror or str(error)
-        raise MediaError(f"cannot listen at {host} port {port}: {words}") from error
+        reason = error.strerror or str(error)
+        raise MediaError(f"cannot listen at {host} port {port}: {reason}") from error
 
 
 def new_runner(app: "web.Application", limits: Limits) -> "web.AppRunner":
-    """What runs the application: without a log of addresses, and patient for so long only.
+    """The application's runner, without an access log and with the limits' timeouts.
 
-    aiohttp counts the head of a first request as the wait between two.
+    aiohttp applies the keep-alive timeout to the head of a connection's first request, too.
     """
     from aiohttp import web  # noqa: PLC0415
 
@@ -185,7 +187,7 @@ def new_runner(app: "web.Application", limits: Limits) -> "web.AppRunner":
 
 
 async def _stopped(app: "web.Application") -> None:
-    """Until Ctrl-C; the second one strikes at once. Raises what keeps the model from loading."""
+    """Wait for Ctrl-C or SIGTERM; a second one kills. Raises the model's loading error."""
     from turbolens.pipelines.webrtc.server.serving import SERVER as RUNNING  # noqa: PLC0415
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
@@ -207,20 +209,25 @@ async def _stopped(app: "web.Application") -> None:
 
 
 def _announce(port: int, host: str, options: ServerOptions, *, secure: bool) -> None:
-    """The link, with the token behind #, where no server and no log ever sees it."""
-    shown = "localhost" if is_loopback(host) or host in ("0.0.0.0", "::") else host  # noqa: S104
-    shown = f"[{shown}]" if ":" in shown else shown
-    secret = f"#token={options.token}" if options.token else ""
-    typer.echo(f"turbolens: open http{'s' if secure else ''}://{shown}:{port}/{secret}")
-    if not is_loopback(host):
-        typer.echo("turbolens: from elsewhere, put this machine's name or address in the link")
-    if not secure and not is_loopback(host):
+    typer.echo(f"turbolens: open {_link(host, port, options.token, secure=secure)}")
+    if is_loopback(host):
+        return
+    typer.echo("turbolens: on other machines, use this machine's name or address in the link")
+    if not secure:
         typer.echo("turbolens: browsers give cameras to HTTPS pages only: --tls-self-signed, or "
                    "--tls-cert FILE", err=True)  # fmt: skip
 
 
+def _link(host: str, port: int, token: str | None, *, secure: bool) -> str:
+    """The page's address. The token stands after #, so that servers and logs never see it."""
+    name = "localhost" if is_loopback(host) or host in ("0.0.0.0", "::") else host  # noqa: S104
+    name = f"[{name}]" if ":" in name else name
+    fragment = f"#token={token}" if token else ""
+    return f"{'https' if secure else 'http'}://{name}:{port}/{fragment}"
+
+
 def _log_to_stderr() -> None:
-    """Sessions come and go at INFO. aiortc's DEBUG would log whole offers, with their secrets."""
+    """Log at INFO, but aiortc at WARNING: its DEBUG logs whole offers, with their secrets."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("turbolens").setLevel(logging.INFO)
     for name in ("aiortc", "aioice"):

@@ -1,4 +1,4 @@
-"""The options of `turbolens serve`, from how people write them."""
+"""Parsing of the options of `turbolens serve`. A bad value raises `typer.BadParameter`."""
 
 import ipaddress
 import re
@@ -12,7 +12,7 @@ from turbolens.pipelines.webrtc.server.options import IceServer
 
 
 def token_for(given: str | None, *, local: bool) -> str | None:
-    """The token: the given one, or a new one where others than this machine can come."""
+    """The given token, or a new one if the server is not on loopback."""
     if given is None:
         return None if local else secrets.token_urlsafe(24)
     if not re.fullmatch(r"[A-Za-z0-9._~+/=-]{8,256}", given):
@@ -23,7 +23,7 @@ def token_for(given: str | None, *, local: bool) -> str | None:
 def tls_for(
     host: str, certificate: Path | None, key: Path | None, *, self_signed: bool
 ) -> ssl.SSLContext | None:
-    """What HTTPS needs, if it is wanted. Raises `MediaError` for files that cannot be used."""
+    """The TLS context, or `None` for HTTP. Raises `MediaError` for files that cannot be used."""
     from turbolens.pipelines.webrtc.server.tls import self_signed_context, tls_context  # noqa: PLC0415
 
     if certificate is not None:
@@ -34,7 +34,7 @@ def tls_for(
 
 
 def is_address(host: str) -> bool:
-    """Whether this is an IP address and no name."""
+    """True for an IP address, False for a host name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -43,44 +43,46 @@ def is_address(host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach it."""
+    """True if only this machine can reach the address."""
     return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def origin(url: str) -> str:
-    """A page's origin, as browsers write it."""
+    """The origin of a web page, "https://example.org", without a slash at the end."""
     if not re.fullmatch(r"https?://[^/\s*]+/?", url):
-        raise typer.BadParameter(f"--allow-origin is like https://example.org, got {url!r}")
+        raise typer.BadParameter(
+            f"--allow-origin must be an origin, for example https://example.org, got {url!r}"
+        )
     return url.rstrip("/")
 
 
 def stun_server(text: str) -> IceServer:
-    """HOST or HOST:PORT."""
+    """A STUN server from HOST or HOST:PORT."""
     if not re.fullmatch(r"(stun:)?[\w.\[\]:-]+", text):
-        raise typer.BadParameter(f"--stun is HOST or HOST:PORT, got {text!r}")
+        raise typer.BadParameter(f"--stun must be HOST or HOST:PORT, got {text!r}")
     return IceServer(text if text.startswith("stun:") else f"stun:{text}")
 
 
 def turn_server(text: str) -> IceServer:
-    """USER:PASSWORD@HOST or USER:PASSWORD@HOST:PORT."""
+    """A TURN server from USER:PASSWORD@HOST or USER:PASSWORD@HOST:PORT."""
     found = re.fullmatch(r"(turns?:)?([^:@\s]+):(\S+)@([\w.\[\]:?=-]+)", text)
     if not found:
-        raise typer.BadParameter("--turn is USER:PASSWORD@HOST or USER:PASSWORD@HOST:PORT")
+        raise typer.BadParameter("--turn must be USER:PASSWORD@HOST or USER:PASSWORD@HOST:PORT")
     return IceServer(f"{found[1] or 'turn:'}{found[4]}", found[2], found[3])
 
 
 def port_range(text: str | None) -> tuple[int, int] | None:
-    """FIRST-LAST."""
+    """The first and last port of FIRST-LAST."""
     if text is None:
         return None
     found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
     if not found or not 1 <= int(found[1]) <= int(found[2]) <= 65535:
-        raise typer.BadParameter(f"--udp-ports is FIRST-LAST within 1-65535, got {text!r}")
+        raise typer.BadParameter(f"--udp-ports must be FIRST-LAST within 1-65535, got {text!r}")
     return int(found[1]), int(found[2])
 
 
 def public_address(text: str) -> str:
-    """An IP address."""
+    """The text, if it is an IP address."""
     if not is_address(text):
-        raise typer.BadParameter(f"--public-ip is an address, got {text!r}")
+        raise typer.BadParameter(f"--public-ip must be an IP address, got {text!r}")
     return text

@@ -1,4 +1,4 @@
-"""`turbolens bench sessions`: what several sessions cost beside n times one."""
+"""`turbolens bench sessions`: the time of several sessions, relative to one alone."""
 
 import json
 from dataclasses import asdict
@@ -9,9 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.model_choice import load_model
-
-from .model_options import ModelChoice
+from turbolens.pipelines.model_choice import ModelChoice, load_model
 
 if TYPE_CHECKING:
     from turbolens.pipelines.bench.sessions import SessionsReport
@@ -23,12 +21,14 @@ def sessions(
     *,
     choice: ModelChoice,
     count: Annotated[list[int] | None, typer.Option(
-        min=1, max=64, help="Sessions; repeat it [default: 1, 2, 4, 8].")] = None,
-    size: Annotated[int, typer.Option(min=64, max=2048, help="Side of a frame.")] = 512,
-    rounds: Annotated[int, typer.Option(min=2, help="Frames of each session.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+        min=1, max=64,
+        help="Number of sessions. Repeat it for several [default: 1, 2, 4, 8].")] = None,
+    size: Annotated[int, typer.Option(min=64, max=2048,
+        help="Side of the square frames in pixels.")] = 512,
+    rounds: Annotated[int, typer.Option(min=2, help="Frames to time in each session.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:  # fmt: skip
-    """Measure several sessions that share the model: their frames go through it as one batch."""
+    """Measure several sessions that share a model, which filters their frames as one batch."""
     from turbolens.pipelines.bench.sessions import measure_sessions  # noqa: PLC0415
 
     report = measure_sessions(
@@ -39,21 +39,23 @@ def sessions(
     if as_json:
         typer.echo(json.dumps(as_data(report), indent=2))
     else:
-        show(report, Console(highlight=False))
+        print_report(report, Console(highlight=False))
 
 
 def as_data(report: "SessionsReport") -> dict[str, Any]:
-    """The report as plain data, with ratios and fps."""
+    """The report as plain data, with ratios and frame rates."""
     data = asdict(report)
     for entry, result in zip(data["results"], report.results, strict=True):
         entry |= {"times_one": result.times_one, "fps": result.fps}
     return data
 
 
-def show(report: "SessionsReport", console: Console) -> None:
-    """The report as a table."""
+def print_report(report: "SessionsReport", console: Console) -> None:
+    """Print the report as a table."""
     console.print(f"{report.model} in {report.dtype} on {report.device}")
-    table = Table(title=f"one {report.size}×{report.size} frame of each session, ms: median (95 %)")
+    table = Table(
+        title=f"one {report.size}×{report.size} frame per session, ms: median (95th percentile)"
+    )
     for heading in ("sessions", "together", "one alone", "times one", "fps each"):
         table.add_column(heading, justify="right")
     for result in report.results:

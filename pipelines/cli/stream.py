@@ -1,4 +1,4 @@
-"""`turbolens stream`: any stream, file or screen to any stream or file, with its sound."""
+"""`turbolens stream`: filter any stream, file or screen to any stream or file, with its audio."""
 
 import sys
 from fractions import Fraction
@@ -8,75 +8,80 @@ import typer
 
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.live.options import OnStall, RunOptions
-from turbolens.pipelines.model_choice import load_filter
+from turbolens.pipelines.model_choice import ModelChoice, load_filter
 from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.video.destination import is_piped
 
-from .filter_options import with_filter_options
 from .live_status import LiveReporter
-from .model_options import ModelChoice, with_model_options
+from .shared_options import with_shared_options
+from .usage import usage_errors
 
 CAMERA, VIRTUAL = "camera", "virtual-camera"
 SENDING, READING = "Sending", "Receiving"
 
 
-@with_filter_options
-@with_model_options
+@with_shared_options
 def stream(  # noqa: PLR0913 - each one is an option of the command
     source: Annotated[str, typer.Argument(
         metavar="INPUT", show_default=False,
-        help="rtsp://, rtmp://, udp://, rtp://, http(s):// (HLS too), tcp://, a file (played as if "
-             "live), screen, screen:DISPLAY, camera, camera:NAME, or - for a pipe.")],
+        help="rtsp://, rtmp://, udp://, rtp://, http(s):// (also HLS), tcp://, a file (played in "
+             "real time), screen, screen:DISPLAY, camera, camera:NAME, or - for stdin.")],
     target: Annotated[str, typer.Argument(
         metavar="OUTPUT", show_default=False,
         help="rtmp://, rtsp:// (push), udp://, tcp://, https://…/whip, a file, virtual-camera, "
-             "virtual-camera:DEVICE, or - for a pipe.")],
+             "virtual-camera:DEVICE, or - for stdout.")],
     *,
     settings: dict[str, Any],
     choice: ModelChoice,
     listen: Annotated[bool, typer.Option(
-        "--listen", help="Wait for the input to connect (RTMP, RTSP, TCP, HTTP).",
+        "--listen", help="Listen, and wait for a sender to connect (RTMP, RTSP, TCP, HTTP).",
         rich_help_panel=READING)] = False,
     until_end: Annotated[bool, typer.Option(
-        "--until-end", help="End when the input ends, rather than wait for it to come back.",
+        "--until-end", help="Stop when the input ends, instead of waiting for it to return.",
         rich_help_panel=READING)] = False,
     loop: Annotated[bool, typer.Option(
-        "--loop", help="Begin a file again at its end.", rich_help_panel=READING)] = False,
+        "--loop", help="Play a file in a loop.", rich_help_panel=READING)] = False,
     input_format: Annotated[str | None, typer.Option(
-        help="Container of the input, if it cannot be told (FFmpeg's name).",
+        help="Container format of the input, by FFmpeg's name [default: detected].",
         rich_help_panel=READING)] = None,
     bit_rate: Annotated[int | None, typer.Option(
-        min=50, help="Of the picture, in kbit/s [default: by size and rate, 2800 for 720p30].",
+        min=50, help="Video bit rate in kbit/s [default: by size and rate, 2800 for 720p30].",
         rich_help_panel=SENDING)] = None,
     keyframe_interval: Annotated[float, typer.Option(
-        min=0.1, max=60, help="Seconds; those who join wait for so long.",
+        min=0.1, max=60,
+        help="Seconds between keyframes, which is the longest wait for a new viewer.",
         rich_help_panel=SENDING)] = 2,
     rate: Annotated[float | None, typer.Option(
-        min=1, max=240, help="Frames a second to send [default: the input's].",
+        min=1, max=240, help="Frames per second to send [default: as the input].",
         rich_help_panel=SENDING)] = None,
-    codec: Annotated[Literal["h264", "hevc"], typer.Option(rich_help_panel=SENDING)] = "h264",
+    codec: Annotated[Literal["h264", "hevc"], typer.Option(
+        help="Video codec.", rich_help_panel=SENDING)] = "h264",
     hardware: Annotated[bool, typer.Option(
-        "--hardware", help="Encode on the graphics card.", rich_help_panel=SENDING)] = False,
+        "--hardware", help="Encode on the GPU.", rich_help_panel=SENDING)] = False,
     preset: Annotated[str | None, typer.Option(
-        help="The encoder's speed [default: veryfast].", rich_help_panel=SENDING)] = None,
+        help="Speed preset of the encoder [default: veryfast].", rich_help_panel=SENDING)] = None,
     sound: Annotated[bool, typer.Option(
-        "--sound/--no-sound", help="Send the input's sound too.", rich_help_panel=SENDING)] = True,
+        "--sound/--no-sound", help="Also send the input's audio.", rich_help_panel=SENDING)] = True,
     on_stall: Annotated[OnStall, typer.Option(
-        help="What to send while the filter gives nothing; passthrough is the unfiltered input.",
+        help="What to send while the filter gives no frames: a slate, the last frame, or the "
+             "unfiltered input.",
         rich_help_panel=SENDING)] = "slate",
     output_format: Annotated[str | None, typer.Option(
-        "--format", help="Container of the output (FFmpeg's name) [default: by its name].",
+        "--format",
+        help="Container format of the output, by FFmpeg's name [default: from the file name].",
         rich_help_panel=SENDING)] = None,
     token: Annotated[str | None, typer.Option(
-        help="Bearer token for WHIP.", envvar="TURBOLENS_WHIP_TOKEN", rich_help_panel=SENDING)]
+        help="Bearer token of the WHIP server.", envvar="TURBOLENS_WHIP_TOKEN",
+        rich_help_panel=SENDING)]
     = None,
     overwrite: Annotated[bool, typer.Option(
-        "--overwrite", help="Replace an output file that exists.", rich_help_panel=SENDING)]
+        "--overwrite", help="Replace an existing output file.", rich_help_panel=SENDING)]
     = False,
     json_lines: Annotated[bool, typer.Option(
-        "--json", help="Figures as JSON lines (on stderr if the output is a pipe).")] = False,
+        "--json",
+        help="Print statistics as JSON lines (on stderr if the output is a pipe).")] = False,
 ) -> None:  # fmt: skip
-    """Filter a live stream: newest frame first, sound in step, both ends connected again when lost.
+    """Filter a live stream, with its audio in sync. Lost connections are opened again.
 
     Examples:  turbolens stream rtsp://camera/1 rtmp://server/live/key -p watercolour  ·
     turbolens stream rtmp://0.0.0.0/live/in udp://239.0.0.1:5000 --listen  ·
@@ -101,10 +106,11 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
         until_end=until_end, loop=loop, running=RunOptions(on_stall=on_stall),
     )  # fmt: skip
     wanted = FilterSettings(**choice.with_look(settings))
-    choice.adapters.check()
+    with usage_errors():
+        choice.adapters.check()
     frame_filter = load_filter(choice, wanted, live=True)
-    said_to = sys.stderr if is_piped(target) else sys.stdout
-    with LiveReporter(as_json=json_lines, stream=said_to) as reporter:
+    report_to = sys.stderr if is_piped(target) else sys.stdout
+    with LiveReporter(as_json=json_lines, stream=report_to) as reporter:
         try:
             stats = filter_stream(
                 incoming or _camera(source), outgoing or _virtual_camera(target), frame_filter,
@@ -114,7 +120,7 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
                 ),
             )  # fmt: skip
         except KeyboardInterrupt:
-            stats = reporter.last  # the usual way to end a stream
+            stats = reporter.last  # the usual end of a stream
     reporter.done(stats)
 
 

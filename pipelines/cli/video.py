@@ -1,4 +1,4 @@
-"""`turbolens video`: files, pipes, pictures and sequences from the command line."""
+"""`turbolens video`: filter video files, pipes, images and image sequences."""
 
 import sys
 from contextlib import nullcontext, suppress
@@ -10,7 +10,7 @@ import typer
 
 from turbolens.filter import FilterSettings, MediaError, TurbolensError
 from turbolens.pipelines.adapter_pictures import ControlVideo
-from turbolens.pipelines.model_choice import load_filter
+from turbolens.pipelines.model_choice import ModelChoice, load_filter
 from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
 from turbolens.pipelines.video.image_sequences import is_image
@@ -20,11 +20,10 @@ from turbolens.pipelines.video.media import MediaOptions, check_exists, is_strea
 from turbolens.pipelines.video.outputs import CONTAINERS
 from turbolens.pipelines.video.writer import Encoding
 
-from .adapter_options import PANEL
-from .filter_options import with_filter_options
-from .model_options import PANEL as MODEL_PANEL
-from .model_options import ModelChoice, with_model_options
-from .reporting import Reporter
+from .model_options import ADAPTER_PANEL, MODEL_PANEL
+from .reporting import VideoReporter
+from .shared_options import with_shared_options
+from .usage import usage_errors
 
 READING, WRITING = "Reading", "Writing"
 LONG = 18_000  # frames, ten minutes: for longer inputs, minutes of preparation pay off
@@ -32,64 +31,69 @@ MAX_OPEN = 16  # inputs kept open until their turn; later ones are opened again 
 Codec = Literal[CodecName, HardwareName]
 
 
-@with_filter_options
-@with_model_options
+@with_shared_options
 def video(  # noqa: PLR0913 - each one is an option of the command
     paths: Annotated[list[str], typer.Argument(
         metavar="INPUT... OUTPUT", show_default=False,
-        help="Videos, pictures, a folder or pattern of pictures (frame_%04d.png, '*.png'), "
-             "- for a pipe, or test-scene. Without OUTPUT: INPUT.turbolens.mp4 beside it.")],
+        help="Videos, images, a folder or pattern of images (frame_%04d.png, '*.png'), - for a "
+             "pipe, or test-scene. Without OUTPUT: INPUT.turbolens.mp4 in the input's folder.")],
     *,
     settings: dict[str, Any],
     choice: ModelChoice,
     control_video: Annotated[str | None, typer.Option(
-        metavar="FILE", rich_help_panel=PANEL,
-        help="What the ControlNet sees, frame by frame: a video of depth, poses, …")] = None,
+        metavar="FILE", rich_help_panel=ADAPTER_PANEL,
+        help="A video of control images (depth, poses, …), one for each frame, for the "
+             "ControlNet.")] = None,
     output_dir: Annotated[Path | None, typer.Option(
-        help="Folder for the results of several inputs.", rich_help_panel=WRITING)] = None,
+        help="Folder for the outputs of several inputs.", rich_help_panel=WRITING)] = None,
     overwrite: Annotated[bool, typer.Option(
-        "--overwrite", help="Replace an output that exists.", rich_help_panel=WRITING)] = False,
+        "--overwrite", help="Replace an existing output.", rich_help_panel=WRITING)] = False,
     keep_partial: Annotated[bool, typer.Option(
-        "--keep-partial", help="After Ctrl-C keep what was done, as a shorter file that plays.",
+        "--keep-partial", help="After Ctrl-C, keep the finished part as a shorter file.",
         rich_help_panel=WRITING)] = False,
     start: Annotated[float, typer.Option(
-        min=0, help="Begin so many seconds into the input.", rich_help_panel=READING)] = 0,
+        min=0, help="Start this many seconds into the input.", rich_help_panel=READING)] = 0,
     duration: Annotated[float | None, typer.Option(
-        min=0.001, help="Filter so many seconds only.", rich_help_panel=READING)] = None,
+        min=0.001, help="Filter only this many seconds.", rich_help_panel=READING)] = None,
     rate: Annotated[float | None, typer.Option(
-        min=0.01, max=1000, help="Pictures a second of a sequence of pictures [default: 25].",
+        min=0.01, max=1000, help="Frames per second of an image sequence [default: 25].",
         rich_help_panel=READING)] = None,
     input_format: Annotated[str | None, typer.Option(
-        help="Container of the input, if it cannot be told (FFmpeg's name).",
+        help="Container format of the input, by FFmpeg's name [default: detected].",
         rich_help_panel=READING)] = None,
     compare: Annotated[bool, typer.Option(
-        "--compare", help="Before and after side by side.", rich_help_panel=WRITING)] = False,
+        "--compare", help="Write input and result side by side.", rich_help_panel=WRITING)] = False,
     preview: Annotated[int, typer.Option(
         min=0, max=60, metavar="N", rich_help_panel=WRITING,
-        help="Also write N frames, before above after, as OUTPUT.png.")] = 0,
+        help="Also write N frames, input above result, to OUTPUT.png.")] = 0,
     codec: Annotated[Codec | None, typer.Option(
-        help="[default: h264; vp9 for .webm]", rich_help_panel=WRITING)] = None,
+        help="Video codec [default: h264; vp9 for .webm].", rich_help_panel=WRITING)] = None,
     hardware: Annotated[bool, typer.Option(
-        "--hardware", help="Encode on the graphics card.", rich_help_panel=WRITING)] = False,
+        "--hardware", help="Encode on the GPU.", rich_help_panel=WRITING)] = False,
     crf: Annotated[int | None, typer.Option(
-        min=0, max=63, help="Quality, lower is better [default: the codec's own, 20 for h264].",
+        min=0, max=63,
+        help="Quality: lower is better [default: depends on the codec, 20 for h264].",
         rich_help_panel=WRITING)] = None,
     preset: Annotated[str | None, typer.Option(
-        help="The encoder's speed, as ultrafast … veryslow [default: medium].",
+        help="Speed preset of the encoder, ultrafast … veryslow [default: medium].",
         rich_help_panel=WRITING)] = None,
     pixel_format: Annotated[str | None, typer.Option(
-        help="As yuv444p or yuv420p10le [default: what the codec and players like].",
+        help="Pixel format of the output, for example yuv444p or yuv420p10le [default: one that "
+             "players support].",
         rich_help_panel=WRITING)] = None,
     output_format: Annotated[str | None, typer.Option(
-        "--format", help="Container of the output [default: by its name; nut on a pipe].",
+        "--format",
+        help="Container format of the output [default: from the file name; nut on a pipe].",
         rich_help_panel=WRITING)] = None,
     batch: Annotated[str, typer.Option(
-        metavar="auto|N", help="Frames filtered at a time.", rich_help_panel=MODEL_PANEL)] = "auto",
+        metavar="auto|N", help="Number of frames to filter at once.",
+        rich_help_panel=MODEL_PANEL)] = "auto",
     json_lines: Annotated[bool, typer.Option(
-        "--json", help="Progress and result as JSON lines (on stderr if the output is a pipe).")]
+        "--json", help="Print progress and result as JSON lines (on stderr if the output is a "
+                       "pipe).")]
     = False,
 ) -> None:  # fmt: skip
-    """Filter a video: same frames, times, sound and subtitles, another look.
+    """Filter a video. Frame count, times, audio and subtitles stay the same.
 
     Examples:  turbolens video in.mp4 out.mp4 -p "oil painting"  ·
     turbolens video *.mov --output-dir styled -p neon:0.3 -p "ink and wash:0.7"  ·
@@ -104,7 +108,8 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         sheet=preview, batch=_batch(batch), keep_partial=keep_partial,
     )  # fmt: skip
     jobs = [_checked(*names, options) for names in _names(paths, output_dir)]
-    choice.adapters.check(control_beside=control_video is not None)
+    with usage_errors():
+        choice.adapters.check(has_control_video=control_video is not None)
     if control_video is not None and (len(jobs) > 1 or choice.adapters.control is not None):
         raise typer.BadParameter("--control-video is for one input, and takes --control's place")
     wanted = FilterSettings(**choice.with_look(settings))
@@ -136,7 +141,7 @@ def _runs(job: VideoJob, frame_filter: Any, *, as_json: bool) -> bool:
 def _run(job: VideoJob, frame_filter: Any, *, as_json: bool) -> None:
     stream = sys.stderr if is_piped(job.destination) else sys.stdout
     frame_filter.reset()
-    with Reporter(job.source, as_json=as_json, stream=stream) as reporter:
+    with VideoReporter(job.source, as_json=as_json, stream=stream) as reporter:
         report = job.run(frame_filter, on_progress=reporter.progress, on_notice=reporter.notice)
     reporter.done(report)
     if not report.complete:

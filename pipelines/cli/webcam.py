@@ -1,4 +1,4 @@
-"""`turbolens webcam`: the camera, filtered, as a camera that a video call can choose."""
+"""`turbolens webcam`: filter a camera into a virtual camera for video calls."""
 
 import sys
 from fractions import Fraction
@@ -9,77 +9,82 @@ from typing import Annotated, Any
 import typer
 
 from turbolens.pipelines.live.options import OnStall, RunOptions
+from turbolens.pipelines.model_choice import ModelChoice
 
-from .filter_options import parse_size, with_filter_options
-from .model_options import ModelChoice, with_model_options
+from .shared_options import with_shared_options
+from .usage import parse_size, usage_errors
 
-CAMERA, SHOWING, RUNNING = "The camera", "What is shown", "While it runs"
+CAMERA, SHOWING, RUNNING = "Camera", "Output", "Run"
 NONE = "none"
 
 
-@with_filter_options
-@with_model_options
+@with_shared_options
 def webcam(  # noqa: PLR0913 - each one is an option of the command
     *,
     settings: dict[str, Any],
     choice: ModelChoice,
     camera: Annotated[str | None, typer.Option(
-        help="Number, path or part of the name; test-scene; or a file, as if it were a camera"
-             " [default: the first camera, see turbolens devices].",
+        help="Number, path or part of the name of a camera; test-scene; or a video file, played"
+             " like a camera [default: the first camera, see turbolens devices].",
         rich_help_panel=CAMERA)] = None,
     camera_size: Annotated[str | None, typer.Option(
-        metavar="WxH", help="Size to ask the camera for [default: 1280x720].",
+        metavar="WxH", help="Frame size to request from the camera [default: 1280x720].",
         rich_help_panel=CAMERA)] = None,
     camera_rate: Annotated[float, typer.Option(
-        min=1, max=240, help="Frames a second to ask the camera for.",
+        min=1, max=240, help="Frame rate to request from the camera.",
         rich_help_panel=CAMERA)] = 30,
     camera_format: Annotated[str | None, typer.Option(
-        help="mjpeg, yuyv422, nv12, … [default: what gives that rate].",
+        help="Camera format: mjpeg, yuyv422, nv12, … [default: one with that frame rate].",
         rich_help_panel=CAMERA)] = None,
     mirror: Annotated[bool, typer.Option(
-        "--mirror", help="Turn the picture around as a mirror does.", rich_help_panel=CAMERA)]
+        "--mirror", help="Flip the frames left to right.", rich_help_panel=CAMERA)]
     = False,
     crop: Annotated[str | None, typer.Option(
-        metavar="W:H", help="Keep the middle in this shape, as 1:1 or 4:3.",
+        metavar="W:H", help="Crop the frames to this aspect ratio, for example 1:1 or 4:3.",
         rich_help_panel=CAMERA)] = None,
     virtual_camera: Annotated[str | None, typer.Option(
-        metavar="DEVICE|none", help="/dev/video10, or a name [default: the first there is].",
+        metavar="DEVICE|none",
+        help="Device or name of the virtual camera, or none [default: the first one].",
         rich_help_panel=SHOWING)] = None,
     preview: Annotated[bool, typer.Option(
-        "--preview", help="Show it in a window, too (needs ffplay).", rich_help_panel=SHOWING)]
+        "--preview", help="Also show the result in a window (needs ffplay).",
+        rich_help_panel=SHOWING)]
     = False,
     record: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Write what is shown to a video file.", rich_help_panel=SHOWING)]
+        metavar="FILE", help="Record the result to a video file.", rich_help_panel=SHOWING)]
     = None,
     overwrite: Annotated[bool, typer.Option(
-        "--overwrite", help="Replace a recording that exists.", rich_help_panel=SHOWING)] = False,
+        "--overwrite", help="Replace an existing recording.", rich_help_panel=SHOWING)] = False,
     on_stall: Annotated[OnStall, typer.Option(
-        help="Shown when the filter gives nothing for two seconds: a slate, the last picture, or"
-             " the unfiltered camera.", rich_help_panel=SHOWING)] = "slate",
+        help="What to show if the filter gives no frame for two seconds: a slate, the last frame,"
+             " or the unfiltered camera.", rich_help_panel=SHOWING)] = "slate",
     preset: Annotated[str | None, typer.Option(
-        help="Settings saved by key S; options given beside it come on top.",
+        help="Settings saved with key S. Options given as well take precedence.",
         rich_help_panel=RUNNING)] = None,
     size: Annotated[str, typer.Option(
-        metavar="auto|N", help="Longer side of the working picture in pixels; auto: the largest of"
-                               " 512 … 256 that runs at 24 frames a second here.",
+        metavar="auto|N", help="Longer side of the working image in pixels. auto: the largest of"
+                               " 512 … 256 that runs at 24 frames per second on this machine.",
         rich_help_panel=RUNNING)] = "auto",
     duration: Annotated[float, typer.Option(
-        min=0.1, help="End after so many seconds [default: never].", show_default=False,
+        min=0.1, help="Stop after this many seconds [default: never].", show_default=False,
         rich_help_panel=RUNNING)] = inf,
     json_lines: Annotated[bool, typer.Option(
-        "--json", help="Statistics and notices as JSON lines on stdout.", rich_help_panel=RUNNING)]
+        "--json", help="Print statistics and notices as JSON lines on stdout.",
+        rich_help_panel=RUNNING)]
     = False,
     metrics: Annotated[int | None, typer.Option(
-        metavar="PORT", min=0, max=65535, help="Serve statistics to Prometheus on 127.0.0.1.",
+        metavar="PORT", min=0, max=65535,
+        help="Serve Prometheus metrics on 127.0.0.1 at this port.",
         rich_help_panel=RUNNING)] = None,
     control: Annotated[int | None, typer.Option(
         metavar="PORT", min=0, max=65535, rich_help_panel=RUNNING,
-        help="A page of dials on 127.0.0.1; 0 chooses a port.")] = None,
+        help="Serve a control page on 127.0.0.1 at this port. 0: any free port.")] = None,
 ) -> None:  # fmt: skip
-    """Filter the camera, and show it as a camera that a video call can choose.
+    """Filter the camera into a virtual camera that a video call can use.
 
-    Everything happens on this machine: no picture leaves it. A failure never shows the unfiltered
-    camera unless --on-stall passthrough was chosen. Keys change the look while it runs; q ends it.
+    Everything happens on this machine: no picture leaves it. The unfiltered camera is never shown
+    after a failure, unless --on-stall passthrough is given. Keys change the look during the run; q
+    quits.
 
     Examples:  turbolens webcam -p watercolour  ·  turbolens webcam --camera test-scene --preview
     --virtual-camera none
@@ -98,7 +103,8 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
 
     from .live_status import LiveReporter  # noqa: PLC0415
 
-    choice.adapters.check()
+    with usage_errors():
+        choice.adapters.check()
     options = WebcamOptions(
         camera=camera, rate=Fraction(str(camera_rate)),
         size=parse_size("--camera-size", camera_size) if camera_size else None,
@@ -125,7 +131,7 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         try:
             reporter.done(call.run(reporter.stats))
         except KeyboardInterrupt:
-            reporter.done(reporter.last)  # the usual way to end a call
+            reporter.done(reporter.last)  # the usual end of a call
 
 
 def _aspect(text: str | None) -> Fraction | None:
@@ -133,7 +139,7 @@ def _aspect(text: str | None) -> Fraction | None:
         return None
     width, _, height = text.partition(":")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise typer.BadParameter(f"--crop must be as 1:1 or 16:9, got {text!r}")
+        raise typer.BadParameter(f"--crop must be W:H, for example 16:9, got {text!r}")
     return Fraction(int(width), int(height))
 
 

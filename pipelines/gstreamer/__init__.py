@@ -1,7 +1,7 @@
-"""The GStreamer element `turbolens`: where its plugin lies, and how GStreamer is told.
+"""The GStreamer element `turbolens`, and how GStreamer finds its plugin.
 
-The element itself is `python/gstturbolens.py`. GStreamer's loader of Python plugins imports it from
-there, in the Python that GStreamer was built with; nothing else imports it.
+Start with `element.py`. Only GStreamer imports it, through the plugin `python/gstturbolens.py`, in
+the Python that GStreamer was built with. Imports `model_choice.py` and the filter.
 """
 
 import shutil
@@ -13,31 +13,31 @@ LOADER_PACKAGES = "gstreamer1.0-tools gstreamer1.0-python3-plugin-loader python3
 
 
 def plugin_path() -> Path:
-    """The folder for GST_PLUGIN_PATH: GStreamer looks for Python plugins in `python/` below it."""
+    """The folder for GST_PLUGIN_PATH, with the Python plugin in its subfolder `python`."""
     return Path(__file__).resolve().parent
 
 
 def export_line() -> str:
-    """What to type before gst-launch-1.0, so that it finds the element."""
+    """The shell command that makes gst-launch-1.0 find the element."""
     return f'export GST_PLUGIN_PATH="{plugin_path()}${{GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}}"'
 
 
 def advice() -> list[str]:
-    """What keeps GStreamer from the element, with the command that mends it; empty if nothing."""
+    """Why GStreamer cannot use the element, and the command that fixes it; empty if it can."""
     if shutil.which("gst-inspect-1.0") is None:
         return []
     if not _inspects("python"):
-        return [f"GStreamer runs no Python plugins yet: sudo apt install {LOADER_PACKAGES}"]
+        return [f"GStreamer has no loader for Python plugins: sudo apt install {LOADER_PACKAGES}"]
     if not _inspects(ELEMENT):
-        return [f"for `turbolens` in GStreamer: {export_line()}"]
+        return [f"to use turbolens in GStreamer: {export_line()}"]
     return []
 
 
 def _inspects(name: str) -> bool:
-    """Whether GStreamer knows an element or plugin of this name."""
+    """True if GStreamer knows an element of this name, or the plugin "python"."""
     command = ["gst-inspect-1.0", "--exists", name]
     if name == "python":
-        command.remove("--exists")  # which looks for elements only
+        command.remove("--exists")  # that option is for elements only
     try:
         done = subprocess.run(command, capture_output=True, timeout=60, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""GStreamer's raw video in memory ↔ `av.VideoFrame`: the same planes, other offsets and strides."""
+"""Copying between GStreamer's raw video buffers and `av.VideoFrame`, plane by plane."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-# GStreamer's name → FFmpeg's, and the bytes of one sample in each plane.
+# GStreamer's format → FFmpeg's name, and the bytes per sample of each plane.
 FORMATS: dict[str, tuple[str, tuple[int, ...]]] = {
     "I420": ("yuv420p", (1, 1, 1)),
     "NV12": ("nv12", (1, 2)),
@@ -24,13 +24,13 @@ FORMATS: dict[str, tuple[str, tuple[int, ...]]] = {
     "I420_10LE": ("yuv420p10le", (2, 2, 2)),
     "GRAY8": ("gray", (1,)),
 }
-PAIRS = ("YUY2", "UYVY")  # 4 bytes hold two pixels
+PACKED_422 = ("YUY2", "UYVY")  # 4 bytes hold two pixels
 
 
 class Layout(NamedTuple):
-    """How a picture lies in a buffer: GStreamer's format, and each plane's offset and stride.
+    """The layout of a frame in a buffer: GStreamer's format, offset and stride of each plane.
 
-    `colorspace` and `color_range` are FFmpeg's numbers, 0 and 2 where nothing is known.
+    colorspace, color_range: FFmpeg's numbers; 2 and 0 if unknown.
     """
 
     format: str
@@ -43,29 +43,29 @@ class Layout(NamedTuple):
 
 
 def frame_from(data: Any, layout: Layout) -> av.VideoFrame:
-    """The picture in `data` (any buffer of bytes) as a frame with its own memory."""
+    """Copy the frame in `data`, any buffer of bytes. Raises `ValueError` if `data` is too short."""
     frame = av.VideoFrame(layout.width, layout.height, FORMATS[layout.format][0])
     frame.colorspace, frame.color_range = layout.colorspace, layout.color_range
-    for own, given in _rows(frame, data, layout):
-        own[:] = given
+    for frame_rows, data_rows in _rows(frame, data, layout):
+        frame_rows[:] = data_rows
     return frame
 
 
 def write_into(data: Any, layout: Layout, frame: av.VideoFrame) -> None:
-    """Write the frame, of the same size and format, into `data` (writable); padding stays."""
-    for own, given in _rows(frame, data, layout):
-        given[:] = own
+    """Copy the frame into `data`, a writable buffer of this layout. Padding is left as it is."""
+    for frame_rows, data_rows in _rows(frame, data, layout):
+        data_rows[:] = frame_rows
 
 
 def _rows(
     frame: av.VideoFrame, data: Any, layout: Layout
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """The bytes (rows, bytes in a row) of each plane: those of the frame, those of the buffer."""
+    """Views of each plane in the frame and in the buffer: (rows, bytes per row) uint8."""
     flat: NDArray[np.uint8] = np.frombuffer(data, np.uint8)
     for index, (plane, size) in enumerate(
         zip(frame.planes, FORMATS[layout.format][1], strict=True)
     ):
-        samples = (plane.width + 1) // 2 if layout.format in PAIRS else plane.width
+        samples = (plane.width + 1) // 2 if layout.format in PACKED_422 else plane.width
         shape = plane.height, samples * size
         own: NDArray[np.uint8] = np.frombuffer(memoryview(plane), np.uint8)
         yield (
@@ -75,7 +75,7 @@ def _rows(
 
 
 def _strided(flat: NDArray[np.uint8], shape: tuple[int, int], stride: int) -> NDArray[np.uint8]:
-    """`shape` bytes, each row `stride` after the one before. Raises `ValueError` if too few."""
+    """A view of `shape` bytes, with rows `stride` bytes apart. Raises `ValueError` if too short."""
     if stride < shape[1] or len(flat) < (shape[0] - 1) * stride + shape[1]:
         raise ValueError(f"a plane of {shape} bytes at stride {stride} needs more than {len(flat)}")
     return np.lib.stride_tricks.as_strided(flat, shape, (stride, 1))

@@ -5,8 +5,8 @@ from fractions import Fraction
 from math import inf
 from pathlib import Path
 
-from turbolens.pipelines.cli.model_options import ModelChoice
 from turbolens.pipelines.live.options import RunOptions
+from turbolens.pipelines.model_choice import ModelChoice
 
 HANG_AFTER = 60.0  # seconds; the first call of the filter loads the model, which may take long
 

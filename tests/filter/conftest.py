@@ -32,7 +32,7 @@ TOKENS = 20
 
 @pytest.fixture(params=["bfloat16", "float16"])
 def half(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A half precision. The CPU's float16 is too slow for users; for tiny networks it will do."""
+    """A half precision. float16 is too slow on a CPU for users, but not for tiny networks."""
 
     def resolve(dtype: str | torch.dtype, _: torch.device) -> torch.dtype:
         return dtype if isinstance(dtype, torch.dtype) else getattr(torch, dtype)
@@ -43,7 +43,7 @@ def half(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 @pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> CLIPTokenizer:
-    """Knows the letters and nothing else."""
+    """A tokenizer with letters only."""
     folder = tmp_path_factory.mktemp("tokenizer")
     letters = [*"abcdefghijklmnopqrstuvwxyz,"]
     tokens = [*letters, *(f"{each}</w>" for each in letters), "<|startoftext|>", "<|endoftext|>"]

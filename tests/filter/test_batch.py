@@ -1,4 +1,4 @@
-"""Streams over time: several at once, options of coherence, frames reused, reprojected, gliding."""
+"""Several frames and streams at once, coherence options, reuse, reprojection, transitions."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -36,6 +36,7 @@ def _noisy(frame: Array, count: int, deviation: float = 2.0) -> list[Array]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -57,6 +58,7 @@ def test_a_batch_gives_what_one_by_one_gives(
     assert max(_apart(a, b) for a, b in zip(batched, single, strict=True)) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", ["mid", "up", "all"])
 def test_cross_frame_attention_changes_later_frames_only(
     sd_folder: Path, pictures: Pictures, layers: str
@@ -77,6 +79,7 @@ def test_cross_frame_attention_changes_later_frames_only(
     assert np.array_equal(_one_by_one(loaded, frames, **settings.model_dump())[3], plain[3])
 
 
+@pytest.mark.slow
 def test_streams_filtered_together_stay_apart(model: TurboModel, pictures: Pictures) -> None:
     settings: list[dict[str, Any]] = [
         {"prompt": "ink"},
@@ -92,7 +95,7 @@ def test_streams_filtered_together_stay_apart(model: TurboModel, pictures: Pictu
         assert max(_apart(a, b) for a, b in zip(alone, ours, strict=True)) <= 1
 
 
-def test_a_stream_that_is_off_goes_along(model: TurboModel, pictures: Pictures) -> None:
+def test_a_disabled_stream_passes_through_a_batch(model: TurboModel, pictures: Pictures) -> None:
     frame = pictures(1)[0]
     on, off = FrameFilter(model), FrameFilter(model, enabled=False)
     shown = filter_together([off, on, off], [frame, frame, frame])
@@ -101,7 +104,7 @@ def test_a_stream_that_is_off_goes_along(model: TurboModel, pictures: Pictures) 
     assert np.array_equal(shown[1], FrameFilter(model)(frame))
 
 
-def test_filters_of_two_models_cannot_go_together(
+def test_filters_of_two_models_cannot_be_batched(
     model: TurboModel, sd_folder: Path, pictures: Pictures
 ) -> None:
     other = TurboModel.load(str(sd_folder), device="cpu", dtype="float32")
@@ -109,9 +112,7 @@ def test_filters_of_two_models_cannot_go_together(
         filter_together([FrameFilter(model), FrameFilter(other)], pictures(2))
 
 
-def test_a_repeated_frame_costs_nothing_and_looks_the_same(
-    model: TurboModel, pictures: Pictures
-) -> None:
+def test_an_unchanged_frame_reuses_the_last_result(model: TurboModel, pictures: Pictures) -> None:
     ended: list[str] = []
     frame_filter = FrameFilter(model, on_stage=ended.append)
     shown = [frame_filter(frame) for frame in _noisy(pictures(1)[0], 8)]
@@ -120,7 +121,9 @@ def test_a_repeated_frame_costs_nothing_and_looks_the_same(
     assert all(np.array_equal(shown[0], later) for later in shown[1:])
 
 
-def test_a_batch_of_repeats_is_that_of_one_by_one(model: TurboModel, pictures: Pictures) -> None:
+def test_a_batch_of_unchanged_frames_equals_one_by_one(
+    model: TurboModel, pictures: Pictures
+) -> None:
     frames = pictures(3)
     repeating = [frames[0], frames[0], frames[1], frames[1], frames[1], frames[2]]
     batched = FrameFilter(model)
@@ -130,7 +133,7 @@ def test_a_batch_of_repeats_is_that_of_one_by_one(model: TurboModel, pictures: P
     assert max(_apart(a, b) for a, b in zip(shown, single, strict=True)) <= 1
 
 
-def test_a_repeated_frame_with_other_settings_is_filtered(
+def test_an_unchanged_frame_with_other_settings_is_filtered(
     model: TurboModel, pictures: Pictures
 ) -> None:
     frame_filter, frame = FrameFilter(model, seed=1), pictures(1)[0]
@@ -142,7 +145,7 @@ def test_a_repeated_frame_with_other_settings_is_filtered(
     assert not np.array_equal(first, second)
 
 
-def test_what_failed_is_not_repeated(
+def test_a_failed_result_is_not_reused(
     model: TurboModel, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = pictures(2)
@@ -161,7 +164,7 @@ def _fail(*_: Any) -> Any:
     raise RuntimeError("out of memory")
 
 
-def test_repeats_are_filtered_if_asked(model: TurboModel, pictures: Pictures) -> None:
+def test_unchanged_frames_are_filtered_on_request(model: TurboModel, pictures: Pictures) -> None:
     frame_filter = FrameFilter(model, reuse_unchanged=False)
     for _ in range(3):
         frame_filter(pictures(1)[0])
@@ -174,7 +177,9 @@ def _timed(array: Array, pts: int) -> av.VideoFrame:
     return frame
 
 
-def test_a_new_prompt_is_there_at_once_or_glides_in(model: TurboModel, pictures: Pictures) -> None:
+def test_a_new_prompt_is_shown_at_once_or_with_a_transition(
+    model: TurboModel, pictures: Pictures
+) -> None:
     frame = pictures(1)[0]
     settings: dict[str, Any] = {"strength": 1.0, "steadiness": 0.0}
     old, new = (FrameFilter(model, prompt=p, **settings)(frame) for p in ("ink", "oil paint"))
@@ -222,6 +227,6 @@ def test_a_reprojected_frame_keeps_format_and_time(model: TurboModel, pictures: 
     assert shown.pts == 4
 
 
-def test_a_filter_that_is_off_reprojects_nothing(model: TurboModel, pictures: Pictures) -> None:
+def test_a_disabled_filter_reprojects_nothing(model: TurboModel, pictures: Pictures) -> None:
     frame = pictures(1)[0]
     assert FrameFilter(model, enabled=False).reproject(frame) is frame

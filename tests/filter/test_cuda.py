@@ -1,6 +1,5 @@
-"""The same on a GPU. Without one these are skipped; TURBOLENS_CUDA=1 makes that a failure."""
+"""The same on a GPU. Without one the tests are skipped; TURBOLENS_CUDA=1 makes that a failure."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +16,7 @@ from turbolens.pipelines.bench.stages import StageClock
 
 from .acceleration.test_float8 import ANY, inputs_for, rounded_layers, sd_like
 
-pytestmark = pytest.mark.skipif(
-    not torch.cuda.is_available() and not os.environ.get("TURBOLENS_CUDA"),
-    reason="needs a CUDA device",
-)
+pytestmark = pytest.mark.cuda
 
 SETTINGS = FilterSettings(size=128, reuse_unchanged=False, steadiness=0.0)
 
@@ -42,7 +38,7 @@ def pictures(count: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
     return [random.integers(0, 256, (96, 128, 3), dtype=np.uint8) for _ in range(count)]
 
 
-def test_the_picture_is_that_of_plain_pytorch(plain: TurboModel, fast: TurboModel) -> None:
+def test_the_image_is_that_of_plain_pytorch(plain: TurboModel, fast: TurboModel) -> None:
     expected, got = (FrameFilter(m, SETTINGS)(pictures(1)[0]) for m in (plain, fast))
     assert agreement_db(torch.from_numpy(expected), torch.from_numpy(got)) > 35.0
 
@@ -59,7 +55,7 @@ def test_live_settings_are_followed_without_another_capture(
     assert len(fast.accelerated.predictor.accelerated.chosen) == 1
 
 
-def test_a_result_is_not_written_over_by_the_next(fast: TurboModel) -> None:
+def test_a_result_is_not_overwritten_by_the_next(fast: TurboModel) -> None:
     latents = torch.randn(1, fast.latent_channels, 12, 16, device="cuda")
     first = fast.decode(latents)
     before = first.clone()

@@ -1,4 +1,4 @@
-"""One video stream: same size and time, same pictures for same input, live changes, threads."""
+"""One video stream: size and time, determinism, live changes, threads."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -37,7 +37,7 @@ def test_an_array_gives_an_array_of_its_size(model: TurboModel, pictures: Pictur
 
 
 @pytest.mark.parametrize("size", [(16, 16), (33, 17), (101, 250)])
-def test_any_size_comes_back(model: TurboModel, size: tuple[int, int]) -> None:
+def test_any_size_is_kept(model: TurboModel, size: tuple[int, int]) -> None:
     picture = np.zeros((*size, 3), dtype=np.uint8)
     assert FrameFilter(model)(picture).shape == picture.shape
 
@@ -103,7 +103,7 @@ def test_mix_is_between_input_and_filtered(model: TurboModel, pictures: Pictures
     assert np.abs(half - expected).max() <= 2
 
 
-def test_an_update_holds_from_the_next_frame_on(model: TurboModel, pictures: Pictures) -> None:
+def test_an_update_applies_to_the_next_frame(model: TurboModel, pictures: Pictures) -> None:
     frame = pictures(1)[0]
     settings: dict[str, Any] = {"blend_before": 0.0, "blend_after": 0.0}
     changed = FrameFilter(model, **settings)
@@ -121,7 +121,7 @@ def test_a_wrong_update_changes_nothing(model: TurboModel) -> None:
     assert frame_filter.settings == FilterSettings()
 
 
-def test_reset_starts_the_stream_anew(model: TurboModel, pictures: Pictures) -> None:
+def test_reset_restarts_the_stream(model: TurboModel, pictures: Pictures) -> None:
     settings: dict[str, Any] = {"motion_sensitivity": 0.0, "scene_cut_sensitivity": 0.0}
     first, *_, last = pictures(8)
     frame_filter = FrameFilter(model, **settings)
@@ -131,7 +131,7 @@ def test_reset_starts_the_stream_anew(model: TurboModel, pictures: Pictures) -> 
     assert np.array_equal(frame_filter(first), fresh)
 
 
-def test_a_new_size_starts_the_stream_anew(model: TurboModel, pictures: Pictures) -> None:
+def test_a_new_size_restarts_the_stream(model: TurboModel, pictures: Pictures) -> None:
     frame_filter, frame = FrameFilter(model), pictures(1)[0]
     frame_filter(frame)
     frame_filter.update(size=128)
@@ -172,12 +172,12 @@ def test_the_first_frame_of_a_scene_is_that_of_a_fresh_stream(
         np.zeros((48, 64, 3), np.float32), np.zeros((1, 1, 3), np.uint8),
     ],
 )  # fmt: skip
-def test_what_is_no_frame_is_refused(model: TurboModel, frame: Any) -> None:
+def test_anything_but_a_frame_is_refused(model: TurboModel, frame: Any) -> None:
     with pytest.raises(FrameError):
         FrameFilter(model)(frame)
 
 
-def test_a_wrong_frame_in_a_batch_leaves_the_stream_as_it_was(
+def test_a_bad_frame_in_a_batch_does_not_change_the_stream(
     model: TurboModel, pictures: Pictures
 ) -> None:
     frames = pictures(3)
@@ -188,6 +188,7 @@ def test_a_wrong_frame_in_a_batch_leaves_the_stream_as_it_was(
     assert np.array_equal(broken(frames[1]), whole(frames[1]))
 
 
+@pytest.mark.slow
 def test_several_filters_share_a_model_from_several_threads(
     model: TurboModel, pictures: Pictures
 ) -> None:
@@ -231,7 +232,7 @@ def test_every_stage_is_reported_in_order(model: TurboModel, pictures: Pictures)
     assert tuple(ended) == STAGES
 
 
-def test_the_output_is_not_written_again(model: TurboModel, pictures: Pictures) -> None:
+def test_results_are_never_overwritten(model: TurboModel, pictures: Pictures) -> None:
     frames, frame_filter = pictures(2), FrameFilter(model)
     first = frame_filter(frames[0])
     kept = first.copy()
@@ -245,8 +246,9 @@ def test_gradients_stay_on_for_the_caller(model: TurboModel, pictures: Pictures)
     assert not torch.is_inference_mode_enabled()
 
 
-def test_a_glide_over_a_still_picture_arrives_at_the_new_look() -> None:
-    """What is held lags behind the glide: the first frame after it is not yet the new look."""
+@pytest.mark.slow
+def test_a_transition_over_a_still_image_reaches_the_new_style() -> None:
+    """The blended result lags behind the transition."""
     model = TurboModel.load("embedded", device="cpu", dtype="float32")
     still = np.linspace(0, 255, 64 * 64 * 3).reshape(64, 64, 3).astype(np.uint8)
     settings: dict[str, Any] = {"strength": 0.8, "size": 64}

@@ -109,7 +109,7 @@ def test_weights_of_the_variant_fp16_alone_are_found(folder: Path) -> None:
     assert TurboModel.load(folder, **CPU).unet.dtype == torch.float32
 
 
-def test_nothing_learns_and_all_is_channels_last(folder: Path) -> None:
+def test_networks_need_no_gradients_and_are_channels_last(folder: Path) -> None:
     model = TurboModel.load(folder, **CPU)
     assert not any(p.requires_grad for p in model.unet.parameters())
     assert not model.unet.training
@@ -193,7 +193,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_cannot_be_loaded_is_said_clearly(folder: Path, damage: str) -> None:
+def test_a_damaged_model_gives_a_clear_error(folder: Path, damage: str) -> None:
     change, error, message = DAMAGE[damage]
     change(folder)
     with pytest.raises(error, match=message):
@@ -208,7 +208,7 @@ def test_parts_that_do_not_fit_are_refused(folder: Path, sdxl_folder: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["sd-turbo-2", "./nowhere", "/nowhere/at/all", "", "a b/c"])
-def test_an_unknown_name_is_answered_with_the_known_ones(name: str) -> None:
+def test_the_error_for_an_unknown_name_lists_the_known_ones(name: str) -> None:
     with pytest.raises(ModelNotFoundError, match="embedded, sd-turbo, sdxl-turbo"):
         locate(name)
 

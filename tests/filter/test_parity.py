@@ -90,6 +90,7 @@ def _single_steps(sampler: str) -> list[tuple[int, float]]:
     return list(runs.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_sd_latents_equal_in_one_step_at_every_timestep(
@@ -102,6 +103,7 @@ def test_sd_latents_equal_in_one_step_at_every_timestep(
             assert _difference(_ours(sd, latents, run), theirs) <= 1e-4, run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_sd_latents_equal_in_one_to_four_steps(
@@ -114,6 +116,7 @@ def test_sd_latents_equal_in_one_to_four_steps(
             assert _difference(_ours(sd, latents, run), theirs) <= 1e-4, run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_sdxl_latents_equal_in_one_to_four_steps(
@@ -147,6 +150,7 @@ def test_sdxl_pictures_equal_from_a_picture(
     assert _difference(ours, torch.from_numpy(theirs).permute(0, 3, 1, 2)) <= 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sd", "sdxl"])
 def test_half_the_precision_is_nearly_the_same(
     kind: str, half: str, request: pytest.FixtureRequest
@@ -181,6 +185,7 @@ def test_prompt_embeds_equal_those_of_sdxl(sdxl: TurboModel, sdxl_pipeline: Any)
     assert ours.pooled_prompt_embeds.allclose(pooled, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_embedded_model_equals_the_stock_pipeline(sampler: str) -> None:
     model = TurboModel.load("embedded", device="cpu", dtype="float32")

@@ -1,4 +1,4 @@
-"""The example of a virtual webcam runs as it stands."""
+"""The virtual webcam example runs without changes."""
 
 import runpy
 import sys
@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from .camera.virtual_backend import keeping_backend
+
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "virtual_webcam.py"
 

@@ -1,4 +1,4 @@
-"""The loops of one's own in examples/: short, and they run as they stand."""
+"""The examples with a loop of their own are short and run without changes."""
 
 import subprocess
 import sys
@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import MakeClip, times_of
+
+pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -25,11 +27,11 @@ def test_an_example_is_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) <= 40
 
 
-def test_the_loop_over_frames_tells_each_ones_time(clip: MakeClip) -> None:
+def test_the_loop_over_frames_prints_the_time_of_each(clip: MakeClip) -> None:
     lines = run("own_loop.py", clip(pts=range(4))).splitlines()
     assert lines == [f"{index / 25} 64×48" for index in range(4)]
 
 
-def test_the_loop_with_opencv_writes_every_picture(clip: MakeClip, tmp_path: Path) -> None:
+def test_the_loop_with_opencv_writes_every_frame(clip: MakeClip, tmp_path: Path) -> None:
     run("opencv_loop.py", clip(pts=range(6)), tmp_path / "styled.mp4", "neon")
     assert len(times_of(tmp_path / "styled.mp4")) == 6

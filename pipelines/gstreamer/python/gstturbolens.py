@@ -1,7 +1,7 @@
-"""The plugin that GStreamer finds: it makes Turbolens importable and hands over the element.
+"""The plugin that GStreamer loads. It makes Turbolens importable and registers the element.
 
 GStreamer imports this file in its own Python, usually the system's, while Turbolens is installed
-in an environment: that environment is found by this file's place, or by VIRTUAL_ENV.
+in a virtual environment. The environment is found from this file's path, or by VIRTUAL_ENV.
 """
 
 import os
@@ -16,7 +16,7 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def environments() -> Iterator[Path]:
-    """Folders that may hold Turbolens and what it needs, the likeliest first."""
+    """Folders that may contain Turbolens and its dependencies, the most likely first."""
     checkout = (HERE / "../../..").resolve()  # …/pipelines/gstreamer/python
     packages = checkout.parent  # or, installed, …/site-packages/turbolens/pipelines/…
     if packages.parent.name in (f"python{VERSION}", "Lib"):
@@ -26,15 +26,15 @@ def environments() -> Iterator[Path]:
             yield Path(root) / "lib" / f"python{VERSION}" / "site-packages"
 
 
-def found_turbolens() -> bool:
-    """Make Turbolens importable. Whether it is."""
+def import_turbolens() -> bool:
+    """Make Turbolens importable. True if it is."""
     for folder in environments():
         if find_spec("turbolens") is None and folder.is_dir():
             site.addsitedir(str(folder))
     return find_spec("turbolens") is not None
 
 
-if found_turbolens():
+if import_turbolens():
     from turbolens.pipelines.gstreamer import element
 
     __gstelementfactory__ = element.FACTORY

@@ -1,4 +1,4 @@
-"""Other ways to run a model: taken only where they agree with plain PyTorch and are faster."""
+"""Backends are used only if they agree with plain PyTorch and are faster."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 
 class Slow(nn.Module):
-    """Doubles, a hundred times slower than it needs to."""
+    """Doubles its input, a hundred times slower than necessary."""
 
     def forward(self, numbers: torch.Tensor) -> torch.Tensor:
         for _ in range(300):
@@ -32,14 +32,14 @@ class Slow(nn.Module):
 
 
 class SlowPair(Slow):
-    """The double and the number itself."""
+    """Returns the double and the input."""
 
     def forward(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # type: ignore[override]
         return super().forward(numbers), numbers
 
 
-class Way:
-    """A backend that is what a test says."""
+class FakeBackend:
+    """A backend that prepares the given function."""
 
     def __init__(
         self,
@@ -48,91 +48,96 @@ class Way:
         *,
         reduced_precision: bool = False,
     ) -> None:
-        self.name, self.prepare_time, self._run = "way", prepare_time, run
+        self.name, self.prepare_time, self._run = "fake", prepare_time, run
         self.reduced_precision = reduced_precision
 
     def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
-        """What it was made with."""
+        """The given function."""
         return self._run
 
 
-def decided(way: Backend, part: nn.Module | None = None) -> AcceleratedModule:
-    """A part that has been asked until it was decided."""
-    accelerated = AcceleratedModule(part or Slow(), [way], wait=True)
+def decided(backend: Backend, part: nn.Module | None = None) -> AcceleratedModule:
+    """An accelerated module for which all backends have been tried."""
+    accelerated = AcceleratedModule(part or Slow(), [backend], wait=True)
     accelerated(torch.ones(1, 4096))
     return accelerated
 
 
-def test_a_faster_way_that_agrees_is_taken() -> None:
-    assert decided(Way(lambda numbers: 2.0 * numbers)).latest == "way"
+def test_a_faster_backend_that_agrees_is_used() -> None:
+    assert decided(FakeBackend(lambda numbers: 2.0 * numbers)).latest == "fake"
 
 
-def test_a_way_that_differs_is_refused_and_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_backend_that_differs_is_rejected_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level("INFO")
-    accelerated = decided(Way(lambda numbers: 2.1 * numbers))
+    accelerated = decided(FakeBackend(lambda numbers: 2.1 * numbers))
     assert accelerated.latest == "none"
     assert "differs too much" in caplog.text
 
 
-def test_a_slower_way_is_not_taken() -> None:
+def test_a_slower_backend_is_not_used() -> None:
     quick = nn.Identity()
-    assert decided(Way(lambda numbers: Slow()(numbers) / 2.0), quick).latest == "none"
+    assert decided(FakeBackend(lambda numbers: Slow()(numbers) / 2.0), quick).latest == "none"
 
 
-def test_a_way_that_fails_leaves_the_plain_result() -> None:
+def test_a_failing_backend_leaves_the_plain_result() -> None:
     def fails(numbers: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("no such kernel")
 
-    accelerated = decided(Way(fails))
+    accelerated = decided(FakeBackend(fails))
     assert accelerated.latest == "none"
     assert torch.equal(accelerated(torch.ones(1, 4)), torch.full((1, 4), 2.0))
 
 
-def test_while_a_way_is_prepared_the_part_runs_plainly() -> None:
-    way = Way(lambda numbers: 2.0 * numbers, prepare_time="seconds")
-    accelerated = AcceleratedModule(Slow(), [way])
+def test_a_module_runs_plainly_while_a_backend_is_prepared() -> None:
+    backend = FakeBackend(lambda numbers: 2.0 * numbers, prepare_time="seconds")
+    accelerated = AcceleratedModule(Slow(), [backend])
     first = accelerated(torch.ones(1, 8))
     while accelerated.undecided:
         accelerated(torch.ones(1, 8))
     assert torch.equal(first, accelerated(torch.ones(1, 8)))
-    assert accelerated.latest == "way"
+    assert accelerated.latest == "fake"
 
 
-def test_each_shape_is_decided_by_itself() -> None:
-    accelerated = decided(Way(lambda numbers: 2.0 * numbers[:, :4096]))
+def test_each_shape_is_decided_separately() -> None:
+    accelerated = decided(FakeBackend(lambda numbers: 2.0 * numbers[:, :4096]))
     assert torch.equal(accelerated(torch.ones(1, 5000)), torch.full((1, 5000), 2.0))
-    assert sorted(accelerated.chosen.values()) == ["none", "way"]
+    assert sorted(accelerated.chosen.values()) == ["none", "fake"]
 
 
-def test_a_coarse_way_runs_where_its_errors_do_not_grow_too_much() -> None:
-    """It is 45 dB off: 10 more than needed, which errors have used up that grow by 3.2."""
+def test_reduced_precision_is_used_up_to_its_maximal_error_gain() -> None:
+    """At 45 dB it is 10 dB better than needed, which is a gain of 3.2."""
     off = 2.0 * 10 ** (-45 / 20)
-    coarse = Way(lambda numbers: 2.0 * numbers + off, reduced_precision=True)
+    coarse = FakeBackend(lambda numbers: 2.0 * numbers + off, reduced_precision=True)
     accelerated = AcceleratedModule(Slow(), [coarse], wait=True)
     ramp = torch.linspace(0.0, 1.0, 4096)
-    for gain, runs in ((1.0, "way"), (3.1, "way"), (3.3, "none"), (14.6, "none")):
+    for gain, runs in ((1.0, "fake"), (3.1, "fake"), (3.3, "none"), (14.6, "none")):
         result = accelerated(ramp, error_gain=gain)
         assert accelerated.latest == runs
         assert torch.allclose(result, 2.0 * ramp, atol=1e-3) == (runs == "none")
 
 
-def test_where_errors_grow_the_best_of_the_exact_ways_runs() -> None:
-    exact, coarse = Way(lambda numbers: 2.0 * numbers), Way(lambda numbers: 2.001 * numbers)
+def test_the_best_exact_backend_runs_at_a_high_error_gain() -> None:
+    exact, coarse = (
+        FakeBackend(lambda numbers: 2.0 * numbers),
+        FakeBackend(lambda numbers: 2.001 * numbers),
+    )
     exact.name, coarse.reduced_precision = "exact", True
     accelerated = AcceleratedModule(Slow(), [exact, coarse], wait=True)
     result = accelerated(torch.ones(1, 4096), error_gain=1e9)
     assert (accelerated.latest, result[0, 0].item()) == ("exact", 2.0)
 
 
-def test_new_weights_begin_anew() -> None:
-    accelerated = decided(Way(lambda numbers: 2.0 * numbers))
+def test_renew_forgets_all_backends() -> None:
+    accelerated = decided(FakeBackend(lambda numbers: 2.0 * numbers))
     accelerated.renew()
     assert accelerated.latest == "none"
 
 
 def test_every_tensor_of_a_result_must_agree() -> None:
-    assert decided(Way(lambda n: (2.0 * n, n)), SlowPair()).latest == "way"
-    assert decided(Way(lambda n: (2.0 * n, n + 1.0)), SlowPair()).latest == "none"
+    assert decided(FakeBackend(lambda n: (2.0 * n, n)), SlowPair()).latest == "fake"
+    assert decided(FakeBackend(lambda n: (2.0 * n, n + 1.0)), SlowPair()).latest == "none"
 
 
 def test_agreement_is_measured_against_the_range() -> None:
@@ -141,8 +146,8 @@ def test_agreement_is_measured_against_the_range() -> None:
     assert agreement_db(plain, torch.ones(3)) == -float("inf")
 
 
-def test_a_result_that_happens_to_be_flat_is_measured_against_its_usual_range() -> None:
-    """A scene where nothing moves: all flow is 0 but for what another way rounds differently."""
+def test_a_flat_result_is_measured_against_its_typical_range() -> None:
+    """A scene without motion: the flow is 0 except for rounding."""
     still, almost = torch.zeros(1, 2, 4, 4), torch.full((1, 2, 4, 4), 1e-5)
     assert agreement_db(still, almost) == -torch.inf
     assert agreement_db(still, almost, 8.0) > 100.0
@@ -150,43 +155,43 @@ def test_a_result_that_happens_to_be_flat_is_measured_against_its_usual_range() 
     class Still(Slow):
         typical_ranges = (8.0,)
 
-    way = Way(lambda numbers: 2.0 * numbers + 1e-5)
-    accelerated = AcceleratedModule(Still(), [way], wait=True)
+    backend = FakeBackend(lambda numbers: 2.0 * numbers + 1e-5)
+    accelerated = AcceleratedModule(Still(), [backend], wait=True)
     accelerated(torch.zeros(1, 4096))
-    assert accelerated.latest == "way"
+    assert accelerated.latest == "fake"
 
 
-def test_what_no_way_runs_faster_pays_no_more() -> None:
+def test_a_backend_is_worthwhile_until_it_is_rejected() -> None:
     ones = torch.ones(1, 4096)
     assert not AcceleratedModule(Slow()).is_worthwhile(ones)
-    assert decided(Way(lambda numbers: 2.0 * numbers)).is_worthwhile(ones)
-    assert not decided(Way(lambda numbers: 3.0 * numbers)).is_worthwhile(ones)
-    untried = AcceleratedModule(Slow(), [Way(lambda numbers: numbers)])
+    assert decided(FakeBackend(lambda numbers: 2.0 * numbers)).is_worthwhile(ones)
+    assert not decided(FakeBackend(lambda numbers: 3.0 * numbers)).is_worthwhile(ones)
+    untried = AcceleratedModule(Slow(), [FakeBackend(lambda numbers: numbers)])
     assert untried.is_worthwhile(ones)
 
 
-def test_a_shape_that_soon_goes_again_is_not_prepared() -> None:
+def test_a_rare_shape_is_not_prepared() -> None:
     asked: list[int] = []
 
-    class Counted(Way):
+    class Counted(FakeBackend):
         def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
             asked.append(inputs[0].shape[1])
             return super().prepare(part, inputs)
 
-    way = Counted(lambda numbers: 2.0 * numbers)
-    patient = AcceleratedModule(Slow(), [way], patience=3)
+    backend = Counted(lambda numbers: 2.0 * numbers)
+    patient = AcceleratedModule(Slow(), [backend], patience=3)
     for length in (8, 8, 8, 16, 16, 16, 16):
         assert torch.equal(patient(torch.ones(1, length)), torch.full((1, length), 2.0))
     assert asked == [16]
     assert not patient.is_worthwhile(torch.ones(1, 32))
-    AcceleratedModule(Slow(), [way], patience=3, wait=True)(torch.ones(1, 64))
+    AcceleratedModule(Slow(), [backend], patience=3, wait=True)(torch.ones(1, 64))
     assert asked == [16, 64]
 
 
-def test_ways_are_prepared_one_after_the_other_and_not_for_shapes_that_went() -> None:
+def test_backends_are_prepared_one_at_a_time_and_not_for_abandoned_shapes() -> None:
     inside, most, asked, begin = [0], [0], list[int](), Event()
 
-    class Slowly(Way):
+    class Slowly(FakeBackend):
         def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
             inside[0] += 1
             most[0] = max(most[0], inside[0])
@@ -195,13 +200,13 @@ def test_ways_are_prepared_one_after_the_other_and_not_for_shapes_that_went() ->
             inside[0] -= 1
             return super().prepare(part, inputs)
 
-    way = Slowly(lambda numbers: 2.0 * numbers, prepare_time="seconds")
-    parts = [AcceleratedModule(Slow(), [way]) for _ in range(2)]
+    backend = Slowly(lambda numbers: 2.0 * numbers, prepare_time="seconds")
+    parts = [AcceleratedModule(Slow(), [backend]) for _ in range(2)]
     for length in (8, 16, 32):
         for part in parts:
             part(torch.ones(1, length))
     begin.set()
-    while [part.latest for part in parts] != ["way", "way"]:
+    while [part.latest for part in parts] != ["fake", "fake"]:
         for part in parts:
             part(torch.ones(1, 32))
     assert most == [1]
@@ -209,19 +214,19 @@ def test_ways_are_prepared_one_after_the_other_and_not_for_shapes_that_went() ->
     assert 16 not in asked  # its turn had not come when it went
 
 
-def test_graphs_are_for_cuda_alone() -> None:
+def test_cuda_graphs_need_cuda() -> None:
     with pytest.raises(RuntimeError, match="CUDA device, got cpu"):
         CudaGraphs().prepare(Slow(), [torch.ones(1)])
     with pytest.raises(SettingsError, match="needs device cuda"):
         backends_for("cuda-graphs", CPU, torch.float32)
 
 
-def test_an_unknown_acceleration_is_named() -> None:
+def test_an_unknown_acceleration_is_refused() -> None:
     with pytest.raises(SettingsError, match="auto, none, openvino, compile, cuda-graphs, fp8"):
         backends_for("warp", CPU, torch.float32)
 
 
-def test_without_openvino_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_openvino_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.setattr("turbolens.filter.acceleration.choice.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match=r"pip install 'turbolens\[openvino\]'"):
@@ -241,17 +246,17 @@ def test_compiled_code_agrees_on_a_cpu(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(tmp_path.iterdir()), "compiled code must be kept for the next start"
 
 
-def test_coherence_is_not_prepared_for_minutes() -> None:
-    coherence = AcceleratedCoherence(CPU, [Compiled(), Way(torch.neg)])
-    for part in coherence.modules:
-        assert [way.name for way in part.backends] == ["way"]
+def test_coherence_leaves_out_slow_backends() -> None:
+    coherence = AcceleratedCoherence(CPU, [Compiled(), FakeBackend(torch.neg)])
+    for module in coherence.modules:
+        assert [backend.name for backend in module.backends] == ["fake"]
 
 
-def test_a_quick_start_leaves_out_what_takes_minutes_unless_it_is_named(
+def test_quick_leaves_out_slow_backends_unless_requested_by_name(
     model: TurboModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ways = [Way(torch.neg), Way(torch.neg, "minutes")]
-    monkeypatch.setattr("turbolens.filter.model.backends_for", lambda *_: ways)
+    backends = [FakeBackend(torch.neg), FakeBackend(torch.neg, "minutes")]
+    monkeypatch.setattr("turbolens.filter.model.backends_for", lambda *_: backends)
     try:
         for acceleration, quick, count in (
             ("auto", True, 1),

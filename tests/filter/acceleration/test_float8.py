@@ -1,4 +1,4 @@
-"""float8 for large matrix products: near enough, beside weights that are shared and untouched."""
+"""float8 for large matrix products: exact enough, with all other weights shared."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,20 +29,20 @@ ANY = Bounds(rows=16, features=16, gflop=0.0, share=0.0)
 
 
 class Uncompiled(Float8):
-    """Without the compiler, which takes long; keeps what it has prepared."""
+    """Without the slow compiler. Keeps the prepared modules."""
 
     def __init__(self) -> None:
         super().__init__(ANY)
         self.made: list[nn.Module] = []
 
     def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
-        """The copy as it is."""
+        """The copy in float8, not compiled."""
         self.made.append(in_float8(part, inputs, ANY))
         return self.made[-1]
 
 
 def sd_like(dtype: torch.dtype) -> Predictor:
-    """A random UNet of SD's kind."""
+    """A random UNet like that of SD."""
     torch.manual_seed(4)
     unet = diffusers.UNet2DConditionModel(
         sample_size=16, block_out_channels=(64, 128), layers_per_block=1, norm_num_groups=8,
@@ -60,12 +60,13 @@ def inputs_for(part: Predictor) -> list[torch.Tensor]:
 
 
 def rounded_layers(part: nn.Module) -> dict[str, Float8Linear]:
-    """Those in float8, by name."""
+    """The float8 layers by name."""
     return {name: one for name, one in part.named_modules() if isinstance(one, Float8Linear)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_unet_agrees_well_enough_to_be_taken(dtype: torch.dtype) -> None:
+def test_a_unet_in_float8_agrees_well_enough(dtype: torch.dtype) -> None:
     part = sd_like(dtype)
     inputs = inputs_for(part)
     with torch.inference_mode():
@@ -74,6 +75,7 @@ def test_a_unet_agrees_well_enough_to_be_taken(dtype: torch.dtype) -> None:
     assert MIN_PSNR_HALF + 6.0 < agreement_db(plain, other) < 60.0
 
 
+@pytest.mark.slow
 def test_large_layers_of_the_transformers_are_rounded_and_nothing_else() -> None:
     part = sd_like(torch.float32)
     names = rounded_layers(in_float8(part, inputs_for(part), ANY))
@@ -83,7 +85,7 @@ def test_large_layers_of_the_transformers_are_rounded_and_nothing_else() -> None
     assert len(names) - len(fewer) == 4 * 2, "20 tokens of text are few rows"
 
 
-def test_weights_that_are_not_rounded_are_shared_and_the_part_stays_as_it_is() -> None:
+def test_other_weights_are_shared_and_the_module_is_unchanged() -> None:
     part = sd_like(torch.float32)
     inputs = inputs_for(part)
     with torch.inference_mode():
@@ -97,7 +99,7 @@ def test_weights_that_are_not_rounded_are_shared_and_the_part_stays_as_it_is() -
     assert not any(one._forward_hooks for each in (part, made) for one in each.modules())
 
 
-def test_sides_that_the_format_does_not_allow_stay_as_they_are() -> None:
+def test_layers_with_unaligned_sides_are_not_converted() -> None:
     part = nn.Sequential(nn.Linear(24, 32), nn.Linear(32, 24), nn.Linear(24, 24))
     with pytest.raises(NoSpeedup, match=r"0\.0 GFLOP"):
         in_float8(part, [torch.ones(16, 24)], Bounds(16, 16, gflop=1e-9, share=0.0))
@@ -105,7 +107,7 @@ def test_sides_that_the_format_does_not_allow_stay_as_they_are() -> None:
     assert list(rounded_layers(in_float8(part, [torch.ones(16, 24)], ANY))) == ["1"]
 
 
-def test_each_row_and_each_output_has_a_scale_of_its_own() -> None:
+def test_each_row_and_each_output_has_its_own_scale() -> None:
     torch.manual_seed(6)
     linear = nn.Linear(64, 32)
     loudness = torch.tensor([[0.0], [1e-4], [1.0], [1e4]])
@@ -120,7 +122,7 @@ def test_each_row_and_each_output_has_a_scale_of_its_own() -> None:
         assert ((one - two) / lengths).norm() < 0.08 * (one / lengths).norm()
 
 
-def test_a_part_that_would_not_gain_is_left_without_a_warning(
+def test_a_module_without_speedup_is_skipped_without_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", "turbolens")
@@ -133,8 +135,9 @@ def test_a_part_that_would_not_gain_is_left_without_a_warning(
     assert "fp8 for the predictor would not pay: 0.0 GFLOP in large linear layers" in caplog.text
 
 
-def test_sd_turbos_unet_has_enough_to_gain() -> None:
-    """Its architecture without memory: 168 GFLOP are seen, 100 layers replaced."""
+@pytest.mark.slow
+def test_the_unet_of_sd_turbo_is_large_enough() -> None:
+    """On the meta device: 168 GFLOP in 100 layers."""
     with torch.device("meta"):
         unet = diffusers.UNet2DConditionModel.from_config(architecture("sd2").unet)
         part = Predictor(nn.Module.to(unet, torch.bfloat16))
@@ -143,7 +146,8 @@ def test_sd_turbos_unet_has_enough_to_gain() -> None:
         assert len(rounded_layers(in_float8(part, inputs, Bounds()))) == 100
 
 
-def test_a_loras_weights_are_rounded_once_they_are_added_in(
+@pytest.mark.slow
+def test_merged_lora_weights_are_converted_to_float8(
     sd_folder: Path, sd_pipeline: Any, tmp_path: Path
 ) -> None:
     file = save_lora(tmp_path / "one.safetensors", lora_tensors({"unet": sd_pipeline.unet}, 2))
@@ -189,7 +193,7 @@ def test_fp8_is_tried_last_on_gpus_that_have_it(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's compiler uses its own past
-def test_the_compiler_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_float8_modules_can_be_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     part, numbers = nn.Sequential(nn.Linear(32, 64), nn.SiLU()), torch.randn(2, 16, 32)
     with torch.inference_mode():

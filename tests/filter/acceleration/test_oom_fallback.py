@@ -1,4 +1,4 @@
-"""What does not fit into memory goes through in pieces, and says so."""
+"""Out of memory: smaller batches, then tiles, with a warning."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from turbolens.filter.acceleration.oom_fallback import OutOfMemoryFallback
 
 
 class Small(nn.Module):
-    """Doubles as many rows as fit into a device of so many numbers; counts its calls."""
+    """Multiplies rows of up to `numbers` numbers, else runs out of memory. Counts its calls."""
 
     def __init__(self, numbers: int) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Small(nn.Module):
         return rows * factor
 
 
-def test_a_batch_goes_through_by_halves_and_stays_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_batch_is_halved_and_stays_halved(caplog: pytest.LogCaptureFixture) -> None:
     part = Small(numbers=25)
     fallback = OutOfMemoryFallback(AcceleratedModule(part))
     rows, factor = torch.arange(70.0).view(7, 10), torch.tensor([2.0])
@@ -39,13 +39,13 @@ def test_a_batch_goes_through_by_halves_and_stays_so(caplog: pytest.LogCaptureFi
     assert "1 frames at once" in caplog.text
 
 
-def test_where_nothing_helps_the_error_says_what_to_do() -> None:
+def test_if_nothing_helps_the_error_says_what_to_do() -> None:
     fallback = OutOfMemoryFallback(AcceleratedModule(Small(numbers=1)))
     with pytest.raises(ModelError, match="smaller --size"):
         fallback(torch.ones(1, 10), torch.tensor([2.0]))
 
 
-def test_a_full_autoencoder_goes_on_in_tiles(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_size_autoencoder_switches_to_tiles(caplog: pytest.LogCaptureFixture) -> None:
     torch.manual_seed(0)
     network: Any = AutoencoderKL
     vae = network(block_out_channels=(8, 8), norm_num_groups=2, sample_size=32,

@@ -1,4 +1,4 @@
-"""OpenVINO runs the parts of the embedded model as PyTorch does, and tells nobody."""
+"""OpenVINO agrees with PyTorch on the embedded model, and sends no telemetry."""
 
 import json
 import os
@@ -39,13 +39,13 @@ def model() -> TurboModel:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What is converted stays in a folder of the test."""
+    """A cache folder of the test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return tmp_path / "turbolens" / "openvino"
 
 
 def agrees(part: nn.Module, inputs: Sequence[torch.Tensor]) -> float:
-    """How well OpenVINO and PyTorch agree, in dB."""
+    """The agreement of OpenVINO with PyTorch in dB."""
     with torch.inference_mode():
         run = OpenVino(torch.float32).prepare(part, inputs)
         return agreement_db(part(*inputs), run(*inputs))
@@ -62,7 +62,7 @@ def test_the_predictor_agrees_for_a_batch(model: TurboModel) -> None:
     assert agrees(model.modules.predictor, [noisy, torch.tensor([699]), embeds]) > 80.0
 
 
-def test_the_decoder_agrees_and_what_was_converted_is_kept(model: TurboModel, cache: Path) -> None:
+def test_the_decoder_agrees_and_its_conversion_is_cached(model: TurboModel, cache: Path) -> None:
     latents = torch.randn(1, model.latent_channels, 4, 8)
     assert agrees(model.modules.decoder, [latents]) > 80.0
     kept = list(cache.glob("*/model.xml"))
@@ -71,7 +71,7 @@ def test_the_decoder_agrees_and_what_was_converted_is_kept(model: TurboModel, ca
     assert True in json.loads(kept[0].with_name("sound.json").read_text()).values()
 
 
-def test_one_conversion_is_for_every_size(model: TurboModel, cache: Path) -> None:
+def test_one_conversion_serves_every_size(model: TurboModel, cache: Path) -> None:
     embeds = model.prompts.encode("noir").prompt_embeds
     for height, width in ((4, 8), (12, 8), (8, 16)):
         noisy = torch.randn(1, model.latent_channels, height, width)
@@ -85,8 +85,8 @@ def scene_lumas(height: int, width: int) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize(("height", "width"), [(128, 128), (160, 224)])
-def test_coherence_agrees_in_all_that_it_gives(height: int, width: int) -> None:
-    """Its code depends on the size: each is converted by itself."""
+def test_all_results_of_coherence_agree(height: int, width: int) -> None:
+    """Its code depends on the size, so that each size is converted separately."""
     now, past = scene_lumas(height, width)
     tau, part = torch.tensor(15.0), MotionEstimator()
     with torch.inference_mode():
@@ -101,7 +101,7 @@ def test_coherence_agrees_in_all_that_it_gives(height: int, width: int) -> None:
     assert agrees(TemporalBlend(), held) > 80.0
 
 
-def test_a_moved_picture_agrees() -> None:
+def test_the_reprojector_agrees() -> None:
     scene = TestScene(128, 96, seed=3)
     picture = torch.from_numpy(scene[6].picture)[None]
     _, past = scene_lumas(96, 128)
@@ -110,13 +110,13 @@ def test_a_moved_picture_agrees() -> None:
     assert agrees(Reprojector(), inputs) > 40.0
 
 
-def test_pictures_are_moved_beside_the_model_as_plainly(model: TurboModel) -> None:
+def test_reprojection_agrees_while_the_model_is_busy(model: TurboModel) -> None:
     scene = TestScene(96, 64, seed=3)
     frames = [scene[index].picture for index in range(6)]
     filters = FrameFilter(model, size=96), FrameFilter(model, size=96)
 
     def moved() -> list[NDArray[np.uint8]]:
-        """Each frame moved from the first's result, while another filter is at work."""
+        """The first result reprojected to each frame, while another filter runs."""
         filters[0].reset()
         filters[0](frames[0])
         with ThreadPoolExecutor(1) as beside:
@@ -145,7 +145,7 @@ def test_new_weights_are_compiled_anew() -> None:
         assert agreement_db(part(ones), backend.prepare(part, [ones])(ones)) > 80.0
 
 
-def test_results_are_memory_of_their_own(model: TurboModel) -> None:
+def test_results_do_not_share_memory(model: TurboModel) -> None:
     latents = torch.zeros(1, model.latent_channels, 4, 4)
     run = OpenVino(torch.float32).prepare(model.modules.decoder, [latents])
     first = run(latents)
@@ -154,14 +154,14 @@ def test_results_are_memory_of_their_own(model: TurboModel) -> None:
     assert torch.equal(first, before)
 
 
-def test_what_ends_the_other_process_is_not_sound(tmp_path: Path) -> None:
+def test_a_model_that_fails_in_the_other_process_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "model.xml"
     path.write_text("no model")
     assert not runs_here(path, [(1, 2)], {})
     assert list(json.loads((tmp_path / "sound.json").read_text()).values()) == [False]
 
 
-def test_the_converter_that_reports_imports_is_never_loaded(tmp_path: Path) -> None:
+def test_the_converter_with_telemetry_is_never_imported(tmp_path: Path) -> None:
     part, path = nn.Linear(2, 2), tmp_path / "part" / "model.xml"
     question = '{"shapes": [[1, 2]], "properties": {"SNIPPETS_MODE": "DISABLE"}}'
     convert(part, [torch.zeros(1, 2)], path)
@@ -176,8 +176,8 @@ def test_the_converter_that_reports_imports_is_never_loaded(tmp_path: Path) -> N
     assert done.stdout.strip() == "[]"
 
 
-def test_a_signal_finds_its_stack_when_another_thread_let_go_of_the_runtime(cache: Path) -> None:
-    """In a program of its own: where it has none, the program ends without a word."""
+def test_a_signal_is_handled_after_another_thread_released_the_runtime(cache: Path) -> None:
+    """In another process, because a missing signal stack would crash it."""
     body = """
         import signal
         from threading import Thread

@@ -1,4 +1,4 @@
-"""Several frames of a stream converted at once: the same pictures, in order."""
+"""Frames converted in parallel: the same results, in order."""
 
 from threading import Barrier, get_ident
 
@@ -20,7 +20,7 @@ def frames(count: int, pixel_format: str = "yuv420p") -> list[av.VideoFrame]:
     ]
 
 
-def test_a_batch_on_several_threads_gives_what_it_gives_on_one(model: TurboModel) -> None:
+def test_several_threads_give_the_result_of_one(model: TurboModel) -> None:
     alone, together = (FrameFilter(model, size=64, reuse_unchanged=False) for _ in range(2))
     together._stream.convert = ParallelConversion(4)
     expected, got = (each.batch(frames(5)) for each in (alone, together))
@@ -29,7 +29,7 @@ def test_a_batch_on_several_threads_gives_what_it_gives_on_one(model: TurboModel
         np.testing.assert_array_equal(one.to_ndarray(), other.to_ndarray())
 
 
-def test_conversions_run_beside_each_other_each_with_a_converter_of_its_own() -> None:
+def test_conversions_run_in_parallel_with_separate_converters() -> None:
     meeting = Barrier(3, timeout=30)
 
     def convert(converter: FrameConverter, number: int) -> tuple[int, int, int]:
@@ -41,13 +41,13 @@ def test_conversions_run_beside_each_other_each_with_a_converter_of_its_own() ->
     assert len({converter for _, converter, _ in results}) == 3
 
 
-def test_one_frame_and_one_thread_stay_on_the_callers_thread() -> None:
+def test_one_frame_or_one_thread_uses_the_calling_thread() -> None:
     for conversions, items in ((ParallelConversion(4), [0]), (ParallelConversion(1), [0, 1])):
         used = conversions(lambda _converter, _item: get_ident(), items)
         assert set(used) == {get_ident()}
 
 
-def test_what_a_conversion_raises_reaches_the_caller(model: TurboModel) -> None:
+def test_an_exception_of_a_conversion_reaches_the_caller(model: TurboModel) -> None:
     frame_filter = FrameFilter(model, size=64)
     frame_filter._stream.convert = ParallelConversion(2)
     with pytest.raises(FrameError, match="pal8"):
@@ -55,6 +55,6 @@ def test_what_a_conversion_raises_reaches_the_caller(model: TurboModel) -> None:
     assert len(frame_filter.batch(frames(2))) == 2
 
 
-def test_processors_that_run_the_networks_convert_on_one_thread() -> None:
+def test_a_cpu_that_runs_the_networks_converts_on_one_thread() -> None:
     assert conversion_threads("cpu") == 1
     assert 1 <= conversion_threads("cuda") <= 8

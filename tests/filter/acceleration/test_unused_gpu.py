@@ -1,4 +1,4 @@
-"""Which device a model runs on, and what is said where a better one lies idle."""
+"""Advice about a GPU that PyTorch cannot use."""
 
 import logging
 from pathlib import Path
@@ -19,20 +19,18 @@ def driver(tmp_path: Path) -> Path:
     return trace
 
 
-def test_a_card_that_this_pytorch_cannot_use_is_said(
-    driver: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unusable_gpu_gives_advice(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.version.cuda", None)
     assert "built without CUDA: install" in (unused_gpu_advice([driver]) or "")
     monkeypatch.setattr("torch.version.cuda", "13.0")
     assert "update NVIDIA's driver" in (unused_gpu_advice([driver]) or "")
 
 
-def test_without_a_driver_nothing_is_said(tmp_path: Path) -> None:
+def test_without_a_driver_there_is_no_advice(tmp_path: Path) -> None:
     assert unused_gpu_advice([tmp_path / "none"]) is None
 
 
-def test_loading_says_so_unless_the_processor_was_asked_for(
+def test_loading_warns_unless_the_cpu_was_requested(
     driver: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("turbolens.filter.acceleration.unused_gpu._DRIVER_FILES", (driver,))

@@ -68,6 +68,7 @@ def _apart(pipeline: Any, made: Changes, name: str) -> dict[str, float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("original", [True, False])
 def test_every_layer_of_a_kohya_file_gets_its_alpha_over_its_rank(
     xl: Any, tmp_path: Path, original: bool
@@ -90,6 +91,7 @@ def test_every_layer_of_sd_1_gets_its_alpha_over_its_rank(sd_pipeline: Any, tmp_
     assert max(_apart(pipeline, made, "ink").values()) <= 1e-6
 
 
+@pytest.mark.slow
 def test_kohya_layouts_give_the_same_image_as_diffusers_layout(
     xl: Any, xl_folder: Path, tmp_path: Path
 ) -> None:
@@ -109,6 +111,7 @@ def test_kohya_layouts_give_the_same_image_as_diffusers_layout(
     assert min(difference(shown[at], shown[3]) for at in (0, 4)) > 1e-2
 
 
+@pytest.mark.slow
 def test_the_stock_pipeline_agrees_if_alphas_are_equal(
     xl: Any, xl_folder: Path, tmp_path: Path
 ) -> None:
@@ -123,6 +126,7 @@ def test_the_stock_pipeline_agrees_if_alphas_are_equal(
     assert difference(ours(model, latents(), (2, 1.0)), after) <= 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["text_encoder", "text_encoder_2"])
 def test_a_lora_of_one_text_encoder_alone_takes_effect(
     xl: Any, xl_folder: Path, tmp_path: Path, name: str

@@ -51,6 +51,7 @@ def _image() -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.random.default_rng(4).integers(0, 256, (23, 31, 3)).astype(np.uint8)
 
 
+@pytest.mark.slow
 def test_latents_equal_with_a_controlnet_in_one_to_four_steps(
     family: str, pipeline: Any, folder: Path, control_folder: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_latents_equal_with_a_controlnet_in_one_to_four_steps(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plus", [False, True])
 def test_latents_equal_with_an_image_prompt(
     plus: bool, pipeline: Any, folder: Path, tmp_path: Path
@@ -91,6 +93,7 @@ def test_latents_equal_with_an_image_prompt(
     assert difference(ours(model, latents(2), RUNS[0]), plain) <= 1e-4
 
 
+@pytest.mark.slow
 def test_bfloat16_is_close_to_float32(
     pipeline: Any, folder: Path, control_folder: Path, tmp_path: Path, half: str
 ) -> None:

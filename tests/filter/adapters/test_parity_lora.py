@@ -46,6 +46,7 @@ def files(pipeline: Any, tmp_path: Path) -> list[Path]:
     ]
 
 
+@pytest.mark.slow
 def test_latents_equal_with_two_loras_in_one_to_four_steps(
     pipeline: Any, folder: Path, files: list[Path]
 ) -> None:
@@ -61,6 +62,7 @@ def test_latents_equal_with_two_loras_in_one_to_four_steps(
         assert difference(ours(model, latents(2), run), stock) <= 1e-4, run
 
 
+@pytest.mark.slow
 def test_fused_loras_equal_unfused_ones(folder: Path, files: list[Path]) -> None:
     model = TurboModel.load(folder, device="cpu", dtype="float32", loras=files)
     loras = model.adapters.loras
@@ -78,6 +80,7 @@ def test_fused_loras_equal_unfused_ones(folder: Path, files: list[Path]) -> None
     assert torch.equal(ours(model, latents(), RUNS[3]), ours(untouched, latents(), RUNS[3]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["plain", "kohya"])
 def test_bfloat16_is_close_to_float32(
     folder: Path, files: list[Path], layout: str, half: str

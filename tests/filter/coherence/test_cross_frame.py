@@ -126,7 +126,7 @@ def test_reset_forgets(unet: Any) -> None:
     assert torch.equal(torch.stack(again), torch.stack(_stream(unet, [3, 4], CrossFrameMemory())))
 
 
-def test_another_size_starts_anew(unet: Any) -> None:
+def test_a_new_size_resets(unet: Any) -> None:
     install_cross_frame_attention(unet)
     memory, wide = CrossFrameMemory(), torch.cat([_latents(3), _latents(4)], dim=3)
     _stream(unet, [1, 2], memory)

@@ -1,4 +1,4 @@
-"""Noise: fixed, and travelling without ceasing to be white."""
+"""Noise: fixed, and advected while staying white."""
 
 import math
 from collections.abc import Iterator
@@ -113,7 +113,7 @@ def test_where_nothing_moves_the_noise_is_the_fixed_one(flow: torch.Tensor | Non
         assert all(torch.equal(a, b) for a, b in zip(shown, fixed, strict=False))
 
 
-def test_the_first_frame_of_a_stream_has_nowhere_to_come_from() -> None:
+def test_the_first_frame_of_a_stream_ignores_the_flow() -> None:
     first = AdvectedNoise()(7, SHAPE, 1, CPU, flow=_uniform(3.0, 1.0))
     assert torch.equal(first[0], FixedNoise()(7, SHAPE, 1, CPU)[0])
 
@@ -138,7 +138,7 @@ def test_a_pan_of_a_quarter_cell_carries_the_noise_a_cell_in_four_frames(
         assert torch.equal(fine[..., 12:-12, 12:-12], whole[..., 12:-12, 12:-12])
 
 
-def test_there_and_back_is_where_it_was() -> None:
+def test_motion_forth_and_back_restores_the_noise() -> None:
     there = [_uniform(0.3, 0.1)] * 7
     shown = _after(iter([*there, *(-flow for flow in there)]))
     assert torch.equal(shown[..., 4:-4, 4:-4], _after(iter([]))[..., 4:-4, 4:-4])
@@ -150,8 +150,8 @@ def test_a_quarter_turn_carries_the_noise_exactly() -> None:
     assert shown[..., 8:56].eq(turned).float().mean() > 0.99
 
 
-def test_values_lie_where_their_picture_does() -> None:
-    """After 24 frames of half a degree each value that is left is at most 1.5 cells from there."""
+def test_values_follow_the_motion() -> None:
+    """After 24 frames of half a degree each remaining value is within 1.5 cells of its position."""
     rest, names = torch.zeros(1, 2, 48, 64), torch.arange(48 * 64)
     for _ in range(24):
         source, rest = advected(rest, _rotation(0.5))
@@ -190,7 +190,7 @@ def test_neighbours_stay_independent(travelled: torch.Tensor) -> None:
     assert max(abs(each) for each in correlations) < 4 / math.sqrt(VALUES)
 
 
-def test_these_measures_find_noise_that_was_interpolated() -> None:
+def test_these_measures_detect_interpolated_noise() -> None:
     blurred = F.avg_pool2d(_after(iter([])), 2, stride=1, padding=1)
     blurred = blurred / blurred.std()
     assert (_spectrum(blurred, 8) - 1).abs().max() > 0.3
@@ -198,7 +198,7 @@ def test_these_measures_find_noise_that_was_interpolated() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_value_is_ever_in_two_cells(seed: int) -> None:
+def test_no_value_is_used_twice(seed: int) -> None:
     rest, generator = torch.zeros(1, 2, 48, 64), torch.Generator().manual_seed(seed)
     for flow in (*_varied(12, seed), 9 * torch.randn(1, 2, 48, 64, generator=generator)):
         source, rest = advected(rest, flow)
@@ -233,7 +233,7 @@ def test_any_size_and_any_flow_give_each_value_to_one_cell(
         (_zoom(0.998), 0.95),
     ],
 )
-def test_most_values_live_on_in_slow_motion(flow: torch.Tensor, least: float) -> None:
+def test_most_values_survive_slow_motion(flow: torch.Tensor, least: float) -> None:
     rest, shares = torch.zeros(1, 2, 48, 64), []
     for _ in range(60):
         source, rest = advected(rest, flow)
@@ -242,11 +242,11 @@ def test_most_values_live_on_in_slow_motion(flow: torch.Tensor, least: float) ->
 
 
 def _shared(noise: torch.Tensor, other: torch.Tensor) -> float:
-    """The share of values that are in the other too: not quite 0 by chance, with 24-bit values."""
+    """The share of values that are in both, not quite 0 by chance with 24-bit values."""
     return float(torch.isin(noise, other).float().mean())
 
 
-def test_what_came_from_nowhere_is_new() -> None:
+def test_cells_without_an_origin_get_new_noise() -> None:
     flow = _uniform(1.0, 0.0).clone()
     flow[..., 10:20, 10:20] = torch.nan
     shown, before = _after(iter([flow])), _after(iter([]))
@@ -278,7 +278,7 @@ def test_new_values_differ_from_frame_to_frame() -> None:
     assert len(set(torch.cat(border).tolist())) == 5 * 48
 
 
-def test_noise_that_was_handed_out_stays_as_it_was() -> None:
+def test_returned_noise_is_never_overwritten() -> None:
     noise = AdvectedNoise()
     first = noise(3, SHAPE, 1, CPU)[0]
     copy = first.clone()
@@ -300,7 +300,7 @@ def test_a_fresh_start_gives_the_fixed_noise(change: str) -> None:
     assert torch.equal(both[1], FixedNoise()(seed, SHAPE, 2, CPU)[1])
 
 
-def test_another_size_starts_anew() -> None:
+def test_a_new_size_resets() -> None:
     noise = AdvectedNoise()
     noise(3, SHAPE, 1, CPU)
     smaller = noise(3, (4, 16, 24), 1, CPU, flow=_uniform(1.0, 0.0, 16, 24))

@@ -1,4 +1,4 @@
-"""The last result at the place of a newer frame, on a scene whose motion is known."""
+"""The last result, reprojected to a newer frame of a scene with known motion."""
 
 import numpy as np
 import torch

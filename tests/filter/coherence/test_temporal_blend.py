@@ -1,4 +1,4 @@
-"""The memory between frames: what the network saw, and what it said, along the motion."""
+"""Temporal blending of latents and results."""
 
 import pytest
 import torch
@@ -44,7 +44,7 @@ def _encoded(image: torch.Tensor) -> torch.Tensor:
 
 
 def _run(images: list[torch.Tensor], settings: FilterSettings) -> list[torch.Tensor]:
-    """Every image through both halves, and a network that inverts it."""
+    """Each image through `before`, a network that inverts it, and `after`."""
     coherence, results = Coherence(), []
     for image in images:
         _, change = coherence.before(_view(image), _encoded(image), settings)
@@ -65,7 +65,7 @@ def _moved(image: torch.Tensor, x: float, y: float) -> torch.Tensor:
     return warped(image, flow, "bicubic").clamp(0, 255)
 
 
-def test_without_weights_nothing_is_touched() -> None:
+def test_without_weights_nothing_changes() -> None:
     images = _noisy(_image(1), 4.0, 3)
     results = _run(images, FilterSettings(steadiness=0))
     for image, result in zip(images, results, strict=True):
@@ -73,7 +73,7 @@ def test_without_weights_nothing_is_touched() -> None:
 
 
 @pytest.mark.parametrize("noise", [2.0, 4.0])
-def test_a_still_picture_stands_still_under_sensor_noise(noise: float) -> None:
+def test_a_still_image_is_stable_under_sensor_noise(noise: float) -> None:
     images = _noisy(_image(1), noise, 30)
     results = torch.cat(_run(images, FilterSettings())[10:])
     raw = torch.cat(images[10:]) / 127.5
@@ -89,7 +89,7 @@ def test_more_steadiness_is_steadier() -> None:
     assert unrest == sorted(unrest, reverse=True)
 
 
-def test_what_the_network_sees_is_steadied_where_nothing_moves() -> None:
+def test_latents_are_stabilised_where_nothing_moves() -> None:
     coherence, seen = Coherence(), []
     for image in _noisy(_image(1), 4.0, 20):
         latents, _ = coherence.before(_view(image), _encoded(image), FilterSettings())
@@ -111,7 +111,7 @@ def test_a_pan_keeps_its_detail_and_loses_its_noise() -> None:
     assert error < 0.75 * (alone - truth)[inside].square().mean().sqrt()
 
 
-def test_what_appears_leaves_no_trail_of_what_was_there() -> None:
+def test_an_appearing_object_leaves_no_trail() -> None:
     before, after = _image(1), _image(1)
     after[..., 40:72, 40:72] = 255 - after[..., 40:72, 40:72]
     result = _run([before, after], FilterSettings())[-1]
@@ -132,7 +132,7 @@ def test_a_flash_is_shown_at_once() -> None:
     assert (result - (1.0 - image * 1.8 / 127.5)).abs().mean() < 0.05
 
 
-def test_a_place_that_changed_a_little_keeps_some_of_the_past() -> None:
+def test_a_slightly_changed_place_keeps_some_of_the_past() -> None:
     past = _latents(1)
     kept = [float(stillness(past + d, past, 0.5).mean()) for d in (0.0, 0.1, 0.3, 1.0)]
     assert kept[0] == 1.0
@@ -141,7 +141,7 @@ def test_a_place_that_changed_a_little_keeps_some_of_the_past() -> None:
 
 
 @pytest.mark.parametrize(("sensitivity", "share"), [(0.0, 1.0), (1.0, 0.0)])
-def test_motion_sensitivity_goes_from_none_to_any(sensitivity: float, share: float) -> None:
+def test_motion_sensitivity_ranges_from_none_to_any(sensitivity: float, share: float) -> None:
     assert stillness(_latents(1), _latents(2), sensitivity).mean() == pytest.approx(share)
     change = _view(_image(1)).change_from(_view(_image(1)), sensitivity)
     assert change.past_weight.mean() == pytest.approx(share, abs=1e-3)
@@ -187,7 +187,7 @@ def test_a_change_of_exposure_is_little_change_of_structure() -> None:
     assert scene_change(_latents(4), latents) > 0.4
 
 
-def test_all_befores_may_come_before_the_afters() -> None:
+def test_all_calls_of_before_may_precede_those_of_after() -> None:
     images, settings = _noisy(_image(1), 3.0, 4), FilterSettings()
     coherence = Coherence()
     changes = [coherence.before(_view(i), _encoded(i), settings)[1] for i in images]
@@ -198,7 +198,7 @@ def test_all_befores_may_come_before_the_afters() -> None:
     assert all(torch.equal(a, b) for a, b in zip(results, _run(images, settings), strict=True))
 
 
-def test_another_size_starts_anew() -> None:
+def test_a_new_size_resets() -> None:
     coherence, settings = Coherence(), FilterSettings()
     coherence.before(_view(_image(1)), _latents(1), settings)
     small = _image(1)[..., :64, :64]
@@ -247,7 +247,7 @@ def test_feedback_takes_a_share_of_the_last_result() -> None:
     assert (second - expected).abs().mean() < 0.02
 
 
-def test_nothing_is_kept_at_rest_where_something_moves() -> None:
+def test_the_static_weight_is_zero_where_something_moves() -> None:
     image = _image(5)
     change: Change = _view(_moved(image, 3.0, 0.0)).change_from(_view(image), 0.5)
     assert change.static_past_weight(16, 16)[..., 4:-4, 4:-4].max() < 0.01
@@ -267,7 +267,7 @@ def test_a_glow_goes_with_what_it_glowed_around() -> None:
     assert shown.abs().max() < 0.1
 
 
-def test_seeing_by_tensors_alone_sees_the_same() -> None:
+def test_the_motion_estimator_gives_the_same_change() -> None:
     torch.manual_seed(0)
     scene = torch.nn.functional.avg_pool2d(255 * torch.rand(1, 1, 104, 168), 9, stride=1)
     past, now = scene[..., :64, :96], scene[..., 3:67, 2:98]

@@ -1,4 +1,4 @@
-"""Frames that show nothing new, under noise of unknown strength."""
+"""Unchanged frames under unknown noise."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def _frames(count: int, noise: float, luma: torch.Tensor | None = None) -> list[
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.5, 1.5, 4.0])
-def test_a_still_picture_repeats_whatever_the_noise(noise: float) -> None:
+def test_a_still_image_is_unchanged_with_any_noise(noise: float) -> None:
     detector = UnchangedDetector()
     repeated = [detector(luma) for luma in _frames(20, noise)]
     assert repeated[0] is False
@@ -34,20 +34,20 @@ def test_the_noise_is_measured(noise: float) -> None:
 
 
 @pytest.mark.parametrize("noise", [0.0, 2.0])
-def test_something_small_that_is_new_is_seen(noise: float) -> None:
+def test_a_small_change_is_detected(noise: float) -> None:
     detector, frames = UnchangedDetector(), _frames(12, noise)
     frames[-1] = frames[-1].clone()
     frames[-1][..., 40:48, 56:64] += 12.0
     assert [detector(luma) for luma in frames][-2:] == [True, False]
 
 
-def test_a_slow_fade_is_seen_in_the_end() -> None:
+def test_a_slow_fade_is_detected_eventually() -> None:
     detector = UnchangedDetector()
     repeated = [detector(_luma() + 0.1 * step) for step in range(30)]
     assert 5 <= repeated.count(False) <= 15
 
 
-def test_a_slow_pan_never_passes_for_noise() -> None:
+def test_a_slow_pan_is_never_taken_for_noise() -> None:
     wide = _luma()
     detector = UnchangedDetector()
     repeated = [detector(wide.roll(step, dims=-1)) for step in range(15)]
@@ -65,7 +65,7 @@ def test_another_size_is_new() -> None:
     assert not detector(_luma()[..., :64, :64])
 
 
-def test_after_renew_the_next_frame_counts() -> None:
+def test_after_invalidate_the_next_frame_is_new() -> None:
     detector = UnchangedDetector()
     detector(_luma())
     detector.invalidate()

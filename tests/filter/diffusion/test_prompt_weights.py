@@ -1,4 +1,4 @@
-r"""Weights of words: the notation, and what they do to the embeds."""
+r"""Weights of words: the notation, and the effect on the embeds."""
 
 from pathlib import Path
 
@@ -29,11 +29,13 @@ from turbolens.filter.diffusion.prompts import PromptEncoder
         ("()", [("", 1)]),
     ],
 )
-def test_the_notation_is_that_of_the_field(prompt: str, expected: list[tuple[str, float]]) -> None:
+def test_the_notation_is_that_of_other_web_interfaces(
+    prompt: str, expected: list[tuple[str, float]]
+) -> None:
     assert list(spans(prompt)) == expected
 
 
-def test_a_weight_moves_a_token_along_its_way_from_the_empty_prompt() -> None:
+def test_a_weight_scales_the_difference_to_the_empty_prompt() -> None:
     embeds, empty = torch.full((1, 3, 2), 3.0), torch.ones(1, 3, 2)
     moved = weighted(embeds, empty, [1.0, 0.0, 2.0])
     assert moved[0, :, 0].tolist() == [3.0, 1.0, 5.0]
@@ -53,7 +55,7 @@ def test_words_of_weight_one_are_the_plain_prompt_to_the_bit(
     assert torch.equal(ours.prompt_embeds, plain.prompt_embeds)
 
 
-def test_only_the_weighed_words_move(encoder: PromptEncoder) -> None:
+def test_only_weighted_words_change(encoder: PromptEncoder) -> None:
     plain, ours = encoder.encode("oil paint"), encoder.encode("(oil:1.5) paint")
     moved = (ours.prompt_embeds != plain.prompt_embeds).any(dim=-1)[0]
     assert moved.nonzero().flatten().tolist() == [1, 2, 3]  # a letter is a token here
@@ -68,7 +70,7 @@ def test_pooled_embeds_have_no_weights_of_words(encoder: PromptEncoder) -> None:
     assert plain is None or (ours is not None and torch.equal(plain, ours))
 
 
-def test_what_is_too_long_is_cut_off_with_its_weights(encoder: PromptEncoder) -> None:
+def test_a_long_prompt_is_truncated_with_its_weights(encoder: PromptEncoder) -> None:
     long, longer = (encoder.encode("(ab:1.5) " * number) for number in (40, 80))
     assert torch.equal(long.prompt_embeds, longer.prompt_embeds)
 

@@ -151,7 +151,7 @@ def test_the_diffusers_mode_of_half_strength_is_that_of_two_steps() -> None:
 
 
 @pytest.mark.parametrize("timestep", [0, 1, 49, 250, 499, 998, 999])
-def test_true_noise_gives_the_clean_latents_back(timestep: int) -> None:
+def test_the_true_noise_restores_the_clean_latents(timestep: int) -> None:
     alpha = float(Schedule.from_config(SD).alphas_cumprod[timestep])
     clean, noise = torch.randn(2, 1, 4, 8, 8, generator=torch.manual_seed(timestep))
     noisy = add_noise(clean, noise, alpha)
@@ -168,7 +168,7 @@ def test_half_precision_is_combined_in_float32() -> None:
 
 
 @pytest.mark.parametrize("name", ["EulerAncestralDiscreteScheduler", "LCMScheduler"])
-def test_a_sampler_with_fresh_noise_asks_for_it(name: str) -> None:
+def test_a_sampler_that_adds_noise_requires_it(name: str) -> None:
     schedule = Schedule.from_config({**SD, "_class_name": name})
     step = schedule.direct_steps(0.5, 2)[0]
     with pytest.raises(ValueError, match="draw of noise"):

@@ -1,4 +1,4 @@
-"""Frames to pictures and back: every format, matrix and range, against closed forms."""
+"""Frames to RGB and back: every format, matrix and range, against closed forms."""
 
 from fractions import Fraction
 from typing import Any
@@ -271,7 +271,7 @@ def test_tiny_frames_are_refused(size: tuple[int, int]) -> None:
         geometry(*size)
 
 
-def test_an_8k_frame_goes_through() -> None:
+def test_an_8k_frame_is_converted() -> None:
     frame = av.VideoFrame(7680, 4320, "yuv420p")
     converter, fitted = FrameConverter(), geometry(7680, 4320)
     out = converter.to_frame(converter.to_rgb(frame, fitted), frame, fitted)
@@ -282,7 +282,7 @@ def test_an_8k_frame_goes_through() -> None:
     "array",
     [np.zeros((32, 32), np.uint8), np.zeros((32, 32, 4), np.uint8), np.zeros((32, 32, 3)), "frame"],
 )
-def test_what_is_no_rgb_picture_is_refused(array: object) -> None:
+def test_anything_but_an_rgb_array_is_refused(array: object) -> None:
     with pytest.raises(FrameError, match="uint8"):
         FrameConverter().to_rgb(array, same_size(32, 32))  # type: ignore[arg-type]
 
@@ -316,13 +316,13 @@ def test_the_working_picture_has_the_size_that_was_set(
     assert (fitted.width, fitted.height) == expected
 
 
-def test_an_endless_strip_is_refused_when_its_shorter_side_is_set() -> None:
+def test_an_extreme_strip_is_refused_with_a_shorter_side() -> None:
     with pytest.raises(FrameError, match="8192"):
         geometry(16, 16384, size=512, side="shorter")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_pictures_and_images_hold_the_same_levels(dtype: torch.dtype) -> None:
+def test_rgb_and_images_have_the_same_levels(dtype: torch.dtype) -> None:
     levels = torch.arange(256, dtype=torch.uint8).reshape(16, 16, 1).expand(16, 16, 3)
     image = image_from_rgb([levels, levels.flip(0)], "cpu", dtype)
     assert image.shape == (2, 3, 16, 16)

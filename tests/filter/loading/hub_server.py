@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -173,6 +174,7 @@ def _send_stored(hub: HubServer, handler: BaseHTTPRequestHandler, path: str, dat
     cut = hub.faults.cut_after if len(data) > (hub.faults.cut_after or 0) else None
     stall = hub.faults.stall_after
     if stall is not None and len(data) > stall:
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
         handler.wfile.write(data[start:stall])
         handler.wfile.flush()
         hub.stalled.set()

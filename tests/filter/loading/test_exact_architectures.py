@@ -92,6 +92,7 @@ def holed(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_network_has_its_known_size_and_every_part_its_number_of_tensors(
     family: CheckpointFamily,
@@ -107,6 +108,7 @@ def test_every_network_has_its_known_size_and_every_part_its_number_of_tensors(
     assert single_file_utils.infer_diffusers_model_type(weights) == WORDS[family]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_weight_is_loaded_with_its_shape(
     family: CheckpointFamily, holed: Callable[..., Path], tokenizer: CLIPTokenizer,
@@ -126,6 +128,7 @@ def test_every_weight_is_loaded_with_its_shape(
         assert {each.dtype for each in network.parameters()} == {torch.float16}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_need_of_a_file_counts_only_loaded_weights(
     family: CheckpointFamily, holed: Callable[..., Path]
@@ -162,6 +165,7 @@ def _silent(network: Any, within: str) -> dict[str, Change]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("original", [True, False])
 def test_all_kohya_names_of_sdxl_are_known(tmp_path: Path, original: bool) -> None:
     unet, _, encoders = _exact("sdxl")

@@ -24,10 +24,11 @@ from turbolens.filter.loading.hub import Hub
 from turbolens.filter.loading.licences import accept, is_accepted
 from turbolens.filter.loading.locating import find_model
 from turbolens.filter.loading.pulling import plan_download, pull
-from turbolens.pipelines.cli.model_options import ModelChoice
-from turbolens.pipelines.model_choice import load_filter
+from turbolens.pipelines.model_choice import ModelChoice, load_filter
 
 from .hub_server import HubServer, Repo
+
+pytestmark = pytest.mark.slow
 
 diffusers: Any = import_module("diffusers")
 CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}

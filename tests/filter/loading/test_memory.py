@@ -66,6 +66,7 @@ def _peak(network: Any, run: Callable[[], object]) -> int:
     return int(peak.bytes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["sd2", "sdxl"])
 def test_the_estimate_covers_the_exact_unet(family: CheckpointFamily) -> None:
     made, side = architecture(family), 64
@@ -82,6 +83,7 @@ def test_the_estimate_covers_the_exact_unet(family: CheckpointFamily) -> None:
     assert peak <= need.activations <= 2 * peak
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["AutoencoderKL", "AutoencoderTiny"])
 def test_the_estimate_covers_the_exact_autoencoder(kind: str) -> None:
     made = architecture("sd2")

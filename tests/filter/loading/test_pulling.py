@@ -106,6 +106,7 @@ def test_without_half_precision_full_weights_are_pulled(server: HubServer, hub: 
     assert (_pull(hub) / UNET.replace(".fp16", "")).is_file()
 
 
+@pytest.mark.slow
 def test_a_broken_connection_keeps_the_partial_file_and_the_next_pull_resumes(
     server: HubServer, hub: Hub
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_broken_connection_keeps_the_partial_file_and_the_next_pull_resumes(
     assert f"bytes={KEPT}-" in [(each or "").rstrip("0123456789") for each in server.ranges()]
 
 
+@pytest.mark.slow
 def test_a_server_without_range_requests_sends_the_whole_file_again(
     server: HubServer, hub: Hub
 ) -> None:

@@ -201,6 +201,7 @@ def _brought(server: HubServer, hub: Hub, folder: Path, path: str = "") -> str:
     return name
 
 
+@pytest.mark.slow
 def test_all_three_kinds_of_adapters_load_by_hub_id_after_pulling(
     server: HubServer, hub: Hub, sd_pipeline: Any, sd_folder: Path, tmp_path: Path
 ) -> None:

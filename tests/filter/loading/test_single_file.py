@@ -18,6 +18,8 @@ from turbolens.filter.loading.weights_header import CheckpointFamily, read_heade
 
 from .original_layout import Weights, checkpoint, networks
 
+pytestmark = pytest.mark.slow
+
 FAMILIES: tuple[CheckpointFamily, ...] = ("sd1", "sd2", "sdxl")
 
 

@@ -14,6 +14,8 @@ from turbolens.filter.training.data import frames_of_clips
 from turbolens.filter.training.evaluation import SIZE, Evaluation
 from turbolens.filter.training.looks import LOOKS
 
+pytestmark = pytest.mark.slow
+
 
 def picture(seed: int, size: int = SIZE) -> torch.Tensor:
     """(3, size, size) uint8, coarse and colourful."""

@@ -111,6 +111,7 @@ def test_denoising_with_the_true_output_gives_the_clean_latents(
     torch.testing.assert_close(diffusion.denoised(noisy, timesteps, text), clean, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_features_equal_those_of_the_teachers_forward_pass(folder: Path) -> None:
     networks = networks_of(folder)
     unet, text = networks.teacher.unet, networks.texts(["ink", "oil"])
@@ -160,6 +161,7 @@ def test_the_student_starts_as_the_teacher_and_trains_at_the_last_timestep(
     assert all(torch.equal(a, b) and a is not b for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_every_loss_has_gradients_for_the_student_or_the_heads_only(
     folder: Path, data: CaptionedPictures
 ) -> None:
@@ -177,6 +179,7 @@ def test_every_loss_has_gradients_for_the_student_or_the_heads_only(
         assert of_student != of_heads, name
 
 
+@pytest.mark.slow
 def test_only_the_heads_are_trained_at_first(sd_folder: Path, data: CaptionedPictures) -> None:
     networks = networks_of(sd_folder)
     losses = distillation_of(networks, data, heads_first=3)
@@ -215,6 +218,7 @@ def timesteps_asked(losses: Distillation, monkeypatch: pytest.MonkeyPatch) -> li
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps", "expected"), [(4, {749, 499, 249}), (1, {999})])
 def test_pairs_of_frames_are_at_timesteps_with_visible_input(
     sd_folder: Path, data: CaptionedPictures, monkeypatch: pytest.MonkeyPatch,
@@ -293,6 +297,7 @@ def on_one_batch(losses: Distillation, folder: Path, *, student: float, heads: f
 
 
 # An untrained network's ε at the last timestep is amplified 14.6 times: no teacher to learn from.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prediction_type", "taught", "share"), [("epsilon", 0.0, 0.97), ("v_prediction", 2.5, 0.9)]
 )
@@ -307,6 +312,7 @@ def test_a_student_lowers_its_losses_without_an_adversary(
     assert history[-1]["temporal"] < history[0]["temporal"]
 
 
+@pytest.mark.slow
 def test_heads_learn_to_discriminate_and_a_student_to_fool_frozen_heads(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
@@ -318,6 +324,7 @@ def test_heads_learn_to_discriminate_and_a_student_to_fool_frozen_heads(
     assert deceiving[-1]["adversarial"] < deceiving[0]["adversarial"] - 1
 
 
+@pytest.mark.slow
 def test_training_leaves_the_teacher_bit_identical_and_without_gradients(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
@@ -331,6 +338,7 @@ def test_training_leaves_the_teacher_bit_identical_and_without_gradients(
     assert not torch.equal(first, networks.student.unet.conv_in.weight)
 
 
+@pytest.mark.slow
 def test_a_stopped_distillation_resumes_bit_for_bit(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,6 +393,7 @@ def test_betas_reproduce_their_schedule(sd_folder: Path) -> None:
     torch.testing.assert_close(again, alphas, rtol=1e-6, atol=0)
 
 
+@pytest.mark.slow
 def test_the_command_makes_a_model_that_filters_a_frame(
     folder: Path, pictures_folder: Path, tmp_path: Path,
     pictures: Callable[..., list[NDArray[np.uint8]]],
@@ -416,6 +425,7 @@ def test_too_few_pictures_and_an_impossible_size_are_usage_errors(
         distill(teacher=str(sd_folder), data=pictures_folder, out=tmp_path, size=18)
 
 
+@pytest.mark.slow
 def test_with_trajectory_weight_zero_no_samples_are_made(
     sd_folder: Path, pictures_folder: Path, tmp_path: Path
 ) -> None:
@@ -435,6 +445,7 @@ def same(first: Samples, second: Samples) -> bool:
     return first.captions == second.captions and all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [25, 4])
 def test_samples_equal_diffusers_ddim(folder: Path, steps: int) -> None:
     networks = networks_of(folder)
@@ -477,6 +488,7 @@ def test_the_teacher_samples_with_a_fixed_stride(
     torch.testing.assert_close(result, torch.full_like(result, 0.25))
 
 
+@pytest.mark.slow
 def test_sampling_resumes_and_restarts_with_other_settings(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -497,6 +509,7 @@ def test_sampling_resumes_and_restarts_with_other_settings(
     assert not same(open_samples(tmp_path / "other"), whole)
 
 
+@pytest.mark.slow
 def test_samples_start_from_pure_noise_or_noisy_pictures(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
@@ -513,6 +526,7 @@ def test_samples_start_from_pure_noise_or_noisy_pictures(
     assert set(found[0].captions) == {"ink", "oil"}
 
 
+@pytest.mark.slow
 def test_samples_can_be_selected_by_timestep(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:
@@ -530,6 +544,7 @@ def test_samples_can_be_selected_by_timestep(
     assert samples.at(749) is None
 
 
+@pytest.mark.slow
 def test_a_student_learns_the_teachers_samples(
     sd_folder: Path, data: CaptionedPictures, tmp_path: Path
 ) -> None:

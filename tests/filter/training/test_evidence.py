@@ -78,6 +78,7 @@ def test_a_blurred_image_is_less_sharp() -> None:
     assert sharpness(blurred) < 0.5 * sharpness(image)
 
 
+@pytest.mark.slow
 def test_the_classifier_learns_looks() -> None:
     generator = torch.Generator().manual_seed(0)
     noisy = torch.randint(0, 256, (8, 3, 40, 40), generator=generator)
@@ -143,6 +144,7 @@ def data_folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_table_and_a_sheet(
     sd_folder: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,6 +210,7 @@ def test_draw_like_gives_pictures_with_the_captions() -> None:
     assert flat[:4] == [True, False, False, True]
 
 
+@pytest.mark.slow
 def test_a_wrong_look_shows_in_its_column(networks: Networks) -> None:
     data = two_looks()
     classifier = new_classifier(("flat", "noise"), 0)
@@ -226,6 +229,7 @@ def test_a_wrong_look_shows_in_its_column(networks: Networks) -> None:
     assert looks_markdown([row]).splitlines()[0] == "| by look · by the teacher | flat | noise |"
 
 
+@pytest.mark.slow
 def test_unchanged_pictures_keep_structure_and_fixed_noise_has_a_warp_error(
     networks: Networks,
 ) -> None:

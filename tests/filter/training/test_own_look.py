@@ -55,6 +55,7 @@ def test_the_statistics_loss_ignores_positions_and_follows_the_share() -> None:
     assert float(statistics_loss([apart], [wanted], both)) > 1
 
 
+@pytest.mark.slow
 def test_gradients_reach_only_the_lora(striped: Path) -> None:
     networks = embedded_networks(torch.device("cpu"))
     add_lora(networks.student.unet)
@@ -69,6 +70,7 @@ def test_gradients_reach_only_the_lora(striped: Path) -> None:
     assert all(weight.grad is None for weight in networks.teacher.unet.parameters())
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_lora_that_changes_the_embedded_models_output(
     striped: Path, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_critic_and_denoiser_get_separate_gradients() -> None:
     torch.testing.assert_close(critic.frozen_scores(image, *about), critic(image, *about))
 
 
+@pytest.mark.slow
 def test_the_critic_trains_before_the_adversarial_loss_starts(
     model: PictureModel, renders: Renders
 ) -> None:
@@ -109,6 +110,7 @@ def test_curves_include_losses_that_start_late_or_are_intermittent(tmp_path: Pat
     assert COLOURS[2] not in drawn
 
 
+@pytest.mark.slow
 def test_the_autoencoder_is_frozen_and_all_else_is_trained(
     model: PictureModel, renders: Renders
 ) -> None:
@@ -125,6 +127,7 @@ def test_the_autoencoder_is_frozen_and_all_else_is_trained(
     model.zero_grad(set_to_none=True)
 
 
+@pytest.mark.slow
 def test_the_last_stage_trains_only_the_decoder(model: PictureModel, renders: Renders) -> None:
     model = deepcopy(model)
     train_the_decoder(model)

@@ -16,6 +16,8 @@ from turbolens.filter.training.text import new_tokenizer
 
 from .picture_files import write_png
 
+pytestmark = pytest.mark.slow
+
 SIDE = 32
 
 

@@ -1,4 +1,4 @@
-"""The bench, on a tiny random model."""
+"""`turbolens bench`, on a tiny random model."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,8 @@ from turbolens.pipelines.bench.chart import BASELINE, COLOURS, chart
 from turbolens.pipelines.bench.floor import Floor, floor_of
 from turbolens.pipelines.bench.speed import BenchReport, Case, CaseResult, Extent, Timing, measure
 from turbolens.pipelines.cli.app import app
-from turbolens.pipelines.cli.bench import as_data, show
+from turbolens.pipelines.cli.bench import as_data
+from turbolens.pipelines.cli.bench_tables import print_report
 
 # diffusers is not typed.
 stock: Any = StableDiffusionImg2ImgPipeline
@@ -87,7 +88,8 @@ def report(folder: Path) -> BenchReport:
     return measure(model, FilterSettings(), cases=[SMALL], extent=EXTENT)
 
 
-def test_every_stage_and_the_baseline_are_timed(report: BenchReport) -> None:
+@pytest.mark.slow
+def test_every_stage_baseline_and_batch_is_timed(report: BenchReport) -> None:
     result = report.results[0]
     assert (result.working_width, result.working_height) == (64, 48)
     assert tuple(result.stages) == STAGES
@@ -98,16 +100,16 @@ def test_every_stage_and_the_baseline_are_timed(report: BenchReport) -> None:
     assert 0 < result.share_of_floor < 1
 
 
-def test_memory_and_machine_are_told(report: BenchReport) -> None:
+def test_the_report_names_memory_and_device(report: BenchReport) -> None:
     assert report.peak_memory_mb is None or report.peak_memory_mb > 10
     assert (report.peak_gpu_memory_mb, report.dtype) == (None, "float32")
     assert report.device.startswith("cpu, ")
 
 
-def test_tables_name_every_figure(report: BenchReport) -> None:
+def test_the_tables_have_every_figure(report: BenchReport) -> None:
     console = Console(width=300, record=True, quiet=False, force_terminal=False)
     with console.capture() as printed:
-        show(report, console)
+        print_report(report, console)
     for word in (
         "128×96",
         "64×48",
@@ -127,7 +129,7 @@ def test_json_has_fps_and_ratio(report: BenchReport) -> None:
     assert data["results"][0]["ratios"] == pytest.approx(report.results[0].ratios)
 
 
-def test_percentiles_and_ratio_follow_from_the_times() -> None:
+def test_percentiles_rates_and_ratios_follow_from_the_times() -> None:
     timing = Timing.of([0.010] * 19 + [0.030])
     assert timing.frames == 20
     assert timing.median_ms == pytest.approx(10)
@@ -141,7 +143,7 @@ def test_percentiles_and_ratio_follow_from_the_times() -> None:
     assert result.share_of_floor == pytest.approx(0.2)
 
 
-def test_flops_are_counted_as_two_a_product(folder: Path) -> None:
+def test_a_multiply_add_counts_as_two_flops(folder: Path) -> None:
     matrix = torch.ones(64, 64)
     floor = floor_of(lambda: matrix @ matrix, torch.device("cpu"), torch.float32)
     assert floor.gflop == pytest.approx(2 * 64**3 / 1e9)
@@ -149,11 +151,11 @@ def test_flops_are_counted_as_two_a_product(folder: Path) -> None:
 
 
 def test_the_chart_has_a_bar_for_each_stage_and_baseline(report: BenchReport) -> None:
-    picture = chart(report)
-    colours = {colour for _, colour in picture.getcolors(picture.width * picture.height) or ()}
+    image = chart(report)
+    colours = {colour for _, colour in image.getcolors(image.width * image.height) or ()}
     stages = [ImageColor.getrgb(COLOURS[stage]) for stage in ("encode", "denoise", "decode")]
     assert colours.issuperset([*stages, ImageColor.getrgb(BASELINE)])
-    assert picture.height > chart(replace(report, results=())).height
+    assert image.height > chart(replace(report, results=())).height
 
 
 def test_a_model_without_a_folder_has_no_baseline(folder: Path) -> None:
@@ -163,20 +165,21 @@ def test_a_model_without_a_folder_has_no_baseline(folder: Path) -> None:
         stock_pipeline(model)
 
 
-def test_a_baseline_that_random_weights_cannot_have_is_refused_at_once() -> None:
+def test_a_baseline_that_needs_real_weights_is_a_usage_error() -> None:
     options = ["--model", "sd-turbo", "--random-weights", "--baseline", "diffusers-compiled"]
     done = CliRunner().invoke(app, ["bench", *options])
     assert done.exit_code == 2
     assert "--baseline streaming" in " ".join(done.output.split())
 
 
-def test_a_chart_that_cannot_be_written_is_refused_before_measuring(folder: Path) -> None:
+def test_an_unwritable_chart_is_an_error_before_measuring(folder: Path) -> None:
     chart = str(folder / "missing" / "chart.png")
     done = CliRunner().invoke(app, ["bench", "--model", str(folder), "--chart", chart])
     assert isinstance(done.exception, MediaError)
     assert "256" not in done.output
 
 
+@pytest.mark.slow
 def test_the_command_prints_json(folder: Path) -> None:
     options = ["--model", str(folder), "--case", "256", "--frames", "2", "--device", "cpu"]
     done = CliRunner().invoke(app, ["bench", *options, "--dtype", "float32", "--json"])

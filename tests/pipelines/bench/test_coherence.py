@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 from turbolens.filter import FilterSettings, MediaError, TurboModel
 from turbolens.pipelines.bench.coherence import Extent, count_cuts, measure
 from turbolens.pipelines.bench.coherence_clips import flow_between, measure_clips, measure_flow
-from turbolens.pipelines.bench.coherence_rows import ROWS, make_row
+from turbolens.pipelines.bench.coherence_methods import METHODS, make_method
 from turbolens.pipelines.cli.bench import app
 from turbolens.pipelines.cli.coherence import as_data
 from turbolens.pipelines.scene.frames import TestScene
+
+pytestmark = pytest.mark.slow
 
 SMALL = Extent(
     width=128, height=96, frames=14, still_frames=15, cut_frames=95, cuts=2, timed_frames=2,
@@ -27,8 +29,10 @@ def embedded() -> TurboModel:
     return TurboModel.load("embedded", device="cpu", dtype="float32")
 
 
-def test_ours_is_steadier_than_the_same_network_without(embedded: TurboModel) -> None:
-    report = measure(embedded, FilterSettings(), SMALL, rows=("fixed", "ours"))
+def test_turbolens_is_steadier_than_the_same_network_with_fixed_noise_alone(
+    embedded: TurboModel,
+) -> None:
+    report = measure(embedded, FilterSettings(), SMALL, methods=("fixed", "ours"))
     rows = {row.name: row for row in report.rows}
     assert rows["ours"].static_gain[4.0] < 0.8 * rows["fixed"].static_gain[4.0]
     assert rows["ours"].warp_error < 0.8 * rows["fixed"].warp_error
@@ -40,16 +44,16 @@ def test_ours_is_steadier_than_the_same_network_without(embedded: TurboModel) ->
     assert json.dumps(as_data(report, [], []))
 
 
-def test_others_are_restless_or_slow(embedded: TurboModel) -> None:
+def test_other_methods_flicker_or_respond_slowly(embedded: TurboModel) -> None:
     still = TestScene(64, 64, cuts=False)[0].picture
-    rows = {name: make_row(name, embedded, FilterSettings(strength=1.0)) for name in ROWS}
-    shown = {name: [row(still) for _ in range(3)] for name, row in rows.items()}
-    assert list(rows) == ["anew", "fixed", "one weight", "ours"]
+    methods = {name: make_method(name, embedded, FilterSettings(strength=1.0)) for name in METHODS}
+    shown = {name: [method(still) for _ in range(3)] for name, method in methods.items()}
+    assert list(methods) == ["anew", "fixed", "one weight", "ours"]
     assert not np.array_equal(shown["anew"][1], shown["anew"][2])
     assert np.array_equal(shown["fixed"][1], shown["fixed"][2])
-    for row in rows.values():
-        row.update(prompt="pencil sketch")
-    changed = {name: [row(still) for _ in range(3)] for name, row in rows.items()}
+    for method in methods.values():
+        method.update(prompt="pencil sketch")
+    changed = {name: [method(still) for _ in range(3)] for name, method in methods.items()}
     assert not np.array_equal(changed["one weight"][0], changed["one weight"][2])
     assert np.array_equal(changed["ours"][0], changed["ours"][2])
 
@@ -58,7 +62,9 @@ def test_true_cuts_are_found_and_no_others(embedded: TurboModel) -> None:
     assert count_cuts(embedded, FilterSettings(), SMALL) == (1, 1, 0)
 
 
-def test_clips_and_pairs_of_a_folder_are_measured(embedded: TurboModel, tmp_path: Path) -> None:
+def test_clips_and_image_pairs_of_a_folder_are_measured(
+    embedded: TurboModel, tmp_path: Path
+) -> None:
     scene = TestScene(256, 144, cuts=False, seed=2, shake=4.0)
     (tmp_path / "flow").mkdir()
     (tmp_path / "clips").mkdir()
@@ -75,7 +81,7 @@ def test_clips_and_pairs_of_a_folder_are_measured(embedded: TurboModel, tmp_path
         out.mux(stream.encode(None))
     flow = measure_flow(tmp_path)[0]
     assert flow.ours < flow.length
-    clip = measure_clips(embedded, FilterSettings(), tmp_path, frames=4, tell=lambda _: None)[0]
+    clip = measure_clips(embedded, FilterSettings(), tmp_path, frames=4, notify=lambda _: None)[0]
     assert clip.ours < clip.fixed
 
 
@@ -85,6 +91,6 @@ def test_our_flow_of_a_shift_is_the_shift() -> None:
     assert np.abs(np.median(flow.reshape(-1, 2), axis=0) - (6, 0)).max() < 0.2
 
 
-def test_a_folder_that_is_not_there_is_one_line() -> None:
+def test_a_missing_folder_is_a_media_error() -> None:
     with pytest.raises(MediaError, match="--data must be a folder"):
         CliRunner().invoke(app, ["coherence", "--data", "nowhere"], catch_exceptions=False)

@@ -1,4 +1,4 @@
-"""The counter in the pictures, and the delay that is read from them."""
+"""The number in each frame, and the latency measured by it."""
 
 import json
 from fractions import Fraction
@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from turbolens.pipelines.bench.barcode import BITS, draw_number, read_number
 from turbolens.pipelines.bench.latency import (
-    CountedCamera,
-    ReadingScreen,
+    NumberedCamera,
+    NumberReader,
     Sighting,
     measure_latency,
     report,
@@ -21,7 +21,7 @@ from turbolens.pipelines.cli.app import app
 from turbolens.pipelines.statistics import Stats
 
 
-def picture(number: int, width: int = 320, height: int = 180) -> NDArray[np.uint8]:
+def luma_with(number: int, width: int = 320, height: int = 180) -> NDArray[np.uint8]:
     luma = np.full((height, width), 90, np.uint8)
     draw_number(luma, number)
     return luma
@@ -30,39 +30,39 @@ def picture(number: int, width: int = 320, height: int = 180) -> NDArray[np.uint
 @pytest.mark.parametrize("number", [0, 1, 2, 77, 4095, 40000, (1 << BITS) - 1])
 @pytest.mark.parametrize("size", [(320, 180), (72, 40), (641, 359)])
 def test_a_number_is_read_back(number: int, size: tuple[int, int]) -> None:
-    assert read_number(picture(number, *size)) == number
+    assert read_number(luma_with(number, *size)) == number
 
 
-def test_it_is_read_after_a_filter_changed_the_picture() -> None:
-    luma = picture(12345).astype(np.float32)
+def test_a_number_is_read_after_a_filter_changed_the_frame() -> None:
+    luma = luma_with(12345).astype(np.float32)
     dull = (luma * 0.3 + 60 + np.random.default_rng(0).normal(0, 8, luma.shape)).clip(0, 255)
     assert read_number(dull.astype(np.uint8)) == 12345
-    assert read_number(255 - picture(12345)) == 12345
-    blurred = (picture(12345)[::4, ::4]).repeat(4, 0).repeat(4, 1)
+    assert read_number(255 - luma_with(12345)) == 12345
+    blurred = (luma_with(12345)[::4, ::4]).repeat(4, 0).repeat(4, 1)
     assert read_number(blurred) == 12345
 
 
-def test_a_picture_without_a_number_gives_none() -> None:
+def test_a_frame_without_a_number_gives_none() -> None:
     assert read_number(np.full((180, 320), 90, np.uint8)) is None
     assert read_number(np.zeros((180, 320), np.uint8)) is None
 
 
-def test_numbers_go_around_at_their_end() -> None:
-    assert read_number(picture(1 << BITS)) == 0
+def test_numbers_wrap_around() -> None:
+    assert read_number(luma_with(1 << BITS)) == 0
 
 
-def test_what_is_drawn_is_what_the_screen_reads() -> None:
-    camera, screen = CountedCamera(144, 80, rate=Fraction(100)), ReadingScreen(Fraction(100))
+def test_the_sink_reads_the_numbers_that_the_camera_draws() -> None:
+    camera, sink = NumberedCamera(144, 80, rate=Fraction(100)), NumberReader(Fraction(100))
     for frame in camera:
-        screen.write(frame)
-        if len(screen.seen) == 5:
+        sink.write(frame)
+        if len(sink.seen) == 5:
             camera.close()
-    assert [sighting.number for sighting in screen.seen] == [0, 1, 2, 3, 4]
+    assert [sighting.number for sighting in sink.seen] == [0, 1, 2, 3, 4]
     assert set(camera.captured) >= {0, 1, 2, 3, 4}
 
 
-def test_the_figures_are_those_of_the_sightings() -> None:
-    camera = CountedCamera(144, 80, rate=Fraction(10))
+def test_the_report_has_the_figures_of_the_sightings() -> None:
+    camera = NumberedCamera(144, 80, rate=Fraction(10))
     camera.captured = {0: 10.0, 1: 10.1, 2: 10.2}
     seen = [Sighting(10.05, 0), Sighting(10.15, 0), Sighting(10.25, 2), Sighting(10.35, 9),
             Sighting(10.45, None)]  # fmt: skip
@@ -72,6 +72,7 @@ def test_the_figures_are_those_of_the_sightings() -> None:
     assert found.jitter_p95_ms == pytest.approx(0, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_live_pipeline_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("turbolens.pipelines.bench.latency.SETTLING", 0.1)
 
@@ -84,7 +85,8 @@ def test_a_live_pipeline_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.fresh_p50_ms is not None
 
 
-def test_the_command_measures_and_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_the_command_prints_words_or_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("turbolens.pipelines.bench.latency.SETTLING", 0.1)
     arguments = ["bench", "latency", "--model", "none", "--width", "144", "--height", "80"]
     plain = CliRunner().invoke(app, [*arguments, "--seconds", "0.3"])

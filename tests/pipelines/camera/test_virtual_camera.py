@@ -87,6 +87,7 @@ def test_other_formats_have_their_size_in_bytes(backend_name: str) -> None:
     assert len(backend.opened[0].sent[0]) == 64 * 36 * per_pixel
 
 
+@pytest.mark.slow
 def test_a_device_that_goes_away_in_a_call_is_opened_again(backend: type[KeepingBackend]) -> None:
     camera, gone = VirtualCamera(width=32, height=18, rate=100), Event()
 
@@ -177,6 +178,7 @@ def test_full_range_is_converted_to_limited_range() -> None:
     assert packed_bytes(Fitter(64, 36)(white))[: 64 * 36].max() <= 235
 
 
+@pytest.mark.slow
 def test_importing_the_module_loads_no_gpl_code() -> None:
     program = (
         "import sys, turbolens.pipelines.camera.virtual_camera as v;"

@@ -1,4 +1,4 @@
-"""LoRAs, ControlNets and IP-Adapters on the command line, and their pictures from files."""
+"""LoRAs, ControlNets and IP-Adapters on the command line, and their images from files."""
 
 import inspect
 from fractions import Fraction
@@ -55,10 +55,10 @@ def test_a_video_goes_through_a_lora_and_a_controlnet(adapters: Path, tmp_path: 
     depth = write_clip(tmp_path / "depth.mp4", pts=range(2), size=(32, 24))
     plain = _filtered(clip)
     styled = _filtered(clip, "--lora", f"{adapters / 'loud.safetensors'}:0.5")
-    held = _filtered(clip, "--controlnet", adapters / "control", "--control-video", depth)
-    assert len(plain) == len(styled) == len(held) == 3
+    controlled = _filtered(clip, "--controlnet", adapters / "control", "--control-video", depth)
+    assert len(plain) == len(styled) == len(controlled) == 3
     assert np.abs(styled.astype(int) - plain).max() > 4
-    assert np.abs(held.astype(int) - plain).max() > 4
+    assert np.abs(controlled.astype(int) - plain).max() > 4
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_video_goes_through_a_lora_and_a_controlnet(adapters: Path, tmp_path: 
         ["--controlnet", "x", "--control", "canny", "--control-video", "x"],
     ],
 )  # fmt: skip
-def test_options_that_need_one_another_are_asked_for_together(
+def test_an_option_without_the_one_that_it_needs_is_a_usage_error(
     options: list[str], tmp_path: Path
 ) -> None:
     clip = write_clip(tmp_path / "clip.mp4", pts=range(1))
@@ -77,34 +77,34 @@ def test_options_that_need_one_another_are_asked_for_together(
         cli.app(["video", str(clip), *options], standalone_mode=False)
 
 
-def test_an_adapter_that_is_not_there_is_said_to_be(tmp_path: Path) -> None:
+def test_a_missing_image_prompt_is_named(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", pts=range(1))
     with pytest.raises(MediaError, match=r"nowhere\.png"):
         _filtered(clip, "--ip-adapter", "nowhere", "--image-prompt", "nowhere.png")
 
 
 @pytest.mark.parametrize("name", ["stream", "webcam", "serve", "video"])
-def test_every_command_that_filters_takes_adapters(name: str) -> None:
+def test_every_filtering_command_has_the_adapter_options(name: str) -> None:
     command = getattr(import_module(f"turbolens.pipelines.cli.{name}"), name)
     assert {"lora", "controlnet", "control_picture", "ip_adapter", "image_prompt"} <= set(
         inspect.signature(command).parameters
     )
 
 
-def test_control_pictures_are_those_of_the_same_time(tmp_path: Path) -> None:
+def test_control_images_are_those_of_the_same_time(tmp_path: Path) -> None:
     name = str(write_clip(tmp_path / "poses.mp4", pts=(0, 2, 4)))
     video = ControlVideo(name)
     shown = []
     for pts in range(7):
         frame = av.VideoFrame(16, 16, "rgb24")
         frame.pts, frame.time_base = pts, Fraction(1, 25)
-        picture = video(frame)
-        shown.append((picture.pts or 0) * Fraction(picture.time_base or 1) * 25)
+        image = video(frame)
+        shown.append((image.pts or 0) * Fraction(image.time_base or 1) * 25)
     video.close()
     assert shown == [0, 0, 2, 2, 4, 4, 4]
 
 
-def test_a_picture_as_prompt_is_read_from_a_picture_or_a_video(tmp_path: Path) -> None:
+def test_an_image_prompt_is_read_from_a_video(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", pts=range(2))
     assert first_picture(str(clip)).shape == (48, 64, 3)
     with pytest.raises(MediaError):

@@ -1,4 +1,4 @@
-"""The command line: what it says, what it returns, and what it leaves behind."""
+"""The command line: its output, exit codes and files."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -19,10 +18,11 @@ import pytest
 from tests.pipelines.conftest import started
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.cli import app as cli
-from turbolens.pipelines.cli.filter_options import ELSEWHERE, parse_prompt
+from turbolens.pipelines.cli.filter_options import ELSEWHERE
+from turbolens.pipelines.model_choice import parse_prompt
 
 COMMAND = [sys.executable, "-m", "turbolens"]
-UNTOUCHED = ["--no-enabled"]  # the whole command, but each frame passes as it is
+UNFILTERED = ["--no-enabled"]  # the whole command, but frames pass unfiltered
 
 
 class Result(NamedTuple):
@@ -35,7 +35,7 @@ class Result(NamedTuple):
 def turbolens(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., Result]:
-    """The command in this process and in an empty folder."""
+    """Runs the command in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -52,7 +52,7 @@ def turbolens(
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
-    """12 frames of 64×48 at 12 a second."""
+    """12 frames of 64×48 at 12 frames per second."""
     return make_clip(tmp_path / "clip.mp4")
 
 
@@ -126,7 +126,7 @@ def test_a_bad_option_is_one_line_and_code_2(
         ("out.png", "one image only"),
     ],
 )
-def test_an_output_that_cannot_be_is_one_line_and_code_2(
+def test_an_invalid_output_is_one_line_and_code_2(
     turbolens: Any, clip: Path, output: str, expected: str
 ) -> None:
     before = clip.read_bytes()
@@ -161,7 +161,7 @@ def test_several_inputs_need_a_folder(turbolens: Any, clip: Path) -> None:
         ("text.mp4", b"this is no video at all" * 99, "not a media file"),
     ],
 )
-def test_a_file_that_is_no_video_is_one_line_and_code_1(
+def test_a_file_without_video_is_one_line_and_code_1(
     turbolens: Any, name: str, content: bytes, expected: str
 ) -> None:
     Path(name).write_bytes(content)
@@ -192,7 +192,7 @@ def test_a_video_is_filtered_with_every_time_kept(turbolens: Any, clip: Path) ->
     assert times_of(Path("out.mp4")) == times_of(clip)
 
 
-def test_a_mixture_of_prompts_is_taken(turbolens: Any, clip: Path) -> None:
+def test_several_prompts_are_accepted(turbolens: Any, clip: Path) -> None:
     arguments = ["-p", "neon:0.3", "-p", "ink and wash:0.7", "--size", "64"]
     assert turbolens("video", clip, "out.mp4", *arguments).code == 0
 
@@ -205,8 +205,8 @@ def test_a_tiny_frame_is_refused_in_one_line(turbolens: Any) -> None:
     assert os.listdir() == ["tiny.mkv"]
 
 
-def test_json_lines_tell_progress_and_the_end(turbolens: Any, clip: Path) -> None:
-    code, out, err = turbolens("video", clip, "out.mp4", "--json", *UNTOUCHED)
+def test_json_lines_report_progress_and_the_result(turbolens: Any, clip: Path) -> None:
+    code, out, err = turbolens("video", clip, "out.mp4", "--json", *UNFILTERED)
     events = [json.loads(line) for line in out.splitlines()]
     assert (code, err) == (0, "")
     assert {event["event"] for event in events[:-1]} <= {"progress", "notice"}
@@ -216,7 +216,7 @@ def test_json_lines_tell_progress_and_the_end(turbolens: Any, clip: Path) -> Non
 
 
 def test_compare_and_preview(turbolens: Any, clip: Path) -> None:
-    assert turbolens("video", clip, "o.mp4", "--compare", "--preview", 3, *UNTOUCHED).code == 0
+    assert turbolens("video", clip, "o.mp4", "--compare", "--preview", 3, *UNFILTERED).code == 0
     with av.open("o.mp4") as container:
         assert container.streams.video[0].width == 128
     with av.open("o.png") as container:
@@ -224,36 +224,38 @@ def test_compare_and_preview(turbolens: Any, clip: Path) -> None:
     assert (sheet.width, sheet.height) == (3 * 64 + 2 * 4, 2 * 48 + 4)
 
 
+@pytest.mark.slow
 def test_a_part_of_the_test_scene(turbolens: Any) -> None:
-    assert turbolens("video", "test-scene", "s.mp4", "--duration", 0.1, *UNTOUCHED).code == 0
+    assert turbolens("video", "test-scene", "s.mp4", "--duration", 0.1, *UNFILTERED).code == 0
     assert times_of(Path("s.mp4")) == [Fraction(n, 30) for n in range(3)]
 
 
-def test_without_an_output_it_lies_beside_the_input(turbolens: Any, clip: Path) -> None:
-    assert turbolens("video", clip, *UNTOUCHED).code == 0
+def test_the_default_output_is_in_the_folder_of_the_input(turbolens: Any, clip: Path) -> None:
+    assert turbolens("video", clip, *UNFILTERED).code == 0
     assert clip.with_name("clip.turbolens.mp4").is_file()
 
 
-def test_of_several_inputs_a_bad_one_does_not_stop_the_others(turbolens: Any, clip: Path) -> None:
+def test_a_bad_input_does_not_stop_the_others(turbolens: Any, clip: Path) -> None:
     Path("bad.mp4").write_bytes(b"no video" * 99)
-    code, _, err = turbolens("video", "bad.mp4", clip, "--output-dir", "styled", *UNTOUCHED)
+    code, _, err = turbolens("video", "bad.mp4", clip, "--output-dir", "styled", *UNFILTERED)
     assert code == 1
     assert "bad.mp4" in err
     assert os.listdir("styled") == ["clip.mp4"]
 
 
-def test_an_encoder_that_is_not_here_is_named(turbolens: Any, clip: Path) -> None:
+def test_a_missing_encoder_is_named(turbolens: Any, clip: Path) -> None:
     if any("nvenc" in name for name in os.environ.get("TURBOLENS_ENCODERS", "").split()):
         pytest.skip("this machine has the encoder")
-    code, _, err = turbolens("video", clip, "o.mp4", "--codec", "h264_videotoolbox", *UNTOUCHED)
+    code, _, err = turbolens("video", clip, "o.mp4", "--codec", "h264_videotoolbox", *UNFILTERED)
     if sys.platform != "darwin":
         assert code == 1
         assert "h264_videotoolbox" in one_line(err)
         assert os.listdir() == ["clip.mp4"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs the program ffmpeg")
-def test_it_stands_between_two_ffmpegs(clip: Path, tmp_path: Path) -> None:
+def test_it_runs_between_two_ffmpeg_processes(clip: Path, tmp_path: Path) -> None:
     line = (
         f"ffmpeg -v error -i {clip} -c copy -f nut - | {sys.executable} -m turbolens video - - "
         f"--no-enabled 2>words.txt | ffmpeg -v error -i - -c copy out.mkv"
@@ -265,9 +267,9 @@ def test_it_stands_between_two_ffmpegs(clip: Path, tmp_path: Path) -> None:
 
 
 def _interrupted(folder: Path, *options: str) -> int:
-    """Start on a long clip, wait until frames are written, press Ctrl-C once.
+    """Filter a long clip, and press Ctrl-C once after some frames. Returns the exit code.
 
-    A shell that starts the tests in the background makes all below it ignore Ctrl-C.
+    SIGINT is enabled first, because a shell disables it for commands in the background.
     """
     make_clip(folder / "long.mp4", frames=3000)
     obey = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -275,18 +277,20 @@ def _interrupted(folder: Path, *options: str) -> int:
     command = [*start, "video", "long.mp4", "out.mkv", "--json", "--size", "64", *options]
     with started(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert "progress" in process.stdout.readline()
-        time.sleep(0.2)
+        while json.loads(process.stdout.readline()).get("frames", 0) < 5:
+            pass
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     return process.returncode
 
 
-def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_ctrl_c_leaves_no_output(tmp_path: Path) -> None:
     assert _interrupted(tmp_path) == 130
     assert os.listdir(tmp_path) == ["long.mp4"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_a_shorter_file_if_asked(tmp_path: Path) -> None:
     assert _interrupted(tmp_path, "--keep-partial") == 130
     assert sorted(os.listdir(tmp_path)) == ["long.mp4", "out.mkv"]
@@ -295,11 +299,12 @@ def test_ctrl_c_keeps_a_shorter_file_if_asked(tmp_path: Path) -> None:
     assert all(abs(a - b) <= Fraction(1, 1000) for a, b in zip(kept, whole, strict=False))
 
 
-def test_ctrl_c_is_the_usual_end_of_a_stream(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_ctrl_c_ends_a_stream_with_code_0(tmp_path: Path) -> None:
     make_clip(tmp_path / "clip.mp4", frames=100)
     obey = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     start = [sys.executable, "-c", obey + "from turbolens.pipelines.cli import main; main()"]
-    command = [*start, "stream", "clip.mp4", "out.mkv", "--loop", "--json", *UNTOUCHED]
+    command = [*start, "stream", "clip.mp4", "out.mkv", "--loop", "--json", *UNFILTERED]
     with started(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         while json.loads(process.stdout.readline()).get("sent", 0) < 5:
@@ -323,7 +328,7 @@ def test_a_named_pipe_is_read_once(turbolens: Any, tmp_path: Path) -> None:
     clip, pipe = make_clip(tmp_path / "clip.mkv"), tmp_path / "pipe.mkv"
     os.mkfifo(pipe)
     with started(["sh", "-c", f"cat {clip} > {pipe}"]):
-        code, _, err = turbolens("video", pipe, "out.mkv", *UNTOUCHED)
+        code, _, err = turbolens("video", pipe, "out.mkv", *UNFILTERED)
     assert code == 0, err
     assert len(times_of(Path("out.mkv"))) == 12
 
@@ -338,7 +343,7 @@ def test_models_are_listed_with_size_and_licence(turbolens: Any) -> None:
     }
 
 
-def test_the_doctor_examines_the_machine(turbolens: Any) -> None:
+def test_the_doctor_lists_codecs_and_advice(turbolens: Any) -> None:
     code, out, _ = turbolens("doctor", "--json")
     found = json.loads(out)
     assert code == 0
@@ -355,11 +360,11 @@ def test_the_doctor_examines_the_machine(turbolens: Any) -> None:
         (":5", (":5", 1.0)),
     ],
 )
-def test_a_prompt_may_carry_a_weight(text: str, expected: tuple[str, float]) -> None:
+def test_a_prompt_can_have_a_weight(text: str, expected: tuple[str, float]) -> None:
     assert parse_prompt(text) == expected
 
 
-def test_frames_that_repeat_are_counted(turbolens: Any, tmp_path: Path) -> None:
+def test_repeated_frames_are_counted(turbolens: Any, tmp_path: Path) -> None:
     with av.open(tmp_path / "still.mkv", "w") as output:
         stream: Any = output.add_stream("ffv1", rate=10, width=64, height=48, pix_fmt="bgr0")
         for shade in (40, 40, 40, 200, 200):
@@ -379,7 +384,7 @@ def test_frames_that_repeat_are_counted(turbolens: Any, tmp_path: Path) -> None:
         (["nothing.mp4", "out.ts"], "no such file"),
     ],
 )
-def test_a_stream_that_cannot_be_is_one_line_and_code_1(
+def test_an_invalid_stream_is_one_line_and_code_1(
     turbolens: Any, clip: Path, arguments: list[str], expected: str
 ) -> None:
     code, out, err = turbolens("stream", *arguments)
@@ -387,8 +392,9 @@ def test_a_stream_that_cannot_be_is_one_line_and_code_1(
     assert expected in one_line(err)
 
 
+@pytest.mark.slow
 def test_a_file_is_streamed_into_another_and_ends_with_it(turbolens: Any, clip: Path) -> None:
-    code, out, _ = turbolens("stream", clip, "out.mkv", "--json", *UNTOUCHED)
+    code, out, _ = turbolens("stream", clip, "out.mkv", "--json", *UNFILTERED)
     done = json.loads(out.splitlines()[-1])
     assert (code, done["event"], done["captured"]) == (0, "done", 12)
     assert 0 < len(times_of(Path("out.mkv"))) <= 12

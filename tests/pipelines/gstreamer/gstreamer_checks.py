@@ -1,4 +1,4 @@
-"""Run by the Python that GStreamer uses: drives the element and prints what it saw as JSON.
+"""Run in GStreamer's Python: plays pipelines with the element, and prints results as JSON.
 
 python3 gstreamer_checks.py formats|playing FORMAT...
 """
@@ -14,11 +14,11 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
 from gi.repository import Gst, GstApp  # noqa: E402, F401
 
-PATIENCE = 60 * 1_000_000_000  # ns
+TIMEOUT = 60 * 1_000_000_000  # ns
 
 
 class Player:
-    """A pipeline that ends in an appsink, pulled from by hand."""
+    """A pipeline with an appsink at its end. Iterating pulls its samples."""
 
     def __init__(self, line: str) -> None:
         self.pipeline: Any = Gst.parse_launch(f"{line} ! appsink name=end sync=false max-buffers=1")
@@ -26,7 +26,7 @@ class Player:
         self.pipeline.set_state(Gst.State.PLAYING)
 
     def __iter__(self) -> Iterator[Any]:
-        while (sample := self.end.try_pull_sample(PATIENCE)) is not None:
+        while (sample := self.end.try_pull_sample(TIMEOUT)) is not None:
             yield sample
 
     def close(self) -> None:
@@ -38,30 +38,30 @@ def pixels(sample: Any) -> list[int]:
     return list(buffer.extract_dup(0, buffer.get_size()))
 
 
-def first_picture(picture_format: str, element: str) -> list[int]:
+def first_frame(pixel_format: str, element: str) -> list[int]:
     player = Player(
         "videotestsrc num-buffers=1 pattern=smpte75 "
-        f"! video/x-raw,format={picture_format},width=70,height=50 ! {element} "
+        f"! video/x-raw,format={pixel_format},width=70,height=50 ! {element} "
         "! videoconvert ! video/x-raw,format=RGB"
     )
-    picture = pixels(next(iter(player)))
+    frame = pixels(next(iter(player)))
     player.close()
-    return picture
+    return frame
 
 
 def formats(names: list[str]) -> dict[str, float]:
-    """The mean distance of a picture that is nearly untouched from one that is."""
+    """The mean difference between a frame that passes and one that is filtered very little."""
     distances = {}
     for name in names:
-        before = first_picture(name, "identity")
-        after = first_picture(name, "turbolens mix=0.004 size=64")
+        before = first_frame(name, "identity")
+        after = first_frame(name, "turbolens mix=0.004 size=64")
         differences = [abs(a - b) for a, b in zip(before, after, strict=True)]
         distances[name] = sum(differences) / len(differences)
     return distances
 
 
 def playing() -> dict[str, Any]:
-    """Times, a setting changed while playing, and pictures given up because they are late."""
+    """Times, settings changed during playback, and frames dropped because they are late."""
     player = Player(
         "videotestsrc num-buffers=30 pattern=blue "
         "! video/x-raw,format=RGB,width=64,height=64,framerate=10/1 ! turbolens name=t size=64"
@@ -89,7 +89,7 @@ def playing() -> dict[str, Any]:
 
 
 def latency() -> int:
-    """What the element adds to the latency of a live source, in ns."""
+    """The latency that the element adds to a live source, in ns."""
     player = Player(
         "videotestsrc is-live=true ! video/x-raw,width=64,height=64,framerate=30/1 "
         "! turbolens name=t size=64"
@@ -106,7 +106,7 @@ def latency() -> int:
 
 
 def warning(bus: Any) -> str:
-    message = bus.timed_pop_filtered(PATIENCE, Gst.MessageType.WARNING)
+    message = bus.timed_pop_filtered(TIMEOUT, Gst.MessageType.WARNING)
     return str(message.parse_warning()[0].message)
 
 

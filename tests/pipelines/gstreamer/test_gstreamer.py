@@ -1,4 +1,4 @@
-"""The GStreamer element with Debian's GStreamer: formats, times, live changes, lateness, errors."""
+"""The element in Debian's GStreamer: formats, times, changes, late frames and errors."""
 
 import json
 import os
@@ -16,10 +16,16 @@ import pytest
 from tests.filter.adapters.adapter_fixtures import lora_tensors, save_lora
 from turbolens.filter import FilterSettings, TurboModel
 from turbolens.pipelines import gstreamer
-from turbolens.pipelines.gstreamer.buffers import FORMATS, PAIRS, Layout, frame_from, write_into
+from turbolens.pipelines.gstreamer.buffers import (
+    FORMATS,
+    PACKED_422,
+    Layout,
+    frame_from,
+    write_into,
+)
 from turbolens.pipelines.gstreamer.properties import from_setting, properties, to_setting
 
-PYTHON = "/usr/bin/python3"  # whose GStreamer bindings Debian packages
+PYTHON = "/usr/bin/python3"  # for which Debian packages GStreamer's bindings
 LAUNCH = shutil.which("gst-launch-1.0")
 PLUGIN = Path(gstreamer.plugin_path(), "python", "gstturbolens.py")
 SECOND = 1_000_000_000
@@ -27,7 +33,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def _missing() -> str:
-    """Why the element cannot be tried here; in CI nothing may be missing."""
+    """Why the element cannot be tested here; empty in CI, where nothing may be missing."""
     if "CI" in os.environ:
         return ""
     if LAUNCH is None or not Path(PYTHON).exists():
@@ -43,7 +49,7 @@ needs_gstreamer = pytest.mark.skipif(bool(_missing()), reason=_missing() or "all
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A program in an empty folder that sees the element, and no list of plugins of before."""
+    """Runs a program in an empty folder, with the path of the plugin and a new plugin registry."""
     environment = {
         **os.environ,
         "GST_PLUGIN_PATH": str(gstreamer.plugin_path()),
@@ -68,8 +74,9 @@ def checks(run: Run, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @needs_gstreamer
-def test_the_documented_line_restyles_every_picture(run: Run, tmp_path: Path) -> None:
+def test_the_documented_line_filters_every_frame(run: Run, tmp_path: Path) -> None:
     line = (
         "gst-launch-1.0 -q videotestsrc num-buffers=5 ! video/x-raw,width=320,height=180 "
         '! videoconvert ! {} ! videoconvert ! y4menc ! filesink location={}'
@@ -77,12 +84,12 @@ def test_the_documented_line_restyles_every_picture(run: Run, tmp_path: Path) ->
     for element, name in (("turbolens prompt=neon size=64", "a.y4m"), ("identity", "b.y4m")):
         done = run(*line.format(element, name).split())
         assert done.returncode == 0, done.stderr
-    after, before = (pictures(tmp_path / name) for name in ("a.y4m", "b.y4m"))
+    after, before = (frames_of(tmp_path / name) for name in ("a.y4m", "b.y4m"))
     assert after.shape == before.shape == (5, 180, 320, 3)
     assert np.abs(after - before).mean() > 20
 
 
-def pictures(path: Path) -> Any:
+def frames_of(path: Path) -> Any:
     with av.open(str(path)) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     return np.stack(frames).astype(int)
@@ -96,13 +103,14 @@ def test_every_raw_format_keeps_its_colours(run: Run) -> None:
     assert max(distances.values()) < 4, distances
 
 
+@pytest.mark.slow
 @needs_gstreamer
-def test_times_stay_settings_change_while_it_plays_and_late_pictures_are_dropped(run: Run) -> None:
+def test_times_are_kept_settings_change_and_late_frames_are_dropped(run: Run) -> None:
     seen = checks(run, "playing")
     times = [number * SECOND // 10 for number in range(30)]
     dropped = set(times) - set(seen["times"])
     assert seen["times"] == [time for time in times if time not in dropped]
-    late = set(times[10:15])  # told at the tenth that half a second is lost; two are on their way
+    late = set(times[10:15])  # the tenth reports half a second of delay; two are on their way
     assert late - set(times[10:12]) <= dropped <= late
     assert all(colour != [0, 0, 255] for colour in seen["colours"][:5])
     assert all(colour == [0, 0, 255] for colour in seen["colours"][8:])
@@ -111,6 +119,7 @@ def test_times_stay_settings_change_while_it_plays_and_late_pictures_are_dropped
     assert seen["latency"] > 0
 
 
+@pytest.mark.slow
 @needs_gstreamer
 def test_a_lora_and_its_weight_are_properties(run: Run, tmp_path: Path) -> None:
     unet = TurboModel.load("embedded", device="cpu").unet
@@ -124,19 +133,20 @@ def test_a_lora_and_its_weight_are_properties(run: Run, tmp_path: Path) -> None:
         element = ["!", "turbolens", "size=64", *properties, "!"]
         done = run("gst-launch-1.0", "-q", *source.split(), *element, *sink.split())
         assert done.returncode == 0, done.stderr
-        return pictures(path)
+        return frames_of(path)
 
     plain, loud = shown(), shown(f"loras={lora}:1")
     assert np.abs(loud - plain).mean() > 5
     assert np.abs(shown(f"loras={lora}", "lora-weights=loud:0") - plain).max() <= 1
 
 
+@pytest.mark.slow
 @needs_gstreamer
 @pytest.mark.parametrize(
     "wrong",
     ["model=no-such-model", "fit=squeeze", "loras=nowhere", "ip-adapter=nowhere", "vae=tall"],
 )
-def test_what_cannot_be_is_one_line_of_error(run: Run, wrong: str) -> None:
+def test_an_invalid_property_is_one_line_of_error(run: Run, wrong: str) -> None:
     done = run("gst-launch-1.0", "-q", "videotestsrc", "!", "turbolens", wrong, "!", "fakesink")
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
@@ -145,7 +155,7 @@ def test_what_cannot_be_is_one_line_of_error(run: Run, wrong: str) -> None:
 
 
 @needs_gstreamer
-def test_a_python_without_turbolens_is_named(run: Run, tmp_path: Path) -> None:
+def test_a_python_without_turbolens_is_an_error_that_names_it(run: Run, tmp_path: Path) -> None:
     alone = tmp_path / "python" / PLUGIN.name
     alone.parent.mkdir()
     shutil.copy(PLUGIN, alone)
@@ -155,8 +165,9 @@ def test_a_python_without_turbolens_is_named(run: Run, tmp_path: Path) -> None:
     assert "turbolens: GStreamer runs Python 3." in done.stderr
 
 
+@pytest.mark.slow
 @needs_gstreamer
-def test_the_advice_makes_it_visible(
+def test_the_advice_makes_gstreamer_find_the_element(
     monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GST_REGISTRY", str(tmp_path / "other"))
@@ -177,7 +188,7 @@ def test_without_gstreamer_there_is_no_advice(monkeypatch: pytest.MonkeyPatch) -
     assert gstreamer.advice() == []
 
 
-def test_every_setting_is_a_property_and_every_default_comes_back() -> None:
+def test_every_setting_is_a_property_with_its_default() -> None:
     known, defaults = properties(), FilterSettings()
     assert list(known) == list(FilterSettings.model_fields)
     for name, described in known.items():
@@ -202,12 +213,12 @@ def test_prompts_as_text(text: str, prompts: tuple[tuple[str, float], ...]) -> N
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_picture_with_odd_sides_and_wide_rows_comes_back_whole(name: str) -> None:
+def test_a_frame_with_odd_sides_and_padded_rows_is_copied_exactly(name: str) -> None:
     width, height, padding, total = 17, 11, 13, 5
     offsets: list[int] = []
     strides: list[int] = []
     for plane in av.VideoFrame(width, height, FORMATS[name][0]).planes:
-        samples = (plane.width + 1) // 2 if name in PAIRS else plane.width
+        samples = (plane.width + 1) // 2 if name in PACKED_422 else plane.width
         stride = samples * FORMATS[name][1][len(strides)] + padding
         offsets.append(total)
         strides.append(stride)
@@ -229,10 +240,11 @@ def test_a_buffer_that_is_too_short_is_refused() -> None:
         frame_from(bytes(10), Layout("RGB", 8, 8, [0], [24]))
 
 
+@pytest.mark.slow
 @needs_gstreamer
-def test_the_line_of_the_readme_is_understood(run: Run) -> None:
-    readme = Path(__file__).parents[3].joinpath("README.md").read_text()
-    [line] = [line for line in readme.splitlines() if line.startswith("gst-launch-1.0")]
+def test_the_command_in_the_documentation_works(run: Run) -> None:
+    page = Path(__file__).parents[3].joinpath("docs/embedding.md").read_text("utf-8")
+    [line] = [line for line in page.splitlines() if line.startswith("gst-launch-1.0")]
     line = line.replace("videotestsrc", "videotestsrc num-buffers=2")
     done = run("bash", "-c", line.replace("autovideosink", "fakesink"))
     assert done.returncode == 0, done.stderr

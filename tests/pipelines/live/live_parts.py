@@ -77,8 +77,11 @@ class Screen:
 
     def wait_for(self, more: int = 1) -> None:
         """Wait until this many more frames were shown, or `stop` is set."""
+        self.wait_until(len(self.shown) + more)
+
+    def wait_until(self, wanted: int) -> None:
+        """Wait until this many frames were shown in all, or `stop` is set."""
         with self._changed:
-            wanted = len(self.shown) + more
             assert self._changed.wait_for(
                 lambda: len(self.shown) >= wanted or self._stop.is_set(), WAIT
             )

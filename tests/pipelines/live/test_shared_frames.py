@@ -6,10 +6,13 @@ from threading import Thread
 
 import av
 import numpy as np
+import pytest
 
 from turbolens.pipelines.video.recorder import Recorder, RecordingSink
 
 from .live_parts import WAIT
+
+pytestmark = pytest.mark.slow
 
 SIZE = 640, 360  # large enough for FFmpeg to cut it into slices, a thread for each
 

@@ -79,6 +79,7 @@ def test_new_frames_keep_their_time_and_repeated_ones_get_the_time_of_sending() 
     assert clock(5 * interval, 50 + 4 * interval) == 5 * interval
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drift", [Fraction(0), Fraction(1, 10_000), Fraction(-1, 10_000)])
 def test_audio_stays_within_40_ms_of_its_time_over_an_hour(drift: Fraction) -> None:
     """With a drift of 100 ppm, jittering timestamps and lost packets."""
@@ -98,6 +99,7 @@ def test_audio_stays_within_40_ms_of_its_time_over_an_hour(drift: Fraction) -> N
     assert changes <= 2 * len(lost) + 40  # corrected only where needed
 
 
+@pytest.mark.slow
 def test_frames_keep_their_time_over_an_hour_of_a_filter_that_is_too_slow() -> None:
     """Every third frame is filtered, 70 ms late, and sent again for the two after it."""
     clock, interval, worst = FrameClock(), Fraction(1, 25), Fraction(0)

@@ -18,6 +18,8 @@ from turbolens.pipelines.streams.filter_stream import filter_stream
 
 from .stream_peer import write_stream
 
+pytestmark = pytest.mark.slow
+
 
 class QuietHandler(SimpleHTTPRequestHandler):
     """Serves a folder without a log."""

@@ -28,6 +28,8 @@ from .stream_parts import Peer, is_inverted, streaming
 from .stream_peer import write_stream
 from .waiting import wait_for_listener, wait_until
 
+pytestmark = pytest.mark.slow
+
 TIME_LIMIT = 60.0
 
 

@@ -38,6 +38,7 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_audio_and_video_of_a_file_stay_in_sync_behind_a_slow_filter(
     clip: Path, tmp_path: Path
 ) -> None:
@@ -56,6 +57,7 @@ def test_audio_and_video_of_a_file_stay_in_sync_behind_a_slow_filter(
         assert min(abs(flash - tone - 0.06) for tone in tones) <= 0.12
 
 
+@pytest.mark.slow
 def test_audio_and_video_of_a_file_stay_in_sync_within_40_ms(clip: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.mkv"
     stats = filter_stream(
@@ -68,6 +70,7 @@ def test_audio_and_video_of_a_file_stay_in_sync_within_40_ms(clip: Path, tmp_pat
         assert min(abs(flash - tone) for tone in tones) <= 0.040 + 1 / RATE
 
 
+@pytest.mark.slow
 def test_udp_carries_video_and_audio(clip: Path, port: int) -> None:
     address = f"udp://127.0.0.1:{port}"
     source, target = input_endpoint(str(clip)), output_endpoint(address)
@@ -78,6 +81,7 @@ def test_udp_carries_video_and_audio(clip: Path, port: int) -> None:
     assert seen["audio_frames"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["rtmp", "rtsp"])
 def test_it_pushes_to_a_server_again_after_a_restart(clip: Path, port: int, scheme: str) -> None:
     address = f"{scheme}://127.0.0.1:{port}/live/key"
@@ -91,6 +95,7 @@ def test_it_pushes_to_a_server_again_after_a_restart(clip: Path, port: int, sche
     assert any("opening it again" in notice for notice in notices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "format_name"), [("rtmp", "flv"), ("rtsp", "rtsp"), ("tcp", "mpegts")]
 )
@@ -142,6 +147,7 @@ def test_a_source_that_waits_for_a_peer_can_be_stopped(port: int, tmp_path: Path
     filter_stream(source, output_endpoint(str(tmp_path / "o.ts")), invert, stop=stop)
 
 
+@pytest.mark.slow
 def test_without_audio_or_with_it_switched_off_there_is_only_video(tmp_path: Path) -> None:
     silent = tmp_path / "silent.mp4"
     write_stream(str(silent), 0.5, with_audio=False)
@@ -158,6 +164,7 @@ def test_without_audio_or_with_it_switched_off_there_is_only_video(tmp_path: Pat
             assert [stream.type for stream in container.streams] == ["video"]
 
 
+@pytest.mark.slow
 def test_missing_audio_is_filled_with_silence_so_that_players_do_not_wait(tmp_path: Path) -> None:
     """After audio that ends early there is silence, up to half a second before the end."""
     clip, target = tmp_path / "short.mkv", tmp_path / "out.mkv"
@@ -204,6 +211,7 @@ def test_a_file_or_pipe_that_fails_is_not_opened_again(tmp_path: Path, port: int
         assert isinstance(sink, Reopenable) is expected
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_whose_reader_has_gone_ends_the_stream(clip: Path, tmp_path: Path) -> None:
     reading, writing = os.pipe()
@@ -226,6 +234,7 @@ def test_a_pipe_whose_reader_has_gone_ends_the_stream(clip: Path, tmp_path: Path
     assert b"Broken pipe" in errors
 
 
+@pytest.mark.slow
 def test_whip_carries_video_and_audio(clip: Path, port: int) -> None:
     for package in ("aiohttp", "aiortc", "cryptography"):
         pytest.importorskip(package)
@@ -241,6 +250,7 @@ def test_whip_carries_video_and_audio(clip: Path, port: int) -> None:
     assert seen["token"] == "Bearer secret"  # noqa: S105
 
 
+@pytest.mark.slow
 def test_a_file_can_be_shown_on_a_virtual_camera(clip: Path) -> None:
     with keeping_backend() as backend:
         filter_stream(input_endpoint(str(clip)), VirtualCamera(), invert)
@@ -249,6 +259,7 @@ def test_a_file_can_be_shown_on_a_virtual_camera(clip: Path) -> None:
     assert len(opened.sent) > RATE
 
 
+@pytest.mark.slow
 def test_a_camera_can_be_sent(port: int) -> None:
     target = output_endpoint(f"udp://127.0.0.1:{port}")
     camera = SceneCamera(*SIZE, rate=Fraction(RATE))

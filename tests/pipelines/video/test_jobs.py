@@ -168,6 +168,7 @@ def program(body: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(body)]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_error_and_leaves_no_output(clip: MakeClip, tmp_path: Path) -> None:
     source = clip(pts=range(60), size=(256, 192), options={"qp": "1"})
     body = """
@@ -184,6 +185,7 @@ def test_a_full_disk_is_one_error_and_leaves_no_output(clip: MakeClip, tmp_path:
     assert only_the_source_exists(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [False, True])
 def test_ctrl_c_leaves_no_output_or_a_shorter_file(
     clip: MakeClip, tmp_path: Path, keep: bool
@@ -218,6 +220,7 @@ def test_ctrl_c_leaves_no_output_or_a_shorter_file(
         assert only_the_source_exists(source)
 
 
+@pytest.mark.slow
 def test_it_reads_and_writes_pipes(clip: MakeClip, tmp_path: Path) -> None:
     source = clip("a.mkv", audio=["libopus"], pts=(0, 100, 130, 400), time_base=Fraction(1, 1000))
     command = program("filter_video('-', '-', same)")
@@ -232,6 +235,7 @@ def test_it_reads_and_writes_pipes(clip: MakeClip, tmp_path: Path) -> None:
     assert audio == [(time, content) for _, time, content in packets_of(source, "audio")]
 
 
+@pytest.mark.slow
 def test_a_pipe_whose_reader_has_gone_is_an_error(clip: MakeClip) -> None:
     source = clip("a.mkv", pts=range(200), size=(256, 192), options={"qp": "1"})
     body = """

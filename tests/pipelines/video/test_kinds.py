@@ -111,6 +111,7 @@ def test_interlaced_frames_come_out_progressive(clip: MakeClip, tmp_path: Path) 
     assert not first_frame(tmp_path / "out.mp4").interlaced_frame
 
 
+@pytest.mark.slow
 def test_high_dynamic_range_is_mapped_to_standard(clip: MakeClip, tmp_path: Path) -> None:
     tags = {"color_trc": 16, "color_primaries": 9, "colorspace": 9}
     source = clip("hdr.mkv", **HEVC_10, tags=tags, pts=range(3))

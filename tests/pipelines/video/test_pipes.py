@@ -1,4 +1,4 @@
-"""The pipe of the README: ffmpeg, turbolens, ffmpeg, with audio in sync."""
+"""The pipe of docs/files.md: ffmpeg, turbolens, ffmpeg; audio and video stay in sync."""
 
 import os
 import shutil
@@ -10,6 +10,8 @@ import pytest
 
 from tests.pipelines.streams.stream_parts import flashes_and_tones
 from tests.pipelines.streams.stream_peer import write_stream
+
+pytestmark = pytest.mark.slow
 
 needs_ffmpeg = pytest.mark.skipif(
     shutil.which("ffmpeg") is None and "CI" not in os.environ, reason="needs the program ffmpeg"

@@ -63,6 +63,7 @@ def events(result: Result, kind: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["event"] == kind]
 
 
+@pytest.mark.slow
 def test_the_test_scene_is_shown_on_the_virtual_camera(
     turbolens: Call, backend: type[KeepingBackend]
 ) -> None:
@@ -75,6 +76,7 @@ def test_the_test_scene_is_shown_on_the_virtual_camera(
     assert any("keeping" in notice["text"] for notice in events(result, "notice"))
 
 
+@pytest.mark.slow
 def test_the_slate_is_shown_until_the_embedded_model_filters(
     backend: type[KeepingBackend],
 ) -> None:
@@ -88,6 +90,7 @@ def test_the_slate_is_shown_until_the_embedded_model_filters(
     assert backend.opened[0].luma(0).max() < 128
 
 
+@pytest.mark.slow
 def test_a_file_may_stand_in_for_the_camera_and_be_recorded(
     turbolens: Call, backend: type[KeepingBackend], tmp_path: Path
 ) -> None:
@@ -156,6 +159,7 @@ def test_devices_are_listed(turbolens: Call) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_command_normally(tmp_path: Path) -> None:
     obey = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     program = obey + "from turbolens.pipelines.cli import main; main()"

@@ -10,6 +10,8 @@ from .conftest import Peer, asynchronous, serving, until
 from .programs import needs, running
 from .server.test_streams import exchange
 
+pytestmark = pytest.mark.slow
+
 SENT = 16 + 200 * 219 / 255  # the luma of its grey
 
 

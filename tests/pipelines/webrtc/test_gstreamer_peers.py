@@ -9,6 +9,8 @@ from .conftest import Peer, asynchronous, serving, until
 from .programs import SCRIPTS, needs, running
 from .server.test_streams import exchange
 
+pytestmark = pytest.mark.slow
+
 PYTHON = Path("/usr/bin/python3")  # whose GStreamer bindings Debian packages
 PARTS = (
     "webrtcbin with Debian's Python: apt-get install python3-gst-1.0 gstreamer1.0-nice "

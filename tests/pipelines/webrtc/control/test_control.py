@@ -200,6 +200,7 @@ operations = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(message=st.text() | st.binary() | json_values.map(json.dumps))
 def test_any_message_gets_exactly_one_answer(message: str | bytes) -> None:
     fixture = Fixture()
@@ -208,6 +209,7 @@ def test_any_message_gets_exactly_one_answer(message: str | bytes) -> None:
     assert answer["ok"] is False
 
 
+@pytest.mark.slow
 @given(op=operations, params=st.dictionaries(names, json_values, max_size=4))
 def test_any_parameters_leave_valid_settings(op: str, params: dict[str, Any]) -> None:
     fixture = Fixture()

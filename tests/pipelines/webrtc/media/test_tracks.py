@@ -312,6 +312,7 @@ async def test_a_picture_that_cannot_be_moved_is_left_out() -> None:
     assert await worker.reproject(Costly(0.0), flat(1)) is None
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_sound_waits_as_long_as_the_picture_takes() -> None:
     waited: list[float] = []

@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import av
+import pytest
 from aiortc.mediastreams import MediaStreamError
 
 from tests.pipelines.webrtc.conftest import (
@@ -32,6 +33,7 @@ class Nonsense(Camera):
         return packet
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_noise_in_place_of_pictures_harms_nobody_else() -> None:
     noisy = Peer()

@@ -103,6 +103,7 @@ async def test_a_server_offers_its_own_place_at_the_relay(tmp_path: Path) -> Non
     await peer.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_a_relay_that_is_away_or_refuses_keeps_nobody_out(tmp_path: Path) -> None:
     needs_coturn()

@@ -26,6 +26,8 @@ from turbolens.pipelines.webrtc import Limits
 from turbolens.pipelines.webrtc.peer.ice import transports
 from turbolens.pipelines.webrtc.server.serving import Server
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 25
 SESSIONS = int(os.environ.get("SESSIONS", "250"))
 

@@ -173,6 +173,7 @@ async def test_it_can_be_mounted_into_another_application() -> None:
         assert (await client.get("/api/status")).status == 404
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_every_look_has_a_thumbnail_and_no_other_number_does() -> None:
     async with serving() as (client, server):
@@ -207,6 +208,7 @@ class LargeModel(ShadeModel):
     native_size = 512
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("asked", "size"), [(None, 256), (512, None)])
 @asynchronous
 async def test_a_slow_machine_gets_a_smaller_working_size(

@@ -49,6 +49,7 @@ async def test_the_state_tells_who_one_is_what_the_model_knows_and_what_is_allow
         assert state["settings"] == FilterSettings().model_dump(mode="json")
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_statistics_tell_frames_latency_and_bits() -> None:
     async with serving() as (client, _), browser(client) as peer:
@@ -87,6 +88,7 @@ async def test_a_script_can_do_by_http_what_the_page_does_by_channel() -> None:
         assert (await client.get(place)).status == 404
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_sound_comes_back_beside_the_picture() -> None:
     async with serving() as (client, _), browser(client, peer=Peer(sound=True)) as peer:
@@ -127,6 +129,7 @@ async def test_a_frame_that_is_too_large_ends_the_session_in_words() -> None:
         assert len(server.sessions) == 0
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_a_filter_that_fails_ends_its_session_and_no_other() -> None:
     class Broken(Shade):
@@ -183,6 +186,7 @@ async def test_who_never_connects_is_forgotten() -> None:
         await peer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
@@ -259,6 +263,7 @@ async def test_udp_ports_come_from_the_range() -> None:
         await peer.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_the_preferred_codec_is_the_first_of_the_answer() -> None:
     for codec, name in (("vp8", "VP8"), ("h264", "H264")):
@@ -284,6 +289,7 @@ def bluest(peer: Peer) -> float:
     return float(blue - red)
 
 
+@pytest.mark.slow
 def test_the_embedded_model_gives_two_sessions_two_looks() -> None:
     model = TurboModel.load("embedded")
     settings = FilterSettings(prompt="blueprint", strength=1.0, size=64)

@@ -56,6 +56,7 @@ async def test_a_publisher_is_played_filtered_with_its_sound_until_it_ends() -> 
         await peer.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_a_player_that_leaves_takes_nobody_along() -> None:
     publisher, player = Peer(direction="sendonly"), Peer(direction="recvonly")
@@ -83,6 +84,7 @@ async def test_a_named_browser_session_can_be_played() -> None:
     await player.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_created_has_what_the_rfc_asks_for() -> None:
     servers = (IceServer("stun:127.0.0.1:9"), IceServer("turn:127.0.0.1:9", "me", "it"))
@@ -178,6 +180,7 @@ with av.open(url, "w", format="whip", options=options) as output:
 """In a process of its own: while it connects, PyAV holds on to the interpreter."""
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_ffmpegs_whip_client_publishes_and_is_played(ecdsa_files: tuple[str, str]) -> None:
     player, token = Peer(direction="recvonly"), "a-token-for-ffmpeg"
@@ -197,6 +200,7 @@ async def test_ffmpegs_whip_client_publishes_and_is_played(ecdsa_files: tuple[st
     await player.close()
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_a_peer_with_an_rsa_certificate_can_connect() -> None:
     """GStreamer's kind: aiortc alone, as DTLS client, has no cipher in common with it."""
@@ -237,6 +241,7 @@ def rsa_certificate() -> RTCCertificate:
     return OldCertificate(key, made)
 
 
+@pytest.mark.slow
 @asynchronous
 async def test_turbolens_stream_publishes_to_turbolens_serve(tmp_path: Path) -> None:
     clip, player = tmp_path / "clip.mp4", Peer(direction="recvonly", sound=True)

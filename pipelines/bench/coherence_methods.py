@@ -1,4 +1,7 @@
-"""What coherence is compared with: the same network with less, or with what others do."""
+"""The methods whose coherence is compared: Turbolens, less than that, and what others do.
+
+All use the same network and take one frame after the other.
+"""
 
 from typing import Any, Literal, Protocol, get_args
 
@@ -10,23 +13,23 @@ from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.coherence.noise import FixedNoise
 from turbolens.filter.frames.conversion import image_from_rgb, rgb_from_image
 
-Pixels = NDArray[np.uint8]
-RowName = Literal["anew", "fixed", "one weight", "ours"]
-ROWS: tuple[RowName, ...] = get_args(RowName)
-TITLES: dict[RowName, str] = {
-    "anew": "noise drawn anew",
+Rgb = NDArray[np.uint8]
+MethodName = Literal["anew", "fixed", "one weight", "ours"]
+METHODS: tuple[MethodName, ...] = get_args(MethodName)
+TITLES: dict[MethodName, str] = {
+    "anew": "new noise per frame",
     "fixed": "fixed noise alone",
-    "one weight": "fixed noise, one weight",
+    "one weight": "fixed noise, uniform blend",
     "ours": "Turbolens",
 }
-ONE_WEIGHT = 0.5
+BLEND_WEIGHT = 0.5
 
 
-class Row(Protocol):
-    """One way to filter a video, RGB (H, W, 3) uint8 in and out."""
+class Method(Protocol):
+    """A filter of one video stream: RGB (H, W, 3) uint8 in and out."""
 
-    def __call__(self, picture: Pixels, /) -> Pixels:
-        """The next frame."""
+    def __call__(self, frame: Rgb, /) -> Rgb:
+        """Filter the next frame."""
         ...
 
     def update(self, **changes: Any) -> object:
@@ -34,61 +37,61 @@ class Row(Protocol):
         ...
 
 
-def make_row(name: RowName, model: TurboModel, settings: FilterSettings) -> Row:
-    """A fresh stream of this kind."""
+def make_method(name: MethodName, model: TurboModel, settings: FilterSettings) -> Method:
+    """A filter of this kind that has seen no frame yet."""
     if name == "ours":
         return FrameFilter(model, settings)
-    alone = settings.replace(
+    plain = settings.replace(
         steadiness=0.0, blend_before=None, blend_after=None, reuse_unchanged=False, noise="fixed",
         feedback=0.0,
     )  # fmt: skip
     if name == "fixed":
-        return FrameFilter(model, alone)
-    return NoiseAnew(model, alone) if name == "anew" else OneWeight(model, alone)
+        return FrameFilter(model, plain)
+    return FreshNoise(model, plain) if name == "anew" else UniformBlend(model, plain)
 
 
-class NoiseAnew:
-    """Every frame has noise of its own, as an image-to-image pipeline called again and again."""
+class FreshNoise:
+    """Draws new noise for every frame, like an image-to-image pipeline called in a loop."""
 
     def __init__(self, model: TurboModel, settings: FilterSettings) -> None:
         self._filter = FrameFilter(model, settings)
         self._frames = 0
 
-    def __call__(self, picture: Pixels) -> Pixels:
-        """The next frame."""
+    def __call__(self, frame: Rgb) -> Rgb:
+        """Filter the next frame."""
         self._frames += 1
         self._filter.update(seed=self._frames)
-        return self._filter(picture)
+        return self._filter(frame)
 
     def update(self, **changes: Any) -> object:
         """Change settings from the next frame on."""
         return self._filter.update(**changes)
 
 
-class OneWeight:
-    """Results blended with the last one by one weight everywhere, as the field's filters do."""
+class UniformBlend:
+    """Blends each result with the last one by the same weight everywhere, as many filters do."""
 
     def __init__(self, model: TurboModel, settings: FilterSettings) -> None:
         self._model, self._settings = model, settings
         self._noise = FixedNoise()
-        self._said: torch.Tensor | None = None
+        self._last: torch.Tensor | None = None
 
     @torch.inference_mode()
-    def __call__(self, picture: Pixels) -> Pixels:
-        """The next frame; its size must be one that the model takes."""
+    def __call__(self, frame: Rgb) -> Rgb:
+        """Filter the next frame. The model must accept its size as it is."""
         model, settings = self._model, self._settings
-        image = image_from_rgb([torch.from_numpy(picture)], model.device, model.vae_dtype)
+        image = image_from_rgb([torch.from_numpy(frame)], model.device, model.vae_dtype)
         latents = model.encode(image)
         steps = model.schedule.direct_steps(settings.strength, settings.steps)
         shape = tuple(latents.shape[1:])
-        clean = model.denoise(
+        denoised = model.denoise(
             latents, steps=steps, embeds=model.prompts(settings.weighted_prompts),
             noise=self._noise(settings.seed, shape, len(steps), model.device),
         )  # fmt: skip
-        if self._said is not None and self._said.shape == clean.shape:
-            clean = torch.lerp(clean, self._said, ONE_WEIGHT)
-        self._said = clean
-        return np.asarray(rgb_from_image(model.decode(clean))[0].numpy())
+        if self._last is not None and self._last.shape == denoised.shape:
+            denoised = torch.lerp(denoised, self._last, BLEND_WEIGHT)
+        self._last = denoised
+        return np.asarray(rgb_from_image(model.decode(denoised))[0].numpy())
 
     def update(self, **changes: Any) -> object:
         """Change settings from the next frame on."""

@@ -7,9 +7,9 @@ from time import monotonic
 import av
 
 from turbolens.pipelines.base import Notify
-from turbolens.pipelines.latest_slot import LatestSlot
-from turbolens.pipelines.statistics import Tally
+from turbolens.pipelines.statistics import StatsCollector
 
+from .latest_slot import LatestSlot
 from .options import RunOptions
 
 
@@ -41,6 +41,6 @@ class RunContext:
     options: RunOptions
     notify: Notify
     stop: Event
-    stats: Tally = field(default_factory=lambda: Tally(monotonic()))
+    stats: StatsCollector = field(default_factory=lambda: StatsCollector(monotonic()))
     captured: LatestSlot[CapturedFrame] = field(default_factory=LatestSlot)
     filtered: LatestSlot[FilteredFrame] = field(default_factory=LatestSlot)

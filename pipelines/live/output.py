@@ -6,18 +6,19 @@ from time import monotonic
 
 import av
 
-from turbolens.pipelines.reprojection import LATE, reprojection_seconds
+from turbolens.pipelines.statistics import CounterName
 
 from .capture import LiveCapture
 from .context import CapturedFrame, FilteredFrame, RunContext
 from .filtering import POLL, LiveFilter
 from .pacing import StandIn, Window, choose_stand_in
 from .reprojection import LiveReprojection
+from .reprojection_budget import LATE, reprojection_seconds
 from .sinks import LiveSinks
 from .slate import slate
 
 SLATE_SIZE = 640, 360  # used as long as there is no camera frame
-COUNTERS = {
+COUNTERS: dict[StandIn, CounterName] = {
     "reprojected": "reprojected", "repeated": "repeated", "slate": "stalled", "camera": "stalled",
 }  # fmt: skip
 

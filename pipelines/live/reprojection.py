@@ -7,9 +7,9 @@ from time import monotonic
 import av
 
 from turbolens.pipelines.base import FilterCallable, SupportsReproject
-from turbolens.pipelines.reprojection import ReprojectionBudget
 
 from .context import CapturedFrame
+from .reprojection_budget import ReprojectionBudget
 
 SHARE = 0.5  # of a frame period; a slower reprojection would slow down the output, or the filter
 WEIGHT = 0.5  # of the latest measurement in the estimate of the cost

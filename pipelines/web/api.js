@@ -1,76 +1,78 @@
-// Requests to the server: its token, its answers, its refusals as errors.
+// HTTP requests to the server: token, JSON, and errors.
 
-import { tab } from "./memory.js";
+import { tabStorage } from "./storage.js";
 
-/** The server answered, and said no: `status`, a sentence, and when to come again. */
-export class Refusal extends Error {
+/** The server refused the request: `status`, a sentence, and `retrySeconds` or null. */
+export class RequestError extends Error {
   constructor(status, sentence, retrySeconds) {
     super(sentence);
-    Object.assign(this, { name: "Refusal", status, retrySeconds });
+    Object.assign(this, { name: "RequestError", status, retrySeconds });
   }
 }
 
-/** There was no answer at all. */
-export class Unreachable extends Error {
+/** The server did not answer. */
+export class UnreachableError extends Error {
   constructor() {
     super("the server does not answer");
-    this.name = "Unreachable";
+    this.name = "UnreachableError";
   }
 }
 
-const KEY = "turbolens.token";
-let token = taken();
+const TOKEN_KEY = "turbolens.token";
+let token = loadToken();
 
-/** The token behind # is for this page alone: it is taken out of what one sees and shares. */
-function taken() {
+/** The token from the link, or the one stored for this tab. Removes it from the address bar, so
+ * that it is not shared by accident. */
+function loadToken() {
   const hash = new URLSearchParams(location.hash.slice(1));
-  const given = hash.get("token");
-  if (given) {
+  const fromLink = hash.get("token");
+  if (fromLink) {
     hash.delete("token");
     history.replaceState(null, "", hash.size ? `#${hash}` : location.pathname + location.search);
-    tab.keep(KEY, given);
+    tabStorage.set(TOKEN_KEY, fromLink);
   }
-  return given ?? tab.kept(KEY);
+  return fromLink ?? tabStorage.get(TOKEN_KEY);
 }
 
-export function useToken(given) {
-  token = given;
-  tab.keep(KEY, given);
+/** Use this token from now on. */
+export function setToken(newToken) {
+  token = newToken;
+  tabStorage.set(TOKEN_KEY, newToken);
 }
 
-function headers(json) {
-  return { ...(json && { "Content-Type": "application/json" }),
+function headers(hasBody) {
+  return { ...(hasBody && { "Content-Type": "application/json" }),
            ...(token && { Authorization: `Bearer ${token}` }) };
 }
 
-async function fetched(path, options) {
+async function checkedFetch(path, options) {
   let response;
   try {
     response = await fetch(path, options);
   } catch {
-    throw new Unreachable();
+    throw new UnreachableError();
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  const retry = Number(response.headers.get("Retry-After")) || null;
-  throw new Refusal(response.status, problem.detail ?? response.statusText, retry);
+  const retrySeconds = Number(response.headers.get("Retry-After")) || null;
+  throw new RequestError(response.status, problem.detail ?? response.statusText, retrySeconds);
 }
 
-/** JSON from the server. Throws `Refusal` and `Unreachable`. */
-export async function ask(path, { method = "GET", body } = {}) {
-  const response = await fetched(path, {
+/** The JSON answer of the server. Throws `RequestError` and `UnreachableError`. */
+export async function request(path, { method = "GET", body } = {}) {
+  const response = await checkedFetch(path, {
     method, headers: headers(body), body: body && JSON.stringify(body),
   });
   return response.json();
 }
 
-/** A file of the server as an address for this page, since <img> sends no token. */
-export async function picture(path) {
-  const response = await fetched(path, { headers: headers() });
+/** The object URL of an image. Fetched here because <img> does not send the token. */
+export async function fetchImage(path) {
+  const response = await checkedFetch(path, { headers: headers() });
   return URL.createObjectURL(await response.blob());
 }
 
-/** End something, even while the page is left; nobody waits for the answer. */
-export function end(path) {
+/** Send DELETE without waiting for the answer; works while the page is being closed, too. */
+export function sendDelete(path) {
   fetch(path, { method: "DELETE", headers: headers(), keepalive: true }).catch(() => {});
 }

@@ -1,24 +1,24 @@
-// Keeps a session with the server: waits for the model, connects, connects again.
+// Keeps a session with the server open: waits for the model, connects, and reconnects.
 
-import { Refusal, Unreachable, ask } from "./api.js";
-import { NoWay, Session } from "./session.js";
+import { RequestError, UnreachableError, request } from "./api.js";
+import { MediaConnectionError, Session } from "./session.js";
 
 const POLL_MS = 700;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
-const AGAIN = /shuts down/; // reasons for an end after which the server will be back
-const FUTILE = [400, 401, 403, 404, 406, 413, 415]; // asking once more changes nothing
+const TEMPORARY = /shuts down/; // the server will be back after this reason
+const PERMANENT = [400, 401, 403, 404, 406, 413, 415]; // statuses that a retry does not change
 
-/** Events: "state" (`detail.state`: idle, loading, connecting, live, reconnecting, ended, refused;
- * with `detail.error`, `detail.reason` or `detail.model`), "session" (`detail`: a live `Session`,
- * or null when it is over). */
+/** Events: "state" (`detail.state`: idle, loading, connecting, live, reconnecting, ended or refused,
+ * with `detail.error`, `detail.reason` or `detail.model`); "session" (`detail`: the open `Session`,
+ * or null once it is over). */
 export class Connection extends EventTarget {
   #settings;
   #tracks = { video: null, audio: null };
   #session = null;
   #wanted = false;
   #running = null;
-  #wake = () => {};
+  #wake = () => {}; // ends the current pause
 
   constructor(settings) {
     super();
@@ -32,7 +32,7 @@ export class Connection extends EventTarget {
     return this.#session;
   }
 
-  /** Send these tracks from now on, and connect if need be. */
+  /** Send these tracks from now on; connects if there is no session. */
   async send({ video, audio }) {
     this.#tracks = { video, audio };
     if (this.#session) {
@@ -49,15 +49,15 @@ export class Connection extends EventTarget {
     this.#running ??= this.#run().finally(() => { this.#running = null; });
   }
 
-  /** End the session; the server is told. */
+  /** End the session, on the server too. */
   stop() {
     this.#wanted = false;
     this.#session?.close();
     this.#wake();
-    this.#tell("idle");
+    this.#emitState("idle");
   }
 
-  #tell(state, detail = {}) {
+  #emitState(state, detail = {}) {
     this.dispatchEvent(new CustomEvent("state", { detail: { state, ...detail } }));
   }
 
@@ -66,45 +66,45 @@ export class Connection extends EventTarget {
     while (this.#wanted) {
       const outcome = await this.#attempt(failures > 0);
       if (!this.#wanted || outcome.final) break;
-      failures = outcome.lived ? 1 : failures + 1;
-      this.#tell("reconnecting", outcome);
+      failures = outcome.connected ? 1 : failures + 1;
+      this.#emitState("reconnecting", outcome);
       const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1));
       await this.#pause(outcome.error?.retrySeconds * 1000 || pause * (0.8 + 0.4 * Math.random()));
     }
     this.#wanted = false;
   }
 
-  /** One session from beginning to end: whether it `lived`, whether this is `final`, and why. */
+  /** One session from start to end: { connected, final, error, reason }. */
   async #attempt(again) {
     try {
-      const status = await this.ready(() => this.#wanted);
+      const status = await this.modelReady(() => this.#wanted);
       if (!status) return { final: true };
-      if (!again) this.#tell("connecting");
-      const reason = await this.#live(status);
-      if (reason === null || AGAIN.test(reason)) return { lived: true, reason };
-      this.#tell("ended", { reason });
+      if (!again) this.#emitState("connecting");
+      const reason = await this.#runSession(status);
+      if (reason === null || TEMPORARY.test(reason)) return { connected: true, reason };
+      this.#emitState("ended", { reason });
       return { final: true };
     } catch (error) {
-      const futile = error instanceof Refusal ? FUTILE.includes(error.status)
-        : !(error instanceof Unreachable) && !(error instanceof NoWay && again);
-      if (futile && this.#wanted) this.#tell("refused", { error });
-      return { error, final: futile };
+      const final = isFinal(error, again);
+      if (final && this.#wanted) this.#emitState("refused", { error });
+      return { error, final };
     }
   }
 
-  /** The server's status as soon as it has a model; null once nobody wants it any more. */
-  async ready(wanted = () => true) {
+  /** The server's status once the model is loaded; null if `wanted` turns false before. */
+  async modelReady(wanted = () => true) {
     while (wanted()) {
-      const status = await ask("api/status");
+      const status = await request("api/status");
       if (status.model.state === "ready") return status;
       if (status.model.state === "failed") throw new Error(status.model.message);
-      this.#tell("loading", { model: status.model });
+      this.#emitState("loading", { model: status.model });
       await this.#pause(POLL_MS);
     }
     return null;
   }
 
-  async #live(status) {
+  /** The reason why the session ended; null if the connection was lost or closed here. */
+  async #runSession(status) {
     const session = new Session(status.ice_servers);
     const first = await session.open({ ...this.#tracks, settings: this.#settings.changed });
     if (!this.#wanted) {
@@ -117,7 +117,7 @@ export class Connection extends EventTarget {
     this.#settings.connect(session.control);
     session.control.addEventListener("settings", ({ detail }) => this.#settings.adopt(detail.settings));
     this.dispatchEvent(new CustomEvent("session", { detail: session }));
-    this.#tell("live", { first });
+    this.#emitState("live", { first });
     const reason = await session.ended;
     this.#session = null;
     this.#settings.connect(null);
@@ -132,4 +132,11 @@ export class Connection extends EventTarget {
       this.#wake = () => { clearTimeout(timer); resolve(); };
     });
   }
+}
+
+/** True if another attempt would fail in the same way. */
+function isFinal(error, again) {
+  if (error instanceof RequestError) return PERMANENT.includes(error.status);
+  if (error instanceof UnreachableError) return false;
+  return !(error instanceof MediaConnectionError && again);
 }

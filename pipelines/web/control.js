@@ -1,9 +1,9 @@
-// The control channel: requests answered by id, and events of the server.
+// The control channel: requests and their answers, and events from the server.
 
 const VERSION = 1;
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
-/** A refusal of the control channel: `code` and a sentence. */
+/** The server refused a request on the control channel: `code` and a sentence. */
 export class ControlError extends Error {
   constructor({ code, message }) {
     super(message);
@@ -11,55 +11,56 @@ export class ControlError extends Error {
   }
 }
 
-/** Speaks with the server over a data channel. Events: "state", "statistics", "settings",
- * "closing" (`detail`: their data), and "closed". */
+/** Requests over a data channel. Events: "state", "statistics", "settings", "closing" (`detail` is
+ * their data), and "closed". */
 export class Control extends EventTarget {
   #channel;
-  #waiting = new Map();
-  #count = 0;
+  #pending = new Map(); // by id of the request
+  #lastId = 0;
 
   constructor(channel) {
     super();
     this.#channel = channel;
-    channel.addEventListener("message", ({ data }) => this.#hear(JSON.parse(data)));
+    channel.addEventListener("message", ({ data }) => this.#receive(JSON.parse(data)));
     channel.addEventListener("close", () => this.#close());
   }
 
   /** The result of an operation. Throws `ControlError`. */
-  ask(op, params = {}) {
-    const id = ++this.#count;
-    const answered = new Promise((resolve, reject) => {
-      const late = () => this.#settle(id)?.reject(new Error("the server did not answer in time"));
-      this.#waiting.set(id, { resolve, reject, timer: setTimeout(late, PATIENCE_MS) });
+  request(op, params = {}) {
+    const id = ++this.#lastId;
+    const answer = new Promise((resolve, reject) => {
+      const timeout = () => this.#take(id)?.reject(new Error("the server did not answer in time"));
+      this.#pending.set(id, { resolve, reject, timer: setTimeout(timeout, TIMEOUT_MS) });
     });
     if (this.#channel.readyState === "open") {
       this.#channel.send(JSON.stringify({ v: VERSION, id, op, params }));
     } else {
-      this.#settle(id).reject(new Error("the connection is gone"));
+      this.#take(id).reject(new Error("the connection is closed"));
     }
-    return answered;
+    return answer;
   }
 
-  #settle(id) {
-    const waiting = this.#waiting.get(id);
-    if (waiting) clearTimeout(waiting.timer);
-    this.#waiting.delete(id);
-    return waiting;
+  /** Remove a pending request, and return it. */
+  #take(id) {
+    const pending = this.#pending.get(id);
+    if (pending) clearTimeout(pending.timer);
+    this.#pending.delete(id);
+    return pending;
   }
 
-  #hear(message) {
+  #receive(message) {
     if (message.event) {
       this.dispatchEvent(new CustomEvent(message.event, { detail: message.data }));
     } else if (message.ok) {
-      this.#settle(message.id)?.resolve(message.result);
+      this.#take(message.id)?.resolve(message.result);
     } else {
-      this.#settle(message.id)?.reject(new ControlError(message.error));
+      this.#take(message.id)?.reject(new ControlError(message.error));
     }
   }
 
   #close() {
-    for (const id of [...this.#waiting.keys()]) {
-      this.#settle(id).reject(new Error("the connection is gone"));
+    for (const id of [...this.#pending.keys()]) {
+      this.#take(id).reject(new Error("the connection is closed"));
     }
     this.dispatchEvent(new CustomEvent("closed"));
   }

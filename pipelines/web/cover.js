@@ -1,11 +1,11 @@
-// What covers the picture while there is none: welcome, progress, and what is wrong.
+// The overlay while there is no video: welcome, progress and errors.
 
 import { byId } from "./dom.js";
 
 const PARTS = ["progress", "token", "sources", "again"];
 
-/** Shows a title, a text and some of the parts: a progress bar, the field for the token, the
- * sources, "Try again". Events "again" and "token" (`detail`: what was typed). */
+/** Shows a title, a text and some of its parts: the progress bar, the field for the token, the
+ * sources, "Try again". Events "again" and "token" (`detail`: the entered token). */
 export class Cover extends EventTarget {
   constructor() {
     super();
@@ -19,15 +19,15 @@ export class Cover extends EventTarget {
   show([title, text], ...parts) {
     byId("cover").hidden = false;
     byId("banner").hidden = true;
-    put("cover-title", title);
-    put("cover-text", text);
+    setText("cover-title", title);
+    setText("cover-text", text);
     for (const part of PARTS) byId(`cover-${part}`).hidden = !parts.includes(part);
   }
 
-  /** Over the picture that was last seen. */
-  banner(text) {
+  /** Show a line over the last frame. */
+  showBanner(text) {
     byId("banner").hidden = false;
-    put("banner", text);
+    setText("banner", text);
   }
 
   hide() {
@@ -35,7 +35,7 @@ export class Cover extends EventTarget {
   }
 }
 
-/** Only what changes: else the same words would be read out again and again. */
-function put(id, text) {
+/** Sets the text if it changed: screen readers read it out on every assignment. */
+function setText(id, text) {
   if (byId(id).textContent !== text) byId(id).textContent = text;
 }

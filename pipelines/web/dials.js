@@ -1,11 +1,11 @@
-// The dials, made from the schema of the settings: a few first, the rest behind a disclosure.
+// The dials, created from the schema of the settings: three on top, the rest under "Expert settings".
 
-import { dialOf } from "./dial-kinds.js";
-import { byId, make } from "./dom.js";
+import { createDial } from "./dial-kinds.js";
+import { byId, createElement } from "./dom.js";
 
 const FIRST = ["enabled", "strength", "steadiness"];
 const TITLES = { enabled: "Filter", mix: "Mix with the input", steps: "Denoising steps" };
-const SHORT = {
+const HINTS = {
   enabled: "Off: the picture passes untouched.",
   strength: "How far from the input the picture may go.",
   steadiness: "How firmly the picture is held over time.",
@@ -16,52 +16,52 @@ const GROUPS = [
                   "noise", "feedback", "cross_frame", "reuse_unchanged"]],
   ["Working picture", ["size", "side", "shape", "fit"]],
 ];
-const ELSEWHERE = ["prompt", "lora_weights"]; // have fields of their own
-const LORA_RANGE = { minimum: -1, maximum: 2 }; // what is of use: more tears the picture
+const ELSEWHERE = ["prompt", "lora_weights"]; // have their own fields
+const LORA_RANGE = { minimum: -1, maximum: 2 }; // larger weights destroy the image
 
-/** Shows every setting of the schema, those that are unknown here too. */
+/** Shows every setting of the schema, also those without a group here. */
 export class Dials {
   #settings;
   #dials = new Map();
-  #loras = new Map(); // by name: { dial, given }
+  #loras = new Map(); // by name: { dial, loadedWeight }
 
   constructor(settings) {
     this.#settings = settings;
-    byId("first-dials").append(...this.#made(FIRST));
+    byId("first-dials").append(...this.#createDials(FIRST));
     const known = [...FIRST, ...ELSEWHERE, ...GROUPS.flatMap(([, names]) => names)];
     const rest = Object.keys(settings.schema).filter((name) => !known.includes(name));
     for (const [title, names] of [...GROUPS, ["More", rest]]) {
-      const dials = this.#made(names);
-      if (dials.length) byId("expert-dials").append(make("h3", {}, title), ...dials);
+      const dials = this.#createDials(names);
+      if (dials.length) byId("expert-dials").append(createElement("h3", {}, title), ...dials);
     }
     settings.addEventListener("change", ({ detail }) => this.#show(detail.names));
     this.#show(this.#dials.keys());
   }
 
-  /** Dials for the LoRAs of a model: the weights that they were loaded with, by name. */
+  /** Show dials for the LoRAs of a model. loras: the weights they were loaded with, by name. */
   showLoras(loras) {
     const { lora_weights: { description } } = this.#settings.schema;
     const names = Object.keys(loras).filter((name) => !this.#loras.has(name));
     for (const name of names) {
       const property = { type: "number", ...LORA_RANGE, title: name };
-      const want = (weight) => this.#settings.want(
+      const onChange = (weight) => this.#settings.change(
         { lora_weights: { ...this.#settings.values.lora_weights, [name]: weight } });
-      this.#loras.set(name, { dial: dialOf(`lora-${name}`, property, want), given: loras[name] });
+      this.#loras.set(name, { dial: createDial(`lora-${name}`, property, onChange), loadedWeight: loras[name] });
     }
     if (!names.length) return;
-    byId("expert-dials").append(make("h3", { title: description }, "LoRAs"),
+    byId("expert-dials").append(createElement("h3", { title: description }, "LoRAs"),
       ...names.map((name) => this.#loras.get(name).dial.element));
     this.#show(["lora_weights"]);
   }
 
-  #made(names) {
+  #createDials(names) {
     const elements = [];
     for (const name of names.filter((each) => each in this.#settings.schema)) {
       const property = { ...this.#settings.schema[name] };
-      if (property.needs) continue; // an adapter that the model does not have
+      if (property.needs) continue; // the model lacks this adapter
       property.title = TITLES[name] ?? property.title;
-      property.description = SHORT[name] ?? property.description;
-      const dial = dialOf(name, property, (value) => this.#settings.want({ [name]: value }));
+      property.description = HINTS[name] ?? property.description;
+      const dial = createDial(name, property, (value) => this.#settings.change({ [name]: value }));
       if (!dial) continue;
       this.#dials.set(name, dial);
       elements.push(dial.element);
@@ -72,6 +72,6 @@ export class Dials {
   #show(names) {
     for (const name of names) this.#dials.get(name)?.show(this.#settings.values[name]);
     const weights = this.#settings.values.lora_weights ?? {};
-    for (const [name, { dial, given }] of this.#loras) dial.show(weights[name] ?? given);
+    for (const [name, { dial, loadedWeight }] of this.#loras) dial.show(weights[name] ?? loadedWeight);
   }
 }

@@ -1,11 +1,11 @@
-// Elements, made and found.
+// Find and create elements.
 
-/** The element of this id. */
+/** The element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** make("p", { className: "hint" }, "text", child): an element with properties and children;
- * names with a dash are attributes. */
-export function make(tag, properties = {}, ...children) {
+/** createElement("p", { className: "hint" }, "text", child): names with a dash are attributes, the
+ * others are properties. */
+export function createElement(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (name.includes("-") || name === "role") element.setAttribute(name, value);
@@ -15,7 +15,7 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** An icon of icons.svg. */
+/** An icon from icons.svg. */
 export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
@@ -25,9 +25,9 @@ export function icon(name) {
   return svg;
 }
 
-/** Give a file to the user. */
+/** Save a file on the user's computer. */
 export function download(blob, name) {
-  const link = make("a", { href: URL.createObjectURL(blob), download: name });
+  const link = createElement("a", { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

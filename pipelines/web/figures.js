@@ -1,66 +1,70 @@
-// Live figures: frames a second, delay, bit-rate, drops. From the browser's and the server's counts.
+// Live figures: frames per second, delay, bit rate, dropped frames.
+//
+// The server's names are those of `Stats` in pipelines/statistics.py.
 
 import { byId } from "./dom.js";
 
 const INTERVAL_MS = 1000;
+const NO_VALUE = "–";
 
-/** Shows the figures of a session while there is one. */
+/** Shows the figures of a session, or of a program that filters its own camera. */
 export class Figures {
   #session = null;
   #timer = null;
-  #before = null;
-  #server = null;
-  #counted = null;
+  #lastReport = null; // the browser's
+  #stats = null; // the server's
+  #lastCounts = null;
 
-  /** From now on those of this session; none with null. */
-  show(session) {
+  /** Show the figures of this session from now on; none if null. */
+  follow(session) {
     clearInterval(this.#timer);
     this.#session = session;
-    this.#before = this.#server = this.#counted = null;
+    this.#lastReport = this.#stats = this.#lastCounts = null;
     if (!session) return this.#clear();
-    const hear = (statistics) => { this.#server = statistics; };
-    session.control.addEventListener("statistics", ({ detail }) => hear(detail));
-    session.control.ask("subscribe", { interval_ms: INTERVAL_MS })
-      .then(({ statistics }) => hear(statistics)).catch(() => {});
-    this.#timer = setInterval(() => this.#tick(session), INTERVAL_MS);
+    const receive = (stats) => { this.#stats = stats; };
+    session.control.addEventListener("statistics", ({ detail }) => receive(detail));
+    session.control.request("subscribe", { interval_ms: INTERVAL_MS })
+      .then(({ statistics }) => receive(statistics)).catch(() => {});
+    this.#timer = setInterval(() => this.#update(session), INTERVAL_MS);
   }
 
-  /** Those of a program that filters its own camera; none with null. */
-  write(server) {
-    if (!server) return this.#clear();
-    this.#set("fps", server.delivered_fps?.toFixed(0) ?? "–");
-    this.#set("delay", server.latency_ms?.toFixed(0) ?? "–");
-    return this.#drops(server);
+  /** Show these stats of a program that filters its own camera; none if null. */
+  show(stats) {
+    if (!stats) return this.#clear();
+    this.#set("fps", stats.fps_out.toFixed(0));
+    this.#set("delay", stats.latency_p50_ms?.toFixed(0) ?? NO_VALUE);
+    return this.#showDropped(stats);
   }
 
-  async #tick(session) {
-    const now = inbound(await session.peer.getStats());
-    if (session !== this.#session || !now) return;
-    if (this.#before) this.#write(now, this.#before);
-    this.#before = now;
+  async #update(session) {
+    const report = inboundVideo(await session.peer.getStats());
+    if (session !== this.#session || !report) return;
+    if (this.#lastReport) this.#showReport(report, this.#lastReport);
+    this.#lastReport = report;
   }
 
-  #write(now, before) {
-    const seconds = (now.timestamp - before.timestamp) / 1000;
-    const frames = now.framesDecoded - before.framesDecoded;
-    this.#set("fps", (frames / seconds).toFixed(frames / seconds < 9.95 ? 1 : 0));
-    const filtered = this.#server?.filtered_fps;
-    byId("figure-fps").title = filtered === undefined ? "" : `${filtered.toFixed(0)} of them from the model`;
-    this.#set("rate", ((8 * (now.bytesReceived - before.bytesReceived)) / seconds / 1e6).toFixed(1));
-    if (!this.#server) return;
-    const delay = this.#server.latency_ms + (this.#server.round_trip_ms ?? 0) + playout(now, before);
+  #showReport(report, last) {
+    const seconds = (report.timestamp - last.timestamp) / 1000;
+    const fps = (report.framesDecoded - last.framesDecoded) / seconds;
+    const megabits = (8 * (report.bytesReceived - last.bytesReceived)) / 1e6;
+    this.#set("fps", fps.toFixed(fps < 9.95 ? 1 : 0));
+    this.#set("rate", (megabits / seconds).toFixed(1));
+    const stats = this.#stats;
+    byId("figure-fps").title = stats ? `${stats.fps_filtered.toFixed(0)} of them from the model` : "";
+    if (!stats) return;
+    const delay = (stats.latency_p50_ms ?? 0) + (stats.round_trip_ms ?? 0) + playoutDelay(report, last);
     this.#set("delay", String(Math.round(delay)));
-    this.#drops(this.#server);
+    this.#showDropped(stats);
   }
 
-  /** Of the frames since the last look, and all of them in the title. */
-  #drops(server) {
-    const before = this.#counted ?? { received: 0, dropped: 0 };
-    const received = server.received - before.received;
-    if (!(received > 0)) return;
-    this.#set("drops", ((100 * (server.dropped - before.dropped)) / received).toFixed(0));
-    byId("figure-drops").title = `${server.dropped} of ${server.received} frames`;
-    this.#counted = { received: server.received, dropped: server.dropped };
+  /** The share of the frames since the last update; the total is in the title. */
+  #showDropped({ captured, dropped }) {
+    const last = this.#lastCounts ?? { captured: 0, dropped: 0 };
+    const frames = captured - last.captured;
+    if (!(frames > 0)) return;
+    this.#set("drops", ((100 * (dropped - last.dropped)) / frames).toFixed(0));
+    byId("figure-drops").title = `${dropped} of ${captured} frames`;
+    this.#lastCounts = { captured, dropped };
   }
 
   #set(figure, text) {
@@ -68,18 +72,18 @@ export class Figures {
   }
 
   #clear() {
-    for (const figure of ["fps", "delay", "rate", "drops"]) this.#set(figure, "–");
+    for (const figure of ["fps", "delay", "rate", "drops"]) this.#set(figure, NO_VALUE);
   }
 }
 
-function inbound(report) {
-  return [...report.values()].find(({ type, kind }) => type === "inbound-rtp" && kind === "video");
+function inboundVideo(reports) {
+  return [...reports.values()].find(({ type, kind }) => type === "inbound-rtp" && kind === "video");
 }
 
-/** Milliseconds from a frame's first packet to its picture, on average. */
-function playout(now, before) {
-  const frames = now.framesDecoded - before.framesDecoded;
+/** Mean milliseconds from the first packet of a frame to its display. */
+function playoutDelay(report, last) {
+  const frames = report.framesDecoded - last.framesDecoded;
   if (frames <= 0) return 0;
-  const name = ["totalProcessingDelay", "jitterBufferDelay"].find((each) => each in now);
-  return name ? (1000 * (now[name] - before[name])) / frames : 0;
+  const name = ["totalProcessingDelay", "jitterBufferDelay"].find((each) => each in report);
+  return name ? (1000 * (report[name] - last[name])) / frames : 0;
 }

@@ -1,24 +1,24 @@
-// The link that reproduces the settings: behind #, each value as JSON, texts as they are.
+// Settings in the hash of the link: each value as JSON, strings as they are.
 
-/** "#prompt=neon&strength=0.6" → settings; what this server does not know is left out. */
-export function settingsOf(hash, schema) {
-  const found = {};
+/** "#prompt=neon&strength=0.6" → settings; names that are not in the schema are left out. */
+export function settingsFromHash(hash, schema) {
+  const settings = {};
   for (const [name, text] of new URLSearchParams(hash.slice(1))) {
-    if (name in schema) found[name] = name === "prompt" ? promptOf(text) : valueOf(text);
+    if (name in schema) settings[name] = name === "prompt" ? parsePrompt(text) : parseValue(text);
   }
-  return found;
+  return settings;
 }
 
-/** Settings → "#…", empty for none. */
-export function hashOf(settings) {
+/** Settings → "#prompt=neon&strength=0.6"; empty if there are none. */
+export function hashFromSettings(settings) {
   const parts = new URLSearchParams();
   for (const [name, value] of Object.entries(settings)) {
-    parts.set(name, name === "prompt" ? textOf(value) : written(value));
+    parts.set(name, name === "prompt" ? formatPrompt(value) : formatValue(value));
   }
   return parts.size ? `#${parts}` : "";
 }
 
-function valueOf(text) {
+function parseValue(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -26,15 +26,15 @@ function valueOf(text) {
   }
 }
 
-function promptOf(text) {
-  const value = text.startsWith("[") ? valueOf(text) : text;
+function parsePrompt(text) {
+  const value = text.startsWith("[") ? parseValue(text) : text;
   return Array.isArray(value) ? value : [[text, 1]];
 }
 
-function textOf(prompt) {
+function formatPrompt(prompt) {
   const [[text, weight]] = prompt;
   const plain = prompt.length === 1 && weight === 1 && !text.startsWith("[");
   return plain ? text : JSON.stringify(prompt);
 }
 
-const written = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+const formatValue = (value) => (typeof value === "string" ? value : JSON.stringify(value));

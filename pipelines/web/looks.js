@@ -1,66 +1,67 @@
-// The gallery: a thumbnail for each look of the model.
+// The gallery: one thumbnail for each look of the model.
 
-import { ask, picture } from "./api.js";
-import { byId, make } from "./dom.js";
+import { fetchImage, request } from "./api.js";
+import { byId, createElement } from "./dom.js";
 
-/** Radio buttons with pictures. choose(look) is called for the user's choice. */
+/** Radio buttons with thumbnails. onChoose(look) is called when the user chooses one. */
 export class Looks {
-  #choose;
+  #onChoose;
   #names = [];
   #radios = new Map();
 
-  constructor(choose) {
-    this.#choose = choose;
+  constructor(onChoose) {
+    this.#onChoose = onChoose;
   }
 
-  /** Show the looks that the server has now, with this one marked; the pictures come later. */
+  /** Show the looks of the model, with this one selected; thumbnails are loaded one by one. */
   async load(text) {
-    const { looks: names, thumbnails = [] } = await ask("api/looks");
+    const { looks: names, thumbnails = [] } = await request("api/looks");
     if (names.join() === this.#names.join()) return;
     this.#names = names;
     this.#radios.clear();
     byId("looks").hidden = names.length === 0;
-    if (names.length) byId("prompt-hint").textContent = "Pick a look above, or say it in your own words.";
-    byId("look-names").replaceChildren(...names.map((name) => make("option", { value: name })));
+    if (names.length) byId("prompt-hint").textContent = "Pick a look above, or describe one in your own words.";
+    byId("look-names").replaceChildren(...names.map((name) => createElement("option", { value: name })));
     const tiles = names.map((name) => this.#tile(name));
     byId("gallery").replaceChildren(...tiles.map(({ label }) => label));
-    this.mark(text);
+    this.select(text);
+    if (!thumbnails.length) return; // a program that filters its own camera has none
     for (const [index, { image }] of tiles.entries()) {
       if (this.#names !== names) return;
-      await draw(image, thumbnails[index]);
+      await showThumbnail(image, thumbnails[index]);
     }
   }
 
-  /** Mark the look that is used; none where the text is no look. */
-  mark(text) {
+  /** Select the look with this name, or none if there is no such look. */
+  select(text) {
     for (const [name, radio] of this.#radios) {
       radio.checked = name.toLowerCase() === text.trim().toLowerCase();
-      if (radio.checked) bringIntoSight(radio.parentElement);
+      if (radio.checked) scrollGalleryTo(radio.parentElement);
     }
   }
 
   #tile(name) {
-    const radio = make("input", { type: "radio", name: "look", value: name });
-    radio.addEventListener("change", () => this.#choose(name));
+    const radio = createElement("input", { type: "radio", name: "look", value: name });
+    radio.addEventListener("change", () => this.#onChoose(name));
     this.#radios.set(name, radio);
-    const image = make("img", { alt: "", width: 240, height: 180 });
-    image.dataset.state = "coming";
-    const label = make("label", { className: "look" }, radio, image, make("span", {}, name));
+    const image = createElement("img", { alt: "", width: 240, height: 180 });
+    image.dataset.state = "loading";
+    const label = createElement("label", { className: "look" }, radio, image, createElement("span", {}, name));
     return { image, label };
   }
 }
 
-/** Where the gallery scrolls by itself, on phones; the page stays where it is. */
-function bringIntoSight(tile) {
+/** Scroll the gallery sideways, on phones, without scrolling the page. */
+function scrollGalleryTo(tile) {
   const gallery = tile.parentElement;
   gallery?.scrollTo({ left: tile.offsetLeft - (gallery.clientWidth - tile.clientWidth) / 2 });
 }
 
-async function draw(image, path) {
+async function showThumbnail(image, path) {
   try {
-    image.src = await picture(path);
-    image.dataset.state = "there";
+    image.src = await fetchImage(path);
+    image.dataset.state = "loaded";
   } catch {
-    image.dataset.state = "missing"; // the name below it says as much
+    image.dataset.state = "missing"; // the name of the look is still readable
   }
 }

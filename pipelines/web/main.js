@@ -1,41 +1,41 @@
-// The page: its parts, and what happens when one of them changes.
+// Connects the parts of the page with each other. Start reading here.
 
-import { ask, useToken } from "./api.js";
+import { request, setToken } from "./api.js";
 import { Capture } from "./capture.js";
 import { Connection } from "./connection.js";
 import { Cover } from "./cover.js";
 import { Dials } from "./dials.js";
 import { byId } from "./dom.js";
 import { Figures } from "./figures.js";
-import { hashOf, settingsOf } from "./link.js";
+import { hashFromSettings, settingsFromHash } from "./link.js";
 import { Looks } from "./looks.js";
-import { tab } from "./memory.js";
+import { sentence, serverErrorMessage, sourceErrorMessage } from "./messages.js";
 import { Prompts } from "./prompts.js";
 import { RemoteControl } from "./remote.js";
 import { Settings } from "./settings.js";
 import { SourceChoice } from "./source-choice.js";
-import { Source, allowed } from "./source.js";
+import { Source, cameraAllowed } from "./source.js";
 import { Stage } from "./stage.js";
-import { offerThemes } from "./theme.js";
-import { sentence, wordsOf, wordsOfSource } from "./words.js";
+import { tabStorage } from "./storage.js";
+import { initTheme } from "./theme.js";
 
 const RETRY_MS = 2000;
 const NOTICE_MS = 6000;
 const LINK_MS = 300;
-const CAMERA_KEY = "turbolens.camera"; // in use when the page was left or loaded anew
+const CAMERA_KEY = "turbolens.camera"; // the camera in use, for when the page is reloaded
 const WELCOME = ["See the world in another look",
-  "Every frame is repainted while you watch. The picture goes to this server and nowhere else."];
-const STATES = { starting: "Starting", idle: "Ready", loading: "Loading", connecting: "Connecting",
+  "Every frame is restyled while you watch. The video goes to this server and nowhere else."];
+const STATE_NAMES = { starting: "Starting", idle: "Ready", loading: "Loading", connecting: "Connecting",
                  live: "Live", reconnecting: "Reconnecting", ended: "Ended", refused: "Stopped" };
 
 const cover = new Cover();
 const stage = new Stage();
 const source = new Source();
 const figures = new Figures();
-const capture = new Capture(stage.after, say);
+const capture = new Capture(stage.after, notify);
 let noticeTimer = null;
 
-function say(text) {
+function notify(text) {
   byId("notice").textContent = text;
   clearTimeout(noticeTimer);
   noticeTimer = setTimeout(() => { byId("notice").textContent = ""; }, NOTICE_MS);
@@ -43,79 +43,79 @@ function say(text) {
 
 function showState(state) {
   byId("state").dataset.state = state;
-  byId("state-words").textContent = STATES[state];
+  byId("state-text").textContent = STATE_NAMES[state];
 }
 
-/** The schema and the first settings: as soon as the server gives them. */
-async function loaded() {
+/** The settings with their schema and defaults, once the server answers. */
+async function loadSettings() {
   for (;;) {
     try {
-      const [schema, { settings }] = await Promise.all([ask("api/schema"), ask("api/settings")]);
+      const [schema, { settings }] = await Promise.all([request("api/schema"), request("api/settings")]);
       return new Settings(schema, settings);
     } catch (error) {
       showState("refused");
-      if (error.status === 401) await token(error);
-      else await unreachable(error);
+      if (error.status === 401) await askForToken(error);
+      else await waitForRetry(error);
     }
   }
 }
 
-function token(error) {
-  cover.show(wordsOf(error), "token");
+function askForToken(error) {
+  cover.show(serverErrorMessage(error), "token");
   return new Promise((resolve) => cover.addEventListener("token", ({ detail }) => {
-    useToken(detail);
+    setToken(detail);
     resolve();
   }, { once: true }));
 }
 
-function unreachable(error) {
-  cover.show(wordsOf(error), "progress");
+function waitForRetry(error) {
+  cover.show(serverErrorMessage(error), "progress");
   return new Promise((resolve) => setTimeout(resolve, RETRY_MS));
 }
 
-function welcome() {
-  cover.show(isSecureContext ? WELCOME : wordsOfSource({ name: "Insecure" }), "sources");
+function showWelcome() {
+  cover.show(isSecureContext ? WELCOME : sourceErrorMessage({ name: "InsecureContextError" }), "sources");
   showState("idle");
 }
 
 class Page {
-  #withSound = false;
+  #withAudio = false;
   #linkTimer = null;
 
   constructor(settings) {
     this.settings = settings;
-    settings.want(settingsOf(location.hash, settings.schema));
+    settings.change(settingsFromHash(location.hash, settings.schema));
     this.looks = new Looks((look) => this.prompts.choose(look));
     this.prompts = new Prompts(settings, this.looks);
     this.connection = new Connection(settings);
-    this.choice = new SourceChoice(source, (kind, what) => this.open(kind, what));
+    this.sourceChoice = new SourceChoice(source, (kind, what) => this.open(kind, what));
     this.dials = new Dials(settings);
     this.#listen();
   }
 
-  /** Wait for the model, then welcome whoever came; who only reloads the page goes on. */
-  async begin() {
+  /** Wait for the model, then show the welcome, or go on with the camera after a reload. */
+  async start() {
     try {
-      const { model, mode } = await this.connection.ready();
-      this.#named(model);
-      if (mode === "control") return this.#remote();
+      const { model, mode } = await this.connection.modelReady();
+      this.#showModel(model);
+      if (mode === "control") return this.#startRemoteControl();
     } catch (error) {
       showState("refused");
-      cover.show(wordsOf(error), "again");
+      cover.show(serverErrorMessage(error), "again");
       return undefined;
     }
-    const camera = tab.kept(CAMERA_KEY);
-    if (camera !== null && await allowed()) return this.open("camera", camera);
-    return source.kind || welcome();
+    const camera = tabStorage.get(CAMERA_KEY);
+    if (camera !== null && await cameraAllowed()) return this.open("camera", camera);
+    return source.kind || showWelcome();
   }
 
-  /** The program filters a camera of its own: there are only dials and figures here. */
-  #remote() {
+  /** The program filters its own camera: show only dials and figures. */
+  #startRemoteControl() {
     document.body.dataset.mode = "control";
     this.remote = new RemoteControl(this.settings);
     this.remote.addEventListener("state", ({ detail: { state, statistics } }) => {
       showState(state);
-      figures.write(statistics);
+      figures.show(statistics);
     });
     this.remote.start();
   }
@@ -124,14 +124,14 @@ class Page {
     try {
       await source[kind](what);
     } catch (error) {
-      this.#sourceFailed(error, kind);
+      this.#showSourceError(error, kind);
       return;
     } finally {
-      this.choice.show();
+      this.sourceChoice.show();
     }
-    stage.mirror(kind === "camera");
-    if (kind === "camera") tab.keep(CAMERA_KEY, what ?? "");
-    else tab.forget(CAMERA_KEY);
+    stage.setMirror(kind === "camera");
+    if (kind === "camera") tabStorage.set(CAMERA_KEY, what ?? "");
+    else tabStorage.remove(CAMERA_KEY);
     stage.showBefore(source.stream);
     byId("stop").hidden = false;
     await this.#send();
@@ -141,129 +141,129 @@ class Page {
     capture.stop();
     this.connection.stop();
     source.close();
-    tab.forget(CAMERA_KEY);
+    tabStorage.remove(CAMERA_KEY);
     stage.clear();
     byId("stop").hidden = true;
-    this.choice.show();
-    welcome();
+    this.sourceChoice.show();
+    showWelcome();
   }
 
   #listen() {
-    this.connection.addEventListener("state", ({ detail }) => this.#changed(detail));
+    this.connection.addEventListener("state", ({ detail }) => this.#stateChanged(detail));
     this.connection.addEventListener("session", ({ detail }) => {
-      figures.show(detail);
+      figures.follow(detail);
       stage.showAfter(detail?.stream ?? null);
     });
-    this.settings.addEventListener("change", () => this.#keepInLinkSoon());
-    addEventListener("change", () => this.#keepInLink()); // of any dial, when it is let go
-    this.settings.addEventListener("refused", ({ detail }) => say(sentence(detail.message)));
+    this.settings.addEventListener("change", () => this.#storeInLinkSoon());
+    addEventListener("change", () => this.#storeInLink()); // of any dial, when it is released
+    this.settings.addEventListener("refused", ({ detail }) => notify(sentence(detail.message)));
     source.addEventListener("ended", () => this.stop());
-    cover.addEventListener("again", () => source.kind ? this.connection.start() : this.begin());
+    cover.addEventListener("again", () => source.kind ? this.connection.start() : this.start());
     cover.addEventListener("token", () => this.connection.start());
-    const buttons = { stop: () => this.stop(), sound: () => this.#toggleSound(),
-                      share: () => this.#share(), forget: () => this.#forget(),
-                      defaults: () => this.settings.want(this.settings.defaults) };
+    const buttons = { stop: () => this.stop(), sound: () => this.#toggleAudio(),
+                      share: () => this.#share(), forget: () => this.#resetFilter(),
+                      defaults: () => this.settings.change(this.settings.defaults) };
     for (const [id, act] of Object.entries(buttons)) byId(id).addEventListener("click", act);
   }
 
-  #changed({ state, model, reason, error, first }) {
+  #stateChanged({ state, model, reason, error, first }) {
     showState(state);
-    if (state === "loading") this.#loading(model);
+    if (state === "loading") this.#showLoading(model);
     if (state === "connecting") cover.show(["Connecting", "One moment."], "progress");
     if (state === "live") {
       cover.hide();
-      this.#named(first.model);
+      this.#showModel(first.model);
     }
-    if (state === "reconnecting") this.#reconnecting(error);
+    if (state === "reconnecting") this.#showReconnecting(error);
     if (state === "ended") cover.show(["The session has ended", sentence(reason)], "again");
-    if (state === "refused") this.#refused(error);
+    if (state === "refused") this.#handleRefusal(error);
   }
 
-  #loading({ message, seconds }) {
+  #showLoading({ message, seconds }) {
     const waited = seconds >= 2 ? ` ${Math.round(seconds)} s so far.` : "";
     cover.show(["The model is loading", sentence(message) + waited], "progress");
   }
 
-  #reconnecting(error) {
-    if (error) cover.show(wordsOf(error), "progress");
-    else cover.banner("The connection was lost. It is being made again …");
+  #showReconnecting(error) {
+    if (error) cover.show(serverErrorMessage(error), "progress");
+    else cover.showBanner("The connection was lost. Reconnecting …");
   }
 
-  /** Settings of a link may be beyond what this server allows: then it is tried without. */
-  #refused(error) {
+  /** The settings of a link may exceed the limits of this server: then try without them. */
+  #handleRefusal(error) {
     if (error.status === 400 && Object.keys(this.settings.changed).length) {
-      this.settings.want(this.settings.defaults);
-      say(`The settings of the link were not taken: ${error.message}`);
+      this.settings.change(this.settings.defaults);
+      notify(`The server refused the settings of the link: ${error.message}`);
       setTimeout(() => this.connection.start());
     } else {
-      cover.show(wordsOf(error), error.status === 401 ? "token" : "again");
+      cover.show(serverErrorMessage(error), error.status === 401 ? "token" : "again");
     }
   }
 
-  #sourceFailed(error, kind) {
-    const [title, text] = wordsOfSource(error, kind);
-    if (this.connection.session) say(`${title}. ${text}`);
+  #showSourceError(error, kind) {
+    const [title, text] = sourceErrorMessage(error, kind);
+    if (this.connection.session) notify(`${title}. ${text}`);
     else cover.show([title, text], "sources");
   }
 
-  #named(model) {
+  #showModel(model) {
     byId("model-name").textContent = [model.name, model.device].filter(Boolean).join(" · ");
     this.dials.showLoras(model.loras ?? {});
     this.looks.load(this.settings.values.prompt[0][0]).catch(() => {});
   }
 
   async #send() {
-    this.#showSound(this.#withSound);
+    this.#showAudio(this.#withAudio);
     try {
-      await this.connection.send(await source.tracks(this.#withSound));
+      await this.connection.send(await source.tracks(this.#withAudio));
     } catch {
-      this.#showSound(false);
-      say("The microphone was refused, so there is no sound.");
+      this.#showAudio(false);
+      notify("The microphone was refused, so there is no audio.");
       await this.connection.send(await source.tracks(false));
     }
   }
 
-  async #toggleSound() {
-    this.#showSound(!this.#withSound);
+  async #toggleAudio() {
+    this.#showAudio(!this.#withAudio);
     if (source.kind) await this.#send();
   }
 
-  /** One's own voice coming back late is unbearable: only other sounds are played here. */
-  #showSound(on) {
-    this.#withSound = on;
+  /** The user's own voice is not played back: it would come with a delay. */
+  #showAudio(on) {
+    this.#withAudio = on;
     byId("sound").setAttribute("aria-pressed", String(on));
     stage.after.muted = !on || source.kind === "camera";
   }
 
-  /** While a dial moves only now and then: browsers count these. Once it is let go at once. */
-  #keepInLinkSoon() {
+  /** Browsers limit how often the address may change, so wait while a dial moves. */
+  #storeInLinkSoon() {
     clearTimeout(this.#linkTimer);
-    this.#linkTimer = setTimeout(() => this.#keepInLink(), LINK_MS);
+    this.#linkTimer = setTimeout(() => this.#storeInLink(), LINK_MS);
   }
 
-  #keepInLink() {
+  #storeInLink() {
     clearTimeout(this.#linkTimer);
-    const hash = hashOf(this.settings.changed);
+    const hash = hashFromSettings(this.settings.changed);
     history.replaceState(null, "", hash || location.pathname + location.search);
   }
 
   async #share() {
-    const link = location.href.split("#")[0] + hashOf(this.settings.changed);
+    const link = location.href.split("#")[0] + hashFromSettings(this.settings.changed);
     try {
       await navigator.clipboard.writeText(link);
-      say("The link to these settings is copied.");
+      notify("The link to these settings is copied.");
     } catch {
       prompt("The link to these settings:", link);
     }
   }
 
-  #forget() {
+  #resetFilter() {
     const control = this.remote ?? this.connection.session?.control;
-    control?.ask("reset").then(() => say("The past is forgotten.")).catch(() => {});
+    control?.request("reset").then(() => notify("The past is forgotten.")).catch(() => {});
   }
 }
 
-offerThemes();
+initTheme();
 showState("starting");
-const page = new Page(await loaded());
-await page.begin();
+const page = new Page(await loadSettings());
+await page.start();

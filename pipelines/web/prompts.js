@@ -1,9 +1,9 @@
-// The prompt, and a second one mixed in by weight.
+// The prompt, and a second one blended in by weight.
 
-import { fill } from "./dial-kinds.js";
+import { updateFill } from "./dial-kinds.js";
 import { byId } from "./dom.js";
 
-const TYPING_MS = 400; // after the last key, the prompt is meant
+const TYPING_MS = 400; // the prompt is applied this long after the last key
 
 /** The prompt fields, for the setting `prompt`: a list of [text, weight]. */
 export class Prompts {
@@ -18,49 +18,49 @@ export class Prompts {
     this.#settings = settings;
     this.#looks = looks;
     for (const field of [this.#first, this.#second]) {
-      field.addEventListener("input", () => this.#soon());
-      field.addEventListener("change", () => this.#want());
+      field.addEventListener("input", () => this.#applySoon());
+      field.addEventListener("change", () => this.#apply());
     }
-    this.#share.addEventListener("input", () => this.#want());
+    this.#share.addEventListener("input", () => this.#apply());
     byId("second-toggle").addEventListener("click", () => this.#toggle());
     settings.addEventListener("change", ({ detail }) => detail.names.includes("prompt") && this.#show());
     this.#show();
   }
 
-  /** Take this look as the first prompt. */
+  /** Use this look as the first prompt. */
   choose(look) {
     this.#first.value = look;
-    this.#want();
+    this.#apply();
   }
 
-  get #open() {
+  get #isOpen() {
     return !byId("second").hidden;
   }
 
-  #soon() {
+  #applySoon() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#want(), TYPING_MS);
+    this.#timer = setTimeout(() => this.#apply(), TYPING_MS);
   }
 
-  #want() {
+  #apply() {
     clearTimeout(this.#timer);
-    this.#words();
+    this.#showShare();
     const text = this.#first.value.trim();
     if (!text) return;
-    const other = this.#open ? this.#second.value.trim() : "";
+    const other = this.#isOpen ? this.#second.value.trim() : "";
     const share = Number(this.#share.value);
     const rounded = (weight) => Math.round(weight * 100) / 100;
-    this.#settings.want({ prompt: other ? [[text, rounded(1 - share)], [other, share]] : [[text, 1]] });
-    this.#looks.mark(text);
+    this.#settings.change({ prompt: other ? [[text, rounded(1 - share)], [other, share]] : [[text, 1]] });
+    this.#looks.select(text);
   }
 
   #toggle() {
-    this.#disclose(!this.#open);
-    if (this.#open) this.#second.focus();
-    this.#want();
+    this.#setOpen(!this.#isOpen);
+    if (this.#isOpen) this.#second.focus();
+    this.#apply();
   }
 
-  #disclose(open) {
+  #setOpen(open) {
     byId("second").hidden = !open;
     const button = byId("second-toggle");
     button.setAttribute("aria-expanded", String(open));
@@ -68,27 +68,27 @@ export class Prompts {
     button.querySelector("use").setAttribute("href", `icons.svg#${open ? "minus" : "plus"}`);
   }
 
-  /** Show the setting, but leave a field alone while it is typed in. */
+  /** Show the setting; does not overwrite a field that has the focus. */
   #show() {
     const [[text, weight], other] = this.#settings.values.prompt;
-    this.#put(this.#first, text);
+    this.#setText(this.#first, text);
     if (other) {
-      this.#disclose(true);
-      this.#put(this.#second, other[0]);
+      this.#setOpen(true);
+      this.#setText(this.#second, other[0]);
       if (document.activeElement !== this.#share) this.#share.value = other[1] / (weight + other[1]);
     } else if (this.#second.value.trim()) {
-      this.#disclose(false);
+      this.#setOpen(false);
     }
-    this.#words();
-    this.#looks.mark(text);
+    this.#showShare();
+    this.#looks.select(text);
   }
 
-  #put(field, text) {
+  #setText(field, text) {
     if (document.activeElement !== field) field.value = text;
   }
 
-  #words() {
-    byId("share-words").textContent = `${Math.round(this.#share.value * 100)} %`;
-    fill(this.#share);
+  #showShare() {
+    byId("share-text").textContent = `${Math.round(this.#share.value * 100)} %`;
+    updateFill(this.#share);
   }
 }

@@ -1,12 +1,12 @@
-// The dials of a program that filters its own camera: the settings by HTTP, no picture.
+// The settings of a program that filters its own camera, over HTTP. There is no video here.
 
-import { ask } from "./api.js";
+import { request } from "./api.js";
 
 const SESSION = "api/sessions/local";
 const POLL_MS = 1000;
 
-/** Speaks with the program as `Control` does with a server. Event "state": `detail.state`, live or
- * reconnecting, with `detail.statistics`, null where there are none. */
+/** Has the interface of `Control`. Event "state": `detail.state` is "live" or "reconnecting",
+ * `detail.statistics` are the figures, or null. */
 export class RemoteControl extends EventTarget {
   #settings;
 
@@ -20,24 +20,24 @@ export class RemoteControl extends EventTarget {
     this.#poll();
   }
 
-  ask(op, params) {
-    if (op === "set") return ask(`${SESSION}/settings`, { method: "PATCH", body: params });
-    if (op === "reset") return ask(`${SESSION}/reset`, { method: "POST" });
-    return ask(`${SESSION}/settings`);
+  request(op, params) {
+    if (op === "set") return request(`${SESSION}/settings`, { method: "PATCH", body: params });
+    if (op === "reset") return request(`${SESSION}/reset`, { method: "POST" });
+    return request(`${SESSION}/settings`);
   }
 
   async #poll() {
     try {
-      const { settings, statistics } = await ask(SESSION);
+      const { settings, statistics } = await request(SESSION);
       this.#settings.adopt(settings);
-      this.#tell("live", statistics);
+      this.#emit("live", statistics);
     } catch {
-      this.#tell("reconnecting", null);
+      this.#emit("reconnecting", null);
     }
     setTimeout(() => this.#poll(), POLL_MS);
   }
 
-  #tell(state, statistics) {
+  #emit(state, statistics) {
     this.dispatchEvent(new CustomEvent("state", { detail: { state, statistics } }));
   }
 }

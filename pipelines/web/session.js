@@ -1,37 +1,36 @@
-// One session: a peer connection with the server, from the offer to its end.
+// One session: a peer connection with the server, from the offer to the end.
 
-import { ask, end } from "./api.js";
+import { request, sendDelete } from "./api.js";
 import { Control } from "./control.js";
 
-const GATHER_MS = 2500;
+const GATHERING_MS = 2500; // for ICE candidates
 const CONNECT_MS = 15_000;
-const LOST_MS = 4000; // "disconnected" may mend itself; after this it will not
+const RECOVERY_MS = 4000; // a "disconnected" peer connection often recovers by itself
 
-/** No way was found for the picture, although the server answered. */
-export class NoWay extends Error {
+/** The server answered, but ICE found no path for the media. */
+export class MediaConnectionError extends Error {
   constructor() {
-    super("no way for the picture was found");
-    this.name = "NoWay";
+    super("no network path for the video was found");
+    this.name = "MediaConnectionError";
   }
 }
 
-/** `open` it, then wait for `ended`: a reason in words, or null where the connection was lost.
- * `stream` is what comes back, `control` speaks with the server. */
+/** Call `open`, then wait for `ended`: the server's reason, or null if the connection was lost.
+ * `stream` is the filtered media, `control` the control channel. */
 export class Session {
   stream = new MediaStream();
   #senders = {};
   #location = null;
+  #resolveEnded;
 
   constructor(iceServers) {
     this.peer = new RTCPeerConnection({ iceServers });
-    this.ended = new Promise((resolve) => { this.#end = resolve; });
+    this.ended = new Promise((resolve) => { this.#resolveEnded = resolve; });
     this.peer.addEventListener("track", ({ track }) => this.stream.addTrack(track));
   }
 
-  #end;
-
-  /** Connect, and send these tracks with these first settings. Throws `Refusal`, `Unreachable`,
-   * `NoWay`; the session is closed then. Gives the server's first message. */
+  /** Connect, send these tracks, and start with these settings. Returns the first state message.
+   * Closes the session and throws `RequestError`, `UnreachableError` or `MediaConnectionError`. */
   async open({ video, audio, settings }) {
     try {
       for (const [kind, track] of [["video", video], ["audio", audio]]) {
@@ -41,15 +40,15 @@ export class Session {
       const channel = this.peer.createDataChannel("control");
       this.control = new Control(channel);
       await this.peer.setLocalDescription();
-      await this.#gathered();
-      const answer = await ask("api/sessions", {
+      await this.#iceGathered();
+      const answer = await request("api/sessions", {
         method: "POST", body: { sdp: this.peer.localDescription.sdp, settings },
       });
       this.#location = `api/sessions/${encodeURIComponent(answer.id)}`;
-      const state = this.#firstMessage();
+      const firstState = this.#firstState();
       await this.peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
-      const first = await state;
-      this.#watch();
+      const first = await firstState;
+      this.#watchForEnd();
       return first;
     } catch (error) {
       this.close();
@@ -57,45 +56,45 @@ export class Session {
     }
   }
 
-  /** Send another track from now on; none with null. */
+  /** Send another track of this kind, or none if null. */
   async replace(kind, track) {
     await this.#senders[kind]?.replaceTrack(track);
   }
 
   close() {
-    if (this.peer.connectionState !== "closed" && this.#location) end(this.#location);
+    if (this.peer.connectionState !== "closed" && this.#location) sendDelete(this.#location);
     this.peer.close();
-    this.#end(null);
+    this.#resolveEnded(null);
   }
 
-  async #gathered() {
+  async #iceGathered() {
     if (this.peer.iceGatheringState === "complete") return;
     await new Promise((resolve) => {
-      setTimeout(resolve, GATHER_MS);
+      setTimeout(resolve, GATHERING_MS);
       this.peer.addEventListener("icegatheringstatechange",
         () => this.peer.iceGatheringState === "complete" && resolve());
     });
   }
 
-  #firstMessage() {
+  #firstState() {
     return new Promise((resolve, reject) => {
-      const giveUp = () => reject(new NoWay());
-      setTimeout(giveUp, CONNECT_MS);
+      const fail = () => reject(new MediaConnectionError());
+      setTimeout(fail, CONNECT_MS);
       this.control.addEventListener("state", ({ detail }) => resolve(detail), { once: true });
       this.peer.addEventListener("connectionstatechange", () => {
-        if (this.peer.connectionState === "failed") giveUp();
+        if (this.peer.connectionState === "failed") fail();
       });
     });
   }
 
-  #watch() {
-    this.control.addEventListener("closing", ({ detail }) => this.#end(detail.reason));
-    this.control.addEventListener("closed", () => this.#end(null));
+  #watchForEnd() {
+    this.control.addEventListener("closing", ({ detail }) => this.#resolveEnded(detail.reason));
+    this.control.addEventListener("closed", () => this.#resolveEnded(null));
     this.peer.addEventListener("connectionstatechange", () => {
       const state = this.peer.connectionState;
-      if (state === "failed" || state === "closed") this.#end(null);
+      if (state === "failed" || state === "closed") this.#resolveEnded(null);
       if (state === "disconnected") {
-        setTimeout(() => this.peer.connectionState === "disconnected" && this.#end(null), LOST_MS);
+        setTimeout(() => this.peer.connectionState === "disconnected" && this.#resolveEnded(null), RECOVERY_MS);
       }
     });
   }

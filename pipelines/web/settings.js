@@ -1,15 +1,15 @@
-// The settings: what the user wants, what the server has, and the way from one to the other.
+// The settings: the values shown on the page, kept in step with those of the server.
 
-const PAUSE_MS = 50; // 20 messages a second while a dial is moved; the server takes 60
+const PAUSE_MS = 50; // 20 messages per second while a dial moves; the server allows 60
 
-const REFUSALS = ["ControlError", "Refusal"];
+const REFUSED = ["ControlError", "RequestError"]; // the others are lost connections
 
-const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+const equal = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
-/** All settings by name. Event "change": some have other values; `detail.names`, and
- * `detail.wanted`: by the user here. Event "refused" (`detail`: the error): the server took none. */
+/** All settings by name. Event "change": `detail.names` have new values; `detail.byUser` is true if
+ * they were changed on this page. Event "refused" (`detail`: the error): the server refused a change. */
 export class Settings extends EventTarget {
-  #pending = {}; // wanted here, not yet told to the server
+  #unsent = {}; // changed here, not yet sent to the server
   #sending = null;
   #control = null;
 
@@ -20,44 +20,44 @@ export class Settings extends EventTarget {
     this.values = { ...defaults };
   }
 
-  /** Those that differ from the server's defaults. */
+  /** The settings that differ from the server's defaults. */
   get changed() {
     return Object.fromEntries(
-      Object.entries(this.values).filter(([name, value]) => !same(value, this.defaults[name])));
+      Object.entries(this.values).filter(([name, value]) => !equal(value, this.defaults[name])));
   }
 
-  /** The user wants this; the server is told as soon as it can be. */
-  want(changes) {
-    Object.assign(this.#pending, changes);
-    this.#take(changes, true);
+  /** Change settings, and send them to the server once there is a connection. */
+  change(changes) {
+    Object.assign(this.#unsent, changes);
+    this.#apply(changes, true);
     this.#flush();
   }
 
-  /** The server says that this is so; what was wanted meanwhile is kept. */
+  /** Take over the values of the server, except those that were changed here meanwhile. */
   adopt(values) {
-    this.#take({ ...values, ...this.#pending }, false);
+    this.#apply({ ...values, ...this.#unsent }, false);
   }
 
-  /** Tell a session from now on, none with null. It began with the values of now. */
+  /** Send changes to this session from now on, or to none if null. It has the current values. */
   connect(control) {
     this.#control = control;
     if (control) this.#flush();
-    else this.#pending = {};
+    else this.#unsent = {};
   }
 
-  #take(changes, wanted) {
-    const names = Object.keys(changes).filter((name) => !same(changes[name], this.values[name]));
+  #apply(changes, byUser) {
+    const names = Object.keys(changes).filter((name) => !equal(changes[name], this.values[name]));
     Object.assign(this.values, changes);
     if (names.length) {
-      this.dispatchEvent(new CustomEvent("change", { detail: { names, wanted } }));
+      this.dispatchEvent(new CustomEvent("change", { detail: { names, byUser } }));
     }
   }
 
-  /** One message at a time, with all that has changed since the last one. */
+  /** Send one message at a time, each with all changes since the one before. */
   async #flush() {
     if (this.#sending || !this.#control) return;
     this.#sending = true;
-    while (Object.keys(this.#pending).length && this.#control) {
+    while (Object.keys(this.#unsent).length && this.#control) {
       await this.#send(this.#control);
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
@@ -65,15 +65,15 @@ export class Settings extends EventTarget {
   }
 
   async #send(control) {
-    const changes = this.#pending;
-    this.#pending = {};
+    const changes = this.#unsent;
+    this.#unsent = {};
     try {
-      this.adopt((await control.ask("set", changes)).settings);
+      this.adopt((await control.request("set", changes)).settings);
     } catch (error) {
-      if (!REFUSALS.includes(error.name)) return; // the next session begins with what is wanted
+      if (!REFUSED.includes(error.name)) return; // the next session starts with the new values
       this.dispatchEvent(new CustomEvent("refused", { detail: error }));
-      const now = await control.ask("get").catch(() => null);
-      if (now) this.adopt(now.settings);
+      const current = await control.request("get").catch(() => null);
+      if (current) this.adopt(current.settings);
     }
   }
 }

@@ -1,33 +1,33 @@
-// Where the picture comes from: a camera, the screen, or a video file.
+// The source of the video: a camera, the screen, or a video file.
 
-const PICTURE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
+const VIDEO = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
 
-/** Browsers hide cameras and screens from pages of insecure origins. */
-class Insecure extends Error {
-  name = "Insecure";
+/** Browsers allow cameras and screens only in secure contexts. */
+class InsecureContextError extends Error {
+  name = "InsecureContextError";
 }
 
-/** One source at a time. Event "ended": it was unplugged, or sharing was stopped. */
+/** At most one source is open. Event "ended": it was unplugged, or sharing was stopped. */
 export class Source extends EventTarget {
   kind = null;
   stream = null;
   #player = null;
   #microphone = null;
 
-  /** Open a camera, the usual one without an id. Throws what getUserMedia throws. */
+  /** Open a camera, the default one without an id. Throws the errors of getUserMedia. */
   async camera(deviceId) {
-    const video = { ...PICTURE, ...(deviceId && { deviceId: { exact: deviceId } }) };
-    this.#use("camera", await devices().getUserMedia({ video }));
+    const video = { ...VIDEO, ...(deviceId && { deviceId: { exact: deviceId } }) };
+    this.#use("camera", await mediaDevices().getUserMedia({ video }));
   }
 
-  /** Let the user choose a screen or a window. */
+  /** Let the user share a screen or a window. */
   async screen() {
     const video = { frameRate: { ideal: 30 }, width: { max: 1920 }, height: { max: 1080 } };
-    if (!devices().getDisplayMedia) throw new TypeError("there is no screen to be shared");
-    this.#use("screen", await devices().getDisplayMedia({ video, audio: true }));
+    if (!mediaDevices().getDisplayMedia) throw new TypeError("screens cannot be shared here");
+    this.#use("screen", await mediaDevices().getDisplayMedia({ video, audio: true }));
   }
 
-  /** Play a video file, again and again. Throws where the browser cannot. */
+  /** Play a video file in a loop. Throws if the browser cannot decode it. */
   async file(file) {
     const player = document.createElement("video");
     Object.assign(player, { src: URL.createObjectURL(file), loop: true, muted: true,
@@ -35,7 +35,7 @@ export class Source extends EventTarget {
     try {
       await player.play();
       const stream = player.captureStream?.() ?? player.mozCaptureStream();
-      if (!stream.getVideoTracks().length) throw new TypeError("there is no picture in this file");
+      if (!stream.getVideoTracks().length) throw new TypeError("there is no video in this file");
       this.#use("file", stream);
       this.#player = player;
     } catch (error) {
@@ -52,14 +52,14 @@ export class Source extends EventTarget {
     return this.stream?.getVideoTracks()[0]?.getSettings().deviceId ?? "";
   }
 
-  /** The tracks to send. Throws what getUserMedia throws where the microphone is refused. */
-  async tracks(withSound) {
+  /** The tracks to send. Throws the errors of getUserMedia if the microphone is refused. */
+  async tracks(withAudio) {
     const video = this.stream?.getVideoTracks()[0] ?? null;
-    if (!withSound) {
-      this.#silence();
+    if (!withAudio) {
+      this.#stopMicrophone();
       return { video, audio: null };
     }
-    if (this.kind === "camera") return { video, audio: await this.#voice() };
+    if (this.kind === "camera") return { video, audio: await this.#microphoneTrack() };
     return { video, audio: this.stream?.getAudioTracks()[0] ?? null };
   }
 
@@ -69,7 +69,7 @@ export class Source extends EventTarget {
       this.#player.pause();
       URL.revokeObjectURL(this.#player.src);
     }
-    this.#silence();
+    this.#stopMicrophone();
     this.kind = this.stream = this.#player = null;
   }
 
@@ -84,32 +84,32 @@ export class Source extends EventTarget {
     });
   }
 
-  async #voice() {
-    this.#microphone ??= await devices().getUserMedia({ audio: true });
+  async #microphoneTrack() {
+    this.#microphone ??= await mediaDevices().getUserMedia({ audio: true });
     return this.#microphone.getAudioTracks()[0];
   }
 
-  #silence() {
+  #stopMicrophone() {
     for (const track of this.#microphone?.getTracks() ?? []) track.stop();
     this.#microphone = null;
   }
 }
 
-/** Whether the camera may be opened without asking. */
-export async function allowed() {
+/** True if the camera can be opened without asking the user. */
+export async function cameraAllowed() {
   const permission = await navigator.permissions?.query({ name: "camera" }).catch(() => null);
   return permission?.state === "granted";
 }
 
-/** The cameras there are: [{ id, label }]; without labels before one was allowed. */
+/** The available cameras: [{ id, label }]. Browsers hide the labels until one is allowed. */
 export async function cameras() {
   if (!navigator.mediaDevices) return [];
-  const found = await navigator.mediaDevices.enumerateDevices();
-  return found.filter(({ kind }) => kind === "videoinput")
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.filter(({ kind }) => kind === "videoinput")
     .map(({ deviceId, label }, index) => ({ id: deviceId, label: label || `Camera ${index + 1}` }));
 }
 
-function devices() {
-  if (!isSecureContext || !navigator.mediaDevices) throw new Insecure();
+function mediaDevices() {
+  if (!isSecureContext || !navigator.mediaDevices) throw new InsecureContextError();
   return navigator.mediaDevices;
 }

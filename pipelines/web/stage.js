@@ -1,9 +1,9 @@
-// The picture before and after: shape, divider, views, mirror, full screen, picture in picture.
+// The videos before and after: aspect ratio, divider, views, mirror, full screen, picture in picture.
 
 import { byId } from "./dom.js";
-import { always } from "./memory.js";
+import { permanentStorage } from "./storage.js";
 
-const STEP = 2;
+const STEP = 2; // percent for a key
 const VIEW_KEY = "turbolens.view";
 
 export class Stage {
@@ -14,61 +14,61 @@ export class Stage {
 
   constructor() {
     for (const video of [this.before, this.after]) {
-      video.addEventListener("resize", () => this.#shape(video));
+      video.addEventListener("resize", () => this.#setAspectRatio(video));
     }
-    this.after.addEventListener("playing", () => this.#live(true));
+    this.after.addEventListener("playing", () => this.#setLive(true));
     this.#followPointer();
-    this.#divider.addEventListener("keydown", (event) => this.#key(event));
-    this.divide(50);
-    this.#views();
-    this.#button("mirror", () => this.mirror(this.#element.dataset.mirror !== "true"));
-    this.#button("full", () => this.#fullScreen());
-    this.#button("pip", () => this.#pictureInPicture());
+    this.#divider.addEventListener("keydown", (event) => this.#moveByKey(event));
+    this.setDivider(50);
+    this.#initViews();
+    this.#onClick("mirror", () => this.setMirror(this.#element.dataset.mirror !== "true"));
+    this.#onClick("full", () => this.#toggleFullScreen());
+    this.#onClick("pip", () => this.#togglePictureInPicture());
     byId("pip").hidden = !document.pictureInPictureEnabled;
   }
 
-  /** Show what is sent. */
+  /** Show the stream that is sent. */
   showBefore(stream) {
     this.before.srcObject = stream;
   }
 
-  /** Show what comes back; the last picture stays while there is none. */
+  /** Show the filtered stream; if null, the last frame stays. */
   showAfter(stream) {
     if (stream) this.after.srcObject = stream;
-    else this.#live(false);
+    else this.#setLive(false);
   }
 
   clear() {
     this.before.srcObject = this.after.srcObject = null;
-    this.#live(false);
+    this.#setLive(false);
   }
 
-  /** Put the divider at so many hundredths of the width. */
-  divide(percent) {
-    const place = Math.min(100, Math.max(0, percent));
-    this.#element.style.setProperty("--divide", `${place}%`);
-    this.#divider.setAttribute("aria-valuenow", String(Math.round(place)));
-    this.#divider.setAttribute("aria-valuetext", `${Math.round(place)} % before`);
+  /** Move the divider; percent of the width from the left. */
+  setDivider(percent) {
+    const position = Math.min(100, Math.max(0, percent));
+    this.#element.style.setProperty("--divide", `${position}%`);
+    this.#divider.setAttribute("aria-valuenow", String(Math.round(position)));
+    this.#divider.setAttribute("aria-valuetext", `${Math.round(position)} % before`);
   }
 
-  mirror(on) {
+  setMirror(on) {
     this.#element.dataset.mirror = String(on);
     byId("mirror").setAttribute("aria-pressed", String(on));
   }
 
-  #live(on) {
+  #setLive(on) {
     this.#element.dataset.live = String(on);
     for (const id of ["snapshot", "record", "pip", "full"]) byId(id).disabled = !on;
   }
 
-  #shape({ videoWidth, videoHeight }) {
+  #setAspectRatio({ videoWidth, videoHeight }) {
     if (videoWidth) this.#element.style.setProperty("--ratio", String(videoWidth / videoHeight));
   }
 
   #followPointer() {
     const move = ({ clientX }) => {
       const { left, width } = this.#element.getBoundingClientRect();
-      this.divide((100 * (clientX - left)) / width);
+      this.setDivider((100 * (clientX - left)) / width);
     };
     this.#divider.addEventListener("pointerdown", (event) => {
       this.#divider.setPointerCapture(event.pointerId);
@@ -81,40 +81,40 @@ export class Stage {
     }
   }
 
-  #key(event) {
+  #moveByKey(event) {
     const now = Number(this.#divider.getAttribute("aria-valuenow"));
-    const places = { ArrowLeft: now - STEP, ArrowDown: now - STEP, ArrowRight: now + STEP,
+    const positions = { ArrowLeft: now - STEP, ArrowDown: now - STEP, ArrowRight: now + STEP,
                      ArrowUp: now + STEP, PageDown: now - 10, PageUp: now + 10, Home: 0, End: 100 };
-    if (!(event.key in places)) return;
+    if (!(event.key in positions)) return;
     event.preventDefault();
-    this.divide(places[event.key]);
+    this.setDivider(positions[event.key]);
   }
 
-  #views() {
+  #initViews() {
     const choose = (view) => {
       this.#element.dataset.view = view;
-      always.keep(VIEW_KEY, view);
+      permanentStorage.set(VIEW_KEY, view);
     };
-    const kept = always.kept(VIEW_KEY);
+    const stored = permanentStorage.get(VIEW_KEY);
     for (const radio of byId("views").querySelectorAll("input")) {
-      if (radio.value === kept) radio.checked = true;
+      if (radio.value === stored) radio.checked = true;
       if (radio.checked) choose(radio.value);
       radio.addEventListener("change", () => choose(radio.value));
     }
   }
 
-  #button(id, act) {
-    byId(id).addEventListener("click", () => Promise.resolve(act()).catch(() => {}));
+  #onClick(id, action) {
+    byId(id).addEventListener("click", () => Promise.resolve(action()).catch(() => {}));
   }
 
-  /** iPhones give the whole screen to a video only. */
-  #fullScreen() {
+  /** iPhones support full screen only for a <video>. */
+  #toggleFullScreen() {
     if (document.fullscreenElement) return document.exitFullscreen();
     if (this.#element.requestFullscreen) return this.#element.requestFullscreen();
     return this.after.webkitEnterFullscreen();
   }
 
-  #pictureInPicture() {
+  #togglePictureInPicture() {
     if (document.pictureInPictureElement) return document.exitPictureInPicture();
     return this.after.requestPictureInPicture();
   }

@@ -1,23 +1,23 @@
-// Light, dark, or as the system has it.
+// The theme: light, dark, or that of the system.
 
 import { byId } from "./dom.js";
-import { always } from "./memory.js";
+import { permanentStorage } from "./storage.js";
 
 const KEY = "turbolens.theme";
 const THEMES = ["auto", "light", "dark"];
 
-export function offerThemes() {
+export function initTheme() {
   const button = byId("theme");
   const use = (theme) => {
     document.documentElement.dataset.theme = theme;
-    always.keep(KEY, theme);
-    byId("theme-words").textContent = theme[0].toUpperCase() + theme.slice(1);
+    permanentStorage.set(KEY, theme);
+    byId("theme-text").textContent = theme[0].toUpperCase() + theme.slice(1);
     button.setAttribute("aria-label", `Colours: ${theme}`);
   };
   button.addEventListener("click", () => {
     const now = THEMES.indexOf(document.documentElement.dataset.theme);
     use(THEMES[(now + 1) % THEMES.length]);
   });
-  const kept = always.kept(KEY);
-  use(THEMES.includes(kept) ? kept : "auto");
+  const stored = permanentStorage.get(KEY);
+  use(THEMES.includes(stored) ? stored : "auto");
 }

@@ -1,4 +1,4 @@
-"""The page of dials for a running webcam (`turbolens webcam --control`)."""
+"""`ControlPage`: the control page of a running webcam (`turbolens webcam --control`)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from turbolens.pipelines.statistics import Stats
 
 
 @dataclass(frozen=True)
-class _Described:
-    """What the page shows of a model that loads with the first frame."""
+class _ModelDescription:
+    """Shown in place of the model, which is loaded with the first frame."""
 
     name: str
     looks: tuple[str, ...]
 
 
 class CurrentFilter:
-    """Whichever filter the call has now: a failing one is replaced while the page stays open."""
+    """Forwards to the filter in use. A failing filter is replaced while the page stays open."""
 
     def __init__(self, current: Callable[[], AdjustableFilter], looks: Sequence[str]) -> None:
         self._current = current
-        self.model = _Described("webcam", tuple(looks))
+        self.model = _ModelDescription("webcam", tuple(looks))
 
     @property
     def settings(self) -> FilterSettings:
@@ -32,7 +32,7 @@ class CurrentFilter:
         return self._current().settings
 
     def __call__(self, frame: av.VideoFrame, /) -> av.VideoFrame:
-        """One filtered frame."""
+        """Filter a frame."""
         return self._current()(frame)
 
     def update(self, **changes: Any) -> FilterSettings:
@@ -40,12 +40,16 @@ class CurrentFilter:
         return self._current().update(**changes)
 
     def reset(self) -> None:
-        """Forget the past."""
+        """Forget the previous frames."""
         self._current().reset()
 
 
 class ControlPage:
-    """Serves the page on 127.0.0.1 from `with` to its end; `url` is where, `update` its figures."""
+    """Serves the page on 127.0.0.1, inside a `with` block.
+
+    current: returns the filter in use. adapters: the kinds of adapters that its model has. Port 0
+    takes any free port; see `url`.
+    """
 
     def __init__(
         self,
@@ -61,21 +65,21 @@ class ControlPage:
             create_control_app,
         )
 
-        self._statistics: dict[str, Any] = {}
+        self._stats = Stats()
         app = create_control_app(
             CurrentFilter(current, looks), ServerOptions(adapters=adapters),
-            statistics=lambda: self._statistics,
+            statistics=lambda: self._stats,
         )  # fmt: skip
         self._remote = RemoteControl(app, port=port)
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         return self._remote.url
 
     def update(self, stats: Stats) -> None:
-        """What the page shows from now on."""
-        self._statistics = stats.as_dict()
+        """Show these figures from now on."""
+        self._stats = stats
 
     def __enter__(self) -> "ControlPage":
         self._remote.__enter__()

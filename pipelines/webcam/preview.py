@@ -8,8 +8,8 @@ from threading import Thread
 import av
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.latest_slot import LatestSlot
 from turbolens.pipelines.letterbox import Fitter, packed_bytes
+from turbolens.pipelines.live.latest_slot import LatestSlot
 
 CLOSE_TIMEOUT = 3.0  # seconds that the window gets to close
 

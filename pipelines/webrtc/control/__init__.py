@@ -1,4 +1,4 @@
-"""The control data channel: its messages and what they change.
+"""The control data channel: its messages, and the settings that they change.
 
-Start with `channel.py`; `messages.py` has the schema. Imports `peer` and `media`.
+Start with `channel.py`; `messages.py` has the schema. Imports no other room of webrtc.
 """

@@ -1,4 +1,4 @@
-"""The control channel: JSON requests and their acknowledgements, events, limits. PROTOCOL.md."""
+"""`ControlChannel`: answers JSON requests on a data channel and sends events. See PROTOCOL.md."""
 
 import json
 import logging
@@ -8,34 +8,34 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from turbolens.filter import FilterSettings, SettingsError
+from turbolens.pipelines.statistics import Clock
 from turbolens.pipelines.webrtc.limits import Limits
-from turbolens.pipelines.webrtc.meter import Clock
 
 from .controls import Controls, Data
 from .messages import (
     VERSION,
-    Nothing,
-    Refusal,
+    ControlError,
+    NoParams,
     Request,
     ResetParams,
     SubscribeParams,
-    first_of,
-    identity_of,
-    parsed,
+    first_message,
+    parse_request,
+    request_id,
 )
 
 logger = logging.getLogger(__name__)
 
 LABEL = "control"
-MAX_BUFFERED = 1 << 20  # bytes that wait to be sent; a peer that does not read gets no more
+MAX_BUFFERED = 1 << 20  # bytes; a peer that does not read is sent nothing more
 
 
 class Channel(Protocol):
-    """What is needed of a data channel."""
+    """The part of aiortc's RTCDataChannel that is used here."""
 
     @property
-    def bufferedAmount(self) -> int:  # noqa: N802 - the field's name
-        """Bytes that wait to be sent."""
+    def bufferedAmount(self) -> int:  # noqa: N802 - the name in WebRTC
+        """Bytes that are not sent yet."""
         ...
 
     @property
@@ -48,28 +48,29 @@ class Channel(Protocol):
         ...
 
 
-class Allowance:
-    """So many messages a second on average, and so many at once."""
+class RateLimiter:
+    """Token bucket: `per_second` messages on average, and `burst` at once."""
 
     def __init__(self, per_second: float, burst: int, clock: Clock) -> None:
         self._rate, self._burst, self._clock = per_second, burst, clock
-        self._left, self._at = float(burst), clock()
+        self._tokens, self._updated_at = float(burst), clock()
 
     def take(self) -> bool:
-        """Whether one more is allowed now."""
+        """Count a message. False if it is above the limit."""
         now = self._clock()
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left < 1:
+        self._tokens = min(self._burst, self._tokens + (now - self._updated_at) * self._rate)
+        self._updated_at = now
+        if self._tokens < 1:
             return False
-        self._left -= 1
+        self._tokens -= 1
         return True
 
 
 class ControlChannel:
-    """The server's side of one control channel: `receive` what a peer says, `tick` now and then.
+    """The server's side of one control channel.
 
-    on_flood is called once, when a peer goes on with messages that are refused for being too many.
+    Call `opened`, then `receive` for each message, `tick` at least five times per second, and
+    `closed`. on_flood: called once if the peer keeps sending after its messages were refused.
     """
 
     def __init__(
@@ -83,12 +84,12 @@ class ControlChannel:
     ) -> None:
         self._channel, self._controls, self._limits = channel, controls, limits
         self._clock, self._on_flood = clock, on_flood
-        self._allowance = Allowance(limits.messages_per_second, limits.message_burst, clock)
-        self._refused = 0
+        self._rate_limiter = RateLimiter(limits.messages_per_second, limits.message_burst, clock)
+        self._too_many = 0
         self._interval: float | None = None
-        self._told_at = clock()
+        self._statistics_at = clock()
         self._answering = False
-        self._end_listening = controls.listen(self._settings_changed)
+        self._stop_listening = controls.listen(self._settings_changed)
         self._operations: dict[str, Callable[[Data], Data]] = {
             "ping": self._ping, "get": self._get, "set": self._set, "reset": self._reset,
             "snapshot": self._snapshot, "subscribe": self._subscribe,
@@ -96,58 +97,58 @@ class ControlChannel:
         }  # fmt: skip
 
     def opened(self) -> None:
-        """Tell the state, as the first message."""
-        self.tell("state", self._controls.snapshot())
+        """Send the state, the first message of a channel."""
+        self.send_event("state", self._controls.snapshot())
 
     def closed(self) -> None:
-        """The channel is gone."""
+        """Send nothing more."""
         self._interval = None
-        self._end_listening()
+        self._stop_listening()
 
     def receive(self, message: str | bytes) -> None:
-        """Do what a peer asks, and acknowledge it. Raises nothing."""
-        if not self._allowance.take():
-            self._refuse_flood()
+        """Execute a request and answer it. Every error becomes an answer."""
+        if not self._rate_limiter.take():
+            self._reject_excess()
             return
         request: Request | None = None
         try:
-            request = parsed(message, self._limits.message_bytes)
-            self._send({"id": request.id, "ok": True, "result": self._do(request)})
-        except Refusal as refusal:
-            identity = request.id if request else identity_of(message, self._limits.message_bytes)
-            self._refuse(identity, refusal)
+            request = parse_request(message, self._limits.message_bytes)
+            self._send({"id": request.id, "ok": True, "result": self._execute(request)})
+        except ControlError as error:
+            identity = request.id if request else request_id(message, self._limits.message_bytes)
+            self._send_error(identity, error)
 
     def tick(self) -> None:
-        """Send the statistics, if the peer subscribed and it is time."""
-        if self._interval is not None and self._clock() - self._told_at >= self._interval:
-            self._told_at = self._clock()
-            self.tell("statistics", self._controls.statistics())
+        """Send the statistics if the peer subscribed and the interval has passed."""
+        if self._interval is not None and self._clock() - self._statistics_at >= self._interval:
+            self._statistics_at = self._clock()
+            self.send_event("statistics", self._controls.statistics())
 
-    def tell(self, event: str, data: Data) -> None:
+    def send_event(self, event: str, data: Data) -> None:
         """Send an event."""
         self._send({"event": event, "data": data})
 
-    def _do(self, request: Request) -> Data:
+    def _execute(self, request: Request) -> Data:
         operation = self._operations.get(request.op)
         if operation is None:
             known = ", ".join(self._operations)
-            raise Refusal("unknown", f"there is no operation {request.op!r}; there are {known}")
+            raise ControlError("unknown", f"unknown operation {request.op!r}; known: {known}")
         self._answering = True
         try:
             return operation(request.params)
         except SettingsError as error:
-            raise Refusal("invalid", str(error)) from error
+            raise ControlError("invalid", str(error)) from error
         except ValidationError as error:
-            raise Refusal("invalid", first_of(error)) from error
+            raise ControlError("invalid", first_message(error)) from error
         finally:
             self._answering = False
 
     def _ping(self, params: Data) -> Data:
-        Nothing(**params)
+        NoParams(**params)
         return {}
 
     def _get(self, params: Data) -> Data:
-        Nothing(**params)
+        NoParams(**params)
         return {"settings": self._controls.settings}
 
     def _set(self, params: Data) -> Data:
@@ -157,36 +158,38 @@ class ControlChannel:
         return {"settings": self._controls.reset(settings=ResetParams(**params).settings)}
 
     def _snapshot(self, params: Data) -> Data:
-        Nothing(**params)
+        NoParams(**params)
         return self._controls.snapshot()
 
     def _subscribe(self, params: Data) -> Data:
-        wanted = SubscribeParams(**params)
-        self._interval, self._told_at = wanted.interval_ms / 1000, self._clock()
-        return {"interval_ms": wanted.interval_ms, "statistics": self._controls.statistics()}
+        given = SubscribeParams(**params)
+        self._interval, self._statistics_at = given.interval_ms / 1000, self._clock()
+        return {"interval_ms": given.interval_ms, "statistics": self._controls.statistics()}
 
     def _unsubscribe(self, params: Data) -> Data:
-        Nothing(**params)
+        NoParams(**params)
         self._interval = None
         return {}
 
     def _settings_changed(self, settings: FilterSettings) -> None:
-        """Somebody else turned a dial; who did it here is told by the acknowledgement."""
+        """Send changes from elsewhere; the peer's own changes are in its answer."""
         if not self._answering:
-            self.tell("settings", {"settings": settings.model_dump(mode="json")})
+            self.send_event("settings", {"settings": settings.model_dump(mode="json")})
 
-    def _refuse_flood(self) -> None:
-        """One answer to the first of a flood, none to the rest, which would be a flood too."""
-        self._refused += 1
-        if self._refused == 1:
+    def _reject_excess(self) -> None:
+        """Answer only the first of too many messages."""
+        self._too_many += 1
+        if self._too_many == 1:
             rate = self._limits.messages_per_second
-            self._refuse(None, Refusal("too_fast", f"at most {rate:g} messages a second"))
-        if self._refused == self._limits.refused_messages:
+            self._send_error(
+                None, ControlError("too_fast", f"at most {rate:g} messages per second")
+            )
+        if self._too_many == self._limits.refused_messages:
             self._on_flood()
 
-    def _refuse(self, identity: int | str | None, refusal: Refusal) -> None:
-        error = {"code": refusal.code, "message": str(refusal)}
-        self._send({"id": identity, "ok": False, "error": error})
+    def _send_error(self, identity: int | str | None, error: ControlError) -> None:
+        data = {"code": error.code, "message": str(error)}
+        self._send({"id": identity, "ok": False, "error": data})
 
     def _send(self, message: Data) -> None:
         if self._channel.readyState != "open" or self._channel.bufferedAmount > MAX_BUFFERED:

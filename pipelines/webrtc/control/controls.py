@@ -1,10 +1,11 @@
-"""`Controls`: what may be asked of a running filter, the same by data channel and by HTTP."""
+"""`Controls`: settings, reset and state of a running filter, for the data channel and HTTP."""
 
 from collections.abc import Callable, Collection
 from typing import Any
 
 from turbolens.filter import FilterSettings, SettingsError
 from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.webrtc.limits import Limits
 
 Data = dict[str, Any]
@@ -12,10 +13,10 @@ Listener = Callable[[FilterSettings], None]
 
 
 class Controls:
-    """The dials of one running filter, within the limits of a server.
+    """The settings of one running filter, within the limits of a server.
 
-    describe: what is to be said of it besides settings and statistics. All data is plain, ready
-    for JSON.
+    statistics: returns the current figures. describe: returns what else belongs to a snapshot. All
+    data is ready for JSON.
     """
 
     def __init__(
@@ -23,12 +24,12 @@ class Controls:
         frame_filter: AdjustableFilter,
         limits: Limits | None = None,
         *,
-        statistics: Callable[[], Data] = dict,
+        statistics: Callable[[], Stats] = Stats,
         describe: Callable[[], Data] = dict,
     ) -> None:
         self._filter, self._limits = frame_filter, limits or Limits()
-        self._first = frame_filter.settings
-        self.statistics, self._describe = statistics, describe
+        self._initial = frame_filter.settings
+        self._statistics, self._describe = statistics, describe
         self._listeners: list[Listener] = []
 
     @property
@@ -37,35 +38,39 @@ class Controls:
         return self._filter.settings.model_dump(mode="json")
 
     def set(self, changes: Data) -> Data:
-        """Change settings from the next frame on, and give all of them. Raises `SettingsError`."""
-        wanted = within_limits(self._filter.settings.replace(**changes), self._limits)
-        self._filter.update(**{name: getattr(wanted, name) for name in changes})
+        """Change settings from the next frame on. Returns all settings; raises `SettingsError`."""
+        changed = within_limits(self._filter.settings.replace(**changes), self._limits)
+        self._filter.update(**{name: getattr(changed, name) for name in changes})
         for listener in self._listeners:
             listener(self._filter.settings)
         return self.settings
 
     def reset(self, *, settings: bool = False) -> Data:
-        """Forget the past; on demand go back to the settings it began with, too."""
+        """Forget the previous frames. settings: reset the settings to their first values, too."""
         self._filter.reset()
-        return self.set(self._first.model_dump() if settings else {})
+        return self.set(self._initial.model_dump() if settings else {})
 
     def snapshot(self) -> Data:
-        """All there is to say."""
+        """Description, settings and statistics."""
         return {**self._describe(), "settings": self.settings, "statistics": self.statistics()}
 
+    def statistics(self) -> Data:
+        """The figures up to now."""
+        return self._statistics().as_dict()
+
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Be told of every change of the settings. Gives what ends that."""
+        """Call `listener` after every change of the settings. Returns a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
 
 def within_limits(settings: FilterSettings, limits: Limits) -> FilterSettings:
-    """The settings, if a server of these limits can be asked for them. Raises `SettingsError`."""
+    """Return the settings if they are within these limits. Raises `SettingsError`."""
     length = sum(len(text) for text, _ in settings.prompt)
     if length > limits.prompt_characters:
         raise SettingsError(
-            f"prompt: all texts together have at most {limits.prompt_characters} characters here, "
-            f"got {length}"
+            f"prompt: all texts together may have at most {limits.prompt_characters} characters "
+            f"here, got {length}"
         )
     if settings.size is not None and settings.size > limits.working_size:
         raise SettingsError(f"size: at most {limits.working_size} here, got {settings.size}")
@@ -73,15 +78,16 @@ def within_limits(settings: FilterSettings, limits: Limits) -> FilterSettings:
 
 
 def schema(limits: Limits, adapters: Collection[str] = ()) -> Data:
-    """The JSON Schema of the settings, as a server of these limits takes them.
+    """The JSON Schema of the settings, with these limits.
 
-    A setting that is heeded only by models with an adapter says so in `needs`, unless it is here.
+    A setting that only works with an adapter has the adapter's kind in `needs`, unless it is one of
+    `adapters`.
     """
-    made: Data = FilterSettings.model_json_schema()
-    for choice in made["properties"]["size"].get("anyOf", ()):
+    json_schema: Data = FilterSettings.model_json_schema()
+    for choice in json_schema["properties"]["size"].get("anyOf", ()):
         if choice.get("type") == "integer":
             choice["maximum"] = min(choice["maximum"], limits.working_size)
-    for one in made["properties"].values():
-        if one.get("needs") in adapters:
-            del one["needs"]
-    return made
+    for field in json_schema["properties"].values():
+        if field.get("needs") in adapters:
+            del field["needs"]
+    return json_schema

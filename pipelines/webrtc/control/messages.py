@@ -1,4 +1,4 @@
-"""The messages of the control channel: their form, and how a wrong one is refused."""
+"""The schema of requests on the control channel, and their parser."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ ErrorCode = Literal["malformed", "version", "unknown", "invalid", "too_large", "
 
 
 class Request(BaseModel):
-    """A message of a peer. Names that it does not know are refused."""
+    """A request of a peer. Unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -23,73 +23,75 @@ class Request(BaseModel):
     params: dict[str, Any] = Field(default_factory=dict)
 
 
-class Nothing(BaseModel):
-    """An operation without parameters."""
+class NoParams(BaseModel):
+    """The parameters of an operation that has none."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class ResetParams(Nothing):
-    """settings: go back to the first settings too."""
+class ResetParams(NoParams):
+    """settings: reset the settings to their first values, too."""
 
     settings: bool = False
 
 
-class SubscribeParams(Nothing):
-    """interval_ms: between two events."""
+class SubscribeParams(NoParams):
+    """interval_ms: milliseconds between two events."""
 
     interval_ms: Annotated[int, Field(ge=200, le=60_000)] = 1000
 
 
-class Refusal(Exception):  # noqa: N818 - an answer
-    """A request that is not done, with its reason in words."""
+class ControlError(Exception):
+    """A request that cannot be executed: a code for programs, a sentence for people."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code: ErrorCode = code
 
 
-def parsed(message: str | bytes, max_bytes: int) -> Request:
-    """A message as a request. Raises `Refusal`."""
+def parse_request(message: str | bytes, max_bytes: int) -> Request:
+    """Parse a message. Raises `ControlError`."""
     try:
-        request = Request(**_object(message, max_bytes))
+        request = Request(**_load_object(message, max_bytes))
     except ValidationError as error:
-        raise Refusal("malformed", first_of(error)) from error
+        raise ControlError("malformed", first_message(error)) from error
     if request.v != VERSION:
-        raise Refusal("version", f"v must be {VERSION}, got {request.v}")
+        raise ControlError("version", f"v must be {VERSION}, got {request.v}")
     return request
 
 
-def identity_of(message: str | bytes, max_bytes: int) -> int | str | None:
-    """The id of a message that is wrong otherwise, so that its sender knows which one it was."""
+def request_id(message: str | bytes, max_bytes: int) -> int | str | None:
+    """The id of an invalid message, for the answer; `None` if it has no valid id."""
     try:
-        identity = _object(message, max_bytes).get("id")
+        identity = _load_object(message, max_bytes).get("id")
         return Request(v=VERSION, op="", id=identity).id
-    except (Refusal, ValidationError):
+    except (ControlError, ValidationError):
         return None
 
 
-def _object(message: str | bytes, max_bytes: int) -> Data:
+def _load_object(message: str | bytes, max_bytes: int) -> Data:
     size = len(message.encode(errors="replace") if isinstance(message, str) else message)
     if size > max_bytes:
-        raise Refusal("too_large", f"a message has at most {max_bytes} bytes, got {size}")
+        raise ControlError("too_large", f"a message may have {max_bytes} bytes, got {size}")
     if not isinstance(message, str):
-        raise Refusal("malformed", "a message is text, got bytes")
+        raise ControlError("malformed", "a message must be text, got bytes")
     try:
-        data = json.loads(message, parse_constant=_no_constant)
+        data = json.loads(message, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
-        raise Refusal("malformed", "a message is JSON") from error
+        raise ControlError("malformed", "a message must be JSON") from error
     if not isinstance(data, dict):
-        raise Refusal("malformed", 'a message is a JSON object like {"v": 1, "id": 1, "op": "get"}')
+        raise ControlError(
+            "malformed", 'a message must be a JSON object like {"v": 1, "id": 1, "op": "get"}'
+        )
     return data
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
+def _reject_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")  # json.loads would accept NaN and Infinity
 
 
-def first_of(error: ValidationError) -> str:
-    """The first thing that is wrong, with its place."""
-    found = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in found["loc"]) or "params"
-    return f"{place[:80]}: {found['msg'][0].lower()}{found['msg'][1:]}"
+def first_message(error: ValidationError) -> str:
+    """The first error, with the path of the field."""
+    first = error.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in first["loc"]) or "params"
+    return f"{path[:80]}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -9,8 +9,8 @@ from typing import Any
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
-from turbolens.pipelines.webrtc.meter import Clock
+from turbolens.pipelines.live.latest_slot import AsyncLatestSlot, Closed
+from turbolens.pipelines.statistics import Clock
 
 MAX_DELAY = 1.5  # seconds; a conversation bears no more, even if the video is later
 MIN_CHANGE = 0.04  # seconds; smaller changes of the delay are ignored, since each is audible

@@ -7,7 +7,7 @@ from typing import Any
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
+from turbolens.pipelines.live.latest_slot import AsyncLatestSlot, Closed
 
 CAPACITY = {"video": 1, "audio": 50}  # frames that wait for a viewer; then the oldest is dropped
 

@@ -10,8 +10,8 @@ from time import monotonic, thread_time
 import av
 
 from turbolens.pipelines.base import SupportsReproject
-from turbolens.pipelines.reprojection import ReprojectionBudget
-from turbolens.pipelines.webrtc.meter import Clock
+from turbolens.pipelines.live.reprojection_budget import ReprojectionBudget
+from turbolens.pipelines.statistics import Clock
 
 SHARE = 0.35  # of one processor; the rest is left to the filter
 WEIGHT = 0.2  # of the latest measurement in the estimate of the cost

@@ -1,4 +1,4 @@
-"""`FilteredTrack`: a remote video track in, a filtered one out, for anyone's peer connection."""
+"""`FilteredTrack`: the filtered version of a remote video track, for any aiortc peer connection."""
 
 import logging
 from asyncio import Task, get_running_loop
@@ -13,58 +13,37 @@ from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FrameError, UnavailableError
 from turbolens.pipelines.base import FilterCallable, SupportsReproject
-from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed
-from turbolens.pipelines.reprojection import reprojection_seconds
-from turbolens.pipelines.webrtc.meter import Clock, Rate, Smoothed
+from turbolens.pipelines.live.latest_slot import AsyncLatestSlot, Closed
+from turbolens.pipelines.live.reprojection_budget import reprojection_seconds
+from turbolens.pipelines.statistics import Clock, Smoothed, Stats, StatsCollector
 
 from .batching import FrameBatcher
 
-FLUENT_FPS = 20.0  # a filter that gives as many needs no reprojected pictures between its own
+FLUENT_FPS = 20.0  # a filter this fast needs no reprojected frames between its results
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A frame of the source: the how many-th it is, and when it came."""
+    """A frame of the source: its number, counted from 1, and its time of arrival in seconds."""
 
     number: int
     at: float
     frame: av.VideoFrame
 
 
-@dataclass(frozen=True)
-class TrackStatistics:
-    """What went through a track so far, and how it goes now.
-
-    latency_ms: from the arrival of a frame to its delivery. filter_ms: in the filter, waiting for
-    its turn included. delivered: filtered or reprojected. dropped: received, but a newer one was
-    delivered instead. filtered_fps: results of the filter, whether shown themselves or moved on.
-    """
-
-    received: int
-    delivered: int
-    reprojected: int
-    dropped: int
-    received_fps: float
-    delivered_fps: float
-    filtered_fps: float
-    latency_ms: float
-    filter_ms: float
-    width: int
-    height: int
-
-
 class FilteredTrack(MediaStreamTrack):
-    """The filtered pictures of `track`, each with its own pts and time_base.
+    """The filtered frames of `track`, each with its pts and time_base.
 
-    The filter runs on a thread (of `batcher`, which sessions may share, or one of its own); the
-    event loop never waits for it. The remote track is always drained, since its queue has no bound:
-    while a frame is in the filter the newest waits and older ones are dropped and counted, so that
-    latency does not grow. Where that gives fewer than 20 pictures a second and the filter can
-    reproject, its last result is moved along with the frames between, as far as there is time for
-    it; what is shown never goes back in time. Ends as the source ends. A frame that the filter
-    refuses, or one above `max_pixels`, ends the track too; `error` then says why. Make it where an
-    event loop runs.
+    The filter runs on the thread of `batcher`, which several tracks may share; the event loop never
+    waits for it. The source is always drained, because aiortc's queue of received frames is
+    unbounded. While a frame is in the filter, the newest frame waits; older ones are dropped and
+    counted, so that latency does not grow. If the filter gives fewer than 20 frames per second and
+    can reproject, its last result is reprojected to the frames in between, as far as time allows.
+    Frames are never shown out of order.
+
+    The track ends with its source. It also ends if the filter refuses a frame or if a frame has
+    more than `max_pixels`; `error` is then the reason. Needs a running event loop.
     """
 
     kind = "video"
@@ -86,44 +65,37 @@ class FilteredTrack(MediaStreamTrack):
         self._arrived: AsyncLatestSlot[Arrival] = AsyncLatestSlot()
         self._between: AsyncLatestSlot[Arrival] = AsyncLatestSlot()
         self._outgoing: AsyncLatestSlot[tuple[Arrival, av.VideoFrame]] = AsyncLatestSlot()
-        self._received, self._delivered = Rate(clock), Rate(clock)
-        self._filtered = Rate(clock)
+        self._collector = StatsCollector(clock())
         self._latency, self._filter_time = Smoothed(), Smoothed()
-        self._size = (0, 0)
-        self._shown = self._dropped = self._reprojected = 0
-        self._fresh_at = 0.0
+        self.size = (0, 0)
+        """Width and height of the last received frame; zeros before the first."""
+        self._received = self._newest_sent = 0
+        self._filtered_at = 0.0
         self.error: Exception | None = None
         loop = get_running_loop()
         self._tasks: list[Task[None]] = [
             loop.create_task(self._drain()), loop.create_task(self._filter_frames())
         ]  # fmt: skip
         if isinstance(frame_filter, SupportsReproject):
-            self._tasks.append(loop.create_task(self._move_along(frame_filter)))
+            self._tasks.append(loop.create_task(self._reproject_between(frame_filter)))
 
     @property
-    def statistics(self) -> TrackStatistics:
-        """What went through so far."""
-        return TrackStatistics(
-            received=self._received.total,
-            delivered=self._delivered.total,
-            reprojected=self._reprojected,
-            dropped=self._dropped,
-            received_fps=float(self._received),
-            delivered_fps=float(self._delivered),
-            filtered_fps=float(self._filtered),
-            latency_ms=float(self._latency) * 1000,
-            filter_ms=float(self._filter_time) * 1000,
-            width=self._size[0],
-            height=self._size[1],
-        )
+    def statistics(self) -> Stats:
+        """The figures up to now. Latency is from the arrival of a frame to its delivery.
+
+        captured: frames received. sent: frames delivered, filtered or reprojected. dropped: frames
+        received but not delivered, because a newer one was. The stage "filter" includes the wait
+        for its turn in the batch.
+        """
+        return self._collector.stats(self._clock())
 
     @property
     def delay(self) -> float:
-        """Seconds from the arrival of a frame to its delivery, smoothed: what sound must wait."""
+        """Seconds from the arrival of a frame to its delivery, smoothed; audio is delayed by it."""
         return float(self._latency)
 
     async def recv(self) -> av.VideoFrame:
-        """The next filtered frame. Raises `MediaStreamError` when there will be none."""
+        """The next filtered frame. Raises `MediaStreamError` at the end of the track."""
         if self.readyState != "live":
             raise MediaStreamError
         try:
@@ -131,12 +103,14 @@ class FilteredTrack(MediaStreamTrack):
         except Closed:
             self.stop()
             raise MediaStreamError from None
-        self._latency.add(self._clock() - arrival.at)
-        self._delivered.count()
+        now = self._clock()
+        self._latency.add(now - arrival.at)
+        self._collector.latency(now - arrival.at)
+        self._collector.count("sent", now)
         return frame
 
     def stop(self) -> None:
-        """Filter nothing more. The source is drained on, until it ends."""
+        """Stop filtering. The source is drained until it ends."""
         super().stop()
         for slot in (self._arrived, self._between, self._outgoing):
             slot.close()
@@ -147,28 +121,30 @@ class FilteredTrack(MediaStreamTrack):
             while True:
                 frame: Any = await self._source.recv()
                 if isinstance(frame, av.VideoFrame) and frame.pts is not None:
-                    self._received.count()
-                    self._size = frame.width, frame.height
-                    arrival = Arrival(self._received.total, self._clock(), frame)
+                    now = self._clock()
+                    self._received += 1
+                    self._collector.count("captured", now)
+                    self.size = frame.width, frame.height
+                    arrival = Arrival(self._received, now, frame)
                     self._arrived.put(arrival)
                     self._between.put(arrival)
         self._arrived.close()
         self._between.close()
 
     async def _filter_frames(self) -> None:
-        """One frame in the filter, at most one waiting before it and one behind it."""
+        """Filter one frame at a time; at most one waits before the filter and one after it."""
         try:
             with self._batcher.stream():
                 while True:
                     await self._outgoing.wait_empty()
                     arrival = await self._arrived.take()
                     filtered = await self._filter_one(arrival.frame)
-                    self._filtered.count()
-                    self._fresh_at = self._clock()
-                    self._show(arrival, filtered)
+                    self._filtered_at = self._clock()
+                    self._collector.count("filtered", self._filtered_at)
+                    self._deliver(arrival, filtered)
         except (Closed, UnavailableError):
             pass
-        except Exception as error:  # the edge of the task
+        except Exception as error:  # the edge of the task: `error` is the reason
             self.error = error
             logger.warning("a track ends, its filter failed: %s", error,
                            exc_info=not isinstance(error, FrameError))  # fmt: skip
@@ -188,36 +164,41 @@ class FilteredTrack(MediaStreamTrack):
         pts, time_base = frame.pts, frame.time_base
         filtered = await self._batcher.submit(self._filter, frame)
         filtered.pts, filtered.time_base = pts, time_base
-        self._filter_time.add(self._clock() - began)
+        seconds = self._clock() - began
+        self._filter_time.add(seconds)
+        self._collector.stage("filter", seconds)
         return filtered
 
-    async def _move_along(self, frame_filter: SupportsReproject) -> None:
-        """The last result, where newer frames are."""
+    async def _reproject_between(self, frame_filter: SupportsReproject) -> None:
+        """Reproject the last result to newer frames while the filter is busy."""
         worker = self._batcher.reprojection
         with suppress(Closed):
             while True:
                 arrival = await self._between.take()
-                usual = float(self._filter_time)
-                if not (self._needs_more(usual) and worker.worthwhile(usual)):
+                filter_seconds = float(self._filter_time)
+                if not (
+                    self._needs_reprojection(filter_seconds) and worker.worthwhile(filter_seconds)
+                ):
                     continue
                 async with worker.turn():
                     if len(self._between):
-                        arrival = await self._between.take()  # has come meanwhile
+                        arrival = await self._between.take()  # it arrived during the wait
                     moved = await worker.reproject(frame_filter, arrival.frame)
-                if moved is not None and self._show(arrival, moved):
-                    self._reprojected += 1
+                if moved is not None and self._deliver(arrival, moved):
+                    self._collector.count("reprojected")
 
-    def _needs_more(self, usual: float) -> bool:
-        """Whether a filter of `usual` seconds gives pictures, but too few of them."""
-        wanted = min(FLUENT_FPS, float(self._received))
-        late = self._clock() - self._fresh_at > reprojection_seconds(usual)
-        return usual * wanted > 1.0 and not late and not len(self._outgoing)
+    def _needs_reprojection(self, filter_seconds: float) -> bool:
+        """True if the filter works, but is slower than the source or than 20 frames per second."""
+        now = self._clock()
+        wanted = min(FLUENT_FPS, self._collector.rate("captured", now))
+        late = now - self._filtered_at > reprojection_seconds(filter_seconds)
+        return filter_seconds * wanted >= 1.0 and not late and not len(self._outgoing)
 
-    def _show(self, arrival: Arrival, picture: av.VideoFrame) -> bool:
-        """Whether it is to be shown: not if a newer one was, which this would turn back."""
-        if arrival.number <= self._shown:
+    def _deliver(self, arrival: Arrival, frame: av.VideoFrame) -> bool:
+        """Queue a frame for `recv`. False if a newer one was queued before: order is kept."""
+        if arrival.number <= self._newest_sent:
             return False
-        self._dropped += arrival.number - self._shown - 1
-        self._shown = arrival.number
-        self._outgoing.put((arrival, picture))
+        self._collector.count("dropped", number=arrival.number - self._newest_sent - 1)
+        self._newest_sent = arrival.number
+        self._outgoing.put((arrival, frame))
         return True

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
 
-from turbolens.pipelines.webrtc.meter import Clock
+from turbolens.pipelines.statistics import Clock
 
 from .aiortc_internals import depayloaded
 from .nack_generator import DEADLINE_SECONDS, SequenceUnwrapper

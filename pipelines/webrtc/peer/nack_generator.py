@@ -5,7 +5,7 @@ from time import monotonic
 
 from aiortc.rtp import RtpPacket
 
-from turbolens.pipelines.webrtc.meter import Clock
+from turbolens.pipelines.statistics import Clock
 
 RETRY_SECONDS = 0.1  # between two NACKs for a packet; longer than most round trips
 DEADLINE_SECONDS = 0.5  # after it a packet is given up

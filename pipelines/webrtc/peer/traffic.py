@@ -4,7 +4,7 @@ from typing import Any
 
 from aiortc import RTCPeerConnection
 
-from turbolens.pipelines.webrtc.meter import Clock
+from turbolens.pipelines.statistics import Clock
 
 MIN_INTERVAL = 1.0  # seconds between two measurements
 

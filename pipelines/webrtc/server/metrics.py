@@ -1,73 +1,76 @@
-"""/metrics: figures for Prometheus."""
+"""GET /metrics: the figures of a server for Prometheus."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from aiohttp import web
+from prometheus_client.core import Metric
 
-from .serving import Server, server_of
+from turbolens.pipelines.prometheus import CONTENT_TYPE, counter, exposition, gauge
+from turbolens.pipelines.statistics import Stats
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+if TYPE_CHECKING:
+    from .serving import Server  # imports aiortc, which a webcam's metrics do not need
+
+SESSION_METRICS: tuple[tuple[str, str, Callable[[Stats], float]], ...] = (
+    ("received_fps", "Frames per second received.", lambda stats: stats.fps_in),
+    ("delivered_fps", "Frames per second sent.", lambda stats: stats.fps_out),
+    ("filtered_fps", "Frames per second from the filter.", lambda stats: stats.fps_filtered),
+    ("latency_milliseconds", "From a frame's arrival to its delivery.",
+     lambda stats: stats.latency_p50_ms or 0.0),
+    ("filter_milliseconds", "In the filter, waiting included.",
+     lambda stats: stats.stages.get("filter", 0.0)),
+)  # fmt: skip
+KINDS = ("browser", "whip", "whep")
 
 
-def add_metrics(app: web.Application) -> None:
-    """The route."""
-    app.router.add_get("/metrics", _metrics)
+def add_metrics(app: web.Application, collect: Callable[[], Iterable[Metric]]) -> None:
+    """Answer GET /metrics with these metrics."""
+
+    async def metrics(request: web.Request) -> web.Response:
+        body = exposition(collect()).encode()
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
+    app.router.add_get("/metrics", metrics)
 
 
-async def _metrics(request: web.Request) -> web.Response:
-    text = "\n".join(_lines(server_of(request))) + "\n"
-    return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
-
-
-def _lines(server: Server) -> Iterator[str]:
+def server_metrics(server: "Server") -> Iterator[Metric]:
+    """The metrics of a server."""
     sessions = server.sessions
-    kinds = [session.kind for session in sessions]
-    yield from _metric("sessions", "gauge", "Sessions now, by kind.",
-                       {f'{{kind="{kind}"}}': kinds.count(kind)
-                        for kind in ("browser", "whip", "whep")})  # fmt: skip
-    yield from _metric("sessions_opened_total", "counter", "Sessions so far.",
-                       {"": sessions.opened})  # fmt: skip
-    yield from _metric("sessions_refused_total", "counter", "Refused since the server was full.",
-                       {"": sessions.refused})  # fmt: skip
-    yield from _metric("model_ready", "gauge", "Whether the model is loaded.",
-                       {"": int(server.slot.state == "ready")})  # fmt: skip
-    yield from _metric("frames_delivered_total", "counter", "Filtered frames that were sent.",
-                       {"": sessions.delivered})  # fmt: skip
-    yield from _metric("frames_dropped_total", "counter", "Frames that a newer one overtook.",
-                       {"": sessions.dropped})  # fmt: skip
-    yield from _tracks(server)
-    yield from _metric("batches_total", "counter", "Calls of the filter, by frames in one.",
-                       {f'{{size="{size}"}}': count
-                        for size, count in sorted(server.batcher.sizes.items())})  # fmt: skip
-    yield from _metric("gpu_memory_bytes", "gauge", "Memory of tensors on the GPU.",
-                       {"": _gpu_memory()})  # fmt: skip
+    kinds: list[str] = [session.kind for session in sessions]
+    now = {kind: kinds.count(kind) for kind in KINDS}
+    sizes = {str(size): count for size, count in sorted(server.batcher.sizes.items())}
+    ready = server.slot.state == "ready"
+    yield gauge("turbolens_sessions", "Open sessions by kind.", now, "kind")
+    yield counter("turbolens_sessions_opened", "Sessions opened so far.", sessions.opened)
+    yield counter(
+        "turbolens_sessions_refused", "Sessions refused because the server was full.",
+        sessions.refused,
+    )  # fmt: skip
+    yield gauge("turbolens_model_ready", "1 if the model is loaded, else 0.", ready)
+    yield counter("turbolens_frames_delivered", "Filtered frames sent.", sessions.delivered)
+    yield counter(
+        "turbolens_frames_dropped", "Frames replaced by newer ones.", sessions.dropped
+    )  # fmt: skip
+    yield from _session_metrics(server)
+    yield counter(
+        "turbolens_batches", "Calls of the filter by number of frames.", sizes, "size"
+    )  # fmt: skip
+    yield gauge("turbolens_gpu_memory_bytes", "GPU memory used by tensors.", _gpu_memory())
 
 
-def _tracks(server: Server) -> Iterator[str]:
-    """Of every session that filters, by the first letters of its id: the rest opens doors."""
-    tracks = {f'{{session="{each.id[:6]}"}}': each.track.statistics
-              for each in server.sessions if each.track is not None}  # fmt: skip
-    for name, field, text in (
-        ("received_fps", "received_fps", "Frames a second that come."),
-        ("delivered_fps", "delivered_fps", "Frames a second that go."),
-        ("filtered_fps", "filtered_fps", "Results of the filter a second."),
-        ("latency_milliseconds", "latency_ms", "From a frame's arrival to its delivery."),
-        ("filter_milliseconds", "filter_ms", "In the filter, with the wait for it."),
-    ):
-        values = {label: round(getattr(track, field), 2) for label, track in tracks.items()}
-        yield from _metric(name, "gauge", text, values)
-
-
-def _metric(name: str, kind: str, text: str, values: dict[str, float]) -> Iterator[str]:
-    yield f"# HELP turbolens_{name} {text}"
-    yield f"# TYPE turbolens_{name} {kind}"
-    for labels, value in values.items():
-        yield f"turbolens_{name}{labels} {value}"
+def _session_metrics(server: "Server") -> Iterator[Metric]:
+    """Metrics of each filtered session, by the start of its id: the whole id gives access."""
+    stats = {each.id[:6]: each.track.statistics
+             for each in server.sessions if each.track is not None}  # fmt: skip
+    for name, text, value in SESSION_METRICS:
+        values = {session: round(value(one), 2) for session, one in stats.items()}
+        yield gauge(f"turbolens_{name}", text, values, "session")
 
 
 def _gpu_memory() -> int:
-    """0 where no GPU is used. torch is asked only if something has loaded it."""
+    """Allocated bytes; 0 without a GPU. Does not import torch itself: that takes seconds."""
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_available():
         return 0

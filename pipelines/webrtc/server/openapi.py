@@ -3,13 +3,14 @@
 from typing import Any
 
 import turbolens
+from turbolens.pipelines.statistics import SessionStats
 from turbolens.pipelines.webrtc.control.controls import schema
 from turbolens.pipelines.webrtc.limits import Limits
 
 Data = dict[str, Any]
 
 PROBLEM = {
-    "description": "One sentence says what is wrong and what to do.",
+    "description": "The detail says in one sentence what is wrong and what to do.",
     "content": {"application/problem+json": {"schema": {
         "type": "object",
         "properties": {"status": {"type": "integer"}, "detail": {"type": "string"}},
@@ -25,7 +26,8 @@ SNAPSHOT: Data = {
             "id": {"type": "string"}, "kind": {"enum": ["browser", "whip", "whep"]},
             "name": {"type": "string"}, "state": {"type": "string"}}},
         "model": {"type": "object"}, "limits": {"type": "object"},
-        "settings": {"oneOf": [SETTINGS, {"type": "null"}]}, "statistics": {"type": "object"},
+        "settings": {"oneOf": [SETTINGS, {"type": "null"}]},
+        "statistics": {"$ref": "#/components/schemas/Statistics"},
     },
 }  # fmt: skip
 SDP: Data = {"application/sdp": {"schema": {"type": "string"}}}
@@ -38,7 +40,7 @@ NAME = {
 
 
 def document(limits: Limits) -> Data:
-    """OpenAPI 3.1; addresses are relative to where the application is mounted."""
+    """OpenAPI 3.1; paths are relative to the place where the application is mounted."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Turbolens", "version": turbolens.__version__},
@@ -46,7 +48,10 @@ def document(limits: Limits) -> Data:
         "security": [{}, {"token": []}],
         "paths": _paths(),
         "components": {
-            "schemas": {"FilterSettings": schema(limits)},
+            "schemas": {
+                "FilterSettings": schema(limits),
+                "Statistics": SessionStats.model_json_schema(),
+            },
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -56,49 +61,56 @@ def _paths() -> Data:
     offer = {"type": "object", "required": ["sdp"], "properties": {
         "sdp": {"type": "string"}, "settings": CHANGES, "name": {"type": "string"}}}  # fmt: skip
     return {
-        "/healthz": {"get": _does("Whether the server runs.")},
-        "/metrics": {"get": _does("Figures for Prometheus.")},
-        "/api/status": {"get": _does("The model's progress, sessions, ICE servers.")},
-        "/api/schema": {"get": _does("The JSON Schema of the settings.")},
-        "/api/looks": {"get": _does("The looks that the model names.")},
-        "/api/looks/{number}.jpg": {"parameters": [NUMBER], "get": _does("A look as a picture.")},
+        "/healthz": {"get": _operation("200 while the server runs.")},
+        "/metrics": {"get": _operation("Metrics for Prometheus.")},
+        "/api/status": {"get": _operation("The model's progress, sessions, ICE servers.")},
+        "/api/schema": {"get": _operation("The JSON Schema of the settings.")},
+        "/api/looks": {"get": _operation("The looks of the model.")},
+        "/api/looks/{number}.jpg": {
+            "parameters": [NUMBER], "get": _operation("The thumbnail of a look."),
+        },
         "/api/settings": {
-            "get": _does("The settings that a session begins with.", gives=WITH_SETTINGS),
-            "patch": _does("Change them.", takes=CHANGES, gives=WITH_SETTINGS),
+            "get": _operation("The settings that a session starts with.", result=WITH_SETTINGS),
+            "patch": _operation("Change them.", body=CHANGES, result=WITH_SETTINGS),
         },
         "/api/sessions": {
-            "get": _does("All sessions.", gives={"type": "object", "properties": {
+            "get": _operation("All sessions.", result={"type": "object", "properties": {
                 "sessions": {"type": "array", "items": SNAPSHOT}}}),
-            "post": _does("Send video and get it back filtered.", takes=offer, status="201"),
+            "post": _operation("Send video and get it back filtered.", body=offer, status="201"),
         },
         "/api/sessions/{id}": {
             "parameters": [ID],
-            "get": _does("Settings, statistics, limits.", gives=SNAPSHOT),
-            "delete": _does("End it."),
+            "get": _operation("Settings, statistics, limits.", result=SNAPSHOT),
+            "delete": _operation("End it."),
         },
         "/api/sessions/{id}/settings": {
             "parameters": [ID],
-            "get": _does("Its settings.", gives=WITH_SETTINGS),
-            "patch": _does("Change them, from the next frame on.", takes=CHANGES,
-                           gives=WITH_SETTINGS),
+            "get": _operation("Its settings.", result=WITH_SETTINGS),
+            "patch": _operation("Change them, from the next frame on.", body=CHANGES,
+                                result=WITH_SETTINGS),
         },
-        "/api/sessions/{id}/reset": {"parameters": [ID], "post": _does("Forget the past.")},
+        "/api/sessions/{id}/reset": {
+            "parameters": [ID], "post": _operation("Forget the previous frames."),
+        },
         "/whip/{name}": _exchange("Publish (RFC 9725)."),
-        "/whip/{name}/{id}": {"parameters": [NAME, ID], "delete": _does("End it.")},
-        "/whep/{name}": _exchange("Play what is published under this name."),
-        "/whep/{name}/{id}": {"parameters": [NAME, ID], "delete": _does("End it.")},
+        "/whip/{name}/{id}": {"parameters": [NAME, ID], "delete": _operation("End it.")},
+        "/whep/{name}": _exchange("Play the session with this name."),
+        "/whep/{name}/{id}": {"parameters": [NAME, ID], "delete": _operation("End it.")},
     }  # fmt: skip
 
 
-def _does(summary: str, *, takes: Data | None = None, gives: Data | None = None,
+def _operation(summary: str, *, body: Data | None = None, result: Data | None = None,
           status: str = "200") -> Data:  # fmt: skip
-    done: Data = {"description": "Done."}
-    if gives is not None:
-        done["content"] = {"application/json": {"schema": gives}}
-    made: Data = {"summary": summary, "responses": {status: done, "default": PROBLEM}}
-    if takes is not None:
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
-    return made
+    success: Data = {"description": "Done."}
+    if result is not None:
+        success["content"] = {"application/json": {"schema": result}}
+    operation: Data = {"summary": summary, "responses": {status: success, "default": PROBLEM}}
+    if body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": body}},
+        }
+    return operation
 
 
 def _exchange(summary: str) -> Data:
@@ -108,7 +120,10 @@ def _exchange(summary: str) -> Data:
             "summary": summary,
             "requestBody": {"required": True, "content": SDP},
             "responses": {
-                "201": {"description": "The answer; Location ends it.", "content": SDP},
+                "201": {
+                    "description": "The SDP answer; DELETE the Location to end.",
+                    "content": SDP,
+                },
                 "default": PROBLEM,
             },
         },

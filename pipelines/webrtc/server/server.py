@@ -14,7 +14,7 @@ from turbolens.pipelines.webrtc.peer.aiortc_internals import limit_encoder_bit_r
 
 from . import api, pages, whep, whip
 from .answers import answer_errors
-from .metrics import add_metrics
+from .metrics import add_metrics, server_metrics
 from .model_slot import MakeFilter, ModelSlot, frame_filter
 from .options import ServerOptions
 from .security import guard
@@ -44,15 +44,16 @@ def create_app(
         middlewares=[answer_errors, guard(options), answer_errors],
         client_max_size=options.limits.body_bytes,
     )
-    app[SERVER] = Server(
+    app[SERVER] = server = Server(
         options=options,
         slot=ModelSlot(model, options.settings, make_filter),
         sessions=Sessions(options.limits),
         batcher=FrameBatcher(),
     )
-    for part in (pages, api, whip, whep):
+    for part in (pages, whip, whep):
         part.add_routes(app)
-    add_metrics(app)
+    api.add_routes(app, server)
+    add_metrics(app, lambda: server_metrics(server))
     app.cleanup_ctx.append(_running)
     app.on_shutdown.append(_end_sessions)
     return app

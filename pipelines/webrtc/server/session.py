@@ -3,19 +3,18 @@
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any, Literal
+from typing import Literal
 
 from aiortc import RTCDataChannel, RTCPeerConnection
 
 from turbolens.filter import FrameError
 from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.statistics import Clock, SessionStats, Stats
 from turbolens.pipelines.webrtc.control.channel import LABEL, ControlChannel
 from turbolens.pipelines.webrtc.control.controls import Controls, Data
 from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.media.relay import Relay
 from turbolens.pipelines.webrtc.media.tracks import FilteredTrack
-from turbolens.pipelines.webrtc.meter import Clock
 from turbolens.pipelines.webrtc.peer.connection import close_peer
 from turbolens.pipelines.webrtc.peer.traffic import Traffic
 
@@ -67,10 +66,15 @@ class Session:
         """Seconds since the session was created."""
         return self._clock() - self._started_at
 
-    def statistics(self) -> Data:
-        """Frames and bits, as plain data."""
-        track = asdict(self.track.statistics) if self.track is not None else {}
-        return {"seconds": round(self.seconds, 1), **_rounded(track), **self.traffic.data()}
+    def statistics(self) -> SessionStats:
+        """Figures of the frames and of the connection."""
+        frames, size = Stats(), (0, 0)
+        if self.track is not None:
+            frames, size = self.track.statistics, self.track.size
+        return SessionStats(
+            **{**frames.model_dump(), "seconds": self.seconds},
+            width=size[0], height=size[1], **self.traffic.data(),
+        )  # fmt: skip
 
     def describe(self) -> Data:
         """The session, its model and its limits, as plain data."""
@@ -116,7 +120,7 @@ class Session:
         """Send the reason to the peer, and close. May be called twice."""
         if self._channels:
             for channel in self._channels:
-                channel.tell("closing", {"reason": reason})
+                channel.send_event("closing", {"reason": reason})
             await asyncio.sleep(FAREWELL_SECONDS)
         for relay in (self.video, self.audio):
             if relay is not None:
@@ -143,8 +147,3 @@ class Session:
 def _reason(error: Exception) -> str:
     """The message of an error that is about the peer's frames; of others only the log tells."""
     return str(error) if isinstance(error, FrameError) else "the filter failed; the log says why"
-
-
-def _rounded(values: dict[str, Any]) -> Data:
-    return {name: round(value, 2) if isinstance(value, float) else value
-            for name, value in values.items()}  # fmt: skip

@@ -8,8 +8,8 @@ from time import monotonic
 from aiortc import RTCPeerConnection
 
 from turbolens.filter import NameTakenError, NoSuchSessionError, UnavailableError
+from turbolens.pipelines.statistics import Clock
 from turbolens.pipelines.webrtc.limits import Limits
-from turbolens.pipelines.webrtc.meter import Clock
 from turbolens.pipelines.webrtc.peer.connection import on_state
 
 from .session import Kind, Session
@@ -52,7 +52,7 @@ class Sessions:
     def delivered(self) -> int:
         """Frames delivered so far by all sessions, closed ones included."""
         tracks = (each.track for each in self if each.track is not None)
-        return self._delivered_before + sum(track.statistics.delivered for track in tracks)
+        return self._delivered_before + sum(track.statistics.sent for track in tracks)
 
     @property
     def dropped(self) -> int:
@@ -120,7 +120,7 @@ class Sessions:
         if self._sessions.pop(session.id, None) is None:
             return
         if session.track is not None:
-            self._delivered_before += session.track.statistics.delivered
+            self._delivered_before += session.track.statistics.sent
             self._dropped_before += session.track.statistics.dropped
         logger.info("session %s ends: %s", session.id[:6], reason)
         for other in self:

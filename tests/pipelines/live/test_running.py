@@ -15,7 +15,7 @@ import pytest
 from turbolens.filter import FrameError, MediaError
 from turbolens.pipelines.live.options import RunOptions
 from turbolens.pipelines.live.running import run
-from turbolens.pipelines.statistics import Stats, Tally
+from turbolens.pipelines.statistics import Stats
 
 from .live_parts import (
     WAIT,
@@ -173,7 +173,7 @@ def test_the_output_never_steps_back_in_time() -> None:
 def test_a_reprojection_that_would_slow_down_the_output_is_tried_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("turbolens.pipelines.reprojection.RETRY_AFTER", 1000.0)
+    monkeypatch.setattr("turbolens.pipelines.live.reprojection_budget.RETRY_AFTER", 1000.0)
     now, stop, reprojected = [monotonic()], Event(), list[int]()
     monkeypatch.setattr("turbolens.pipelines.live.reprojection.monotonic", lambda: now[0])
 
@@ -529,28 +529,3 @@ def test_memory_does_not_grow_in_10000_frames(live: bool) -> None:
     stats = run(camera, lighter, Screen())
     assert stats.captured == 10_000
     assert levels[9999] - levels[1000] < 8
-
-
-def test_stats_as_data_and_as_prometheus_text() -> None:
-    tally = Tally(100.0)
-    for n in range(31):
-        tally.count("captured", 100 + n / 30)
-        tally.latency(0.05 + n / 1000)
-    tally.stage("filter", 0.04)
-    stats = tally.stats(101.0)
-    assert stats.fps_in == pytest.approx(30)
-    assert stats.latency_p50_ms == pytest.approx(65)
-    assert stats.latency_p95_ms == pytest.approx(79)
-    assert stats.as_dict()["stages"] == {"filter": 40.0}
-    lines = stats.prometheus().splitlines()
-    assert "turbolens_captured_total 31" in lines
-    assert 'turbolens_latency_seconds{quantile="0.5"} 0.065' in lines
-    assert sum(line.startswith("# TYPE") for line in lines) == 13
-
-
-def test_rates_forget_old_frames() -> None:
-    tally = Tally(0.0)
-    tally.count("sent", 0.1)
-    tally.count("sent", 0.2)
-    assert tally.stats(1.0).fps_out == pytest.approx(10)
-    assert tally.stats(10.0).fps_out == 0.0

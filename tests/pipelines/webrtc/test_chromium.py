@@ -51,8 +51,7 @@ async def test_the_camera_comes_back_restyled_and_a_dial_changes_it(tmp_path: Pa
         await sees(page, dimmed(0.1))
         (session,) = server.sessions
         assert session.track is not None
-        size = session.track.statistics
-        assert (size.width, size.height) == (WIDTH, HEIGHT)  # bit-rates keep it from shrinking
+        assert session.track.size == (WIDTH, HEIGHT)  # bit-rates keep it from shrinking
         events = await page.evaluate("() => messages.map(each => each.event ?? each.ok)")
         assert events[:2] == ["state", True]
         await page.evaluate("() => peer.close()")

@@ -69,7 +69,7 @@ class Firefox:
                 return
         raise AssertionError(f"a picture {share} as bright did not come, but {ratio}")
 
-    def complaints(self) -> list[str]:
+    def problems(self) -> list[str]:
         """Of its scripts, but for what the browser says of any page."""
         told = [each["complaint"] for each in self.program.told if "complaint" in each]
         return [each for each in told if not each.startswith(HARMLESS)]
@@ -98,12 +98,12 @@ async def test_firefox_sees_itself_restyled_turns_dials_and_comes_back(tmp_path:
         firefox = Firefox(program)
         await firefox.do("goto", str(client.make_url("/")))
         await firefox.do("click", "[data-source=camera]")
-        await firefox.reads("#state-words", "Live")
+        await firefox.reads("#state-text", "Live")
         await firefox.do("evaluate", f"({WATCH})()")
         await firefox.dims_to(0.45)
         (session,) = server.sessions
         assert session.track is not None
-        assert (session.track.statistics.width, session.track.statistics.height) == (640, 480)
+        assert session.track.size == (640, 480)
         await firefox.do("focus", "#dial-strength")
         await firefox.do("evaluate", f"({TURN})('strength', 0.1)")
         await until(lambda: session.controls and session.controls.settings["strength"] == 0.1)
@@ -111,9 +111,9 @@ async def test_firefox_sees_itself_restyled_turns_dials_and_comes_back(tmp_path:
         await firefox.do("click", "#views label:nth-of-type(2)")
         await until_true(firefox, "location.hash === '#strength=0.1'")
         await firefox.do("reload")
-        await firefox.reads("#state-words", "Ready")  # it is not said to remember the permission
+        await firefox.reads("#state-text", "Ready")  # it is not said to remember the permission
         await firefox.do("click", "[data-source=camera]")
-        await firefox.reads("#state-words", "Live")
+        await firefox.reads("#state-text", "Live")
         (session,) = server.sessions
         assert session.controls is not None
         assert session.controls.settings["strength"] == 0.1
@@ -124,4 +124,4 @@ async def test_firefox_sees_itself_restyled_turns_dials_and_comes_back(tmp_path:
             await firefox.do("evaluate", "document.getElementById('stage').dataset.view")
             == "beside"
         )
-        assert firefox.complaints() == []
+        assert firefox.problems() == []

@@ -1,4 +1,4 @@
-"""The page, used by a real Chromium: its picture, its dials, its sources, and what it says."""
+"""The page in a real Chromium: video, dials, looks, prompts and sources."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 from tests.filter.adapters.adapter_fixtures import lora_tensors, save_lora
 from tests.pipelines.conftest import write_clip
 from turbolens.filter import FilterSettings, TurboModel
+from turbolens.pipelines import Stats
 from turbolens.pipelines.webrtc.server.model_slot import frame_filter
 from turbolens.pipelines.webrtc.server.remote_control import RemoteControl, create_control_app
 from turbolens.pipelines.webrtc.server.serving import Server
@@ -16,9 +17,10 @@ from turbolens.pipelines.webrtc.server.serving import Server
 from .browsers import chromium, look, needs_chromium, sees
 from .conftest import Shade, asynchronous_for, serving, until
 from .pages import (
-    SECONDS_MS,
+    TIMEOUT_MS,
     counted,
     covered,
+    figures_alive,
     move,
     opened,
     photographed,
@@ -34,26 +36,27 @@ FIRST = FilterSettings(strength=0.5)
 
 
 def only(server: Server) -> dict[str, object]:
-    """The settings of the one session there is."""
+    """The settings of the only session."""
     (session,) = server.sessions
     assert session.controls is not None
     return session.controls.settings
 
 
 @asynchronous_for(LIMIT)
-async def test_the_camera_comes_back_restyled_and_every_control_does_its_work(
+async def test_the_camera_is_filtered_and_every_dial_works(
     tmp_path: Path,
 ) -> None:
     needs_chromium()
     async with serving(settings=FIRST) as (client, server), chromium(tmp_path) as page:
-        complaints = await opened(page, client)
+        problems = await opened(page, client)
         await use_camera(page)
         await sees(page, dimmed(0.5))
         before, after = await look(page)
         assert before is not None
         assert after is not None
-        assert before["body"][0] - after["body"][0] > 40  # another picture, with the same counter
+        assert before["body"][0] - after["body"][0] > 40  # another image, with the same counter
         assert len(await counted(page)) == 10
+        await figures_alive(page)
         await drag_divider(page)
         await page.get_by_role("slider", name="Strength").fill("0.1")
         await sees(page, dimmed(0.1))
@@ -67,11 +70,11 @@ async def test_the_camera_comes_back_restyled_and_every_control_does_its_work(
         await page.get_by_role("button", name="Defaults").click()
         await until(lambda: only(server) == FIRST.model_dump(mode="json"), "the defaults")
         await sees(page, dimmed(0.5))
-        assert complaints == []
+        assert problems == []
 
 
 @asynchronous_for(LIMIT)
-async def test_a_lora_has_a_dial_that_begins_at_its_own_weight(tmp_path: Path) -> None:
+async def test_a_lora_has_a_dial_that_starts_at_its_loaded_weight(tmp_path: Path) -> None:
     needs_chromium()
     unet = TurboModel.load("embedded", device="cpu").unet
     path = save_lora(tmp_path / "ink.safetensors", lora_tensors({"unet": unet}, 1))
@@ -84,7 +87,7 @@ async def test_a_lora_has_a_dial_that_begins_at_its_own_weight(tmp_path: Path) -
         ),
         chromium(tmp_path) as page,
     ):
-        complaints = await opened(page, client)
+        problems = await opened(page, client)
         await use_camera(page)
         await page.get_by_text("Expert settings").click()
         dial = page.get_by_role("slider", name="ink")
@@ -96,22 +99,22 @@ async def test_a_lora_has_a_dial_that_begins_at_its_own_weight(tmp_path: Path) -
         await until_set(lambda: only(server), "lora_weights", {})
         await expect(dial).to_have_value("0.25")
         await photographed(page, "lora")
-        assert complaints == []
+        assert problems == []
 
 
 async def until_changed(server: Server, name: str, was: object) -> None:
-    """Wait until this setting is another."""
+    """Wait until this setting has another value."""
     await until(lambda: only(server)[name] != was, f"a change of {name}")
 
 
 @asynchronous_for(LIMIT)
-async def test_looks_and_prompts_are_chosen_written_and_mixed(tmp_path: Path) -> None:
+async def test_looks_are_chosen_and_prompts_typed_and_blended(tmp_path: Path) -> None:
     needs_chromium()
     async with serving(settings=FIRST) as (client, server), chromium(tmp_path) as page:
-        complaints = await opened(page, client)
+        problems = await opened(page, client)
         await use_camera(page)
-        await expect(page.locator(".look img[data-state=there]")).to_have_count(
-            2, timeout=SECONDS_MS
+        await expect(page.locator(".look img[data-state=loaded]")).to_have_count(
+            2, timeout=TIMEOUT_MS
         )
         await page.get_by_role("radio", name="dark").check()
         await until_set(lambda: only(server), "prompt", [["dark", 1.0]])
@@ -127,19 +130,19 @@ async def test_looks_and_prompts_are_chosen_written_and_mixed(tmp_path: Path) ->
         await until_set(lambda: only(server), "prompt", mixed)
         await page.get_by_role("button", name="Without a second prompt").click()
         await until_set(lambda: only(server), "prompt", [["a rainy evening", 1.0]])
-        assert complaints == []
+        assert problems == []
 
 
 @asynchronous_for(LIMIT)
-async def test_the_source_is_changed_and_the_result_is_kept(tmp_path: Path) -> None:
+async def test_sources_are_switched_and_the_result_is_saved(tmp_path: Path) -> None:
     needs_chromium()
     film = write_clip(tmp_path / "film.webm", codec="libvpx", pts=range(50), size=(160, 96))
     async with serving(settings=FIRST) as (client, server), chromium(tmp_path) as page:
-        complaints = await opened(page, client)
+        problems = await opened(page, client)
         await use_camera(page)
         await page.locator("#file").set_input_files(film)
         (session,) = server.sessions
-        await until(lambda: session.track and session.track.statistics.width == 160, "the film")
+        await until(lambda: session.track and session.track.size[0] == 160, "the film")
         await expect(page.locator("#source-choice option:checked")).to_have_text("Video file")
         async with page.expect_download() as snapshot:
             await page.get_by_role("button", name="Take a snapshot").click()
@@ -147,20 +150,20 @@ async def test_the_source_is_changed_and_the_result_is_kept(tmp_path: Path) -> N
             assert next(picture.decode(video=0)).width == 160
         record = page.get_by_role("button", name="Record the result")
         await record.click()
-        await expect(page.locator("#recording-clock")).to_have_text("0:02", timeout=SECONDS_MS)
+        await expect(page.locator("#recording-clock")).to_have_text("0:02", timeout=TIMEOUT_MS)
         async with page.expect_download() as recording:
             await record.click()
         with av.open(await (await recording.value).path()) as video:
             assert sum(1 for _ in video.decode(video=0)) > 1
         await page.locator("#source-choice").select_option("screen")
-        await until(lambda: session.track and session.track.statistics.width > 320, "the screen")
+        await until(lambda: session.track and session.track.size[0] > 320, "the screen")
         await camera_again(page)
-        await until(lambda: session.track and session.track.statistics.width == 320, "the camera")
+        await until(lambda: session.track and session.track.size[0] == 320, "the camera")
         assert len(list(server.sessions)) == 1
         await page.get_by_role("button", name="Stop").click()
         await until(lambda: len(server.sessions) == 0, "the end of the session")
         await covered(page, "See the world in another look")
-        assert complaints == []
+        assert problems == []
 
 
 async def camera_again(page: Page) -> None:
@@ -172,7 +175,7 @@ async def camera_again(page: Page) -> None:
 
 
 async def drag_divider(page: Page) -> None:
-    """By keys, then by pointer; side by side there is none."""
+    """Move the divider by keys and by pointer; it is hidden side by side."""
     divider = page.get_by_role("slider", name="Divider")
     await divider.press("Home")
     await expect(divider).to_have_attribute("aria-valuenow", "0")
@@ -193,20 +196,25 @@ async def drag_divider(page: Page) -> None:
 
 
 @asynchronous_for(LIMIT)
-async def test_a_program_with_a_camera_of_its_own_has_only_dials(tmp_path: Path) -> None:
+async def test_a_program_with_its_own_camera_has_only_dials_and_figures(
+    tmp_path: Path,
+) -> None:
     needs_chromium()
     shade = Shade(FIRST)
-    figures = {"received": 100, "dropped": 25, "delivered_fps": 24.6, "latency_ms": 51.2}
-    app = create_control_app(shade, statistics=lambda: figures)
+    stats = Stats(captured=100, dropped=25, fps_out=24.6, latency_p50_ms=51.2)
+    app = create_control_app(shade, statistics=lambda: stats)
     with RemoteControl(app) as remote:
         async with chromium(tmp_path) as page:
-            complaints = await opened(page, remote.url)
+            problems = await opened(page, remote.url)
             await state(page, "Live")
             await expect(page.locator("#stage")).to_be_hidden()
-            await expect(page.locator("#figure-drops")).to_have_text("25", timeout=SECONDS_MS)
+            for figure, text in (("fps", "25"), ("delay", "51"), ("drops", "25")):
+                await expect(page.locator(f"#figure-{figure}")).to_have_text(
+                    text, timeout=TIMEOUT_MS
+                )
             await page.get_by_role("slider", name="Strength").fill("0.25")
             await until(lambda: shade.settings.strength == 0.25, "the dial to move the filter")
             await page.get_by_role("button", name="Forget the past").click()
             await until(lambda: shade.resets == 1, "the past to be forgotten")
             await photographed(page, "remote-control")
-            assert complaints == []
+            assert problems == []

@@ -1,4 +1,4 @@
-"""How the page looks with the embedded model: thumbnails, three widths, light and dark."""
+"""The appearance of the page with the embedded model: thumbnails, three widths, light and dark."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from turbolens.pipelines.webrtc.server.model_slot import frame_filter
 
 from .browsers import chromium, draw_person, needs_chromium
 from .conftest import Client, asynchronous, asynchronous_for, serving
-from .pages import SECONDS_MS, opened, photographed, use_camera
+from .pages import TIMEOUT_MS, opened, photographed, use_camera
 
 SIZES = ((1440, 900), (820, 1180), (390, 844))
 NAMELESS = """
@@ -48,7 +48,7 @@ async def test_thumbnails_show_their_looks() -> None:
 
 @pytest.mark.slow
 @asynchronous_for(220)
-async def test_it_fits_phones_tablets_and_desktops_in_light_and_dark(tmp_path: Path) -> None:
+async def test_the_page_fits_phones_tablets_and_desktops(tmp_path: Path) -> None:
     needs_chromium()
     model = TurboModel.load("embedded")
     settings = FilterSettings(prompt="watercolour", size=256)
@@ -57,9 +57,9 @@ async def test_it_fits_phones_tablets_and_desktops_in_light_and_dark(tmp_path: P
         chromium(tmp_path, draw=draw_person) as page,
     ):
         await page.emulate_media(reduced_motion="reduce")
-        complaints = await opened(page, client)
-        thumbnails = page.locator(".look img[data-state=there]")
-        await expect(thumbnails).to_have_count(len(model.looks), timeout=2 * SECONDS_MS)
+        problems = await opened(page, client)
+        thumbnails = page.locator(".look img[data-state=loaded]")
+        await expect(thumbnails).to_have_count(len(model.looks), timeout=2 * TIMEOUT_MS)
         await use_camera(page)
         await page.get_by_text("Expert settings").click()
         assert await page.evaluate(NAMELESS) == []
@@ -68,11 +68,11 @@ async def test_it_fits_phones_tablets_and_desktops_in_light_and_dark(tmp_path: P
             await page.set_viewport_size({"width": width, "height": height})
             for scheme in ("light", "dark"):
                 await fits(page, width, scheme)
-        assert complaints == []
+        assert problems == []
 
 
 async def fits(page: Page, width: int, scheme: str) -> None:
-    """Nothing is cut off at the side, and the picture stays in sight while one scrolls."""
+    """Check that nothing is cut off at the side, and that the video stays visible on scrolling."""
     await page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     await photographed(page, f"page-{width}-{scheme}")

@@ -1,4 +1,4 @@
-"""The page when things go wrong: lost servers, full ones, tokens, cameras; in a real Chromium."""
+"""The page in a real Chromium when something fails: server, model, token, camera, network."""
 
 import re
 import threading
@@ -18,7 +18,7 @@ from turbolens.pipelines.webrtc.server.serving import SERVER, Server
 
 from .browsers import chromium, needs_chromium, sees
 from .conftest import ShadeModel, asynchronous_for, new_shade, serving, until
-from .pages import SECONDS_MS, covered, live, opened, photographed, state, use_camera
+from .pages import TIMEOUT_MS, covered, live, opened, photographed, state, use_camera
 from .test_chromium import dimmed
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ FIRST = FilterSettings(strength=0.5)
 
 @asynccontextmanager
 async def listening(port: int = 0, **options: Any) -> AsyncIterator[tuple[str, Server]]:
-    """A server at a port that another one may have had before."""
+    """A server at a port that an earlier server may have used."""
     app = create_app(ShadeModel(), ServerOptions(**options), make_filter=new_shade)
     runner = new_runner(app, Limits())
     await runner.setup()
@@ -41,13 +41,13 @@ async def listening(port: int = 0, **options: Any) -> AsyncIterator[tuple[str, S
 
 
 def strengths(server: Server) -> list[float]:
-    """Of all sessions, in the order of their beginning."""
+    """The strength in each session, oldest first."""
     return [session.controls.settings["strength"] for session in server.sessions
             if session.controls is not None]  # fmt: skip
 
 
 @asynchronous_for(LIMIT)
-async def test_tabs_have_settings_of_their_own_that_outlive_a_refresh_and_the_server(
+async def test_each_tab_keeps_its_settings_over_a_reload_and_a_restart_of_the_server(
     tmp_path: Path,
 ) -> None:
     needs_chromium()
@@ -77,7 +77,7 @@ async def test_tabs_have_settings_of_their_own_that_outlive_a_refresh_and_the_se
 
 
 @asynchronous_for(LIMIT)
-async def test_a_full_server_a_loading_and_a_missing_model_are_told_in_words(
+async def test_a_full_server_and_a_loading_or_missing_model_have_messages(
     tmp_path: Path,
 ) -> None:
     needs_chromium()
@@ -110,20 +110,22 @@ async def test_a_full_server_a_loading_and_a_missing_model_are_told_in_words(
         await live(other)
         async with serving(model=fail) as (client, _):
             await opened(page, client)
-            await covered(page, "Something is wrong")
+            await covered(page, "Something went wrong")
             await expect(page.locator("#cover-text")).to_contain_text("no model of that name")
     await runner.cleanup()
 
 
 @asynchronous_for(LIMIT)
-async def test_tokens_and_bad_links_are_told_in_words(tmp_path: Path) -> None:
+async def test_a_missing_token_and_an_invalid_link_have_messages(
+    tmp_path: Path,
+) -> None:
     needs_chromium()
     async with (
         serving(settings=FIRST, token=TOKEN) as (client, server),
         chromium(tmp_path) as page,
     ):
-        complaints = await opened(page, client)
-        await covered(page, "This server wants its token")
+        problems = await opened(page, client)
+        await covered(page, "This server needs a token")
         await page.get_by_role("textbox", name="Token").fill(TOKEN)
         await page.get_by_role("button", name="Enter").click()
         await covered(page, "See the world in another look")
@@ -134,10 +136,10 @@ async def test_tokens_and_bad_links_are_told_in_words(tmp_path: Path) -> None:
         await other.get_by_role("button", name="Use the camera").click()
         await live(other)
         assert strengths(server) == [0.5]
-        await expect(other.locator(".look img[data-state=there]")).to_have_count(
-            2, timeout=SECONDS_MS
+        await expect(other.locator(".look img[data-state=loaded]")).to_have_count(
+            2, timeout=TIMEOUT_MS
         )
-        assert complaints == []
+        assert problems == []
 
 
 @pytest.mark.parametrize(
@@ -148,22 +150,22 @@ async def test_tokens_and_bad_links_are_told_in_words(tmp_path: Path) -> None:
     ],
 )
 @asynchronous_for(LIMIT)
-async def test_a_camera_that_cannot_be_had_is_told_in_words(
+async def test_a_camera_that_cannot_be_opened_has_a_message(
     missing: str, title: str, tmp_path: Path
 ) -> None:
     needs_chromium()
     async with serving() as (client, server), chromium(tmp_path, without=missing) as page:
-        complaints = await opened(page, client)
+        problems = await opened(page, client)
         await page.get_by_role("button", name="Use the camera").click()
         await covered(page, title)
         await expect(page.get_by_role("button", name="Open a video")).to_be_visible()
         await photographed(page, title.lower().replace(" ", "-"))
         assert server.sessions.opened == 0
-        assert complaints == []
+        assert problems == []
 
 
 async def without_candidates(route: Route) -> None:
-    """As if no address of either side could be reached by the other."""
+    """Remove all ICE candidates, as if the two sides could not reach each other."""
     text = route.request.post_data or ""
     response = await route.fetch(post_data=re.sub(r"a=candidate:.*?(?=a=)", "", text))
     answer = re.sub(r"a=candidate:.*?(?=a=)", "", await response.text())
@@ -171,13 +173,13 @@ async def without_candidates(route: Route) -> None:
 
 
 @asynchronous_for(LIMIT)
-async def test_a_picture_that_finds_no_way_is_told_in_words(tmp_path: Path) -> None:
+async def test_a_failed_ice_connection_has_a_message(tmp_path: Path) -> None:
     needs_chromium()
     async with serving() as (client, server), chromium(tmp_path) as page:
         await opened(page, client)
         await page.route("**/api/sessions", without_candidates)
         await page.get_by_role("button", name="Use the camera").click()
-        await covered(page, "The picture finds no way")
+        await covered(page, "The video cannot connect")
         await until(lambda: len(server.sessions) == 0, "the session to be given up")
         await page.unroute("**/api/sessions")
         await page.get_by_role("button", name="Try again").click()

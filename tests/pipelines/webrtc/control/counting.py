@@ -12,7 +12,7 @@ async () => {
   const draw = () => {
     number = (number + 1) % (1 << BITS);
     for (let y = BAR; y < SIDE; y += 64) for (let x = 0; x < SIDE; x += 64) {
-      pen.fillStyle = `hsl(${x + y + number * 3} 60% 55%)`;  // something to encode
+      pen.fillStyle = `hsl(${x + y + number * 3} 60% 55%)`;  // detail to encode
       pen.fillRect(x, y, 64, 64);
     }
     for (let index = 0; index < BITS + 2; index++) {  // white, black, bits

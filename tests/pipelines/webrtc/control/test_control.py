@@ -1,4 +1,4 @@
-"""The control channel: what it answers, and that nothing a peer says breaks it."""
+"""The control channel: its answers, and that no message of a peer breaks it."""
 
 import json
 from typing import Any
@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from tests.pipelines.webrtc.conftest import Shade
 from turbolens.filter import FilterSettings
+from turbolens.pipelines import Stats
 from turbolens.pipelines.webrtc import Limits
 from turbolens.pipelines.webrtc.control.channel import MAX_BUFFERED, ControlChannel
 from turbolens.pipelines.webrtc.control.controls import Controls, schema
 
 
-class Wire:
-    """A data channel that keeps what is sent."""
+class DataChannel:
+    """A data channel that keeps the messages sent."""
 
     def __init__(self) -> None:
         self.bufferedAmount, self.readyState = 0, "open"
@@ -25,62 +26,62 @@ class Wire:
         self.sent.append(json.loads(data))
 
 
-class Bench:
+class Fixture:
     """A control channel on a virtual clock."""
 
     def __init__(self, **limits: Any) -> None:
         self.now, self.floods = 0.0, 0
-        self.wire, self.filter = Wire(), Shade()
+        self.data_channel, self.filter = DataChannel(), Shade()
         self.controls = Controls(
-            self.filter, Limits(**limits), statistics=lambda: {"delivered_fps": 24.0}
+            self.filter, Limits(**limits), statistics=lambda: Stats(fps_out=24.0)
         )
         self.channel = ControlChannel(
-            self.wire, self.controls, Limits(**limits), clock=lambda: self.now,
+            self.data_channel, self.controls, Limits(**limits), clock=lambda: self.now,
             on_flood=self._flood,
         )  # fmt: skip
 
     def _flood(self) -> None:
         self.floods += 1
 
-    def ask(self, op: str, params: Any = None, **more: Any) -> dict[str, Any]:
+    def request(self, op: str, params: Any = None, **more: Any) -> dict[str, Any]:
         message = {"v": 1, "id": 7, "op": op, "params": params or {}, **more}
-        return self.say(json.dumps(message))
+        return self.receive(json.dumps(message))
 
-    def say(self, message: str | bytes) -> dict[str, Any]:
+    def receive(self, message: str | bytes) -> dict[str, Any]:
         self.channel.receive(message)
-        return self.wire.sent[-1]
+        return self.data_channel.sent[-1]
 
 
-def test_set_changes_the_filter_and_gives_all_settings() -> None:
-    bench = Bench()
-    answer = bench.ask("set", {"strength": 0.25, "prompt": [["neon", 1], ["noir", 2]]})
+def test_set_changes_the_filter_and_returns_all_settings() -> None:
+    fixture = Fixture()
+    answer = fixture.request("set", {"strength": 0.25, "prompt": [["neon", 1], ["noir", 2]]})
     assert (answer["v"], answer["id"], answer["ok"]) == (1, 7, True)
     assert answer["result"]["settings"]["prompt"] == [["neon", 1.0], ["noir", 2.0]]
-    assert bench.filter.settings.strength == 0.25
-    assert bench.ask("get")["result"] == answer["result"]
+    assert fixture.filter.settings.strength == 0.25
+    assert fixture.request("get")["result"] == answer["result"]
 
 
-def test_the_state_is_the_first_message() -> None:
-    bench = Bench()
-    bench.channel.opened()
-    assert bench.wire.sent[0]["event"] == "state"
-    assert bench.wire.sent[0]["data"]["settings"]["strength"] == FilterSettings().strength
+def test_the_first_message_is_the_state() -> None:
+    fixture = Fixture()
+    fixture.channel.opened()
+    assert fixture.data_channel.sent[0]["event"] == "state"
+    assert fixture.data_channel.sent[0]["data"]["settings"]["strength"] == FilterSettings().strength
 
 
-def test_reset_forgets_the_past_and_on_demand_the_changes() -> None:
-    bench = Bench()
-    bench.ask("set", {"strength": 0.1})
-    assert bench.ask("reset")["result"]["settings"]["strength"] == 0.1
-    assert bench.ask("reset", {"settings": True})["result"]["settings"]["strength"] == 0.7
-    assert bench.filter.resets == 2
+def test_reset_forgets_previous_frames_and_if_asked_the_changes() -> None:
+    fixture = Fixture()
+    fixture.request("set", {"strength": 0.1})
+    assert fixture.request("reset")["result"]["settings"]["strength"] == 0.1
+    assert fixture.request("reset", {"settings": True})["result"]["settings"]["strength"] == 0.7
+    assert fixture.filter.resets == 2
 
 
-def test_a_setting_out_of_range_changes_nothing_and_says_the_range() -> None:
-    bench = Bench()
-    answer = bench.ask("set", {"seed": 5, "strength": 1.5})
+def test_a_setting_out_of_range_changes_nothing_and_is_named() -> None:
+    fixture = Fixture()
+    answer = fixture.request("set", {"seed": 5, "strength": 1.5})
     assert answer["error"]["code"] == "invalid"
     assert "strength" in answer["error"]["message"]
-    assert bench.filter.settings == FilterSettings()
+    assert fixture.filter.settings == FilterSettings()
 
 
 @pytest.mark.parametrize(
@@ -109,78 +110,78 @@ def test_a_setting_out_of_range_changes_nothing_and_says_the_range() -> None:
         ("ä" * 9000, "too_large"),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_reason(message: str | bytes, code: str) -> None:
-    answer = Bench().say(message)
+def test_invalid_messages_are_refused_with_a_code(message: str | bytes, code: str) -> None:
+    answer = Fixture().receive(message)
     assert answer["ok"] is False
     assert answer["error"]["code"] == code
     assert answer["error"]["message"]
 
 
-def test_prompts_have_a_longest_length_all_together() -> None:
-    bench = Bench(prompt_characters=10)
-    assert bench.ask("set", {"prompt": "0123456789"})["ok"]
-    refused = bench.ask("set", {"prompt": [["012345", 1], ["67890", 1]]})
+def test_the_total_length_of_prompts_is_limited() -> None:
+    fixture = Fixture(prompt_characters=10)
+    assert fixture.request("set", {"prompt": "0123456789"})["ok"]
+    refused = fixture.request("set", {"prompt": [["012345", 1], ["67890", 1]]})
     assert "at most 10 characters here, got 11" in refused["error"]["message"]
 
 
-def test_a_refusal_names_the_request_where_its_id_can_be_read() -> None:
-    bench = Bench()
-    assert bench.say('{"v": 1, "id": "seven", "op": 5}')["id"] == "seven"
-    assert bench.say('{"v": 1, "id": {"a": 1}, "op": 5}')["id"] is None
-    assert bench.say("nonsense")["id"] is None
+def test_an_error_has_the_id_of_its_request_if_it_is_valid() -> None:
+    fixture = Fixture()
+    assert fixture.receive('{"v": 1, "id": "seven", "op": 5}')["id"] == "seven"
+    assert fixture.receive('{"v": 1, "id": {"a": 1}, "op": 5}')["id"] is None
+    assert fixture.receive("nonsense")["id"] is None
 
 
-def test_statistics_come_as_often_as_subscribed() -> None:
-    bench = Bench()
-    assert bench.ask("subscribe", {"interval_ms": 500})["result"]["interval_ms"] == 500
+def test_statistics_are_sent_at_the_subscribed_interval() -> None:
+    fixture = Fixture()
+    assert fixture.request("subscribe", {"interval_ms": 500})["result"]["interval_ms"] == 500
     for _ in range(40):
-        bench.now += 0.125
-        bench.channel.tick()
-    told = [each for each in bench.wire.sent if each.get("event") == "statistics"]
-    assert len(told) == 10
-    assert told[0]["data"] == {"delivered_fps": 24.0}
-    bench.ask("unsubscribe")
-    bench.now += 10
-    bench.channel.tick()
-    assert bench.wire.sent[-1]["ok"]
+        fixture.now += 0.125
+        fixture.channel.tick()
+    events = [each for each in fixture.data_channel.sent if each.get("event") == "statistics"]
+    assert len(events) == 10
+    assert events[0]["data"] == Stats(fps_out=24.0).as_dict()
+    fixture.request("unsubscribe")
+    fixture.now += 10
+    fixture.channel.tick()
+    assert fixture.data_channel.sent[-1]["ok"]
 
 
-def test_a_flood_is_answered_once_and_then_disconnected() -> None:
-    bench = Bench(messages_per_second=10, message_burst=20, refused_messages=50)
+def test_too_many_messages_are_answered_once_and_then_disconnected() -> None:
+    fixture = Fixture(messages_per_second=10, message_burst=20, refused_messages=50)
     for _ in range(70):
-        bench.ask("ping")
-    assert sum(each["ok"] for each in bench.wire.sent) == 20
-    refused = [each for each in bench.wire.sent if not each["ok"]]
+        fixture.request("ping")
+    assert sum(each["ok"] for each in fixture.data_channel.sent) == 20
+    refused = [each for each in fixture.data_channel.sent if not each["ok"]]
     assert [each["error"]["code"] for each in refused] == ["too_fast"]
-    assert bench.floods == 1
+    assert fixture.floods == 1
 
 
 def test_messages_at_the_allowed_rate_are_all_answered() -> None:
-    bench = Bench(messages_per_second=10, message_burst=2)
+    fixture = Fixture(messages_per_second=10, message_burst=2)
     for _ in range(100):
-        bench.now += 0.1000001
-        assert bench.ask("ping")["ok"]
+        fixture.now += 0.1000001
+        assert fixture.request("ping")["ok"]
 
 
-def test_a_peer_that_does_not_read_is_sent_nothing_more() -> None:
-    bench = Bench()
-    bench.wire.bufferedAmount = MAX_BUFFERED + 1
-    bench.channel.receive('{"v": 1, "id": 1, "op": "ping"}')
-    bench.wire.bufferedAmount, bench.wire.readyState = 0, "closed"
-    bench.channel.receive('{"v": 1, "id": 2, "op": "ping"}')
-    assert bench.wire.sent == []
+def test_a_peer_that_does_not_read_is_sent_nothing() -> None:
+    fixture = Fixture()
+    fixture.data_channel.bufferedAmount = MAX_BUFFERED + 1
+    fixture.channel.receive('{"v": 1, "id": 1, "op": "ping"}')
+    fixture.data_channel.bufferedAmount, fixture.data_channel.readyState = 0, "closed"
+    fixture.channel.receive('{"v": 1, "id": 2, "op": "ping"}')
+    assert fixture.data_channel.sent == []
 
 
-def test_changes_from_elsewhere_are_told_and_own_ones_are_not() -> None:
-    bench = Bench()
-    bench.controls.set({"strength": 0.2})
-    assert bench.wire.sent[-1]["event"] == "settings"
-    assert bench.wire.sent[-1]["data"]["settings"]["strength"] == 0.2
-    bench.ask("set", {"strength": 0.3})
-    assert len(bench.wire.sent) == 2
-    bench.channel.closed()
-    bench.controls.set({"strength": 0.4})
-    assert len(bench.wire.sent) == 2
+def test_only_changes_from_elsewhere_are_sent_as_events() -> None:
+    fixture = Fixture()
+    fixture.controls.set({"strength": 0.2})
+    assert fixture.data_channel.sent[-1]["event"] == "settings"
+    assert fixture.data_channel.sent[-1]["data"]["settings"]["strength"] == 0.2
+    fixture.request("set", {"strength": 0.3})
+    assert len(fixture.data_channel.sent) == 2
+    fixture.channel.closed()
+    fixture.controls.set({"strength": 0.4})
+    assert len(fixture.data_channel.sent) == 2
 
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)  # JSON has no others
@@ -202,25 +203,25 @@ operations = st.sampled_from(
 @pytest.mark.slow
 @given(message=st.text() | st.binary() | json_values.map(json.dumps))
 def test_any_message_gets_exactly_one_answer(message: str | bytes) -> None:
-    bench = Bench()
-    bench.channel.receive(message)
-    (answer,) = bench.wire.sent
+    fixture = Fixture()
+    fixture.channel.receive(message)
+    (answer,) = fixture.data_channel.sent
     assert answer["ok"] is False
 
 
 @pytest.mark.slow
 @given(op=operations, params=st.dictionaries(names, json_values, max_size=4))
-def test_any_parameters_leave_settings_that_are_sound(op: str, params: dict[str, Any]) -> None:
-    bench = Bench()
-    bench.channel.receive(json.dumps({"v": 1, "id": 1, "op": op, "params": params}))
-    (answer,) = bench.wire.sent
+def test_any_parameters_leave_valid_settings(op: str, params: dict[str, Any]) -> None:
+    fixture = Fixture()
+    fixture.channel.receive(json.dumps({"v": 1, "id": 1, "op": op, "params": params}))
+    (answer,) = fixture.data_channel.sent
     assert answer["id"] == 1
-    assert FilterSettings(**bench.filter.settings.model_dump()) == bench.filter.settings
+    assert FilterSettings(**fixture.filter.settings.model_dump()) == fixture.filter.settings
     if not answer["ok"]:
-        assert bench.filter.settings == FilterSettings()
+        assert fixture.filter.settings == FilterSettings()
 
 
-def test_the_schema_says_which_settings_need_an_adapter_that_is_not_there() -> None:
+def test_the_schema_marks_settings_that_need_a_missing_adapter() -> None:
     def needs(*adapters: str) -> dict[str, str]:
         properties = schema(Limits(), adapters)["properties"]
         return {name: one["needs"] for name, one in properties.items() if "needs" in one}

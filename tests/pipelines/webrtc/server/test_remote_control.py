@@ -1,4 +1,4 @@
-"""The dials of a filter in this program, from another thread, by HTTP."""
+"""`RemoteControl`: settings of a filter in this program over HTTP, from another thread."""
 
 import socket
 import threading
@@ -8,13 +8,14 @@ import pytest
 
 from tests.pipelines.webrtc.conftest import Shade, asynchronous
 from turbolens.filter import MediaError
+from turbolens.pipelines import Stats
 from turbolens.pipelines.webrtc import RemoteControl, ServerOptions, create_control_app
 
 
 @asynchronous
-async def test_dials_turn_the_filter_and_say_so() -> None:
+async def test_settings_are_read_and_changed_over_http() -> None:
     shade = Shade()
-    app = create_control_app(shade, statistics=lambda: {"delivered_fps": 25.0})
+    app = create_control_app(shade, statistics=lambda: Stats(fps_out=25.0))
     with RemoteControl(app) as control:
         async with aiohttp.ClientSession(control.url) as client:
             status = await (await client.get("/api/status")).json()
@@ -27,7 +28,7 @@ async def test_dials_turn_the_filter_and_say_so() -> None:
             assert (await client.post("/api/sessions/local/reset")).status == 200
             assert shade.resets == 1
             listed = await (await client.get("/api/sessions")).json()
-            assert listed["sessions"][0]["statistics"] == {"delivered_fps": 25.0}
+            assert listed["sessions"][0]["statistics"] == Stats(fps_out=25.0).as_dict()
             assert (await client.get("/")).status == 200
             assert (await client.get("/api/schema")).status == 200
             assert (await client.get("/api/looks")).status == 200
@@ -36,7 +37,7 @@ async def test_dials_turn_the_filter_and_say_so() -> None:
 
 
 @asynchronous
-async def test_it_is_guarded_as_the_server_is() -> None:
+async def test_token_host_and_origin_are_checked() -> None:
     app = create_control_app(Shade(), ServerOptions(token="a-long-token"))  # noqa: S106
     with RemoteControl(app) as control:
         async with aiohttp.ClientSession(control.url) as client:
@@ -47,7 +48,7 @@ async def test_it_is_guarded_as_the_server_is() -> None:
             assert (await client.get("/api/settings", headers=page)).status == 403
 
 
-def test_a_port_that_is_taken_is_told_in_words() -> None:
+def test_a_port_in_use_is_a_media_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         control = RemoteControl(create_control_app(Shade()), port=port)

@@ -1,4 +1,4 @@
-"""The server over HTTP: the page, the API, and the list of what it refuses."""
+"""The server over HTTP: the page, the API, and requests that it refuses."""
 
 import io
 import json
@@ -29,6 +29,12 @@ from turbolens.pipelines.webrtc.server.serving import SERVER
 TOKEN = "a-token-of-this-test"  # noqa: S105
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 SDP = {"Content-Type": "application/sdp"}
+METRICS = {
+    "sessions", "sessions_opened_total", "sessions_refused_total", "model_ready",
+    "frames_delivered_total", "frames_dropped_total", "received_fps", "delivered_fps",
+    "filtered_fps", "latency_milliseconds", "filter_milliseconds", "batches_total",
+    "gpu_memory_bytes",
+}  # fmt: skip
 POST = b"POST /whip/a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/sdp\r\n"
 
 
@@ -48,7 +54,7 @@ async def test_the_page_is_served_with_a_strict_policy() -> None:
              "/nothing", "/whip/", "/whip/a/b/c", "/whip/a%2fb", "/whip/..", "/whip/" + "a" * 65]
 )  # fmt: skip
 @asynchronous
-async def test_what_is_not_listed_is_not_there(path: str) -> None:
+async def test_unknown_paths_are_404(path: str) -> None:
     async with serving() as (client, _):
         url = client.make_url("/").join(client.make_url("/")).with_path(path, encoded=True)
         async with client.session.get(url) as response:
@@ -57,7 +63,7 @@ async def test_what_is_not_listed_is_not_there(path: str) -> None:
 
 
 @asynchronous
-async def test_the_status_tells_of_a_model_that_is_loading_and_then_ready() -> None:
+async def test_the_status_is_loading_until_the_model_is_ready() -> None:
     loading = threading.Event()
 
     def load() -> ShadeModel:
@@ -81,7 +87,7 @@ async def test_the_status_tells_of_a_model_that_is_loading_and_then_ready() -> N
 
 
 @asynchronous
-async def test_a_model_that_cannot_be_loaded_is_told_in_words() -> None:
+async def test_the_status_has_the_reason_of_a_failed_load() -> None:
     def load() -> ShadeModel:
         raise ModelNotFoundError("there is no model of that name")
 
@@ -92,7 +98,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_in_words() -> None:
 
 
 @asynchronous
-async def test_a_failure_of_the_inside_is_not_told_outside() -> None:
+async def test_internal_errors_are_not_disclosed() -> None:
     def load() -> ShadeModel:
         raise OSError("/home/somebody/secret: permission denied")
 
@@ -101,7 +107,7 @@ async def test_a_failure_of_the_inside_is_not_told_outside() -> None:
 
 
 @asynchronous
-async def test_the_schema_looks_and_openapi_document_are_there() -> None:
+async def test_schema_looks_and_openapi_document_are_served() -> None:
     async with serving() as (client, _):
         schema = await (await client.get("/api/schema")).json()
         assert list(schema["properties"]) == list(FilterSettings.model_fields)
@@ -112,7 +118,7 @@ async def test_the_schema_looks_and_openapi_document_are_there() -> None:
 
 
 @asynchronous
-async def test_every_path_of_the_openapi_document_exists_and_no_other_does() -> None:
+async def test_the_openapi_document_lists_exactly_the_routes() -> None:
     async with serving() as (client, _):
         document = await (await client.get("/api/openapi.json")).json()
         app = client.app
@@ -122,14 +128,14 @@ async def test_every_path_of_the_openapi_document_exists_and_no_other_does() -> 
             for resource in app.router.resources() for route in resource
             if route.method != "HEAD" and re.match("/(api/|wh|he|metrics)", resource.canonical)
         }  # fmt: skip
-        told = {(path, method) for path, methods in document["paths"].items()
+        documented = {(path, method) for path, methods in document["paths"].items()
                 for method in methods if method != "parameters"}  # fmt: skip
-        assert told | {("/api/openapi.json", "get"), ("/metrics", "get")} >= found
-        assert {(path.split(":")[0], method) for path, method in told} <= found
+        assert documented | {("/api/openapi.json", "get"), ("/metrics", "get")} >= found
+        assert {(path.split(":")[0], method) for path, method in documented} <= found
 
 
 @asynchronous
-async def test_first_settings_can_be_read_and_changed_within_their_ranges() -> None:
+async def test_initial_settings_can_be_changed_within_their_ranges() -> None:
     async with serving() as (client, server):
         async with client.patch("/api/settings", json={"strength": 0.2}) as response:
             assert (await response.json())["settings"]["strength"] == 0.2
@@ -139,7 +145,7 @@ async def test_first_settings_can_be_read_and_changed_within_their_ranges() -> N
         assert server.options.settings.strength == 0.2
 
 
-def test_first_settings_beyond_the_limits_are_refused_at_once() -> None:
+def test_initial_settings_beyond_the_limits_are_refused_at_start() -> None:
     options = ServerOptions(settings=FilterSettings(size=2048))
     with pytest.raises(SettingsError, match="at most 1024"):
         create_app(ShadeModel(), options)
@@ -153,6 +159,8 @@ async def test_metrics_are_prometheus_text() -> None:
         assert 'turbolens_sessions{kind="browser"} 0' in text
         for line in text.splitlines():
             assert line.startswith("# ") or len(line.split(" ")) == 2
+        names = {line.split(" ")[2] for line in text.splitlines() if line.startswith("# TYPE")}
+        assert names == {f"turbolens_{name}" for name in METRICS}
 
 
 @asynchronous
@@ -182,13 +190,13 @@ async def test_every_look_has_a_thumbnail_and_no_other_number_does() -> None:
             assert (await client.get(f"/api/looks/{number}.jpg")).status == 404
 
 
-def test_json_answers_are_kept_by_nobody() -> None:
+def test_json_responses_are_not_cached() -> None:
     assert as_json({}).headers["Cache-Control"] == "no-store"
     assert json.loads(as_json({"a": 1}).text or "") == {"a": 1}
 
 
 class Slow(Shade):
-    """A filter for which every size but the smallest is too slow to be live."""
+    """A filter that is fast enough only at the smallest size."""
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         if self.settings.size != 256:
@@ -203,7 +211,7 @@ class LargeModel(ShadeModel):
 @pytest.mark.slow
 @pytest.mark.parametrize(("asked", "size"), [(None, 256), (512, None)])
 @asynchronous
-async def test_a_slow_machine_gets_a_smaller_working_picture(
+async def test_a_slow_machine_gets_a_smaller_working_size(
     asked: int | None, size: int | None
 ) -> None:
     settings = FilterSettings(size=asked)
@@ -214,7 +222,7 @@ async def test_a_slow_machine_gets_a_smaller_working_picture(
 
 
 @asynchronous
-async def test_sessions_of_a_model_that_needs_two_steps_begin_with_two() -> None:
+async def test_sessions_start_with_the_fewest_steps_of_the_model() -> None:
     model = ShadeModel()
     model.steps = (2, 4)
     async with serving(model=model) as (client, _):
@@ -225,7 +233,7 @@ async def test_sessions_of_a_model_that_needs_two_steps_begin_with_two() -> None
 
 
 @asynchronous
-async def test_the_live_size_is_for_those_who_asked_for_none() -> None:
+async def test_the_live_size_applies_unless_a_size_is_asked_for() -> None:
     async with serving() as (client, server):
         server.slot.live_size = 320
         assert (await (await client.get("/api/settings")).json())["settings"]["size"] == 320

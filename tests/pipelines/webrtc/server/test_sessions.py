@@ -57,7 +57,7 @@ async def test_statistics_have_frame_rate_latency_and_bit_rate() -> None:
         await until(
             lambda: (
                 (event := peer.event("statistics"))
-                and event["data"]["delivered_fps"] > 1
+                and event["data"]["fps_out"] > 1
                 and event["data"]["received_kbits"] > 0
                 and event["data"]["sent_kbits"] > 0
             ),
@@ -65,7 +65,7 @@ async def test_statistics_have_frame_rate_latency_and_bit_rate() -> None:
         )
         event = peer.event("statistics")
         assert event is not None
-        assert event["data"]["latency_ms"] > 0
+        assert event["data"]["latency_p50_ms"] > 0
         assert (event["data"]["width"], event["data"]["height"]) == (64, 64)
 
 

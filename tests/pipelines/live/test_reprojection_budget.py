@@ -2,7 +2,7 @@
 
 import pytest
 
-from turbolens.pipelines.reprojection import (
+from turbolens.pipelines.live.reprojection_budget import (
     RETRY_AFTER,
     ReprojectionBudget,
     reprojection_seconds,

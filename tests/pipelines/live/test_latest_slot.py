@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from turbolens.pipelines.latest_slot import AsyncLatestSlot, Closed, LatestSlot
+from turbolens.pipelines.live.latest_slot import AsyncLatestSlot, Closed, LatestSlot
 
 WAIT = 20.0  # seconds; far more than any of these tests needs
 

@@ -1,0 +1,81 @@
+"""`BackgroundServer`: an HTTP server on a thread, beside a program that does something else."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from types import TracebackType
+
+from aiohttp import web
+
+from turbolens.filter import MediaError
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 5.0
+
+
+class BackgroundServer:
+    """Serves an aiohttp application on its own thread, inside a `with` block.
+
+    Port 0 takes any free port. Raises `MediaError` if it cannot listen there.
+    """
+
+    thread_name = "http server"
+
+    def __init__(self, app: web.Application, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._app, self._host, self._port = app, host, port
+        self._thread = Thread(target=self._run, name=self.thread_name, daemon=True)
+        self._started: Future[int] = Future()
+        self._stop: Callable[[], object] = lambda: None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, once it has started."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """The address of the root, with a slash at its end."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}/"
+
+    def __enter__(self) -> "BackgroundServer":
+        self._thread.start()
+        self._port = self._started.result()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+        self._thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # the edge of the thread: raised by __enter__
+            if self._started.done():
+                logger.exception("the HTTP server has ended")
+            else:
+                self._started.set_exception(error)
+
+    async def _serve(self) -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        self._stop = lambda: loop.call_soon_threadsafe(stop.set)
+        runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+            self._started.set_result(int(runner.addresses[0][1]))
+            await stop.wait()
+        except OSError as error:
+            raise MediaError(
+                f"cannot listen at {self._host} port {self._port}: {error.strerror}"
+            ) from error
+        finally:
+            await runner.cleanup()

@@ -12,7 +12,9 @@ INPUT, OUTPUT, EXPERT = "Input", "Output", "Expert"
 EXAMPLES = "Examples:\n"
 _FIRST, _LAST = (LOOK, MODEL, COHERENCE, INPUT), (OUTPUT, EXPERT)
 
-_COHERENCE_SETTINGS = ("steadiness", "motion_sensitivity", "scene_cut_sensitivity")
+_COHERENCE_SETTINGS = (
+    "steadiness", "motion_sensitivity", "scene_cut_sensitivity",
+)  # fmt: skip
 _MODEL_SETTINGS = ("steps", "size", "lora_weights", "control_scale", "image_prompt_scale")
 _EXPERT_SETTINGS = (
     "timesteps", "side", "shape", "fit", "blend_before", "blend_after", "noise", "feedback",

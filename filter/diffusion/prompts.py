@@ -80,7 +80,7 @@ class PromptEncoder:
     def window_count(self, prompts: Sequence[WeightedPrompt]) -> int:
         """How many windows the embeds of this mixture have: as many as its longest prompt."""
         with self._lock:
-            return max(self._count(text) for text, weight in prompts if weight > 0)
+            return max((self._count(text) for text, weight in prompts if weight > 0), default=1)
 
     @torch.inference_mode()
     def encode(self, text: str, *, count: int | None = None) -> PromptEmbeds:

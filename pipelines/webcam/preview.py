@@ -114,5 +114,5 @@ class Preview:
 def _failure(output: bytes) -> str:
     """The error for a player that could not open a window. output: what it wrote to stderr."""
     lines = output.decode("utf-8", "replace").strip().splitlines()
-    said = f" ({lines[-1].strip()})" if lines else ""
-    return f"ffplay could not open a window{said}; is there a display?"
+    reason = next((line for line in lines if "SDL" in line), "no reason given").strip()
+    return f"ffplay could not open a window ({reason}); is there a display?"

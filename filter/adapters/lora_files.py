@@ -93,7 +93,7 @@ def _read(path: Path, unet: Any, *, is_xl: bool) -> LoraFile:
         raise
     except DAMAGE as error:
         raise ModelError(
-            f"{path} is no LoRA that diffusers can read for this model: {first_line(error)}"
+            f"{path} is not a LoRA that diffusers can read for this model: {first_line(error)}"
         ) from error
     if tensors and all(name.startswith(_UNPREFIXED) for name in tensors):
         tensors = {f"unet.{name}": tensor for name, tensor in tensors.items()}
@@ -106,7 +106,9 @@ def _is_kohya(path: Path) -> bool:
         with safe_open(path, framework="pt") as content:
             names = list(content.keys())
     except DAMAGE as error:
-        raise ModelError(f"{path} is damaged, or no safetensors: {first_line(error)}") from error
+        raise ModelError(
+            f"{path} is damaged, or not a safetensors file: {first_line(error)}"
+        ) from error
     return is_kohya(path, names)
 
 

@@ -140,7 +140,7 @@ class TurboModel:
     def accelerate(
         self, acceleration: Acceleration = "auto", *, wait: bool = False, quick: bool = False
     ) -> "TurboModel":
-        """Run the networks by the fastest backend that gives the same results. Returns the model.
+        """Run the networks by the fastest backend whose results agree. Returns the model.
 
         acceleration: "auto" tries the backends for the device; "none" is plain PyTorch, which gives
         the same images bit for bit on every call; any other name is one backend. Until a backend is

@@ -26,7 +26,7 @@ _PACKAGE = Path(__file__).parents[1]
 _HASHED_ROOMS = (".", "coherence", "diffusion", "frames")
 CONVERTING = Lock()  # one at a time: warnings are filtered for the whole process
 _STARTING = Lock()
-_MAX_KEPT = 30  # converted modules in the cache
+_MAX_KEPT = 40  # converted modules in the cache
 
 
 class OpenVino:
@@ -170,7 +170,7 @@ def _row(tensor: torch.Tensor, index: int, count: int) -> torch.Tensor:
 
 
 def _remove_old(folder: Path) -> None:
-    """Keep the newest modules; the three of the embedded model are 25 MB."""
+    """Keep the newest modules; the embedded model has six, of 60 MB."""
     newest = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in newest[_MAX_KEPT:]:
         shutil.rmtree(path, ignore_errors=True)

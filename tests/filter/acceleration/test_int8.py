@@ -70,13 +70,15 @@ def compiled_types(backend: Int8) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODULES)
-def test_a_tiny_model_agrees(sd_folder: Path, name: str) -> None:
-    model = TurboModel.load(sd_folder, device="cpu", dtype="float32")
+@pytest.mark.parametrize(
+    ("name", "dtype"), [*((name, torch.float32) for name in MODULES), ("encoder", torch.bfloat16)]
+)
+def test_a_tiny_model_agrees(sd_folder: Path, name: str, dtype: torch.dtype) -> None:
+    model = TurboModel.load(sd_folder, device="cpu", dtype=dtype)
     module, inputs = getattr(model.modules, name), inputs_of(model, name)
     assert calibrated(module, inputs)
     with torch.inference_mode():
-        plain, other = module(*inputs), Int8().prepare(module, inputs)(*inputs)
+        plain, other = module(*inputs), Int8(dtype).prepare(module, inputs)(*inputs)
     assert 30.0 < agreement_db(plain, other) < 70.0
 
 

@@ -81,6 +81,7 @@ class TurboModel:
         self.multiple = self.vae_scale_factor * 2 ** (len(unet_config.block_out_channels) - 1)
         self.native_size = _longest(unet_config.sample_size) * self.vae_scale_factor
         self.modules = NetworkModules.from_networks(self.vae, self.unet)
+        self.modules.set_activation_ranges(components.ranges.layers)
         self.accelerate("none")
         self._takes_time_ids = unet_config.addition_embed_type == "text_time"
         self._device_numbers: dict[tuple[int, ...], torch.Tensor] = {}
@@ -139,7 +140,7 @@ class TurboModel:
     def accelerate(
         self, acceleration: Acceleration = "auto", *, wait: bool = False, quick: bool = False
     ) -> "TurboModel":
-        """Run the networks by the fastest backend that gives the same results. Returns the model.
+        """Run the networks by the fastest backend whose results agree. Returns the model.
 
         acceleration: "auto" tries the backends for the device; "none" is plain PyTorch, which gives
         the same images bit for bit on every call; any other name is one backend. Until a backend is
@@ -147,7 +148,9 @@ class TurboModel:
         frames come from the same backend. quick: "auto" leaves out backends that take minutes to
         prepare, for short files. Raises `SettingsError` if the backend is not available here.
         """
-        backends = backends_for(acceleration, self.device, self.dtype)
+        backends = backends_for(
+            acceleration, self.device, self.dtype, calibrated=self.modules.calibrated
+        )
         if quick and acceleration == "auto":
             backends = [each for each in backends if each.prepare_time != "minutes"]
         with self.lock:
@@ -213,7 +216,7 @@ class TurboModel:
                 noisy,
                 self._tensor(timestep),
                 embeds.prompt_embeds.expand(len(noisy), -1, -1),
-                *self._added(noisy, embeds),
+                *self.added_conditions(noisy, embeds),
             )
 
     @torch.inference_mode()
@@ -255,7 +258,8 @@ class TurboModel:
         self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds
     ) -> torch.Tensor:
         """A pass of the UNet with images as conditions, always by the plain network."""
-        added = dict(zip(("text_embeds", "time_ids"), self._added(noisy, embeds), strict=False))
+        conditions = self.added_conditions(noisy, embeds)
+        added = dict(zip(("text_embeds", "time_ids"), conditions, strict=False))
         for_text = {
             "sample": noisy.to(self.dtype),
             "timestep": self._tensor(timestep),
@@ -265,7 +269,9 @@ class TurboModel:
         with self.lock, self.adapters.inputs(for_text, embeds) as inputs:
             return self.unet(**inputs, return_dict=False)[0]  # type: ignore[no-any-return]
 
-    def _added(self, noisy: torch.Tensor, embeds: PromptEmbeds) -> tuple[torch.Tensor, ...]:
+    def added_conditions(
+        self, noisy: torch.Tensor, embeds: PromptEmbeds
+    ) -> tuple[torch.Tensor, ...]:
         """SDXL's added conditions: the pooled text, and the size of the image, not cropped."""
         pooled = embeds.pooled_prompt_embeds
         if not self._takes_time_ids or pooled is None:

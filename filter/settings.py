@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .errors import SettingsError
 
 # Choices at loading, by name.
-Acceleration = Literal["auto", "none", "openvino", "compile", "cuda-graphs", "fp8"]
+Acceleration = Literal["auto", "none", "openvino", "int8", "compile", "cuda-graphs", "fp8"]
 VaeChoice = Literal["auto", "tiny", "full"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 ACCELERATIONS: tuple[str, ...] = get_args(Acceleration)

@@ -53,9 +53,9 @@ def filter_stream(
     """Filter one stream into another until it ends, `stop` is set, or Ctrl-C.
 
     Both ends are connected again when they are lost. A source or sink such as `Camera` or
-    `VirtualCamera` carries no audio, and gets frames with square pixels. Raises `MediaError` if the
-    input has no video, if either end cannot be reached at the beginning, or if nothing was sent
-    when the input ends.
+    `VirtualCamera` carries no audio. It and WHIP get frames with square pixels, because they know
+    no others. Raises `MediaError` if the input has no video, if either end cannot be reached at the
+    beginning, or if nothing was sent when the input ends.
     """
     options, notify, stop = options or StreamOptions(), on_notice or _ignore, stop or Event()
     opened_source = _source(source, options, notify, square_pixels=not isinstance(target, Endpoint))

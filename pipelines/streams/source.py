@@ -107,6 +107,8 @@ class StreamSource:
         except (av.FFmpegError, OSError, ValueError) as error:
             timed_out = timeout is not None and time.monotonic() - began >= OPEN_SECONDS
             why = f"no answer for {OPEN_SECONDS:.0f} seconds" if timed_out else reason(error)
+            if endpoint.name.startswith("rtp:"):
+                why += "; for a codec such as H.264 name an .sdp file that describes the stream"
             raise MediaError(f"cannot read {endpoint.name}: {why}") from error
 
     def reopen(self) -> None:

@@ -12,7 +12,7 @@ import av
 import pytest
 
 from tests.pipelines.camera.virtual_backend import keeping_backend
-from tests.pipelines.conftest import invert, started
+from tests.pipelines.conftest import invert, started, write_clip
 from turbolens.filter import MediaError
 from turbolens.pipelines.camera.virtual_camera import VirtualCamera
 from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
@@ -148,6 +148,14 @@ def test_a_virtual_camera_gets_square_pixels(
 
 
 @pytest.mark.slow
+def test_the_only_frame_of_an_interlaced_input_is_shown(tmp_path: Path) -> None:
+    """The deinterlacer holds it until the end."""
+    source = write_clip(tmp_path / "in.mkv", pts=[0], options={"x264-params": "tff=1"})
+    filtered(source, tmp_path / "out.mkv")
+    assert len(frame_times(tmp_path / "out.mkv")) == 1
+
+
+@pytest.mark.slow
 def test_the_best_variant_of_a_playlist_is_read(tmp_path: Path) -> None:
     """Many servers list the smallest variant first."""
     lines = ["#EXTM3U"]
@@ -242,6 +250,14 @@ def test_a_session_description_may_use_rtp(
     assert {"udp", "rtp"} <= set(endpoint.options["protocol_whitelist"].split(","))
     assert not endpoint.paced
     assert not input_endpoint("http://host/in.mp4").options
+
+
+@pytest.mark.slow
+def test_h264_at_a_bare_rtp_address_is_an_error_that_names_sdp(tmp_path: Path, port: int) -> None:
+    address = f"rtp://127.0.0.1:{port}"
+    target = output_endpoint(str(tmp_path / "out.mkv"))
+    with Peer("send", address, "rtp", 60), pytest.raises(MediaError, match=r"\.sdp file"):
+        filter_stream(input_endpoint(address), target, invert)
 
 
 @pytest.mark.parametrize("loop", [False, True])

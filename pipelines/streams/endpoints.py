@@ -48,6 +48,11 @@ class Endpoint:
         return self.can_reopen and _scheme(self.name) not in ("udp", "rtp")
 
     @property
+    def square_pixels(self) -> bool:
+        """True if the receiver shows every pixel as a square: WebRTC has no sample aspect ratio."""
+        return self.format == "whip"
+
+    @property
     def can_reopen(self) -> bool:
         """True if sending can start again. A file would be emptied; a pipe has lost its reader."""
         return bool(_scheme(self.name))

@@ -58,7 +58,7 @@ def filter_stream(
     beginning, or if nothing was sent when the input ends.
     """
     options, notify, stop = options or StreamOptions(), on_notice or _ignore, stop or Event()
-    opened_source = _source(source, options, notify, square_pixels=not isinstance(target, Endpoint))
+    opened_source = _source(source, options, notify, square_pixels=_needs_square_pixels(target))
     opened_sink, running = None, False
     try:
         if isinstance(opened_source, StreamSource) and not _connect(opened_source, stop):
@@ -88,6 +88,10 @@ def _source(
         source, notify=notify, until_end=options.until_end, loop=options.loop,
         square_pixels=square_pixels,
     )  # fmt: skip
+
+
+def _needs_square_pixels(target: Endpoint | Sink) -> bool:
+    return target.square_pixels if isinstance(target, Endpoint) else True
 
 
 def _sink(target: Endpoint | Sink, source: Source, options: StreamOptions, notify: Notify) -> Sink:

@@ -154,12 +154,15 @@ class StreamSource:
                 continue
             for decoded in self._decode(packet):
                 self._set_time(decoded, timestamp(decoded))
-                for prepared in self._preparation.push(decoded):
-                    frame = self._shape(
-                        prepared, self._video, swapped=self._preparation.swaps_sides
-                    )
-                    self._pace(frame)
-                    yield frame
+                yield from self._ready(self._preparation.push(decoded))
+        yield from self._ready(self._preparation.flush())
+
+    def _ready(self, prepared: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """The frames as they are filtered, each at its time."""
+        for each in prepared:
+            frame = self._shape(each, self._video, swapped=self._preparation.swaps_sides)
+            self._pace(frame)
+            yield frame
 
     def _timed(self, packets: Iterator[Any]) -> tuple[Iterator[Any], FrameTimestamps]:
         """All packets, and what gives their frames timestamps."""

@@ -147,6 +147,13 @@ def test_a_virtual_camera_gets_square_pixels(
     assert any("square pixels" in notice for notice in notices)
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"), [("https://host/whip", True), ("rtmp://host/x", False), ("-", False)]
+)
+def test_only_webrtc_needs_square_pixels(name: str, expected: bool) -> None:
+    assert output_endpoint(name).square_pixels is expected
+
+
 @pytest.mark.slow
 def test_the_only_frame_of_an_interlaced_input_is_shown(tmp_path: Path) -> None:
     """The deinterlacer holds it until the end."""

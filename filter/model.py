@@ -292,7 +292,11 @@ def _prompt_encoder(
     text_dtype = torch.float32 if device.type == "cpu" else dtype
     for text_encoder in components.text_encoders:
         prepared(text_encoder, device, text_dtype)
-    return PromptEncoder(components.tokenizers, components.text_encoders, dtype)
+    # The embedded model pools its tokens, and was trained with one window.
+    pools = components.unet.config.addition_embed_type == "text"
+    return PromptEncoder(
+        components.tokenizers, components.text_encoders, dtype, split_long=not pools
+    )
 
 
 def _longest(sample_size: int | list[int] | None) -> int:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.video.destination import is_piped
+from turbolens.pipelines.video.destination import check_writable, is_piped
 from turbolens.pipelines.video.outputs import CONTAINERS
 
 AudioCodec: TypeAlias = Literal["aac", "libopus"]
@@ -145,6 +145,7 @@ def _check_file(name: str, output_format: str | None, *, overwrite: bool) -> Non
         raise MediaError(f"{name} exists; --overwrite replaces it")
     if not path.resolve().parent.is_dir():
         raise MediaError(f"{name}: there is no folder {path.resolve().parent}")
+    check_writable(path)
 
 
 def _file_endpoint(name: str, output_format: str | None) -> Endpoint:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from .adapters.control_pictures import control_image
+from .adapters.control_images import control_image
 from .adapters.lora import Weights
 from .coherence.change import Change
 from .diffusion.conditions import Conditions

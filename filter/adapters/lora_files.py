@@ -99,7 +99,7 @@ def _read(path: Path, networks: Mapping[str, Any]) -> LoraFile:
         raise
     except DAMAGE as error:
         raise ModelError(
-            f"{path} is no LoRA that diffusers can read for this model: {first_line(error)}"
+            f"{path} is not a LoRA that diffusers can read for this model: {first_line(error)}"
         ) from error
     if tensors and all(name.startswith(_UNPREFIXED) for name in tensors):
         tensors = {f"unet.{name}": tensor for name, tensor in tensors.items()}
@@ -112,7 +112,9 @@ def _names_in(path: Path) -> list[str]:
         with safe_open(path, framework="pt") as content:
             return list(content.keys())
     except DAMAGE as error:
-        raise ModelError(f"{path} is damaged, or no safetensors: {first_line(error)}") from error
+        raise ModelError(
+            f"{path} is damaged, or not a safetensors file: {first_line(error)}"
+        ) from error
 
 
 def _check(path: Path, name: str, network: Any, file: LoraFile) -> None:

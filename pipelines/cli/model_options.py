@@ -26,7 +26,7 @@ _MODEL: dict[str, tuple[object, Any]] = {
         rich_help_panel=EXPERT)]),
     "acceleration": ("auto", Annotated[Acceleration, typer.Option(
         envvar="TURBOLENS_ACCELERATION", rich_help_panel=EXPERT,
-        help="How the networks run. auto: the fastest way on this machine with equal results. "
+        help="How the networks run. auto: the fastest way on this machine whose images agree. "
         "none: plain PyTorch, bit-identical on every run.")]),
 }  # fmt: skip
 

@@ -70,7 +70,8 @@ def check_output(destination: str, source: str, options: MediaOptions) -> Output
     """The output of this name. Raises `MediaError` if it cannot be written, or is the input."""
     if _means_images(destination, source):
         _check_images(destination, source, overwrite=options.overwrite)
-        check_writable(Path(destination) / "image")
+        path = Path(destination)
+        check_writable(path / "image" if path.is_dir() else path)
         return ImageOutput(destination, source, options.overwrite)
     known = Path(destination).suffix.lower() in CONTAINERS or options.encoding.format_name
     if not is_piped(destination) and not known and not Path(destination).is_dir():

@@ -69,7 +69,7 @@ class TurboModel:
         self.schedule, self.looks = components.schedule, components.looks
         self.lock = RLock()
         vae_config, unet_config = components.vae.config, components.unet.config
-        # SDXL's full autoencoder overflows in float16, which this option tells.
+        # `force_upcast` marks autoencoders that overflow in float16, as SDXL's full one does.
         overflows = bool(vae_config.force_upcast) and self.dtype == torch.float16
         self.vae_dtype = torch.float32 if overflows else self.dtype
         self.vae: Autoencoder = prepared(components.vae, self.device, self.vae_dtype)
@@ -113,7 +113,7 @@ class TurboModel:
         on = resolve_device(device)
         in_dtype = resolve_dtype(dtype, on)
         if device == "auto" and on.type == "cpu" and (advice := unused_gpu_advice()) is not None:
-            log.warning("the processor runs the model: %s", advice)
+            log.warning("the model runs on the CPU: %s", advice)
         keep_freed_memory()
         parts, sources = find_model(name_or_path, vae), as_sources(loras)
         check_adapters(sources, controlnet, ip_adapter)
@@ -167,12 +167,12 @@ class TurboModel:
 
     @property
     def settling(self) -> bool:
-        """True if the model will soon be faster, so that times of frames say little yet."""
+        """True while backends are prepared or compared: the model may still become faster."""
         return any(module.settling for module in self.accelerated.modules)
 
     @contextmanager
     def plainly(self) -> Iterator[None]:
-        """Within this context everything runs in plain PyTorch, for comparisons."""
+        """Within this context all modules run in plain PyTorch, for comparisons."""
         with self.lock:
             accelerated = self.accelerated
             self.accelerate("none")
@@ -228,7 +228,10 @@ class TurboModel:
         noise: Sequence[torch.Tensor],
         embeds: PromptEmbeds,
     ) -> torch.Tensor:
-        """Clean latents → noisy → clean in float32, step by step. `noise` has one draw a step."""
+        """Clean latents (B, C, h, w) → noisy → clean, float32, in these steps.
+
+        noise: one draw of the latents' shape for each step.
+        """
         noisy = add_noise(latents, noise[0], steps[0].alpha)
         for index, step in enumerate(steps):
             output = self.predict(noisy, step.timestep, embeds)
@@ -240,7 +243,7 @@ class TurboModel:
     def _predictor(self, timestep: int) -> Run:
         """The fastest UNet that is exact enough for this timestep.
 
-        The plain one while its output depends on more than its inputs: on weights of LoRAs that
+        It is the plain one while its output depends on more than its inputs: on LoRA weights that
         change, or on a cross-frame memory.
         """
         loras = self.adapters.loras
@@ -295,7 +298,11 @@ def _prompt_encoder(
     text_dtype = torch.float32 if device.type == "cpu" else dtype
     for text_encoder in components.text_encoders:
         prepared(text_encoder, device, text_dtype)
-    return PromptEncoder(components.tokenizers, components.text_encoders, dtype)
+    # The embedded model pools its tokens, and was trained with one window.
+    pools = components.unet.config.addition_embed_type == "text"
+    return PromptEncoder(
+        components.tokenizers, components.text_encoders, dtype, split_long=not pools
+    )
 
 
 def _longest(sample_size: int | list[int] | None) -> int:

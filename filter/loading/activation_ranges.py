@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 from turbolens.filter.errors import ModelError
 from turbolens.filter.networks import LayerRanges, Range
 
-RANGES_FILE = "activation_ranges.safetensors"
+from .needed_files import RANGES_FILE
+
 _NETWORKS = {"encoder": "autoencoder", "predictor": "unet", "decoder": "autoencoder"}
 """The network that each module runs."""
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from turbolens.filter.errors import ModelNotFoundError, UnsupportedModelError
 
-from .activation_ranges import RANGES_FILE
 from .hub import RemoteFile, RemoteRepo
 
 INDEX = "model_index.json"
+RANGES_FILE = "activation_ranges.safetensors"
 SAFETENSORS = ".safetensors"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5")
 

@@ -15,12 +15,12 @@ from turbolens.filter import TurboModel
 from turbolens.filter.acceleration.choice import backends_for
 from turbolens.filter.errors import MediaError, SettingsError
 from turbolens.filter.loading.activation_ranges import (
-    RANGES_FILE,
     ActivationRanges,
     write_activation_ranges,
 )
 from turbolens.filter.loading.assembly import network_names
 from turbolens.filter.loading.locating import find_model
+from turbolens.filter.loading.needed_files import RANGES_FILE
 from turbolens.filter.networks import LayerRanges, Range
 from turbolens.filter.settings import VaeChoice
 from turbolens.filter.training.data import pictures_in, read_square

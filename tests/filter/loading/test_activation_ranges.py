@@ -10,11 +10,11 @@ from safetensors.torch import save_file
 
 from turbolens.filter import ModelError, TurboModel
 from turbolens.filter.loading.activation_ranges import (
-    RANGES_FILE,
     ActivationRanges,
     read_activation_ranges,
     write_activation_ranges,
 )
+from turbolens.filter.loading.needed_files import RANGES_FILE
 
 LAYER = "unet.conv_in"
 NETWORKS = {"autoencoder": "AutoencoderKL", "unet": ""}

@@ -10,7 +10,8 @@ from torch import nn
 from typer.testing import CliRunner
 
 from turbolens.filter import SettingsError, TurboModel
-from turbolens.filter.loading.activation_ranges import RANGES_FILE
+from turbolens.filter.loading.activation_ranges import read_activation_ranges
+from turbolens.filter.loading.needed_files import RANGES_FILE
 from turbolens.filter.training.command import app
 from turbolens.filter.training.quantise.calibration import MODULES, activation_ranges
 from turbolens.filter.training.quantise.command import read_pictures
@@ -44,9 +45,9 @@ def test_a_folder_is_quantised_and_loads_with_its_ranges(
     assert all(name in done.output for name in (*MODULES, "strength 0.9", RANGES_FILE))
     model = TurboModel.load(own, device="cpu", dtype="float32")
     assert model.modules.calibrated
-    before = (own / RANGES_FILE).read_bytes()
+    before = read_activation_ranges(own)
     CliRunner().invoke(app, [*arguments, "--size", "64"], catch_exceptions=False)
-    assert (own / RANGES_FILE).read_bytes() == before, "the same seed, the same ranges"
+    assert read_activation_ranges(own) == before, "the same seed, the same ranges"
 
 
 def test_too_few_pictures_are_named(drawn: Path) -> None:

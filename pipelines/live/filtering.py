@@ -10,13 +10,13 @@ import av
 
 from turbolens.filter.errors import ModelError, SettingsError
 from turbolens.pipelines.base import FilterCallable
+from turbolens.pipelines.statistics import Smoothed
 
 from .context import CapturedFrame, FilteredFrame, RunContext
 from .pacing import back_off, is_due
 
 Reload: TypeAlias = Callable[[], FilterCallable]
 
-WEIGHT = 0.1  # of the latest call in the moving average of its duration
 POLL = 0.1  # seconds until a waiting thread notices that it should end
 RELOAD_AFTER = 3  # failures in a row, and again after every 3 more
 GIVE_UP_AFTER = 6  # failures in a row of a filter that has never worked
@@ -28,7 +28,7 @@ class LiveFilter:
 
     A failure costs one frame. After several in a row, `reload` returns a new filter. It also does
     if a call hangs for `hang_after` seconds: the thread of that call is abandoned. A filter that
-    has never worked ends the run with its error. `usual_seconds` is how long a call takes.
+    has never worked ends the run with its error.
     """
 
     def __init__(
@@ -39,8 +39,13 @@ class LiveFilter:
         self._generation = 0
         self._busy_since: float | None = None
         self._failures, self._has_worked = 0, False
-        self.usual_seconds = 0.0
+        self._duration = Smoothed()
         self.thread = self._new_thread(reload_first=False)
+
+    @property
+    def usual_seconds(self) -> float:
+        """How long a call of the filter takes, smoothed; 0 if unknown."""
+        return float(self._duration)
 
     @property
     def failing(self) -> bool:
@@ -98,8 +103,7 @@ class LiveFilter:
     def _succeeded(self, captured: CapturedFrame, frame: av.VideoFrame, began: float) -> None:
         now, stats = monotonic(), self._context.stats
         if self._has_worked:  # the first call may have loaded a model
-            weight = WEIGHT if self.usual_seconds else 1.0
-            self.usual_seconds += weight * (now - began - self.usual_seconds)
+            self._duration.add(now - began)
         if self._failures:
             self._context.notify("the filter works again")
         self._failures, self._has_worked = 0, True

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
 
 import av
 import pytest
@@ -11,6 +10,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from tests.pipelines.webrtc.conftest import CLOCK, Shade, asynchronous, flat, luma_of, until
 from turbolens.pipelines.webrtc import DelayedTrack, FilteredTrack, Relay
+from turbolens.pipelines.webrtc.media import audio, reprojection
 from turbolens.pipelines.webrtc.media.reprojection import ReprojectionWorker
 
 
@@ -49,6 +49,19 @@ class Gate:
         self.entered.release()
         assert self.allowed.acquire(timeout=30)
         return frame
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that are made, in seconds. They take no time."""
+    made: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        made.append(seconds)
+
+    for module in (audio, reprojection):
+        monkeypatch.setattr(module, "sleep", sleep)
+    return made
 
 
 async def entered(gate: Gate) -> None:
@@ -274,14 +287,13 @@ class Costly:
 
 
 @asynchronous
-async def test_moving_leaves_most_of_the_time_to_the_filter() -> None:
-    loop, costly = asyncio.get_running_loop(), Costly(0.03)
+async def test_reprojection_leaves_most_of_the_time_to_the_filter(pauses: list[float]) -> None:
+    costly = Costly(0.035)
     worker = ReprojectionWorker(lambda: costly.now, lambda: costly.now)
     async with worker.turn():
         assert await worker.reproject(costly, flat(1)) is not None
-    began = loop.time()
     async with worker.turn():
-        assert loop.time() - began >= 0.05  # the cost over its share of 0.35, less the cost
+        assert pauses[-1] == pytest.approx(0.1 - 0.035)  # the cost over its share, less the cost
     worker.close()
 
 
@@ -312,25 +324,17 @@ async def test_a_picture_that_cannot_be_moved_is_left_out() -> None:
     assert await worker.reproject(Costly(0.0), flat(1)) is None
 
 
-@pytest.mark.slow
 @asynchronous
-async def test_audio_is_delayed_as_long_as_the_video() -> None:
-    waited: list[float] = []
-
-    async def measured(delay: Callable[[], float]) -> float:
-        source = Script("audio")
-        track = DelayedTrack(source, delay)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        source.give(1)
+async def test_audio_is_delayed_as_long_as_the_video(pauses: list[float]) -> None:
+    source, delays = Script("audio"), iter([0.3, 0.31, 99.0])
+    track = DelayedTrack(source, lambda: next(delays), clock=lambda: 100.0)
+    source.give(1, 2, 3)
+    for _ in range(3):
         await track.recv()
-        waited.append(loop.time() - began)
-        track.stop()
-        source.end()
-        return waited[-1]
-
-    assert await measured(lambda: 0.3) >= 0.28  # a clock tick early is not
-    assert await measured(lambda: 99.0) >= 1.4  # the longest delay
+    # A change of 0.01 s is ignored, and 1.5 s is the longest delay.
+    assert pauses == pytest.approx([0.3, 0.3, 1.5])
+    track.stop()
+    source.end()
 
 
 @asynchronous
@@ -364,8 +368,9 @@ async def test_a_relay_sends_frames_to_every_viewer_and_waits_for_none() -> None
 @asynchronous
 async def test_a_relay_without_viewers_does_not_read_its_source() -> None:
     source = Script()
+    tasks = asyncio.all_tasks()
     relay = Relay(source)
     source.give(1)
-    await asyncio.sleep(0)
-    assert source.queue.qsize() == 1
+    assert asyncio.all_tasks() == tasks
+    assert luma_of(await relay.subscribe().recv()) == 1
     relay.stop()

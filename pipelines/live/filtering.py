@@ -65,7 +65,9 @@ class LiveFilter:
         if not hangs or self._reload is None:
             return
         self._busy_since = None
-        self._context.notify(f"the filter has not answered for {hang_after:.0f} s; loading it anew")
+        self._context.notify(
+            f"the filter has not answered for {hang_after:.0f} s; loading it again"
+        )
         self.thread = self._new_thread(reload_first=True)
         self.thread.start()
 
@@ -73,7 +75,7 @@ class LiveFilter:
         error: BaseException | None = None
         try:
             if reload_first:
-                self._load_anew()
+                self._load_again()
             self._loop(generation)
         except BaseException as raised:  # noqa: BLE001 - the edge of a thread: raised in the caller's
             error = raised
@@ -124,11 +126,11 @@ class LiveFilter:
                 f"the filter failed ({type(error).__name__}: {error}); trying it again"
             )
         if self._reload and self._has_worked and self._failures % RELOAD_AFTER == 0:
-            self._load_anew()
+            self._load_again()
         else:
             self._context.stop.wait(back_off(self._failures, first=0.02, longest=1.0))
 
-    def _load_anew(self) -> None:
+    def _load_again(self) -> None:
         """Reload the filter. Tries again until it succeeds or the run ends."""
         assert self._reload is not None  # noqa: S101 - both callers ask before
         attempt = 0
@@ -137,9 +139,9 @@ class LiveFilter:
             try:
                 self.frame_filter = self._reload()
             except Exception as error:
-                log.warning("loading the filter anew failed", exc_info=error)
+                log.warning("loading the filter again failed", exc_info=error)
                 self._context.stop.wait(back_off(attempt, first=1.0, longest=30.0))
                 continue
             self._context.stats.count("reloads")
-            self._context.notify("the filter was loaded anew")
+            self._context.notify("the filter was loaded again")
             return

@@ -43,7 +43,7 @@ def test_one_failure_of_the_filter_costs_one_frame() -> None:
     ]  # fmt: skip
 
 
-def test_after_repeated_failures_the_filter_is_loaded_anew_with_one_notice() -> None:
+def test_after_repeated_failures_the_filter_is_loaded_again_with_one_notice() -> None:
     stop, notices = Event(), list[str]()
     screen = Screen(until=50, stop=stop)
 
@@ -56,7 +56,7 @@ def test_after_repeated_failures_the_filter_is_loaded_anew_with_one_notice() -> 
                 on_notice=notices.append)  # fmt: skip
     assert (stats.failures, stats.reloads) == (3, 1)
     assert len(screen.shown) >= 50
-    assert sum("loaded anew" in notice for notice in notices) == 1
+    assert sum("loaded again" in notice for notice in notices) == 1
 
 
 def test_a_filter_that_hangs_is_replaced_by_a_new_one() -> None:

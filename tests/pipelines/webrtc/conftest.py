@@ -19,7 +19,7 @@ from aiortc.mediastreams import MediaStreamError
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.webrtc import Limits, ServerOptions, create_app
 from turbolens.pipelines.webrtc.peer.aiortc_internals import replace_certificate
-from turbolens.pipelines.webrtc.server.serving import SERVER, Server
+from turbolens.pipelines.webrtc.server.negotiation import SERVER, Server
 
 T = TypeVar("T")
 Client = TestClient[web.Request, web.Application]

@@ -37,13 +37,13 @@ class Firefox:
         """Call a method of the page, and wait for its result."""
         self._id += 1
         identity = self._id
-        self.program.say(id=identity, do=method, **{"with": given})
+        self.program.send(id=identity, do=method, **{"with": given})
         answer = await until(lambda: self._answer(identity), f"an answer to {method} {given}")
         assert "error" not in answer, answer
         return answer["result"]
 
     def _answer(self, identity: int) -> dict[str, Any] | None:
-        return next((each for each in self.program.told if each.get("id") == identity), None)
+        return next((each for each in self.program.reports if each.get("id") == identity), None)
 
     async def text(self, selector: str) -> str:
         """The text of an element."""
@@ -78,8 +78,8 @@ class Firefox:
 
     def problems(self) -> list[str]:
         """Errors and warnings of the page, without those that Firefox shows for any page."""
-        told = [each["complaint"] for each in self.program.told if "complaint" in each]
-        return [each for each in told if not each.startswith(HARMLESS)]
+        complaints = [each["complaint"] for each in self.program.reports if "complaint" in each]
+        return [each for each in complaints if not each.startswith(HARMLESS)]
 
 
 async def until_true(firefox: Firefox, expression: str) -> None:

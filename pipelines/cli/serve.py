@@ -122,7 +122,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     )  # fmt: skip
     tls = tls_for(host, tls_cert, tls_key, self_signed=tls_self_signed)
     _log_to_stderr()
-    from turbolens.pipelines.webrtc.server.server import create_app  # noqa: PLC0415 - aiohttp: after parsing
+    from turbolens.pipelines.webrtc.server.app import create_app  # noqa: PLC0415 - aiohttp: after parsing
 
     app = create_app(_loader(choice), options, make_filter=_filters(choice.adapters))
     asyncio.run(_serve(app, host, port, tls, options))
@@ -191,7 +191,7 @@ def new_runner(app: "web.Application", limits: Limits) -> "web.AppRunner":
 
 async def _stopped(app: "web.Application") -> None:
     """Wait for Ctrl-C or SIGTERM; a second one kills. Raises the model's loading error."""
-    from turbolens.pipelines.webrtc.server.serving import SERVER as RUNNING  # noqa: PLC0415
+    from turbolens.pipelines.webrtc.server.negotiation import SERVER as RUNNING  # noqa: PLC0415
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 

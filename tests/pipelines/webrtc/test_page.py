@@ -11,8 +11,8 @@ from tests.pipelines.conftest import write_clip
 from turbolens.filter import FilterSettings, TurboModel
 from turbolens.pipelines import Stats
 from turbolens.pipelines.webrtc.server.model_slot import frame_filter
+from turbolens.pipelines.webrtc.server.negotiation import Server
 from turbolens.pipelines.webrtc.server.remote_control import RemoteControl, create_control_app
-from turbolens.pipelines.webrtc.server.serving import Server
 
 from .browsers import chromium, look, needs_chromium, sees
 from .conftest import Shade, asynchronous_for, serving, until

@@ -113,6 +113,11 @@ def choose_encoder(
     return EncoderChoice(name, chosen.encoder, options)
 
 
+def encoder_of(codec: CodecName | HardwareName) -> str:
+    """The name of the encoder that is used without `hardware`."""
+    return codec if codec in get_args(HardwareName) else CODECS[codec].encoder  # type: ignore[index]
+
+
 def _hardware_choice(
     codec: CodecName, candidates: tuple[str, ...], *, crf: int | None, preset: str | None
 ) -> EncoderChoice:

@@ -18,7 +18,7 @@ from .image_sequences import (
 )
 from .images import IMAGE_CODECS
 from .media import MediaOptions
-from .writer import Encoding, VideoWriter
+from .writer import Encoding, VideoWriter, check_codec
 
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".mts", ".m2ts", ".nut", ".flv")
 
@@ -77,6 +77,7 @@ def check_output(destination: str, source: str, options: MediaOptions) -> Output
         )
     target = Destination(destination, overwrite=options.overwrite)
     _refuse_same_file(source, target)
+    check_codec(target, options.encoding)
     return VideoOutput(target, options.encoding)
 
 

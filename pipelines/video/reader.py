@@ -12,6 +12,7 @@ from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 
 from .container import MICROSECONDS, VideoContainer
 from .preparation import FramePreparation
+from .timeline import Timeline
 
 TAIL = Fraction(1)  # seconds read beyond the span, for packets stored later than their video frames
 MAX_FAILURES = 2  # failed reads in a row after which the input has ended
@@ -30,6 +31,7 @@ class VideoReader:
         self._decoder = _decoder_of(container.video)
         self._preparation = FramePreparation(notify)
         self._offset = container.offset
+        self._timeline = Timeline(container.video, from_zero=container.span.is_whole)
         self._buffered: list[FrameOrPacket] = []
         self._items = self._read()
         self._last_pts: int | None = None
@@ -99,6 +101,8 @@ class VideoReader:
         yield from self._frames(None)
         if self._previous is not None:
             yield self._previous
+        if self._timeline.joins:
+            self._notify(f"timestamps begin again {self._timeline.joins}×: they are continued")
 
     def _seek(self) -> None:
         if self._span.start:
@@ -116,6 +120,7 @@ class VideoReader:
                     if packet.size == 0:
                         continue  # a flush packet: `_read` flushes the decoder itself
                     failures = 0
+                    self._timeline.correct(packet)
                     yield packet
                 return
             except av.FFmpegError:

@@ -11,7 +11,7 @@ from av.container import OutputContainer
 TOLERANCE = Fraction(1, 20)  # seconds that audio may be early or late before it is corrected
 SILENCE_SECONDS = 1  # length of one frame of silence
 ENCODERS = {"opus": "libopus", "vorbis": "libopus", "mp3": "libmp3lame"}
-PREFERRED = {"mpegts": "aac"}  # its default, MP2, is of a lower quality
+PREFERRED = {"mpegts": "aac", "matroska": "aac"}  # instead of FFmpeg's MP2 and AC-3
 COMMON = ("aac", "libopus")
 DEFAULT_LAYOUTS = {
     1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",

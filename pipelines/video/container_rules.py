@@ -14,6 +14,9 @@ MPEG_TS_CODECS = {
 }  # fmt: skip
 """Codecs with a stream type in MPEG-TS. FFmpeg writes all others as private data."""
 
+MP4_PCM = {"pcm_s16le", "pcm_s16be"}
+"""PCM that all readers of MP4 understand. FFmpeg before 6.1 plays other kinds as noise."""
+
 ATTACHMENTS = {"matroska"}
 """Formats that store attached files. WebM's muxer skips them silently."""
 
@@ -46,4 +49,6 @@ def refused_codec(output: OutputContainer, encoder: str) -> str | None:
 
 def can_hold_codec(format_name: str, codec: str) -> bool:
     """False if no player reads a codec, named as FFmpeg does, in this container."""
-    return format_name != "mpegts" or codec in MPEG_TS_CODECS
+    if format_name == "mpegts":
+        return codec in MPEG_TS_CODECS
+    return format_name != "mp4" or not codec.startswith("pcm_") or codec in MP4_PCM

@@ -49,11 +49,13 @@ class RisingTimes:
         dts, pts = (_rescaled(time, source / target) for time in (packet.dts, packet.pts))
         earliest = dts if times.last is None else max(dts, self._earliest(packet, times.last))
         if earliest > dts or pts < earliest:
+            tick = source if (packet.duration or 0) <= 1 else 0  # times as exact as its clock
             packet.duration = _rescaled(packet.duration or 0, source / target)
             packet.time_base = target
             packet.dts, packet.pts = earliest, max(pts, earliest)
-            times.moved += 1
-            times.furthest = max(times.furthest, (packet.pts - pts) * target)
+            moved = (packet.pts - pts) * target
+            times.moved += moved > tick
+            times.furthest = max(times.furthest, moved)
         times.last = earliest
 
     def _earliest(self, packet: Any, last: int) -> int:

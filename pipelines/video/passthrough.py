@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Protocol
 
 from av.container import OutputContainer
@@ -23,10 +24,11 @@ class StreamTarget(Protocol):
 
 
 class CopiedStream:
-    """Packets are copied unchanged."""
+    """Packets are copied unchanged, but for times that the input does not tell."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, source: Stream, stream: Stream) -> None:
         self._stream = stream
+        self._packet_duration = _packet_duration(source)
         self._end: int | None = None
         self.lost = 0
 
@@ -40,7 +42,8 @@ class CopiedStream:
                 return ()
             packet.dts = packet.pts = self._end
         time = packet.dts if packet.dts is not None else packet.pts
-        self._end = time + (packet.duration or 0)
+        packet.duration = packet.duration or round(self._packet_duration / packet.time_base)
+        self._end = time + packet.duration
         packet.stream = self._stream
         return (packet,)
 
@@ -69,7 +72,7 @@ class Copy:
         """Add a copy of the stream."""
         copied: Stream = output.add_stream_from_template(self.source, opaque=True)
         _copy_properties(self.source, copied)
-        return copied, CopiedStream(copied)
+        return copied, CopiedStream(self.source, copied)
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,14 @@ def ways_to_carry(source: Stream, output: OutputContainer) -> Iterable[Way]:
         encoder = text_encoder(source, output)
         if encoder is not None:
             yield ConvertSubtitles(source, encoder)
+
+
+def _packet_duration(source: Any) -> Fraction:
+    """Seconds of each packet, 0 if they differ or are unknown."""
+    context = source.codec_context
+    if source.type != "audio" or context is None or not context.rate:
+        return Fraction(0)
+    return Fraction(context.frame_size or 0, context.rate)
 
 
 def _copy_properties(source: Stream, target: Any) -> None:

@@ -14,7 +14,7 @@ from .subtitle_conversion import TranscodedSubtitles, add_subtitles, text_encode
 
 
 class StreamTarget(Protocol):
-    """The output of one stream. lost: packets that could not be carried over."""
+    """The output of one stream. lost: packets that could not be decoded."""
 
     lost: int
 

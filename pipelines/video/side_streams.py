@@ -28,6 +28,7 @@ class SideStreams:
         self._times = RisingTimes(output)
         self._targets: dict[int, StreamTarget] = {}
         self._labels: dict[int, str] = {}
+        self._written = self._refused = 0
 
     def add(self, planned: Sequence[PlannedStream]) -> None:
         """Add streams to the output, in this order."""
@@ -41,23 +42,39 @@ class SideStreams:
         """Write a packet of the input, if its stream is carried over."""
         target = self._targets.get(packet.stream.index)
         if target is not None:
-            self._mux(target, target.packets(packet))
+            self._mux_corrected(target.packets(packet))
 
     def finish(self, notify: Notify) -> None:
         """Flush the encoders, and tell what was moved or lost."""
         for target in self._targets.values():
-            self._mux(target, target.packets(None))
+            self._mux_corrected(target.packets(None))
         for index, target in self._targets.items():
             if target.lost:
-                packets = "1 packet" if target.lost == 1 else f"{target.lost} packets"
-                notify(f"{self._labels[index]}: {packets} could not be read or written")
+                notify(f"{self._labels[index]}: {_packets(target.lost)} could not be decoded")
+        if self._refused:
+            notify(f"{_packets(self._refused)} beside the video could not be written")
         for text in self._times.notices():
             notify(text)
 
-    def _mux(self, target: StreamTarget, packets: Iterable[Any]) -> None:
+    def mux(self, packet: Any) -> None:
+        """Write a packet of any stream.
+
+        Packets wait for those of other streams, so that a refused packet beside the video may raise
+        an error in a call for the video. It is left out; the packet of the call still waits.
+        """
+        try:
+            self._output.mux(packet)
+        except REFUSED:
+            if self._refused >= self._written:  # not one of these streams
+                raise
+            self._refused += 1
+
+    def _mux_corrected(self, packets: Iterable[Any]) -> None:
         for packet in packets:
             self._times.correct(packet)
-            try:
-                self._output.mux(packet)
-            except REFUSED:
-                target.lost += 1
+            self._written += 1
+            self.mux(packet)
+
+
+def _packets(count: int) -> str:
+    return "1 packet" if count == 1 else f"{count} packets"

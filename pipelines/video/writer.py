@@ -79,9 +79,9 @@ class VideoWriter:
         self._mux(self._video.encode(self._converted(frame)))
 
     def _mux(self, packets: Iterable[Any]) -> None:
-        assert self._output is not None  # noqa: S101 - opened by the first frame
+        assert self._side_streams is not None  # noqa: S101 - added by the first frame
         for packet in packets:
-            self._output.mux(packet)
+            self._side_streams.mux(packet)
 
     def finish(self) -> None:
         """Flush the encoders, close the file and give it its name. May be called twice."""

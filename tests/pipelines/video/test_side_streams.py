@@ -191,6 +191,25 @@ def test_damaged_packets_of_converted_audio_are_counted(tmp_path: Path) -> None:
     assert float(samples) == pytest.approx(2, abs=0.05)
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [("eac3", "mp4"), ("aac", "ts")])
+def test_damaged_packets_that_a_muxer_refuses_are_left_out(
+    tmp_path: Path, codec: str, suffix: str
+) -> None:
+    whole = ffmpeg(tmp_path / "whole.mkv", *VIDEO, *TONE, *H264, "-c:a", codec)
+    with av.open(str(whole)) as container:
+        packets = [bytes(each) for each in container.demux(audio=0) if each.size]
+    content = whole.read_bytes()
+    for packet in packets[5:8]:
+        content = content.replace(packet, b"\xff" * len(packet))
+    (tmp_path / "in.mkv").write_bytes(content)
+    report = filtered(tmp_path / "in.mkv", tmp_path / f"out.{suffix}")
+    after = packets_of(tmp_path / f"out.{suffix}", "audio")
+    assert report.frames == 50
+    assert len(packets) - 3 <= len(after) <= len(packets)
+    refused = len(packets) - len(after)
+    assert notice_of(report, "beside the video could not be written") == bool(refused)
+
+
 def test_the_filtered_stream_keeps_its_marks(tmp_path: Path) -> None:
     source = ffmpeg(
         tmp_path / "in.mkv", *VIDEO, *VIDEO, *TONE, "-map", "0", "-map", "1", "-map", "2", *H264,

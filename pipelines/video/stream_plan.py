@@ -193,7 +193,7 @@ def _has_parameters(stream: Any) -> bool:
 def _probed_thoroughly(stream: Any) -> Stream:
     """The same stream of the file opened again, after reading more of it to find parameters."""
     container = stream.container
-    if not Path(container.name).is_file():
+    if not Path(container.name.removeprefix("file:")).is_file():
         return stream  # type: ignore[no-any-return]
     try:
         again = av.open(container.name, options=THOROUGH_PROBE, metadata_errors="replace")

@@ -5,12 +5,12 @@ from fractions import Fraction
 from typing import Any
 
 from av.format import Flags
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from .container_rules import has_flag
 
-CONTINUOUS = ("audio", "video")  # only these tell where times begin again; others are sparse
+CONTINUOUS = ("audio", "video")  # these tell where times begin again; subtitles are sparse
 BACKWARD = Fraction(1)  # seconds that times must go back to count as begun again
 BACKWARD_IN_JOINABLE = Fraction(1, 10)  # the same in a format whose files can be joined with `cat`
 FORWARD_IN_JOINABLE = Fraction(60)  # seconds that times must skip there
@@ -42,7 +42,7 @@ class Timeline:
         time = packet.dts if packet.dts is not None else packet.pts
         if time is None:
             return
-        position = self._streams.setdefault(packet.stream.index, _StreamPosition())
+        position = self._position_of(packet.stream)
         seconds = time * Fraction(packet.time_base)
         position.segment = self._segment(packet.stream, position, seconds)
         offset = self._offsets[position.segment]
@@ -53,9 +53,15 @@ class Timeline:
         if packet.pts is not None:
             packet.pts += ticks
 
+    def _position_of(self, stream: Stream) -> "_StreamPosition":
+        index = stream.index
+        if index not in self._streams:
+            self._streams[index] = _StreamPosition(is_continuous=_is_continuous(stream))
+        return self._streams[index]
+
     def _segment(self, stream: Stream, position: "_StreamPosition", seconds: Fraction) -> int:
         """The index of the offset that belongs to this packet; a new one if times begin again."""
-        if position.end is None or stream.type not in CONTINUOUS:
+        if position.end is None or not position.is_continuous:
             return self._nearest(range(len(self._offsets)), seconds, self._end_of_others(stream))
         segment = self._nearest(range(position.segment, len(self._offsets)), seconds, position.end)
         if not self._is_break(stream, position, seconds + self._offsets[segment]):
@@ -90,15 +96,16 @@ class Timeline:
 
     def _end_of_others(self, stream: Stream) -> Fraction | None:
         """The furthest time of the other continuous streams. `None` if there was none."""
-        ends = [each.end for index, each in self._streams.items()
-                if index != stream.index and each.end is not None]  # fmt: skip
+        others = [each for index, each in self._streams.items() if index != stream.index]
+        ends = [each.end for each in others if each.is_continuous and each.end is not None]
         return max(ends, default=None)
 
 
 class _StreamPosition:
     """How far one stream has come, in seconds of the timeline."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_continuous: bool) -> None:
+        self.is_continuous = is_continuous
         self.segment = 0
         self.end: Fraction | None = None
         self.last = Fraction(0)
@@ -108,6 +115,10 @@ class _StreamPosition:
         if not duration and self.end is not None:
             duration = max(Fraction(0), min(seconds - self.last, Fraction(1)))
         self.last, self.end = seconds, seconds + duration
+
+
+def _is_continuous(stream: Stream) -> bool:
+    return stream.type in CONTINUOUS and not stream.disposition & Disposition.attached_pic
 
 
 def duration_of(packet: Any) -> Fraction:

@@ -113,6 +113,20 @@ def test_one_packet_with_a_time_too_late_does_not_delay_the_rest(tmp_path: Path)
     assert timeline.joins == 0
 
 
+def test_joined_recordings_without_audio_go_on(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "in.ts"), "w") as output:
+        video: Any = output.add_stream("mpeg2video", rate=25, width=64, height=48)
+        video.bit_rate = 500_000
+        frames = [av.VideoFrame(64, 48, "yuv420p") for _ in range(50)]
+        for frame in frames:
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+    one = (tmp_path / "in.ts").read_bytes()
+    (tmp_path / "in.ts").write_bytes(one * 2)
+    filtered(tmp_path / "in.ts", tmp_path / "out.mp4")
+    assert steps(times_of(tmp_path / "out.mp4")) == pytest.approx([float(FRAME)] * 99, abs=0.001)
+
+
 def test_a_stream_that_is_stored_before_another_has_no_join(tmp_path: Path) -> None:
     whole = recording(tmp_path / "whole.mkv")
     with av.open(str(whole)) as container:

@@ -147,6 +147,9 @@ def _convert(
     name = output.format.name
     target: StreamTarget
     try:
+        if stream.codec_context is None:
+            notify(f"{label} is left out: FFmpeg has no decoder for it")
+            return None
         if stream.type == "audio":
             audio, encoder = _add_audio(output, stream)
             target = TranscodedAudio(stream, audio)

@@ -14,6 +14,7 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 from turbolens.pipelines.errors import reason
 
+from .cover_art import CoverArt, is_cover
 from .destination import Destination
 from .encoders import (
     CodecName,
@@ -26,10 +27,13 @@ from .encoders import (
     pixel_format,
 )
 from .passthrough import StreamTarget, add_streams
+from .side_data import has_captions
+from .transparency import is_transparent
 
 FASTSTART = {"mp4", "mov"}
 ENCODING_TAGS = ("alpha_mode", "bps", "duration", "encoder", "number_of_", "rotate", "_statistics")
 """Beginnings of metadata keys that describe the old encoding."""
+CAPTION_CODECS = {"h264", "hevc"}
 BT709, LIMITED, FULL = 1, 1, 2
 
 
@@ -133,6 +137,9 @@ class VideoWriter:
         if self._info.chapters:
             self._output.set_chapters(list(self._info.chapters))
         packets, self._early_packets = self._early_packets, []
+        covers = CoverArt(packets, self._notify)
+        covers.add_to(self._output)
+        self._mux(covers.packets())
         for packet in packets:
             self._write_packet(packet)
 
@@ -169,7 +176,9 @@ class VideoWriter:
                 f"odd size {frame.width}×{frame.height}: written as {chosen}, because "
                 f"{choice.codec} with halved colour needs even sides"
             )
-        if has_alpha(frame) and not has_alpha(av.VideoFrame(2, 2, chosen)):
+        if has_captions(frame) and choice.codec not in CAPTION_CODECS:
+            self._notify(f"closed captions are left out: {choice.codec} has no place for them here")
+        if is_transparent(frame) and not has_alpha(av.VideoFrame(2, 2, chosen)):
             self._notify(
                 f"transparency is left out: {choice.codec} has none"
                 " (write .webm, or .mov with --codec prores)"
@@ -220,9 +229,10 @@ def _other_streams(info: SourceInfo) -> tuple[list[Any], list[Any]]:
     if info.video is None:
         return [], []
     at = info.video.index
+    others = [stream for stream in info.streams if not is_cover(stream)]
     return (
-        [stream for stream in info.streams if stream.index < at],
-        [stream for stream in info.streams if stream.index > at],
+        [stream for stream in others if stream.index < at],
+        [stream for stream in others if stream.index > at],
     )
 
 
@@ -240,4 +250,4 @@ def _open_output(destination: Destination, format_name: str | None) -> OutputCon
         options["movflags"] = "frag_keyframe+empty_moov+delay_moov"
     elif (name or suffix) in {*FASTSTART, "m4v", "m4a"}:
         options["movflags"] = "+faststart"
-    return av.open(destination.writing, "w", format=name, container_options=options)
+    return av.open(destination.url, "w", format=name, container_options=options)

@@ -8,14 +8,17 @@ from .encoders import has_alpha
 
 PALETTE = "pal8"
 OPAQUE = 255
+UNREADABLE_BITS = 32  # a sample; swscale converts few such formats, and aborts for some
 
 
 def is_transparent(frame: av.VideoFrame) -> bool:
-    """True if any pixel is not opaque."""
+    """True if any pixel is not opaque, or if that cannot be found out."""
     if frame.format.name == PALETTE:
         return _has_transparent_colour(frame)
     if not has_alpha(frame):
         return False
+    if max(component.bits for component in frame.format.components) >= UNREADABLE_BITS:
+        return True
     alpha = _plane(frame.reformat(format="yuva444p"), 3)[:, : frame.width]
     return bool((alpha < OPAQUE).any())
 

@@ -1,6 +1,7 @@
 """Photographs as cameras and phones write them, and animated pictures."""
 
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from turbolens.pipelines.video.job import filter_video
 from .made_files import box, full_box, heic_grid, with_exif
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
-ORIENTATIONS = {
+ORIENTATIONS: dict[int, Callable[[Any], Any]] = {
     1: lambda pixels: pixels,
     2: np.fliplr,
     3: lambda pixels: np.rot90(pixels, 2),

@@ -17,6 +17,9 @@ MPEG_TS_CODECS = {
 MP4_PCM = {"pcm_s16le", "pcm_s16be"}
 """PCM that all readers of MP4 understand. FFmpeg before 6.1 plays other kinds as noise."""
 
+FLV_EXTENSIONS = {"flac", "opus", "ac3", "eac3"}
+"""Audio that FLV got late (Enhanced RTMP 2), and few programs read."""
+
 ATTACHMENTS = {"matroska"}
 """Formats that store attached files. WebM's muxer skips them silently."""
 
@@ -51,4 +54,6 @@ def can_hold_codec(format_name: str, codec: str) -> bool:
     """False if no player reads a codec, named as FFmpeg does, in this container."""
     if format_name == "mpegts":
         return codec in MPEG_TS_CODECS
+    if format_name == "flv":
+        return codec not in FLV_EXTENSIONS
     return format_name != "mp4" or not codec.startswith("pcm_") or codec in MP4_PCM

@@ -17,7 +17,7 @@ from .image_sequences import (
     is_sequence,
 )
 from .images import IMAGE_CODECS
-from .media import MediaOptions
+from .media import MediaOptions, is_video_in_an_image
 from .writer import Encoding, VideoWriter, check_codec
 
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".mts", ".m2ts", ".nut", ".flv")
@@ -92,7 +92,8 @@ def _means_images(destination: str, source: str) -> bool:
 def _check_images(destination: str, source: str, *, overwrite: bool) -> None:
     path = Path(destination)
     if is_image(destination):
-        if not is_image(source) and not is_sequence(source):
+        one_image = is_image(source) and not is_video_in_an_image(source)
+        if not one_image and not is_sequence(source):
             raise MediaError(
                 f"{destination} can hold one image only; for a video's frames name "
                 f"{path.with_stem(path.stem + '_%04d')}"

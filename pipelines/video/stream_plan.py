@@ -111,6 +111,9 @@ class StreamPlanner:
         if stream.type == "data":
             self._notify(f"{label} is left out: timed data cannot be copied")
             return None
+        if stream.codec_context is None and stream.type != "attachment":
+            self._notify(f"{label} is left out: FFmpeg has no decoder for it")
+            return None
         if not _has_parameters(stream):
             stream = _probed_thoroughly(stream)
         if not _has_parameters(stream):

@@ -11,11 +11,14 @@ from av.stream import Disposition
 from turbolens.pipelines.base import Notify, SourceInfo
 
 from .encoders import EncoderChoice, has_alpha, has_odd_side, pixel_format
+from .side_data import has_captions
 from .subtitle_conversion import MP4_LIKE
 from .timecode import advanced
+from .transparency import is_transparent
 
 ENCODING_TAGS = ("alpha_mode", "bps", "duration", "encoder", "number_of_", "rotate", "_statistics")
 """Beginnings of metadata keys that describe the old encoding."""
+CAPTION_CODECS = {"h264", "hevc"}
 TIMECODE_TAG = "timecode"
 BT709, LIMITED = 1, 1
 
@@ -85,7 +88,9 @@ class VideoTrack:
                 f"odd size {frame.width}×{frame.height}: written as {chosen}, because "
                 f"{codec} with halved colour needs even sides"
             )
-        if has_alpha(frame) and not has_alpha(av.VideoFrame(2, 2, chosen)):
+        if has_captions(frame) and codec not in CAPTION_CODECS:
+            notify(f"closed captions are left out: {codec} has no place for them here")
+        if is_transparent(frame) and not has_alpha(av.VideoFrame(2, 2, chosen)):
             notify(
                 f"transparency is left out: {codec} has none"
                 " (write .webm, or .mov with --codec prores)"

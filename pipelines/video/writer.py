@@ -13,6 +13,7 @@ from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 from turbolens.pipelines.errors import reason
 
 from .container_rules import refused_codec
+from .cover_art import CoverArt, is_cover
 from .destination import Destination
 from .encoders import (
     CodecName,
@@ -113,7 +114,7 @@ class VideoWriter:
 
     def _open(self, frame: av.VideoFrame) -> None:
         name, options = _format_of(self._destination, self._encoding.format_name)
-        output = av.open(self._destination.writing, "w", format=name, container_options=options)
+        output = av.open(self._destination.url, "w", format=name, container_options=options)
         self._output = output
         track = self._track(output.format.name, frame)
         planned = self._plan(track, options)
@@ -121,11 +122,15 @@ class VideoWriter:
         self._side_streams = self._add_streams(track, planned)
         if self._info.chapters:
             output.set_chapters(list(self._info.chapters))
+        covers = CoverArt(self._early_packets, self._notify)
+        covers.add_to(output)
         output.start_encoding()
         self._converted = FrameConversion(self._video.codec_context, self._notify)
+        self._mux(covers.packets())
         packets, self._early_packets = self._early_packets, []
         for packet in packets:
-            self._side_streams.write(packet)
+            if not is_cover(packet.stream):
+                self._side_streams.write(packet)
 
     def _track(self, format_name: str, frame: av.VideoFrame) -> VideoTrack:
         wanted = self._encoding
@@ -140,7 +145,8 @@ class VideoWriter:
     def _plan(self, track: VideoTrack, options: dict[str, str]) -> list[PlannedStream]:
         """What becomes of the other streams, tried before the file is begun."""
         source = self._info.video
-        others = [stream for stream in self._info.streams if stream is not source]
+        others = [stream for stream in self._info.streams
+                  if stream is not source and not is_cover(stream)]  # fmt: skip
         if source is None or not others:
             return []
         assert self._output is not None  # noqa: S101
@@ -172,7 +178,7 @@ def check_codec(destination: Destination, encoding: Encoding) -> None:
     if not has_encoder(encoder):
         return  # for `choose_encoder` to say
     try:
-        output = av.open(destination.writing, "w", format=name)
+        output = av.open(destination.url, "w", format=name)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError(f"cannot write {destination.name}: {reason(error)}") from error
     refused = refused_codec(output, encoder)

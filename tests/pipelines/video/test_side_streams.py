@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from tests.pipelines.conftest import MakeClip, packets_of, times_of
@@ -191,23 +192,18 @@ def test_damaged_packets_of_converted_audio_are_counted(tmp_path: Path) -> None:
     assert float(samples) == pytest.approx(2, abs=0.05)
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("eac3", "mp4"), ("aac", "ts")])
-def test_damaged_packets_that_a_muxer_refuses_are_left_out(
-    tmp_path: Path, codec: str, suffix: str
-) -> None:
-    whole = ffmpeg(tmp_path / "whole.mkv", *VIDEO, *TONE, *H264, "-c:a", codec)
+def test_damaged_packets_that_a_muxer_refuses_are_left_out(tmp_path: Path) -> None:
+    whole = ffmpeg(tmp_path / "whole.mkv", *VIDEO, *TONE, *H264, "-c:a", "eac3")
     with av.open(str(whole)) as container:
         packets = [bytes(each) for each in container.demux(audio=0) if each.size]
     content = whole.read_bytes()
     for packet in packets[5:8]:
         content = content.replace(packet, b"\xff" * len(packet))
     (tmp_path / "in.mkv").write_bytes(content)
-    report = filtered(tmp_path / "in.mkv", tmp_path / f"out.{suffix}")
-    after = packets_of(tmp_path / f"out.{suffix}", "audio")
+    report = filtered(tmp_path / "in.mkv", tmp_path / "out.mp4")
     assert report.frames == 50
-    assert len(packets) - 3 <= len(after) <= len(packets)
-    refused = len(packets) - len(after)
-    assert notice_of(report, "beside the video could not be written") == bool(refused)
+    assert len(packets_of(tmp_path / "out.mp4", "audio")) == len(packets) - 3
+    assert notice_of(report, "3 packets beside the video could not be written")
 
 
 def test_the_filtered_stream_keeps_its_marks(tmp_path: Path) -> None:
@@ -236,7 +232,7 @@ def beep_start(path: Path) -> float:
     """The time of the first loud sample in seconds."""
     with av.open(str(path)) as container:
         for frame in container.decode(audio=0):
-            loud = (abs(frame.to_ndarray()) > 0.1).any(axis=0).nonzero()[0]
+            loud = np.flatnonzero(np.abs(frame.to_ndarray()).max(axis=0) > 0.1)
             if len(loud):
                 return float(frame.time or 0) + int(loud[0]) / frame.sample_rate
     raise AssertionError("there is no loud sample")

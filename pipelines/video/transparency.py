@@ -12,13 +12,16 @@ UNREADABLE_BITS = 32  # a sample; swscale converts few such formats, and aborts 
 
 
 def is_transparent(frame: av.VideoFrame) -> bool:
-    """True if any pixel is not opaque, or if that cannot be found out."""
+    """True if a pixel is not opaque, and for all YUV with alpha.
+
+    Decoders of GIF and PNG give RGB with alpha for opaque pictures too. YUV with alpha is only
+    used where a later frame is transparent if the first is not.
+    """
     if frame.format.name == PALETTE:
         return _has_transparent_colour(frame)
-    if not has_alpha(frame):
-        return False
-    if max(component.bits for component in frame.format.components) >= UNREADABLE_BITS:
-        return True
+    bits = max(component.bits for component in frame.format.components)
+    if not frame.format.is_rgb or not has_alpha(frame) or bits >= UNREADABLE_BITS:
+        return has_alpha(frame)
     alpha = _plane(frame.reformat(format="yuva444p"), 3)[:, : frame.width]
     return bool((alpha < OPAQUE).any())
 

@@ -1,6 +1,6 @@
 """Filters several frames at once, of one stream or of several that share a model.
 
-A frame goes through these stages, each of which makes an immutable value for the next:
+A frame goes through these stages. Each makes an immutable value for the next one:
 `Request` → `Converted` (or `Unchanged`) → `Encoded` → `Finished` → frame.
 """
 
@@ -35,7 +35,7 @@ class Request(Generic[FrameT]):
 
 @dataclass(frozen=True, eq=False)
 class Unchanged(Generic[FrameT]):
-    """A frame that shows nothing new, so that the last result is used again."""
+    """A frame that equals the last one within noise, so that the last result is used again."""
 
     request: Request[FrameT]
 
@@ -74,10 +74,10 @@ def filter_requests(requests: Sequence[Request[FrameT]]) -> list[FrameT]:
 
 
 def _turns(requests: Sequence[Request[FrameT]]) -> Iterator[list[Request[FrameT]]]:
-    """Requests that can be filtered at once.
+    """Split the requests into lists that can be filtered at once.
 
-    Frames of one stream must have the same geometry, and come one by one if feedback needs the
-    result for the next frame.
+    Frames of one stream must have the same geometry. With feedback a frame needs the result of the
+    one before, so it is filtered alone.
     """
     turn: list[Request[FrameT]] = []
     geometries: dict[Stream, Geometry] = {}
@@ -113,17 +113,17 @@ def _to_rgb(converter: FrameConverter, request: Request[FrameT]) -> torch.Tensor
 
 
 def _compared(request: Request[FrameT], rgb: torch.Tensor) -> Converted[FrameT] | Unchanged[FrameT]:
-    """The frame, compared with the last one of its stream."""
+    """Compare the frame with the last one of its stream."""
     settings, stream = request.settings, request.stream
     prompts = stream.prompts(request.frame, settings)
-    control = stream.control.beside(request.frame, request.geometry)
+    control = stream.control.from_function(request.frame, request.geometry)
     if control is not None and stream.control.changed:
         stream.unchanged.invalidate()
     luma = luma_of(rgb)
     if settings.reuse_unchanged and stream.unchanged(luma):
         return Unchanged(request)
     if control is None:
-        control = stream.control.drawn(rgb)
+        control = stream.control.from_edges(rgb)
     return Converted(request, rgb, stream.input_view(luma), prompts, control)
 
 
@@ -170,7 +170,7 @@ def _blended(encoded: Encoded, image: torch.Tensor) -> torch.Tensor:
 
 
 def _remembered(converted: Converted[FrameT], rgb: torch.Tensor) -> Finished[FrameT]:
-    """The result, which the stream remembers."""
+    """Let the stream remember the result."""
     request = converted.request
     request.stream.remember(request.geometry, converted.rgb, rgb, converted.view)
     return Finished(request, rgb)

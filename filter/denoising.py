@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from .adapters.control_pictures import control_image
+from .adapters.control_images import control_image
 from .adapters.lora import Weights
 from .coherence.change import Change
 from .diffusion.conditions import Conditions
@@ -65,8 +65,11 @@ class Encoded:
 def denoised(model: TurboModel, encoded: Sequence[Encoded]) -> torch.Tensor:
     """Clean latents → noisy → clean (B, C, h, w), in the order of `encoded`."""
     clean: dict[Encoded, torch.Tensor] = {}
-    for unet_pass in dict.fromkeys(each.unet_pass for each in encoded):
-        batch = [each for each in encoded if each.unet_pass == unet_pass]
+    batches: dict[tuple[UNetPass, int], list[Encoded]] = {}
+    for each in encoded:
+        count = model.prompts.window_count(each.prompts)  # prompt embeds of one length
+        batches.setdefault((each.unet_pass, count), []).append(each)
+    for (unet_pass, _), batch in batches.items():
         latents = _denoised_together(model, unet_pass, batch)
         clean |= dict(zip(batch, torch.split(latents, 1), strict=True))
     return joined([clean[each] for each in encoded])

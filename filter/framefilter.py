@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .adapters.control_pictures import Control, ControlPictures
+from .adapters.control_images import Control, ControlImages
 from .batch import Request, filter_requests
 from .errors import SettingsError
 from .frames.conversion import Geometry, frame_size, working_geometry
@@ -32,7 +32,7 @@ class FrameFilter:
     size and time. The same seed, settings and frames give the same results, bit for bit.
 
     changes: settings by name, as for `update`. on_stage: called with the name of each of `STAGES`
-    when it ends, for measurements. On a GPU the stage has only been queued then: record an event,
+    when it ends, for measurements. On a GPU the stage is only queued at that time: record an event,
     or synchronize. control: the input of the model's ControlNet: "canny", a `Canny` with other
     thresholds, or a function from a frame to its depth map, pose or other control image.
     image_prompt: RGB (H, W, 3) uint8 for the model's IP-Adapter.
@@ -54,7 +54,7 @@ class FrameFilter:
         self._settings = self._checked((settings or FilterSettings()).replace(**changes))
         if control is not None:
             model.adapters.require_controlnet()
-        self._stream = Stream(model, on_stage, ControlPictures(control))
+        self._stream = Stream(model, on_stage, ControlImages(control))
         self._settings_lock = Lock()
         self._image_embeds: torch.Tensor | None = None
         self.show(image_prompt)
@@ -76,11 +76,15 @@ class FrameFilter:
 
     @property
     def settling(self) -> bool:
-        """True if the filter will soon be faster, because acceleration is still being prepared."""
+        """True while acceleration is being prepared: the filter will become faster."""
         return self._model.settling
 
     def update(self, **changes: Any) -> FilterSettings:
-        """Change settings from the next frame on, keeping past and noise. Returns all settings."""
+        """Change settings by name from the next frame on. Returns all settings.
+
+        The temporal state and the noise are kept, as far as the changes allow. Raises
+        `SettingsError` for an unknown name or a value out of range; then nothing changes.
+        """
         with self._settings_lock:
             self._settings = self._checked(self._settings.replace(**changes))
             return self._settings
@@ -113,19 +117,27 @@ class FrameFilter:
     def __call__(self, frame: Array) -> Array: ...
 
     def __call__(self, frame: FrameT) -> FrameT:
-        """The filtered frame; the frame itself if disabled, or if strength or mix is 0."""
+        """Filter one frame: `av.VideoFrame`, or RGB (H, W, 3) uint8.
+
+        Returns the frame itself if the filter is disabled, or if strength or mix is 0. Raises
+        `FrameError` for an unsupported size, format or type.
+        """
         return self.batch([frame])[0]
 
     def batch(self, frames: Sequence[FrameT]) -> list[FrameT]:
-        """The filtered frames, as if one by one, but faster. Memory grows with their number."""
+        """Filter consecutive frames at once: the same results as one by one, but faster.
+
+        Memory grows with their number. Raises `FrameError` as for one frame.
+        """
         return filter_together([self] * len(frames), frames)
 
     def reproject(self, frame: FrameT) -> FrameT | None:
-        """The last result, warped to this newer frame: shown until the frame's own result is ready.
+        """The last result, warped to this newer frame, to be shown until its own result is ready.
 
-        Places that have come into view since get the colours of the result. It takes a fraction of
-        the time of a filtered frame, can run while another thread filters, and changes no state.
-        `None` without a result of this frame's size; the frame itself as in a call.
+        Areas that have come into view show the frame in the colours of the result. This takes a
+        fraction of the time of a call, may run while another thread filters, and changes no state.
+        Returns `None` if there is no result of this frame's size, and the frame itself in the same
+        cases as a call.
         """
         settings = self._settings
         if passes_through(settings):
@@ -150,11 +162,12 @@ class FrameFilter:
 
 
 def filter_together(filters: Sequence[FrameFilter], frames: Sequence[FrameT]) -> list[FrameT]:
-    """Filter one frame with each filter, in as few passes as possible. Filters may repeat.
+    """Filter `frames[i]` with `filters[i]`, in as few passes of the networks as possible.
 
-    The results are those of each filter alone; frames of one size are one batch. Raises
-    `SettingsError` if the filters do not share one model, and `FrameError` for a frame; then the
-    state of no stream has changed.
+    Frames of one size are one batch. A filter may appear several times, for consecutive frames of
+    its stream. The results are those of each filter alone. Raises `SettingsError` if the filters
+    do not share one model, `FrameError` for an unsupported frame, and `ValueError` if the lengths
+    differ.
     """
     owners = list(dict.fromkeys(filters))
     if len({id(owner.model) for owner in owners}) > 1:

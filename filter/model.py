@@ -69,7 +69,7 @@ class TurboModel:
         self.schedule, self.looks = components.schedule, components.looks
         self.lock = RLock()
         vae_config, unet_config = components.vae.config, components.unet.config
-        # SDXL's full autoencoder overflows in float16, which this option tells.
+        # `force_upcast` marks autoencoders that overflow in float16, as SDXL's full one does.
         overflows = bool(vae_config.force_upcast) and self.dtype == torch.float16
         self.vae_dtype = torch.float32 if overflows else self.dtype
         self.vae: Autoencoder = prepared(components.vae, self.device, self.vae_dtype)
@@ -81,6 +81,7 @@ class TurboModel:
         self.multiple = self.vae_scale_factor * 2 ** (len(unet_config.block_out_channels) - 1)
         self.native_size = _longest(unet_config.sample_size) * self.vae_scale_factor
         self.modules = NetworkModules.from_networks(self.vae, self.unet)
+        self.modules.set_activation_ranges(components.ranges.layers)
         self.accelerate("none")
         self._takes_time_ids = unet_config.addition_embed_type == "text_time"
         self._device_numbers: dict[tuple[int, ...], torch.Tensor] = {}
@@ -112,7 +113,7 @@ class TurboModel:
         on = resolve_device(device)
         in_dtype = resolve_dtype(dtype, on)
         if device == "auto" and on.type == "cpu" and (advice := unused_gpu_advice()) is not None:
-            log.warning("the processor runs the model: %s", advice)
+            log.warning("the model runs on the CPU: %s", advice)
         keep_freed_memory()
         parts, sources = find_model(name_or_path, vae), as_sources(loras)
         check_adapters(sources, controlnet, ip_adapter)
@@ -139,7 +140,7 @@ class TurboModel:
     def accelerate(
         self, acceleration: Acceleration = "auto", *, wait: bool = False, quick: bool = False
     ) -> "TurboModel":
-        """Run the networks by the fastest backend that gives the same results. Returns the model.
+        """Run the networks by the fastest backend whose results agree. Returns the model.
 
         acceleration: "auto" tries the backends for the device; "none" is plain PyTorch, which gives
         the same images bit for bit on every call; any other name is one backend. Until a backend is
@@ -147,7 +148,9 @@ class TurboModel:
         frames come from the same backend. quick: "auto" leaves out backends that take minutes to
         prepare, for short files. Raises `SettingsError` if the backend is not available here.
         """
-        backends = backends_for(acceleration, self.device, self.dtype)
+        backends = backends_for(
+            acceleration, self.device, self.dtype, calibrated=self.modules.calibrated
+        )
         if quick and acceleration == "auto":
             backends = [each for each in backends if each.prepare_time != "minutes"]
         with self.lock:
@@ -164,12 +167,12 @@ class TurboModel:
 
     @property
     def settling(self) -> bool:
-        """True if the model will soon be faster, so that times of frames say little yet."""
+        """True while backends are prepared or compared: the model may still become faster."""
         return any(module.settling for module in self.accelerated.modules)
 
     @contextmanager
     def plainly(self) -> Iterator[None]:
-        """Within this context everything runs in plain PyTorch, for comparisons."""
+        """Within this context all modules run in plain PyTorch, for comparisons."""
         with self.lock:
             accelerated = self.accelerated
             self.accelerate("none")
@@ -213,7 +216,7 @@ class TurboModel:
                 noisy,
                 self._tensor(timestep),
                 embeds.prompt_embeds.expand(len(noisy), -1, -1),
-                *self._added(noisy, embeds),
+                *self.added_conditions(noisy, embeds),
             )
 
     @torch.inference_mode()
@@ -225,7 +228,10 @@ class TurboModel:
         noise: Sequence[torch.Tensor],
         embeds: PromptEmbeds,
     ) -> torch.Tensor:
-        """Clean latents → noisy → clean in float32, step by step. `noise` has one draw a step."""
+        """Clean latents (B, C, h, w) → noisy → clean, float32, in these steps.
+
+        noise: one draw of the latents' shape for each step.
+        """
         noisy = add_noise(latents, noise[0], steps[0].alpha)
         for index, step in enumerate(steps):
             output = self.predict(noisy, step.timestep, embeds)
@@ -237,7 +243,7 @@ class TurboModel:
     def _predictor(self, timestep: int) -> Run:
         """The fastest UNet that is exact enough for this timestep.
 
-        The plain one while its output depends on more than its inputs: on weights of LoRAs that
+        It is the plain one while its output depends on more than its inputs: on LoRA weights that
         change, or on a cross-frame memory.
         """
         loras = self.adapters.loras
@@ -252,7 +258,8 @@ class TurboModel:
         self, noisy: torch.Tensor, timestep: int, embeds: PromptEmbeds
     ) -> torch.Tensor:
         """A pass of the UNet with images as conditions, always by the plain network."""
-        added = dict(zip(("text_embeds", "time_ids"), self._added(noisy, embeds), strict=False))
+        conditions = self.added_conditions(noisy, embeds)
+        added = dict(zip(("text_embeds", "time_ids"), conditions, strict=False))
         for_text = {
             "sample": noisy.to(self.dtype),
             "timestep": self._tensor(timestep),
@@ -262,7 +269,9 @@ class TurboModel:
         with self.lock, self.adapters.inputs(for_text, embeds) as inputs:
             return self.unet(**inputs, return_dict=False)[0]  # type: ignore[no-any-return]
 
-    def _added(self, noisy: torch.Tensor, embeds: PromptEmbeds) -> tuple[torch.Tensor, ...]:
+    def added_conditions(
+        self, noisy: torch.Tensor, embeds: PromptEmbeds
+    ) -> tuple[torch.Tensor, ...]:
         """SDXL's added conditions: the pooled text, and the size of the image, not cropped."""
         pooled = embeds.pooled_prompt_embeds
         if not self._takes_time_ids or pooled is None:
@@ -289,7 +298,11 @@ def _prompt_encoder(
     text_dtype = torch.float32 if device.type == "cpu" else dtype
     for text_encoder in components.text_encoders:
         prepared(text_encoder, device, text_dtype)
-    return PromptEncoder(components.tokenizers, components.text_encoders, dtype)
+    # The embedded model pools its tokens, and was trained with one window.
+    pools = components.unet.config.addition_embed_type == "text"
+    return PromptEncoder(
+        components.tokenizers, components.text_encoders, dtype, split_long=not pools
+    )
 
 
 def _longest(sample_size: int | list[int] | None) -> int:

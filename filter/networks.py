@@ -11,6 +11,10 @@ NetworkT = TypeVar("NetworkT")
 Result: TypeAlias = torch.Tensor | tuple[torch.Tensor, ...]
 Run: TypeAlias = Callable[..., Any]
 """Runs a module on tensors and returns a `Result`: the module itself, or a faster way."""
+Range: TypeAlias = tuple[float, float]
+"""The lowest and the highest number of an activation."""
+LayerRanges: TypeAlias = Mapping[str, Mapping[str, Range]]
+"""Module ("encoder", "predictor", "decoder") → layer → the range of the layer's input."""
 
 
 class Network(Protocol):

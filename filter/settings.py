@@ -1,4 +1,4 @@
-"""`FilterSettings`: every live control of a frame filter, with its range, unit and default."""
+"""`FilterSettings`: every live setting of a frame filter, with its range, unit and default."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from .errors import SettingsError
 
 # Choices at loading, by name.
-Acceleration = Literal["auto", "none", "openvino", "compile", "cuda-graphs", "fp8"]
+Acceleration = Literal["auto", "none", "openvino", "int8", "compile", "cuda-graphs", "fp8"]
 VaeChoice = Literal["auto", "tiny", "full"]
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 ACCELERATIONS: tuple[str, ...] = get_args(Acceleration)
@@ -30,12 +30,12 @@ class WeightedPrompt(NamedTuple):
 
 
 def _as_prompts(value: object) -> object:
-    """A string is a mixture of one prompt."""
+    """A string becomes a mixture of one prompt."""
     return ((value, 1.0),) if isinstance(value, str) else value
 
 
 def _some_weight(prompts: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
-    """Raises `ValueError` if all weights are 0."""
+    """The prompts. Raises `ValueError` if all weights are 0."""
     if not any(weight > 0 for _, weight in prompts):
         raise ValueError("at least one weight must be above 0")
     return prompts
@@ -56,7 +56,7 @@ LoraWeights = Annotated[dict[Text, LoraWeight], Field(max_length=64)]
 
 
 class FilterSettings(BaseModel):
-    """Every live control of a `FrameFilter`. Frozen: `replace` gives a changed copy.
+    """Every live setting of a `FrameFilter`. Immutable: `replace` returns a changed copy.
 
     Raises `SettingsError` (a `ValueError`) for a name that does not exist or a value out of range.
     """
@@ -70,94 +70,106 @@ class FilterSettings(BaseModel):
     )
     strength: float = Field(
         default=0.7, ge=0.0, le=1.0, allow_inf_nan=False,
-        description="How far the picture may go from the input: 0 is the input, 1 is all style.",
+        description="How much the result may differ from the input: 0 is the input, 1 the most.",
     )  # fmt: skip
     steps: int = Field(
-        default=1, ge=1, le=4, description="Denoising steps: 1 is fastest, 3 to 4 most detailed."
-    )
+        default=1, ge=1, le=4,
+        description="Denoising steps per frame: 1 is fastest, 3 to 4 most detailed.",
+    )  # fmt: skip
     timesteps: Timesteps = Field(
         default="direct",
-        description="direct: strength is the timestep. diffusers: the grid of its pipelines.",
+        description="direct: the first timestep is proportional to strength. diffusers: the "
+        "timesteps are those of diffusers' pipelines.",
     )
     seed: int = Field(
-        default=0, ge=0, le=2**63 - 1, description="The fixed noise is drawn from this number."
-    )
+        default=0, ge=0, le=2**63 - 1,
+        description="Seed of the noise, which is the same for all frames.",
+    )  # fmt: skip
     size: int | None = Field(
         default=None, ge=64, le=4096,
-        description="Side of the working picture in pixels; none: the size of the model.",
+        description="Side of the working image in pixels; none: the size that the model was "
+        "trained for.",
     )  # fmt: skip
-    side: Side = Field(default="longer", description="The side of the frame for `size`.")
+    side: Side = Field(
+        default="longer", description="The side of the working image that `size` sets."
+    )
     shape: Shape = Field(
-        default="frame", description="Working picture: shaped like the frame, or square."
+        default="frame",
+        description="frame: the working image has the shape of the frame. square: it is square.",
     )
     fit: Fit = Field(
         default="stretch",
-        description="How the frame is fitted to the working picture; undone on output.",
+        description="How a frame is fitted to the working image: stretch, contain (with a border) "
+        "or cover (cropped). The output has the shape of the frame again.",
     )
     mix: float = Field(
         default=1.0, ge=0.0, le=1.0, allow_inf_nan=False,
-        description="Share of the filtered picture in the output; the rest is the input.",
+        description="Share of the result in the output: 0 is the input, 1 the result alone.",
     )  # fmt: skip
     steadiness: float = Field(
         default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
-        description="How stable the picture is over time: 0 not at all, 1 as stable as possible.",
+        description="How steady the result is over time: 0 not at all, 1 as steady as possible.",
     )  # fmt: skip
     transition: float = Field(
         default=0.0, ge=0.0, le=60.0, allow_inf_nan=False,
-        description="Seconds for the change to a new prompt; 0: with the next frame.",
+        description="Seconds that the change to a new prompt takes; 0: complete with the next "
+        "frame.",
     )  # fmt: skip
     blend_before: float | None = Field(
         default=None, ge=0.0, lt=1.0, allow_inf_nan=False,
-        description="Weight of the past in the input of the network, where nothing moves; "
-        "none: derived from steadiness.",
+        description="Weight of the last frame in the latents before denoising, where nothing "
+        "moves; none: 0 to 0.8, derived from steadiness.",
     )  # fmt: skip
     blend_after: float | None = Field(
         default=None, ge=0.0, lt=1.0, allow_inf_nan=False,
-        description="Weight of the past in the result, along the motion of the input; "
-        "none: derived from steadiness.",
+        description="Weight of the last result in the result, along the motion of the input; "
+        "none: 0 to 0.98, derived from steadiness.",
     )  # fmt: skip
     noise: NoiseKind = Field(
         default="fixed",
-        description="The noise stays on the screen (fixed), or moves with the picture (advected).",
+        description="fixed: the noise stays in place. advected: it moves with the input.",
     )
     feedback: float = Field(
         default=0.0, ge=0.0, lt=1.0, allow_inf_nan=False,
-        description="Share of the last result in the input of the network: more stable, but files "
-        "are filtered one frame at a time.",
+        description="Weight of the last result in the latents before denoising: steadier, but "
+        "files are filtered one frame at a time.",
     )  # fmt: skip
     cross_frame: CrossFrame = Field(
         default="off",
-        description="Layers whose self-attention also reads the last frame and an anchor frame; "
-        "slower, for models that have attention.",
+        description="Layers of the UNet whose self-attention also reads the last frame and an "
+        "anchor frame: slower, and only for models with self-attention.",
     )
     reuse_unchanged: bool = Field(
         default=True,
-        description="Frames equal to the last one within the camera's noise reuse its result.",
+        description="Use the last result again for a frame that equals the last one within the "
+        "camera's noise.",
     )
     motion_sensitivity: float = Field(
         default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
-        description="How small a change stops the blending of a pixel: 0 none does, 1 any does.",
+        description="How small a change of a pixel stops its blending: 0 no change does, 1 every "
+        "change does.",
     )  # fmt: skip
     scene_cut_sensitivity: float = Field(
         default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
-        description="How small a change of the whole picture is a scene cut: 0 none is.",
+        description="How small a change of the whole image counts as a scene cut: 0 none does.",
     )  # fmt: skip
     lora_weights: LoraWeights = Field(
         default={},
-        description="Weights of LoRAs by name; others keep the weight that they were loaded with.",
+        description="Weights of LoRAs by name, -8 to 8; the others keep the weight that they were "
+        "loaded with.",
         json_schema_extra={"needs": "lora"},
     )
     control_scale: float = Field(
         default=1.0, ge=0.0, le=2.0, allow_inf_nan=False,
-        description="Weight of the control picture, for models with a ControlNet: 0 is off.",
+        description="Weight of the control image, for models with a ControlNet: 0 is off.",
         json_schema_extra={"needs": "controlnet"},
     )  # fmt: skip
     image_prompt_scale: float = Field(
         default=0.6, ge=0.0, le=2.0, allow_inf_nan=False,
-        description="Weight of the picture prompt beside the text, for models with an "
-        "IP-Adapter: 0 is off.", json_schema_extra={"needs": "ip_adapter"},
+        description="Weight of the image prompt beside the text, for models with an IP-Adapter: "
+        "0 is off.", json_schema_extra={"needs": "ip_adapter"},
     )  # fmt: skip
-    enabled: bool = Field(default=True, description="Off: frames pass unchanged.")
+    enabled: bool = Field(default=True, description="Off: frames pass through unchanged.")
 
     def __init__(self, /, **values: Any) -> None:
         try:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from .acceleration.parallel_conversion import ParallelConversion, conversion_threads
-from .adapters.control_pictures import ControlPictures
+from .adapters.control_images import ControlImages
 from .coherence.change import Change, InputView
 from .coherence.cross_frame import CrossFrameMemory, install_cross_frame_attention
 from .coherence.noise import AdvectedNoise
@@ -28,7 +28,7 @@ from .settings import FilterSettings, WeightedPrompt
 Array: TypeAlias = NDArray[np.uint8]
 OnStage: TypeAlias = Callable[[str], None]
 
-NOMINAL_RATE = 30  # frames a second assumed for arrays, which have no time
+NOMINAL_RATE = 30  # frames per second, assumed for arrays, which have no time
 _SETTLED_FOLDS = 3.0  # e-folds after which a blended result is within 5 % of a new prompt
 _NOT_THE_STYLE = {"transition", "mix", "fit", "side", "size", "shape", "enabled"}
 
@@ -44,10 +44,10 @@ class Stream:
         self,
         model: TurboModel,
         on_stage: OnStage | None = None,
-        control: ControlPictures | None = None,
+        control: ControlImages | None = None,
     ) -> None:
         self.model = model
-        self.control = control or ControlPictures()
+        self.control = control or ControlImages()
         self.image_embeds: torch.Tensor | None = None
         self.lock = Lock()
         self.must_reset = False
@@ -120,7 +120,7 @@ class Stream:
     def blend_before(
         self, view: InputView, latents: torch.Tensor, settings: FilterSettings
     ) -> tuple[torch.Tensor, Change | None]:
-        """`Coherence.before` as the settings have it; without coherence nothing is remembered."""
+        """`Coherence.before`; if no setting needs the past, nothing is remembered."""
         feedback = settings.feedback > 0
         blends = settings.weight_before > 0 or settings.weight_after > 0
         used = blends or feedback or settings.noise == "advected"
@@ -131,7 +131,7 @@ class Stream:
         return self.model.encode(image.to(self.model.vae_dtype))
 
     def cross_frame(self, settings: FilterSettings) -> AbstractContextManager[None]:
-        """Within this context the UNet reads the frames before, if the settings say so."""
+        """Within this context the UNet's self-attention reads earlier frames, if it is set."""
         if settings.cross_frame == "off":
             self.cross_frame_memory.reset()
             return nullcontext()
@@ -173,7 +173,7 @@ class Stream:
 
 
 def _blend_of(model: TurboModel) -> Run:
-    """Blends as the model's acceleration does at the time of the call."""
+    """`TemporalBlend` by the backend that the model uses at the time of the call."""
 
     def blend(*inputs: torch.Tensor) -> torch.Tensor:
         return model.accelerated.coherence.blend(*inputs)
@@ -182,7 +182,7 @@ def _blend_of(model: TurboModel) -> Run:
 
 
 def _reprojector_of(model: TurboModel) -> Run:
-    """Reprojects as the model's acceleration does at the time of the call."""
+    """`Reprojector` by the backend that the model uses at the time of the call."""
 
     def reproject(*inputs: torch.Tensor) -> torch.Tensor | None:
         return model.accelerated.coherence.reproject(*inputs)

@@ -72,6 +72,9 @@ class Sink(Protocol):
     A sink with an attribute `rate` gets that many frames per second of a live source. See
     `rate_of`. The `pts` of a frame is its time in the source, so that a repeated frame has the same
     `pts` twice. A sink that needs increasing times must take them from a clock.
+
+    A sink may have an attribute `has_sent`. While it is false, an error of `write` ends the run.
+    After that, and in a sink without it, a failed sink is opened again.
     """
 
     def write(self, frame: av.VideoFrame) -> None:

@@ -2,10 +2,12 @@
 
 import re
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomlkit
 
 from turbolens.filter import FilterSettings
 
@@ -57,6 +59,26 @@ def test_files_that_the_pages_name_exist() -> None:
     named = {path for page in pages for path in re.findall(FILES, page)}
     assert len(named) > 20
     assert {path for path in named if not (ROOT / path).is_file()} == set()
+
+
+@pytest.mark.parametrize("half", ["filter", "pipelines"])
+def test_the_tables_of_rooms_are_in_the_order_of_imports(half: str) -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    table = page.split(f"## `{half}/`")[1].split("##")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    rows = [re.findall(r"`([\w.]+?)(?:/|\.py)`", cell) for cell in cells]
+    layer_of = {room: layer for layer, names in enumerate(_layers(half)) for room in names}
+    assert sorted(room for row in rows for room in row) == sorted(layer_of)
+    layers = [sorted(layer_of[room] for room in row) for row in rows]
+    assert all(upper[-1] <= lower[0] for upper, lower in pairwise(layers))
+
+
+def _layers(half: str) -> list[list[str]]:
+    """The rooms of a half, from the top down, as import-linter checks them."""
+    project = tomlkit.parse((ROOT / "pyproject.toml").read_text("utf-8")).unwrap()
+    contracts = project["tool"]["importlinter"]["contracts"]
+    [layers] = [each["layers"] for each in contracts if each["name"] == f"{half} layers"]
+    return [re.findall(r"\w+", layer) for layer in layers]
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])

@@ -23,11 +23,11 @@ SERVING = ("aiortc", "aiohttp", "pyvirtualcam")
 IMPURE_ROOMS = ("loading", "training")
 IMPURE_FILES = {
     "acceleration/comparison.py", "acceleration/compiled.py", "acceleration/dtype.py",
-    "acceleration/memory.py", "acceleration/openvino_probe.py",
+    "acceleration/int8.py", "acceleration/memory.py", "acceleration/openvino_probe.py",
     "acceleration/openvino_runtime.py", "acceleration/parallel_conversion.py",
-    "acceleration/preparation.py", "acceleration/thread_priority.py",
-    "acceleration/unused_gpu.py", "adapters/files.py", "adapters/image_prompt.py",
-    "adapters/lora_files.py",
+    "acceleration/preparation.py", "acceleration/processor.py",
+    "acceleration/thread_priority.py", "acceleration/unused_gpu.py",
+    "adapters/files.py", "adapters/image_prompt.py", "adapters/lora_files.py",
 }  # fmt: skip
 IMPURE_MODULES = ("asyncio", "concurrent", "ctypes", "datetime", "multiprocessing", "platformdirs",
                   "shutil", "subprocess", "tempfile", "time")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What makes a model fast on its device: OpenVINO, CUDA graphs, compilation, float8, threads.
+"""What makes a model fast on its device: OpenVINO, INT8, CUDA graphs, compilation, float8.
 
 A backend runs one module for inputs of one shape. It is used only if it gives the same result as
 plain PyTorch on this machine, with these weights, and gives it faster.

@@ -32,15 +32,17 @@ class AcceleratedModel:
     ) -> "AcceleratedModel":
         """Every module with the backends that are exact enough for it.
 
-        Reduced precision is for the predictor only. wait: as for `AcceleratedModule`.
+        Reduced precision is for the predictor only, unless it is calibrated for all networks.
+        wait: as for `AcceleratedModule`.
         """
         exact = [backend for backend in backends if not backend.reduced_precision]
+        for_images = [each for each in backends if each.calibrated or not each.reduced_precision]
         encoder, predictor, decoder = (
             OutOfMemoryFallback(AcceleratedModule(module, chosen, wait=wait))
             for module, chosen in (
-                (modules.encoder, exact),
+                (modules.encoder, for_images),
                 (modules.predictor, backends),
-                (modules.decoder, exact),
+                (modules.decoder, for_images),
             )
         )
         return cls(encoder, predictor, decoder, AcceleratedCoherence(device, exact, wait=wait))

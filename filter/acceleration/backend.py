@@ -17,7 +17,7 @@ class Backend(Protocol):
     A module may set these attributes: `is_shape_specific`, its code depends on the shapes of its
     inputs; `typical_ranges`, one for each result, see `agreement_db`; `is_comparable`, a function
     of its results, False if rounding decides them; `num_threads`, how many threads of a CPU it
-    should use.
+    should use; `activation_ranges`, the range of each layer's input by layer.
     """
 
     @property
@@ -37,6 +37,11 @@ class Backend(Protocol):
     @property
     def reduced_precision(self) -> bool:
         """True if it computes in a coarser format than the model's own."""
+        ...
+
+    @property
+    def calibrated(self) -> bool:
+        """True if it needs `activation_ranges`, with which it is exact enough for every module."""
         ...
 
     def prepare(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:

@@ -11,22 +11,27 @@ from .backend import Backend
 from .compiled import Compiled
 from .float8 import Float8
 from .graphs import CudaGraphs
+from .int8 import Int8
 from .openvino_runtime import OpenVino
+from .processor import has_fast_int8
 
 _FLOAT8_CAPABILITY = (8, 9)
 
 
-def backends_for(acceleration: str, device: torch.device, dtype: torch.dtype) -> list[Backend]:
+def backends_for(
+    acceleration: str, device: torch.device, dtype: torch.dtype, *, calibrated: bool = False
+) -> list[Backend]:
     """The backends to try, the quickest to prepare first.
 
     "auto" on CUDA: graphs at once, compiled code when it is ready, then float8 if the GPU has it
-    and the model is in half precision. On a CPU: OpenVINO, if installed. Elsewhere: none. "fp8" is
-    compiled code, too, where float8 does not apply. Raises `SettingsError` for unknown names and
-    for what is not available here.
+    and the model is in half precision. On a CPU: OpenVINO, if installed, then INT8 if the processor
+    has fast 8-bit products and the model is calibrated. Elsewhere: none. "fp8" is compiled code,
+    too, where float8 does not apply, and "int8" is OpenVINO, too. calibrated: the model has
+    activation ranges. Raises `SettingsError` for unknown names and for what is not available here.
     """
     match acceleration:
         case "auto":
-            return _automatic(device, dtype)
+            return _automatic(device, dtype, calibrated)
         case "none":
             return []
         case "compile":
@@ -37,20 +42,22 @@ def backends_for(acceleration: str, device: torch.device, dtype: torch.dtype) ->
         case "fp8":
             _require_float8(device)
             return [Compiled(), Float8()]
-        case "openvino":
-            _require_openvino(device)
-            return [OpenVino(dtype)]
+        case "openvino" | "int8":
+            _require_openvino(device, acceleration)
+            if acceleration == "int8":
+                _require_calibrated(calibrated)
+            return [OpenVino(dtype), *([Int8(dtype)] if acceleration == "int8" else [])]
     raise SettingsError(
         f"acceleration must be one of {', '.join(ACCELERATIONS)}, got {acceleration!r}"
     )
 
 
-def _automatic(device: torch.device, dtype: torch.dtype) -> list[Backend]:
+def _automatic(device: torch.device, dtype: torch.dtype, calibrated: bool) -> list[Backend]:
     if device.type == "cuda":
         has_float8 = dtype != torch.float32 and _gpu_without_float8(device) is None
         return [CudaGraphs(), Compiled(), *([Float8()] if has_float8 else [])]
     if device.type == "cpu" and _is_installed("openvino"):
-        return [OpenVino(dtype)]
+        return [OpenVino(dtype), *([Int8(dtype)] if calibrated and has_fast_int8() else [])]
     return []
 
 
@@ -69,12 +76,20 @@ def _require_float8(device: torch.device) -> None:
         )
 
 
-def _require_openvino(device: torch.device) -> None:
-    _require_device(device, "cpu", "openvino")
+def _require_openvino(device: torch.device, acceleration: str) -> None:
+    _require_device(device, "cpu", acceleration)
     if not _is_installed("openvino"):
         raise SettingsError(
-            "acceleration openvino needs OpenVINO, which is not installed: "
+            f"acceleration {acceleration} needs OpenVINO, which is not installed: "
             "pip install 'turbolens[openvino]'"
+        )
+
+
+def _require_calibrated(calibrated: bool) -> None:
+    if not calibrated:
+        raise SettingsError(
+            "acceleration int8 needs activation ranges, which this model has not: "
+            "`turbolens train quantise MODEL --data FOLDER` makes them for a folder; or use auto"
         )
 
 

@@ -17,6 +17,7 @@ from .naming import first_line, spoken_name
 
 MIN_PSNR = 40.0  # dB, of the range of the plain result
 MIN_PSNR_HALF = 35.0  # the same if the plain result is in half precision
+MIN_PSNR_CALIBRATED = 30.0  # the same of a calibrated backend, whose images were compared as well
 _ROUNDS = 5  # timed comparisons before a decision
 _MAX_SKIPPED = 30  # calls that may be left out because their results are not comparable
 _MAX_TIME_SHARE = 0.95  # of the time so far; anything slower is not worth it
@@ -97,6 +98,8 @@ class Comparison:
             self._reject(reason, logging.DEBUG)  # nothing that a user could do
 
     def _min_psnr(self, plain: Sequence[torch.Tensor]) -> float:
+        if self.backend.calibrated:
+            return MIN_PSNR_CALIBRATED
         if self.backend.reduced_precision:
             return MIN_PSNR_HALF  # `max_error_gain` asks for more where errors are amplified
         half = any(tensor.dtype != torch.float32 for tensor in plain)

@@ -30,6 +30,7 @@ class Compiled:
     name: str = "compile"
     prepare_time: PrepareTime = "minutes"
     reduced_precision: bool = False
+    calibrated: bool = False
 
     def prepare(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """Needs a C++ compiler on a CPU and Triton on a GPU. Raises what inductor raises."""

@@ -49,6 +49,7 @@ class Float8:
     name: str = "fp8"
     prepare_time: PrepareTime = "minutes"
     reduced_precision: bool = True
+    calibrated: bool = False
 
     def __init__(self, bounds: Bounds | None = None) -> None:
         self._bounds = bounds or Bounds()

@@ -22,6 +22,7 @@ class CudaGraphs:
     name: str = "cuda-graphs"
     prepare_time: PrepareTime = "moment"
     reduced_precision: bool = False
+    calibrated: bool = False
 
     def prepare(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """Raises `RuntimeError` if the inputs are not on a CUDA device."""

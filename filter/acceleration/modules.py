@@ -1,11 +1,12 @@
 """The networks of one step as modules whose inputs and results are tensors, for backends."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
-from turbolens.filter.networks import Autoencoder, UNet
+from turbolens.filter.networks import Autoencoder, LayerRanges, UNet
 
 
 class Encoder(nn.Module):
@@ -82,3 +83,14 @@ class NetworkModules:
         """The modules of these networks, which are not copied."""
         scaling_factor = float(vae.config.scaling_factor)
         return cls(Encoder(vae, scaling_factor), Predictor(unet), Decoder(vae, scaling_factor))
+
+    @property
+    def calibrated(self) -> bool:
+        """True if a module has activation ranges."""
+        modules: tuple[Any, ...] = self.encoder, self.predictor, self.decoder
+        return any(getattr(each, "activation_ranges", {}) for each in modules)
+
+    def set_activation_ranges(self, ranges: LayerRanges) -> None:
+        """Set the attribute that calibrated backends need."""
+        for name, layers in ranges.items():
+            getattr(self, name).activation_ranges = dict(layers)

@@ -21,12 +21,12 @@ from turbolens.filter.networks import Result, Run
 from .backend import PrepareTime
 from .openvino_probe import PROPERTIES, openvino_module, runs_here, shapes_of
 
-_MODEL = "model.xml"
+MODEL_FILE = "model.xml"
 _PACKAGE = Path(__file__).parents[1]
 _HASHED_ROOMS = (".", "coherence", "diffusion", "frames")
-_CONVERTING = Lock()  # one at a time: warnings are filtered for the whole process
+CONVERTING = Lock()  # one at a time: warnings are filtered for the whole process
 _STARTING = Lock()
-_MAX_KEPT = 30  # converted modules in the cache
+_MAX_KEPT = 40  # converted modules in the cache
 
 
 class OpenVino:
@@ -40,6 +40,7 @@ class OpenVino:
     name: str = "openvino"
     prepare_time: PrepareTime = "seconds"
     reduced_precision: bool = False
+    calibrated: bool = False
 
     def __init__(self, dtype: torch.dtype = torch.float32) -> None:
         self._precision = "bf16" if dtype == torch.bfloat16 else "f32"
@@ -50,11 +51,10 @@ class OpenVino:
         """Raises `RuntimeError` if OpenVINO cannot run this module on this processor."""
         count = len(inputs[0]) if inputs[0].ndim else 1
         single = [_row(tensor, 0, count) for tensor in inputs]
-        version = f"{openvino_module().__version__} {self._precision}"
-        folder = _cache_folder(module, single, version)
-        key = (folder, *(tuple(tensor.shape) for tensor in single))
+        path = self._model_path(module, single)
+        key = (path, *(tuple(tensor.shape) for tensor in single))
         if key not in self._compiled:
-            self._compiled[key] = self._compile(module, single, folder)
+            self._compiled[key] = self._compile(module, single, path)
         request = self._compiled[key].create_infer_request()  # one for each thread
 
         def run(*inputs: torch.Tensor) -> Result:
@@ -67,14 +67,18 @@ class OpenVino:
 
         return run
 
-    def _compile(self, module: nn.Module, inputs: Sequence[torch.Tensor], folder: Path) -> Any:
-        with _STARTING:
-            core = _core()
-        _remove_old(folder.parent)
-        path = folder / _MODEL
-        with _CONVERTING:
+    def _model_path(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Path:
+        """The converted module in the cache, converted now if it is not there."""
+        version = f"{openvino_module().__version__} {self._precision}"
+        path = _cache_folder(module, inputs, version) / MODEL_FILE
+        _remove_old(path.parent.parent)
+        with CONVERTING:
             if not path.is_file():
                 convert(module, inputs, path)
+        return path
+
+    def _compile(self, module: nn.Module, inputs: Sequence[torch.Tensor], path: Path) -> Any:
+        core = openvino_core()
         shapes = [tuple(tensor.shape) for tensor in inputs]
         model = core.read_model(path)
         model.reshape(shapes_of(model, shapes))
@@ -90,8 +94,14 @@ class OpenVino:
         raise RuntimeError("OpenVINO's compiler fails on this processor")
 
 
+def openvino_core() -> Any:
+    """The runtime, started only once."""
+    with _STARTING:
+        return _started_core()
+
+
 @cache
-def _core() -> Any:
+def _started_core() -> Any:
     """The runtime, kept until the program ends.
 
     Its CPU plugin sets a signal stack for the thread that loads it, and frees that memory when the
@@ -117,7 +127,7 @@ def convert(module: nn.Module, inputs: Sequence[torch.Tensor], path: Path) -> No
     for port, example in zip(model.inputs, examples, strict=True):
         port.get_node().set_element_type(_element_type(openvino, example.dtype))
     model.validate_nodes_and_infer_types()
-    _write_folder(path.parent, lambda folder: openvino.save_model(
+    write_folder(path.parent, lambda folder: openvino.save_model(
         model, folder / path.name, compress_to_fp16=False))  # fmt: skip
 
 
@@ -126,7 +136,7 @@ def _element_type(openvino: Any, dtype: torch.dtype) -> Any:
     return getattr(openvino.Type, types[dtype])
 
 
-def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
     """Create the folder atomically with what `write` puts into it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent))
@@ -160,7 +170,7 @@ def _row(tensor: torch.Tensor, index: int, count: int) -> torch.Tensor:
 
 
 def _remove_old(folder: Path) -> None:
-    """Keep the newest modules; the three of the embedded model are 25 MB."""
+    """Keep the newest modules; the embedded model has six, of 60 MB."""
     newest = sorted(folder.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in newest[_MAX_KEPT:]:
         shutil.rmtree(path, ignore_errors=True)

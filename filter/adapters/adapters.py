@@ -78,7 +78,7 @@ class Adapters:
         """The ControlNet. Raises `SettingsError` if none is loaded."""
         if self.controlnet is None:
             raise SettingsError(
-                "a control picture needs a ControlNet: TurboModel.load(…, controlnet=FOLDER), "
+                "a control image needs a ControlNet: TurboModel.load(…, controlnet=FOLDER), "
                 "or --controlnet FOLDER"
             )
         return self.controlnet

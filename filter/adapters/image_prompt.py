@@ -86,18 +86,24 @@ class ImagePrompts:
             raise ModelError(f"{path} cannot be loaded for this model: {reason}") from error
         return adapter
 
-    def encode(self, picture: Array) -> torch.Tensor:
-        """Encode an image (H, W, 3) uint8 to embeds (1, 1, …); cached by content."""
-        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+    def encode(self, image: Array) -> torch.Tensor:
+        """Encode an image (H, W, 3) uint8 to embeds (1, 1, …); cached by content.
+
+        Raises `FrameError` for other shapes and types.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise FrameError(
-                f"a picture must be (H, W, 3) uint8, got {picture.shape} {picture.dtype}"
+                f"an image prompt must be (H, W, 3) uint8, got {image.shape} {image.dtype}"
             )
-        key = picture.shape, sha256(np.ascontiguousarray(picture).tobytes()).digest()
-        return self._embeds.get(key, lambda: self._encode(picture))
+        key = image.shape, sha256(np.ascontiguousarray(image).tobytes()).digest()
+        return self._embeds.get(key, lambda: self._encode(image))
 
     @contextmanager
     def active(self, scale: float) -> Iterator[None]:
-        """Within this context the UNet takes `image_embeds` in `added_cond_kwargs`."""
+        """Within this context the UNet takes `image_embeds` in `added_cond_kwargs`.
+
+        scale: their weight beside the text.
+        """
         unet, stock = self._unet, {}
         for name, processor in self._processors.items():
             attention = unet.get_submodule(name.removesuffix(".processor"))
@@ -119,8 +125,8 @@ class ImagePrompts:
         return {"image_embeds": [embeds.to(dtype).expand(size, *embeds.shape[1:])]}
 
     @torch.inference_mode()
-    def _encode(self, picture: Array) -> torch.Tensor:
-        pixels = self._to_pixels(picture, return_tensors="pt").pixel_values
+    def _encode(self, image: Array) -> torch.Tensor:
+        pixels = self._to_pixels(image, return_tensors="pt").pixel_values
         encoder = self._encoder
         outputs = encoder(pixels.to(encoder.device, encoder.dtype), output_hidden_states=True)
         by_patch = type(self._projection.image_projection_layers[0]).__name__ != "ImageProjection"
@@ -153,9 +159,9 @@ def _read(path: Path) -> Tensors:
                 if part in tensors:
                     tensors[part][name] = content.get_tensor(key)
     except _DAMAGE as error:
-        raise ModelError(f"{path} is damaged, or no safetensors: {error}") from error
+        raise ModelError(f"{path} is damaged, or not a safetensors file: {error}") from error
     if not all(tensors.values()):
-        raise ModelError(f"{path} is no IP-Adapter: it lacks image_proj or ip_adapter weights")
+        raise ModelError(f"{path} is not an IP-Adapter: it lacks image_proj or ip_adapter weights")
     return tensors
 
 

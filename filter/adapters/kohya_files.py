@@ -98,5 +98,7 @@ def _with_mid(path: Path, stem: str, mid: torch.Tensor, down: torch.Tensor) -> t
     """The one convolution that equals `down`, which is 1×1, and then `mid`: (rank, in, h, w)."""
     flat, rank = down.flatten(1), len(down)
     if mid.ndim != 4 or mid.shape[:2] != (rank, rank) or flat.shape[1:] != down.shape[1:2]:
-        raise ModelError(f"{path} is damaged: {stem} has a middle that does not fit its matrices")
+        raise ModelError(
+            f"{path} is damaged: the lora_mid of {stem} does not fit its other matrices"
+        )
     return torch.einsum("prhw,ri->pihw", mid, flat)

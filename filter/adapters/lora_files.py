@@ -18,6 +18,7 @@ from turbolens.filter.loading.folders import quiet_transformers
 
 from .files import locate_file
 from .kohya_files import is_kohya, to_two_matrices
+from .peft_files import from_peft, is_peft
 
 Tensors: TypeAlias = Mapping[str, torch.Tensor]
 
@@ -61,9 +62,9 @@ def read_lora(source: str | Path, unet: Any, text_encoders: Sequence[Any]) -> Lo
     families, `ModelError` for files that are damaged or hold no LoRA.
     """
     path = locate_lora(source)
-    file = _read(path, unet, is_xl=len(text_encoders) > 1)
-    networks = {file.text_prefix(index): each for index, each in enumerate(text_encoders)}
+    networks = {LoraFile.text_prefix(index): each for index, each in enumerate(text_encoders)}
     networks = {"unet": unet, **networks}
+    file = _read(path, networks)
     if not any(file.has(name) for name in networks):
         example = next(iter(file.tensors), "nothing")
         raise ModelError(f"{path} holds no LoRA of a model of the SD family: it has {example}")
@@ -78,36 +79,42 @@ def read_lora(source: str | Path, unet: Any, text_encoders: Sequence[Any]) -> Lo
     return file
 
 
-def _read(path: Path, unet: Any, *, is_xl: bool) -> LoraFile:
-    kohya = _is_kohya(path)
+def _read(path: Path, networks: Mapping[str, Any]) -> LoraFile:
+    """The file in diffusers' layout, whatever its own. networks: by their names in the file."""
+    names = _names_in(path)
+    is_xl = LoraFile.text_prefix(1) in networks
     kind = "StableDiffusionXLLoraLoaderMixin" if is_xl else "StableDiffusionLoraLoaderMixin"
     loader = getattr(import_module(_LOADERS), kind)
+    if is_peft(names):
+        return LoraFile(path, from_peft(path, load_file(path), networks), loader)
+    kohya = is_kohya(path, names)
     try:
         with quiet():
             tensors, _, metadata = loader.lora_state_dict(
                 to_two_matrices(path, load_file(path)) if kohya else str(path.parent),
-                weight_name=path.name, unet_config=unet.config, use_safetensors=True,
+                weight_name=path.name, unet_config=networks["unet"].config, use_safetensors=True,
                 local_files_only=True, return_lora_metadata=True,
             )  # fmt: skip
     except ModelError:
         raise
     except DAMAGE as error:
         raise ModelError(
-            f"{path} is no LoRA that diffusers can read for this model: {first_line(error)}"
+            f"{path} is not a LoRA that diffusers can read for this model: {first_line(error)}"
         ) from error
     if tensors and all(name.startswith(_UNPREFIXED) for name in tensors):
         tensors = {f"unet.{name}": tensor for name, tensor in tensors.items()}
     return LoraFile(path, tensors, loader, metadata)
 
 
-def _is_kohya(path: Path) -> bool:
-    """True if it is in kohya's layout. Raises `ModelError` unless it is a LoRA in safetensors."""
+def _names_in(path: Path) -> list[str]:
+    """The names of the file's tensors. Raises `ModelError` for damaged files."""
     try:
         with safe_open(path, framework="pt") as content:
-            names = list(content.keys())
+            return list(content.keys())
     except DAMAGE as error:
-        raise ModelError(f"{path} is damaged, or no safetensors: {first_line(error)}") from error
-    return is_kohya(path, names)
+        raise ModelError(
+            f"{path} is damaged, or not a safetensors file: {first_line(error)}"
+        ) from error
 
 
 def _check(path: Path, name: str, network: Any, file: LoraFile) -> None:

@@ -1,10 +1,11 @@
 """Dense optical flow between consecutive frames, on any device.
 
 Inverse patch search, coarse to fine, after DIS (Kroeger et al. 2016). The patches of the newer
-frame keep their gradients and Hessian, so that an iteration is one sampling of the older frame and
-one small product. Each patch starts from the best of a few guesses: the coarser level, no motion,
-the median motion; on the coarsest level, all moves of up to two pixels. Patches are compared
-without their means and frames without their contrast, so that changes of light are no motion.
+frame keep their gradients and Hessian, so that an iteration takes one sampling of the older frame
+and one small product. Each patch starts from the best of a few guesses: the coarser level, no
+motion, the median motion; on the coarsest level, all moves of up to two pixels. Patches are
+compared without their means and frames without their contrast, so that changes of light do not
+count as motion.
 """
 
 from collections.abc import Sequence
@@ -118,21 +119,21 @@ def _best_moves(
     level: Level, other: torch.Tensor, guesses: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The moves (P, 2) with the least mismatch (P,), refined where that reduces it."""
-    every = level.sampled(other, guesses)
-    costs = level.mismatch(every)
+    samples = level.sampled(other, guesses)
+    costs = level.mismatch(samples)
     if len(guesses) == 1:  # the finest level: one step, not checked, because it has most patches
-        return level.refined(guesses[0], every[0]), costs[0]
+        return level.refined(guesses[0], samples[0]), costs[0]
     handicap = torch.full_like(costs[:, :1], _GUESS_HANDICAP)
     handicap[0] = 1.0
     best = (costs * handicap).argmin(dim=0, keepdim=True)
     start = guesses.gather(0, best.unsqueeze(-1).expand(-1, -1, 2))[0]
     cost = costs.gather(0, best)[0]
-    seen = every.gather(0, best.unsqueeze(-1).expand(-1, -1, PATCH**2))[0]
+    at_moves = samples.gather(0, best.unsqueeze(-1).expand(-1, -1, PATCH**2))[0]
     moves = start
     for _ in range(_ITERATIONS):
-        moves = level.refined(moves, seen)
-        seen = level.sampled(other, moves)
-    refined = level.mismatch(seen)
+        moves = level.refined(moves, at_moves)
+        at_moves = level.sampled(other, moves)
+    refined = level.mismatch(at_moves)
     better = refined < cost
     return torch.where(better[:, None], moves, start), torch.minimum(cost, refined)
 
@@ -153,10 +154,10 @@ def _mismatch(level: Level, cost: torch.Tensor) -> torch.Tensor:
 def _agreement(forward: torch.Tensor, backward: torch.Tensor) -> torch.Tensor:
     """exp(−d²/(a·(|f|² + |b|²) + c)) of forward and backward flow (Sundaram et al. 2010)."""
     back = warped(backward, forward / SCALE)
-    apart = (forward + back).square().sum(dim=1, keepdim=True)
+    difference = (forward + back).square().sum(dim=1, keepdim=True)
     lengths = (forward.square() + back.square()).sum(dim=1, keepdim=True)
     share, floor = _ROUND_TRIP
-    return torch.exp(-apart / (share * lengths + floor * SCALE**2))
+    return torch.exp(-difference / (share * lengths + floor * SCALE**2))
 
 
 def _doubled(flow: torch.Tensor, times: int) -> torch.Tensor:

@@ -23,7 +23,7 @@ from .warping import resized_flow, warped_sharply
 # RMS difference of unit-variance latents at which the past weighs 1/e, at sensitivity 0.5.
 _LATENTS_AT_HALF = 0.3
 # The same for results, in levels (0…255) along the motion.
-_RESULTS_AT_HALF = 40.0  # above any flicker, below what leaves a ghost
+_RESULTS_AT_HALF = 40.0  # more than any flicker, less than what leaves a ghost
 
 Encode = Callable[[torch.Tensor], torch.Tensor]
 """Image (1, 3, H, W) in −1…1 → latents (1, C, h, w)."""
@@ -51,8 +51,8 @@ class TemporalBlend(nn.Module):
         height, width = image.shape[-2:]
         warped = warped_sharply(past, resized_flow(flow, height, width, SCALE))
         squared = (warped - image).square().sum(dim=1, keepdim=True)
-        # A style reaches further than the pixels it is made from: a glow must vanish with the
-        # object that glowed, though the input beneath the glow has not changed.
+        # A style affects more than the pixels it is made from: a glow must vanish with the object
+        # that glowed, although the input beneath the glow has not changed.
         similarity = torch.exp(squared / (-3.0 * tau * tau))
         return torch.lerp(image, warped, weight * past_weight * similarity)
 
@@ -133,7 +133,7 @@ class Coherence:
 
         Uncovered places, another scene and another style are not blended.
         """
-        image, past = image.float().contiguous(), self._last_result  # 3 × faster: not channels last
+        image, past = image.float().contiguous(), self._last_result  # 3 × faster than channels last
         if change is not None and past is not None and settings.weight_after > 0.0:
             tau = tolerance(_RESULTS_AT_HALF / 127.5, settings.motion_sensitivity)
             image = self._blend(
@@ -170,10 +170,10 @@ def _blended_latents(
 
 
 def _reference_luma(view: InputView, change: Change, weight: float) -> torch.Tensor:
-    """The input's luma, blended over time like the results that it is compared for.
+    """The input's luma, blended over time in the same way as the results.
 
-    Compared with the last frame alone, a fade would never look different, and results would lag
-    behind it by twenty frames.
+    A slow fade hardly differs from the last frame alone, so results would lag behind it by twenty
+    frames.
     """
     return torch.lerp(view.luma, change.warped_luma, weight * change.past_weight).nan_to_num()
 

@@ -20,7 +20,7 @@ class PromptTransition:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the past. The next prompts are mixture at once, like those of the first call."""
+        """Forget the past. The next prompts apply at once, like those of the first call."""
         self._target: dict[str, float] = {}
         self._start: dict[str, float] = {}
         self._start_s = self._last_s = self._duration_s = 0.0

@@ -1,7 +1,7 @@
 """Detects frames that equal the last filtered one within the noise of the camera.
 
 The noise is measured: where nothing moves, the difference of two frames is √2 times the sensor's
-noise, which is white, so that it averages out over a block. A block has changed if its mean differs
+noise. This noise is white, so it averages out over a block. A block has changed if its mean differs
 by more than the noise explains.
 """
 
@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 _BLOCK_PX = 8
-_STILL_SHARE = 0.25  # of the blocks are assumed to stand still; they tell the noise
+_STILL_SHARE = 0.25  # of the blocks are assumed to be still; the noise is measured there
 _MAX_NOISE = 8.0  # levels; anything stronger is not noise
 _MAX_RISE = 1.1  # of the estimate from frame to frame: motion looks like noise for a moment
 _MAX_CORRELATION = 2.0  # noise of the mean of 2×2 pixels, relative to that of white noise
@@ -31,7 +31,7 @@ class UnchangedDetector:
         self.noise: float | None = None
 
     def reset(self) -> None:
-        """Forget the past and the noise, since the camera may be another."""
+        """Forget the past and the estimate of the noise: the next camera may have another."""
         self._last_new = self._last = self.noise = None
 
     def invalidate(self) -> None:

@@ -33,8 +33,8 @@ def warped_sharply(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     """As `warped`, bilinear, then sharpened: half the cost of a bicubic kernel.
 
     Linear interpolation at a fraction t between pixels has an error of t(1 − t)/2 times the second
-    derivative. Here it is the Laplacian times the mean of both axes, and half as much again,
-    because images that are warped repeatedly are also blurred by errors of the flow.
+    derivative. It is approximated by the Laplacian and the mean of both axes, and increased by
+    half, because images that are warped repeatedly are also blurred by errors of the flow.
     """
     moved = warped(image, flow)
     fraction = flow - flow.floor()

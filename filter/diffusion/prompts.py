@@ -1,18 +1,26 @@
 """Encodes prompts: weighted words, mixtures in embedding space, and a cache."""
 
+import logging
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
+from textwrap import shorten
 from threading import RLock
 from typing import Any
 
 import torch
-from transformers import BatchEncoding, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from turbolens.filter.errors import SettingsError
 from turbolens.filter.settings import WeightedPrompt
 
 from .lru_cache import LruCache
-from .prompt_weights import Span, spans, weighted
+from .prompt_weights import spans, weighted
+from .prompt_windows import TokenWindow, tokenized, window_length, windows
+
+SHOWN = 160  # characters of the text that is cut off, in the warning
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +43,10 @@ class PromptEncoder:
     hidden state of both, concatenated, and the projection of the second as `pooled_prompt_embeds`
     (SDXL), to which weights of words do not apply.
 
+    A prompt that is longer than the text encoder reads is split into windows (`prompt_windows`);
+    the pooled embeds are those of the first. split_long: if False, as for a UNet that takes one
+    window only, the rest is cut off instead. Either is logged once per text.
+
     weights_key: part of the cache's key. Change it with the weights of the text encoders.
     """
 
@@ -43,13 +55,17 @@ class PromptEncoder:
         tokenizers: Sequence[CLIPTokenizer],
         text_encoders: Sequence[CLIPTextModel | CLIPTextModelWithProjection],
         dtype: torch.dtype,
+        *,
+        split_long: bool = True,
     ) -> None:
         self.tokenizers = tuple(tokenizers)
         self.text_encoders = tuple(text_encoders)
         self.dtype = dtype
+        self.split_long = split_long
         self.weights_key: Hashable = None
         self._texts: LruCache[PromptEmbeds] = LruCache(64)
         self._mixtures: LruCache[PromptEmbeds] = LruCache(64)
+        self._counts: LruCache[int] = LruCache(64)
         self._lock = RLock()
 
     def __call__(self, prompts: Sequence[WeightedPrompt]) -> PromptEmbeds:
@@ -61,48 +77,90 @@ class PromptEncoder:
             key = self.weights_key, tuple(prompts)
             return self._mixtures.get(key, lambda: self._mix(prompts))
 
+    def window_count(self, prompts: Sequence[WeightedPrompt]) -> int:
+        """How many windows the embeds of this mixture have: as many as its longest prompt."""
+        with self._lock:
+            return max((self._count(text) for text, weight in prompts if weight > 0), default=1)
+
     @torch.inference_mode()
-    def encode(self, text: str) -> PromptEmbeds:
+    def encode(self, text: str, *, count: int | None = None) -> PromptEmbeds:
         """The embeds of one text, with weighted words as in `prompt_weights`.
 
-        Text that is too long for the tokenizer is truncated.
+        count: the number of windows, of which those after the text are empty; `None` for as many as
+        the text needs.
         """
         with self._lock:
-            return self._texts.get((self.weights_key, text), lambda: self._encode(text))
+            number = count or self._count(text)
+            key = self.weights_key, text, number
+            return self._texts.get(key, lambda: self._encode(text, number))
 
-    def _encode(self, text: str) -> PromptEmbeds:
+    def _count(self, text: str) -> int:
+        """How many windows this text needs. A text that is too long for one is logged once."""
+        return self._counts.get(text, lambda: self._counted(text))
+
+    def _counted(self, text: str) -> int:
         parts = spans(text)
-        if all(part.weight == 1.0 for part in parts):
-            return self._embeds([_tokens(each, parts[0].text) for each in self.tokenizers])
-        tokenized = [_weighted_tokens(tokenizer, parts) for tokenizer in self.tokenizers]
-        embeds = self._embeds([tokens for tokens, _ in tokenized])
-        widths = [encoder.config.hidden_size for encoder in self.text_encoders]
-        moved = [
-            weighted(own, empty, weights)
-            for own, empty, (_, weights) in zip(
-                torch.split(embeds.prompt_embeds, widths, dim=-1),
-                torch.split(self.encode("").prompt_embeds, widths, dim=-1),
-                tokenized,
-                strict=True,
-            )
-        ]
-        return replace(embeds, prompt_embeds=torch.cat(moved, dim=-1))
+        tokens = [tokenized(each, parts)[0] for each in self.tokenizers]
+        limits = [window_length(each) for each in self.tokenizers]
+        count = max(1, *(ceil(len(ids) / limit) for ids, limit in zip(tokens, limits, strict=True)))
+        if count == 1:
+            return 1
+        if self.split_long:
+            log.info(
+                "the prompt has %d tokens, and the text encoder reads %d at once: it is split into "
+                "%d windows, and nothing is cut off", len(tokens[0]), limits[0], count,
+            )  # fmt: skip
+            return count
+        rest = self.tokenizers[0].decode(tokens[0][limits[0] :])
+        log.warning(
+            "the prompt has %d tokens, and this model reads %d: cut off is %r",
+            len(tokens[0]), limits[0], shorten(str(rest), SHOWN, placeholder=" …"),
+        )  # fmt: skip
+        return 1
 
-    def _embeds(self, tokens: Sequence[BatchEncoding]) -> PromptEmbeds:
-        """The embeds of one text. tokens: of each tokenizer."""
+    def _encode(self, text: str, count: int) -> PromptEmbeds:
+        parts = spans(text)
+        by_tokenizer = [
+            windows(each, *tokenized(each, parts), count=count) for each in self.tokenizers
+        ]
+        passes = [self._embeds(each) for each in zip(*by_tokenizer, strict=True)]
+        embeds = PromptEmbeds(
+            torch.cat([each.prompt_embeds for each in passes], dim=1),
+            passes[0].pooled_prompt_embeds,
+        )
+        if all(part.weight == 1.0 for part in parts):
+            return embeds
+        return replace(embeds, prompt_embeds=self._weighted(embeds.prompt_embeds, by_tokenizer))
+
+    def _weighted(
+        self, embeds: torch.Tensor, by_tokenizer: Sequence[Sequence[TokenWindow]]
+    ) -> torch.Tensor:
+        """The embeds with weighted tokens. by_tokenizer: the windows of each tokenizer."""
+        widths = [encoder.config.hidden_size for encoder in self.text_encoders]
+        empty = self.encode("", count=len(by_tokenizer[0])).prompt_embeds
+        moved = [
+            weighted(own, without, [weight for window in own_windows for weight in window.weights])
+            for own, without, own_windows in zip(
+                torch.split(embeds, widths, dim=-1), torch.split(empty, widths, dim=-1),
+                by_tokenizer, strict=True,
+            )
+        ]  # fmt: skip
+        return torch.cat(moved, dim=-1)
+
+    def _embeds(self, tokens: Sequence[TokenWindow]) -> PromptEmbeds:
+        """The embeds of one window. tokens: of each tokenizer."""
         outputs = [self._run(index, each) for index, each in enumerate(tokens)]
         if len(outputs) == 1:
             return PromptEmbeds(outputs[0][0].to(self.dtype))
         embeds = torch.cat([output.hidden_states[-2] for output in outputs], dim=-1)
         return PromptEmbeds(embeds.to(self.dtype), outputs[-1][0].to(self.dtype))
 
-    def _run(self, index: int, tokens: BatchEncoding) -> Any:
+    def _run(self, index: int, tokens: TokenWindow) -> Any:
         text_encoder = self.text_encoders[index]
-        on = tokens.to(text_encoder.device)
         masked = getattr(text_encoder.config, "use_attention_mask", False)
         return text_encoder(
-            on.input_ids,
-            attention_mask=on.attention_mask if masked else None,
+            tokens.input_ids.to(text_encoder.device),
+            attention_mask=tokens.attention_mask.to(text_encoder.device) if masked else None,
             output_hidden_states=True,
         )
 
@@ -111,7 +169,12 @@ class PromptEncoder:
         total = sum(weight for _, weight in prompts)
         if not total > 0:
             raise SettingsError("prompt: at least one weight must be above 0, got none")
-        parts = [(self.encode(text), weight / total) for text, weight in prompts if weight > 0]
+        count = self.window_count(prompts)
+        parts = [
+            (self.encode(text, count=count), weight / total)
+            for text, weight in prompts
+            if weight > 0
+        ]
         if len(parts) == 1:
             return parts[0][0]
         pooled = [
@@ -123,41 +186,6 @@ class PromptEncoder:
             _mixture([(part.prompt_embeds, weight) for part, weight in parts]),
             _mixture(pooled) if pooled else None,
         )
-
-
-def _tokens(tokenizer: CLIPTokenizer, text: str) -> BatchEncoding:
-    tokens: BatchEncoding = tokenizer(
-        text,
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    )
-    return tokens
-
-
-def _weighted_tokens(
-    tokenizer: CLIPTokenizer, parts: Sequence[Span]
-) -> tuple[BatchEncoding, list[float]]:
-    """The tokens of all spans as one text, and the weight of each token.
-
-    Start, end and padding have weight 1. Each span is tokenized by itself, so that no token has two
-    weights.
-    """
-    ids: list[int] = []
-    weights: list[float] = []
-    for text, weight in parts:
-        tokenized = tokenizer(text, add_special_tokens=False).input_ids
-        ids += tokenized
-        weights += [weight] * len(tokenized)
-    length = tokenizer.model_max_length
-    ids = [tokenizer.bos_token_id, *ids[: length - 2], tokenizer.eos_token_id]
-    padding = length - len(ids)
-    mask = [1] * len(ids) + [0] * padding
-    padded = ids + [tokenizer.pad_token_id] * padding
-    weights = [1.0, *weights[: length - 2], 1.0] + [1.0] * padding
-    numbers = {"input_ids": [padded], "attention_mask": [mask]}
-    return BatchEncoding(numbers, tensor_type="pt"), weights
 
 
 def _mixture(parts: Sequence[tuple[torch.Tensor, float]]) -> torch.Tensor:

@@ -161,8 +161,8 @@ class FrameConverter:
         """
         carrier = _to_rgb(self._to_carrier, like, size, Interpolation.POINT)
         if carrier is like:  # nothing to convert, and `like` must not be overwritten
-            # Not by the frame's own context: another thread may use the frame, too, which would be
-            # a deadlock.
+            # Not by the frame's own context: another thread may use the frame too, and both would
+            # wait for each other.
             other = self._to_other.reformat(like, format="bgr24", threads=1)
             carrier = _to_rgb(self._to_carrier, other, size)
         return carrier
@@ -172,7 +172,8 @@ class FrameConverter:
     ) -> None:
         """Blend `original` into the covered part of `styled` by 1 − mix, and copy it around it.
 
-        Its chroma samples are repeated, not interpolated: 16 × faster, and undone in its format.
+        Chroma samples of `original` are repeated, not interpolated. This is 16 × faster, and the
+        conversion back to its format restores them.
         """
         if mix >= 1.0 and geometry.covers_frame:
             return
@@ -262,4 +263,4 @@ def _check_size(frame: av.VideoFrame | Array, geometry: Geometry) -> None:
 def _check_rgb(rgb: torch.Tensor, geometry: Geometry) -> None:
     expected = (geometry.height, geometry.width, 3)
     if tuple(rgb.shape) != expected or rgb.dtype != torch.uint8:
-        raise FrameError(f"a picture must be uint8 {expected}, got {rgb.dtype} {tuple(rgb.shape)}")
+        raise FrameError(f"an image must be uint8 {expected}, got {rgb.dtype} {tuple(rgb.shape)}")

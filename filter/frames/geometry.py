@@ -69,7 +69,7 @@ def working_geometry(
     width, height = _working_size(frame_width, frame_height, settings, native_size, multiple)
     if max(width, height) > MAX_WORKING_SIDE:
         raise FrameError(
-            f"the working picture of a {frame_width}×{frame_height} frame would be "
+            f"the working image of a {frame_width}×{frame_height} frame would be "
             f"{width}×{height}, more than {MAX_WORKING_SIDE} pixels a side; "
             "set side='longer' or a smaller size"
         )

@@ -28,7 +28,7 @@ _PACKED_ALPHA = {
 
 
 def format_name(frame: av.VideoFrame) -> str:
-    """The pixel format, of a frame in GPU memory that after download."""
+    """The name of the pixel format; for a frame in GPU memory, its format after the download."""
     return (frame.sw_format or frame.format).name
 
 

@@ -11,7 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from turbolens.filter.errors import ModelError
+from turbolens.filter.networks import Autoencoder
 
+from .activation_ranges import check_layers, read_activation_ranges
 from .folders import Components, load_components, load_network
 from .locating import ModelParts
 from .single_file import load_single_file
@@ -25,10 +27,24 @@ def load_parts(parts: ModelParts, dtype: torch.dtype = torch.float32) -> Compone
     else:
         unet = None if parts.unet is None else _replacement_unet(parts.path, parts.unet, dtype)
         components = load_components(parts.path, dtype, unet=unet, vae=vae)
+        components = _with_ranges(components, parts)
     if parts.sampler is not None:
         schedule = replace(components.schedule, sampler=parts.sampler, final_alpha=1.0)
         components = replace(components, schedule=schedule)
     return components
+
+
+def network_names(vae: Autoencoder, parts: ModelParts) -> dict[str, str]:
+    """The networks of a model, as in `ActivationRanges.networks`."""
+    return {"autoencoder": type(vae).__name__, "unet": parts.unet.name if parts.unet else ""}
+
+
+def _with_ranges(components: Components, parts: ModelParts) -> Components:
+    """With the folder's activation ranges of those networks that are not replaced by others."""
+    ranges = read_activation_ranges(parts.path)
+    ranges = ranges.for_networks(network_names(components.vae, parts))
+    check_layers(parts.path, ranges, components.vae, components.unet)
+    return replace(components, ranges=ranges)
 
 
 def _tiny_autoencoder(folder: Path, dtype: torch.dtype) -> Any:

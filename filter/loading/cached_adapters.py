@@ -43,7 +43,7 @@ def find_adapter(
 
 def _whole_model(repo: HubRepo, kind: str) -> UnsupportedModelError:
     return UnsupportedModelError(
-        f"the hub's {repo.name} is a whole model, and no {kind}; name a file or folder in it as "
+        f"the hub's {repo.name} is a whole model, not a {kind}; name a file or folder in it as "
         f"{repo.name}/path"
     )
 

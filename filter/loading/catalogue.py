@@ -129,13 +129,13 @@ def _turbo_models() -> tuple[KnownModel, ...]:
             name="sd-turbo", family="sd2", native_size=512, licence=SD_TURBO_LICENCE,
             base=HubRepo("stabilityai/sd-turbo", "b261bac6fd2cf515557d5d0707481eafa0485ec2"),
             tiny_vae=_TAESD, size_bytes=2_580_000_000 + _TINY_BYTES,
-            description="Any prompt, in one to four steps; wants a GPU.",
+            description="Any prompt, in one to four steps; for a GPU.",
         ),
         KnownModel(
             name="sdxl-turbo", family="sdxl", native_size=512, licence=SDXL_TURBO_LICENCE,
             base=HubRepo("stabilityai/sdxl-turbo", "71153311d3dbb46851df1931d3ca6e939de83304"),
             tiny_vae=_TAESDXL, size_bytes=_SDXL_BYTES + _TINY_BYTES,
-            description="Any prompt, in one to four steps, in finer detail; wants a large GPU.",
+            description="Any prompt, in one to four steps, in finer detail; for a large GPU.",
         ),
     )  # fmt: skip
 
@@ -152,12 +152,12 @@ def _sd15_models() -> tuple[KnownModel, ...]:
         model(
             "lcm-sd15", _LCM_SD15, "pytorch_lora_weights.safetensors", 135_000_000,
             sampler="lcm", steps=(2, 4),
-            description="Stable Diffusion 1.5 with LCM-LoRA, in two to four steps; wants a GPU.",
+            description="Stable Diffusion 1.5 with LCM-LoRA, in two to four steps; for a GPU.",
         ),
         model(
             "hyper-sd15", _HYPER, "Hyper-SD15-2steps-lora.safetensors", 269_000_000,
             sampler="ddim", steps=(2, 2),
-            description="Stable Diffusion 1.5 with Hyper-SD's LoRA, in two steps; wants a GPU.",
+            description="Stable Diffusion 1.5 with Hyper-SD's LoRA, in two steps; for a GPU.",
         ),
     )  # fmt: skip
 
@@ -174,7 +174,7 @@ def _sdxl_models() -> tuple[KnownModel, ...]:
         model(
             f"sdxl-lightning-{count}step", 0, (count, count), sampler="euler",
             unet=HubFile(_LIGHTNING, f"sdxl_lightning_{count}step_unet.safetensors"),
-            description=f"SDXL distilled to {count} steps, 1024 pixels; wants a large GPU.",
+            description=f"SDXL distilled to {count} steps, 1024 pixels; for a large GPU.",
         )
         for count in (2, 4)
     )  # fmt: skip
@@ -183,12 +183,12 @@ def _sdxl_models() -> tuple[KnownModel, ...]:
         model(
             "lcm-sdxl", 394_000_000, (2, 4), sampler="lcm",
             lora=HubFile(_LCM_SDXL, "pytorch_lora_weights.safetensors"),
-            description="SDXL with LCM-LoRA, in two to four steps, 1024 pixels; a large GPU.",
+            description="SDXL with LCM-LoRA, in two to four steps, 1024 pixels; for a large GPU.",
         ),
         model(
             "hyper-sdxl", 787_000_000, (2, 2), sampler="ddim",
             lora=HubFile(_HYPER, "Hyper-SDXL-2steps-lora.safetensors"),
-            description="SDXL with Hyper-SD's LoRA, in two steps, 1024 pixels; a large GPU.",
+            description="SDXL with Hyper-SD's LoRA, in two steps, 1024 pixels; for a large GPU.",
         ),
     )  # fmt: skip
 

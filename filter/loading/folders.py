@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,6 +19,7 @@ from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
 from turbolens.filter.networks import Autoencoder, UNet
 
+from .activation_ranges import ActivationRanges
 from .needed_files import PICKLES
 
 TextEncoder: TypeAlias = CLIPTextModel | CLIPTextModelWithProjection
@@ -38,7 +39,10 @@ _DAMAGE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorErr
 
 @dataclass(frozen=True)
 class Components:
-    """The networks of a model, with their tokenizers, schedule and the names of their looks."""
+    """The networks of a model, with their tokenizers, schedule and the names of their looks.
+
+    ranges: of the layers that may be computed in INT8.
+    """
 
     vae: Autoencoder
     unet: UNet
@@ -46,6 +50,7 @@ class Components:
     text_encoders: tuple[TextEncoder, ...]
     schedule: Schedule
     looks: tuple[str, ...] = ()
+    ranges: ActivationRanges = field(default_factory=ActivationRanges)
 
 
 def load_components(

@@ -1,6 +1,6 @@
-"""The hub: which files a repository holds, its errors, and where its files lie in the local cache.
+"""The hub: which files a repository has, its errors, and where files are in the local cache.
 
-Transfers, tokens and the layout of the cache are huggingface_hub's, and so are the variables
+Transfers, tokens and the layout of the cache are those of huggingface_hub, and so are the variables
 HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN and HF_HUB_OFFLINE.
 """
 
@@ -128,8 +128,8 @@ def hub_errors(repo: str, hub: Hub) -> Iterator[None]:
 
 def _connection_error(hub: Hub, error: Exception) -> DownloadError:
     return DownloadError(
-        f"the hub at {hub.url} does not answer or breaks off ({_first_line(error)}); what has "
-        "arrived is kept: look at the network and run the command again"
+        f"the hub at {hub.url} does not answer or breaks off ({_first_line(error)}); the part that "
+        "has arrived is kept: check the network and run the command again"
     )
 
 
@@ -139,19 +139,19 @@ def _status_error(repo: str, hub: Hub, error: HfHubHTTPError) -> ModelError:
         return ModelNotFoundError(f"{repo} has no such revision at {hub.url}")
     if isinstance(error, GatedRepoError) or status == 403:
         return DownloadError(
-            f"{repo} is open only to those who accepted its terms (answer 403): accept them at "
-            f"{hub.url}/{repo}, set HF_TOKEN to a token of yours and run the command again"
+            f"{repo} can only be downloaded after its terms were accepted (HTTP 403): accept them "
+            f"at {hub.url}/{repo}, set HF_TOKEN to your token and run the command again"
         )
     if status == 401:
         return DownloadError(
-            f"{repo} is private, or is not at {hub.url} (answer 401): look at the name, or set "
+            f"{repo} is private, or does not exist at {hub.url} (HTTP 401): check the name, or set "
             "HF_TOKEN to a token that may read it"
         )
     if status == 404:
-        return ModelNotFoundError(f"there is no {repo} at {hub.url} (answer 404)")
+        return ModelNotFoundError(f"there is no {repo} at {hub.url} (HTTP 404)")
     return DownloadError(
-        f"the hub at {hub.url} answered {status} for {repo}; what has arrived is kept: run the "
-        "command again later"
+        f"the hub at {hub.url} answered HTTP {status} for {repo}; the part that has arrived is "
+        "kept: run the command again later"
     )
 
 

@@ -63,7 +63,7 @@ def find_model(
 ) -> ModelParts:
     """Find a model by known name, folder, file or hub id.
 
-    Nothing is downloaded: a video call must not start to load gigabytes. vae: "auto" is the tiny
+    Nothing is downloaded, so that a video call never waits for gigabytes. vae: "auto" is the tiny
     autoencoder for known models, and the model's own for others. Raises `ModelNotFoundError`, which
     says what to pull, and `UnsupportedModelError` for other files.
     """

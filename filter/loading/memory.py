@@ -83,7 +83,7 @@ def check_fits(
     names = ", ".join(fitting)
     advice = f"models that fit: {names}" if names else "use another device"
     has = (
-        f"has {_gib(memory.total)} in all"
+        f"has {_gib(memory.total)} in total"
         if need.total > memory.total
         else f"has {_gib(memory.free)} free of {_gib(memory.total)}; close other programs"
     )

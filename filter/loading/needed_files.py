@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from turbolens.filter.errors import ModelNotFoundError, UnsupportedModelError
 
+from .activation_ranges import RANGES_FILE
 from .hub import RemoteFile, RemoteRepo
 
 INDEX = "model_index.json"
@@ -15,7 +16,10 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5")
 _COMPONENTS = (
     "scheduler", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "unet", "vae",
 )  # fmt: skip
-_CONFIGS = (INDEX, "looks.json", *(f"{name}/*.json" for name in _COMPONENTS), "tokenizer*/*.txt")
+_CONFIGS = (
+    INDEX, "looks.json", RANGES_FILE, *(f"{name}/*.json" for name in _COMPONENTS),
+    "tokenizer*/*.txt",
+)  # fmt: skip
 _WEIGHTS = re.compile(
     r"(?P<folder>(?:.*/)?)(?:model|diffusion_pytorch_model)"
     r"(?P<half>\.fp16)?(?:-\d+-of-\d+)?\.safetensors"

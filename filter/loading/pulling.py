@@ -157,7 +157,7 @@ def _check_disk_space(plan: DownloadPlan, hub: Hub) -> None:
     if missing and missing + _DISK_RESERVE > free:
         raise DownloadError(
             f"{plan.name} needs {missing / 1e6:,.0f} MB more in {hub.folder}, and "
-            f"{free / 1e6:,.0f} MB are free ({_DISK_RESERVE / 1e6:,.0f} of them stay so); make "
+            f"{free / 1e6:,.0f} MB are free ({_DISK_RESERVE / 1e6:,.0f} MB must stay free); make "
             "room, or set HF_HOME to a folder on another disk"
         )
 

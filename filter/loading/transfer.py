@@ -104,9 +104,9 @@ class CachedFile:
             if not self.is_intact(self.partial_path):
                 self.partial_path.unlink(missing_ok=True)
                 raise DownloadError(
-                    f"{self.file.path} of {self.repo.name} came damaged, and was removed: its size "
-                    f"or hash is not {self.file.size} bytes, {self.file.digest[:12]}…; run the "
-                    "command again"
+                    f"{self.file.path} of {self.repo.name} arrived damaged, and was removed: it "
+                    f"must have {self.file.size} bytes and the hash {self.file.digest[:12]}…; run "
+                    "the command again"
                 )
             return self.partial_path.replace(self.blob_path)
 
@@ -156,8 +156,8 @@ class CachedFile:
             present = self.partial_path.stat().st_size if self.partial_path.is_file() else 0
             return DownloadError(
                 f"the disk of {folder} is full: {(self.file.size - present) / 1e6:,.0f} MB of "
-                f"{self.file.path} are missing; what has arrived is kept: make room and run the "
-                "command again"
+                f"{self.file.path} are missing; the part that has arrived is kept: make room and "
+                "run the command again"
             )
         return DownloadError(
             f"{self.file.path} cannot be written to {folder}: {' '.join(str(error).split())}"

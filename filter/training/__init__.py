@@ -4,5 +4,5 @@ Open `command.py` first: `turbolens train` and its subcommands. The embedded mod
 four stages (`autoencoder_stage.py`, `denoiser_stage.py`, `picture_stage.py`, `decoder_stage.py`) on
 renderings of photographs (`looks.py`, `rendering.py`, `data.py`); `evaluation.py` measures it. The
 rooms `distill`, `teacher`, `own_look` and `evidence` are one subcommand each and share only the
-files at this level. Imports the rooms above by their public names.
+files of this folder. Imports the other rooms of the filter.
 """

@@ -25,8 +25,8 @@ def write_sheet(path: Path, rows: Sequence[Sequence[Tensor]]) -> None:
     """
     lines = [torch.cat([_framed(image) for image in row], 2) for row in rows]
     sheet = torch.cat(lines, 1).permute(1, 2, 0)
-    picture = ((sheet.clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
-    Image.fromarray(picture).save(path, quality=_QUALITY)
+    pixels = ((sheet.clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
+    Image.fromarray(pixels).save(path, quality=_QUALITY)
 
 
 def _framed(image: Tensor) -> Tensor:
@@ -34,7 +34,7 @@ def _framed(image: Tensor) -> Tensor:
 
 
 def write_curves(path: Path, history: Sequence[dict[str, float]]) -> None:
-    """Draw each loss over the steps, averaged over 1 % of them, named beside with where it ended.
+    """Draw each loss over the steps, averaged over 1 % of them, with its name and last value.
 
     The axis is logarithmic, and linear around 0, since an adversary's loss may be negative.
     """
@@ -47,8 +47,8 @@ def write_curves(path: Path, history: Sequence[dict[str, float]]) -> None:
     def row(value: float) -> float:
         return _MARGIN + height * float(1 - (_on_axis(value) - low) / max(high - low, 1e-6))
 
-    picture = Image.new("RGB", (_LEFT + width + _LEGEND, height + 3 * _MARGIN), "white")
-    draw = ImageDraw.Draw(picture)
+    chart = Image.new("RGB", (_LEFT + width + _LEGEND, height + 3 * _MARGIN), "white")
+    draw = ImageDraw.Draw(chart)
     for value in _ticks(every.min(), every.max()):
         draw.line((_LEFT, row(value), _LEFT + width, row(value)), fill=_GRID)
         draw.text((_LEFT - 6, row(value)), f"{value:g}", fill=_INK, anchor="rm")
@@ -59,7 +59,7 @@ def write_curves(path: Path, history: Sequence[dict[str, float]]) -> None:
         draw.text((_LEFT + width + 36, top), f"{name} {curve[-1]:.3g}", fill=_INK)
     draw.text((_LEFT, height + 2 * _MARGIN), "step 1", fill=_INK, anchor="lm")
     draw.text((_LEFT + width, height + 2 * _MARGIN), f"{len(history)}", fill=_INK, anchor="rm")
-    picture.save(path)
+    chart.save(path)
 
 
 def _ticks(low: float, high: float) -> list[float]:

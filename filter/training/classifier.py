@@ -32,8 +32,8 @@ class LookClassifier(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """(B, 256): mean and standard deviation of the last convolution over positions."""
-        seen = self.body(images)
-        return torch.cat([seen.mean((2, 3)), seen.flatten(2).std(-1, correction=0)], dim=1)
+        features = self.body(images)
+        return torch.cat([features.mean((2, 3)), features.flatten(2).std(-1, correction=0)], dim=1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, looks)."""

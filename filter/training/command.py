@@ -41,6 +41,7 @@ from .own_look.command import look
 from .phrases import every_phrase
 from .picture_stage import PictureLosses, PictureModel
 from .progress import follow
+from .quantise.command import quantise
 from .teacher.command import teacher
 from .text import new_tokenizer
 
@@ -109,6 +110,7 @@ app.command("distill")(distill)
 app.command("look")(look)
 app.command("teacher")(teacher)
 app.command("evidence")(evidence)
+app.command("quantise")(quantise)
 
 
 def _render(progress: Progress, pictures: list[Path], out: Path) -> None:

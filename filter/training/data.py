@@ -49,9 +49,9 @@ def middle_square(frame: av.VideoFrame, size: int) -> Tensor:
     """(3, size, size) uint8: the middle of the frame, its shorter side scaled to `size`."""
     scale = size / min(frame.width, frame.height)
     width, height = round(frame.width * scale), round(frame.height * scale)
-    picture = frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
+    pixels = frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
     left, top = (width - size) // 2, max(0, (height - size) // 3)
-    return torch.from_numpy(picture[top : top + size, left : left + size]).permute(2, 0, 1).clone()
+    return torch.from_numpy(pixels[top : top + size, left : left + size]).permute(2, 0, 1).clone()
 
 
 def frames_of_clips(folder: Path, size: int, each: int = 1) -> list[Tensor]:

@@ -46,7 +46,7 @@ class Diffusion:
     def denoised(self, noisy: Tensor, timesteps: Tensor, text: PromptEmbeds) -> Tensor:
         """The clean estimate x̂(x_t, t, c) of noisy latents (B, C, h, w), in float32.
 
-        Of ε it is (x_t − σ_t·ε) / α_t; of v it is α_t·x_t − σ_t·v. `text` has a row each.
+        Of ε it is (x_t − σ_t·ε) / α_t; of v it is α_t·x_t − σ_t·v. `text` has one row for each.
         """
         alpha = self.alphas_cumprod(timesteps)
         signal, spread = alpha.sqrt(), (1 - alpha).sqrt()

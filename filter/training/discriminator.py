@@ -41,12 +41,12 @@ class Discriminator(nn.Module):
 
     def forward(self, features: Sequence[Tensor], condition: Condition) -> list[Tensor]:
         """Scores (B, h_k, w_k), above 0 where a position looks real."""
-        about = (
+        vector = (
             self.text(_normalised(condition.text))
             + self.image(_normalised(condition.image))
             + self.time(condition.time)
         )
-        return [head(each, about) for head, each in zip(self.heads, features, strict=True)]
+        return [head(each, vector) for head, each in zip(self.heads, features, strict=True)]
 
     def frozen_scores(self, features: Sequence[Tensor], condition: Condition) -> list[Tensor]:
         """As `forward`, without gradients of the weights: the scores that train the student."""
@@ -69,13 +69,13 @@ class Head(nn.Module):
         self.around = nn.Conv2d(WIDTH, WIDTH, 3, padding=1)
         self.score = nn.Conv2d(WIDTH, 1, 1)
 
-    def forward(self, feature: Tensor, about: Tensor) -> Tensor:
+    def forward(self, feature: Tensor, condition: Tensor) -> Tensor:
         """Feature (B, channels, h, w), condition (B, WIDTH) → scores (B, h, w)."""
         # A UNet's features grow with depth; group norm gives all heads the same scale.
         hidden = F.leaky_relu(self.narrow(F.group_norm(feature, 1)), 0.2)
         hidden = hidden + F.leaky_relu(self.around(hidden), 0.2)
-        fits = torch.einsum("bchw,bc->bhw", hidden, about) / math.sqrt(WIDTH)
-        scores: Tensor = self.score(hidden)[:, 0] + fits
+        agreement = torch.einsum("bchw,bc->bhw", hidden, condition) / math.sqrt(WIDTH)
+        scores: Tensor = self.score(hidden)[:, 0] + agreement
         return scores
 
 
@@ -94,8 +94,8 @@ def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor
     Without R1; the hinge is per position.
     """
     hinges = [
-        F.relu(1 - yes).mean() + F.relu(1 + no).mean()
-        for yes, no in zip(real, fake, strict=True)
+        F.relu(1 - on_real).mean() + F.relu(1 + on_fake).mean()
+        for on_real, on_fake in zip(real, fake, strict=True)
     ]  # fmt: skip
     return torch.stack(hinges).sum()
 

@@ -53,9 +53,11 @@ class Critic(nn.Module):
         hidden = torch.cat([image, photograph], 1).contiguous(memory_format=torch.channels_last)
         for convolution in self.convolutions:
             hidden = F.leaky_relu(convolution(hidden), 0.2)
-        about = self.about(torch.cat([F.layer_norm(words, words.shape[-1:]), share[:, None]], 1))
-        fits = torch.einsum("bchw,bc->bhw", hidden, about) / hidden.shape[1] ** 0.5
-        scores: Tensor = self.score(hidden)[:, 0] + fits
+        condition = self.about(
+            torch.cat([F.layer_norm(words, words.shape[-1:]), share[:, None]], 1)
+        )
+        agreement = torch.einsum("bchw,bc->bhw", hidden, condition) / hidden.shape[1] ** 0.5
+        scores: Tensor = self.score(hidden)[:, 0] + agreement
         return scores
 
     def frozen_scores(
@@ -118,11 +120,11 @@ class PictureLosses:
             "edges": edge_loss(image, target),
             "steady": STEADY * view_difference(image[SINGLE:].chunk(2), moved),
         }
-        about = (photographs, words.detach().mean(1), look_share(strength))
+        conditions = (photographs, words.detach().mean(1), look_share(strength))
         if step >= CRITIC_FROM * self.steps:
-            losses |= self._critic(image, target, about, step)
+            losses |= self._critic(image, target, conditions, step)
         if step >= ADVERSARIAL_FROM * self.steps:
-            adversarial = generator_loss([model.critic.frozen_scores(image, *about)])
+            adversarial = generator_loss([model.critic.frozen_scores(image, *conditions)])
             losses["adversarial"] = adversarial * balance(losses, adversarial, image)
         return losses
 
@@ -149,25 +151,30 @@ class PictureLosses:
         return (spread * torch.randn(photographs.shape, generator=generator)).to(photographs)
 
     def _critic(
-        self, image: Tensor, target: Tensor, about: tuple[Tensor, Tensor, Tensor], step: int
+        self, image: Tensor, target: Tensor, conditions: tuple[Tensor, Tensor, Tensor], step: int
     ) -> Losses:
         critic, real = self.model.critic, target.detach()
         penalised = step % R1_EVERY == 0
         real = real.requires_grad_(penalised)
-        yes, no = critic(real, *about), critic(image.detach(), *about)
-        losses = {"critic": discriminator_loss([yes], [no])}
+        real_scores, scores = critic(real, *conditions), critic(image.detach(), *conditions)
+        losses = {"critic": discriminator_loss([real_scores], [scores])}
         if penalised:
-            (slope,) = torch.autograd.grad(yes.mean((1, 2)).sum(), real, create_graph=True)
-            losses["r1"] = R1 * R1_EVERY * slope.square().sum((1, 2, 3)).mean()
+            (gradient,) = torch.autograd.grad(
+                real_scores.mean((1, 2)).sum(), real, create_graph=True
+            )
+            losses["r1"] = R1 * R1_EVERY * gradient.square().sum((1, 2, 3)).mean()
         return losses
 
 
 def balance(losses: Losses, adversarial: Tensor, image: Tensor) -> Tensor:
     """The weight that makes the critic's gradient at the image `ADVERSARIAL_SHARE` of that of
     pixels and edges (after Esser et al., 2021, who balance at the decoder's last layer)."""
-    asked = torch.autograd.grad(losses["pixels"] + losses["edges"], image, retain_graph=True)[0]
-    pull = torch.autograd.grad(adversarial, image, retain_graph=True)[0]
-    weight: Tensor = ADVERSARIAL_SHARE * asked.norm() / (pull.norm() + 1e-9)
+    error = losses["pixels"] + losses["edges"]
+    error_gradient = torch.autograd.grad(error, image, retain_graph=True)[0]
+    adversarial_gradient = torch.autograd.grad(adversarial, image, retain_graph=True)[0]
+    weight: Tensor = (
+        ADVERSARIAL_SHARE * error_gradient.norm() / (adversarial_gradient.norm() + 1e-9)
+    )
     return weight.clamp(max=1e3).detach()
 
 

@@ -14,15 +14,15 @@ from torch import Tensor
 LUMA = (0.299, 0.587, 0.114)
 
 
-def blur(picture: Tensor, sigma: float) -> Tensor:
+def blur(image: Tensor, sigma: float) -> Tensor:
     """Gaussian blur with standard deviation `sigma` in pixels, edges reflected."""
-    radius = min(max(1, math.ceil(2.5 * sigma)), min(picture.shape[-2:]) - 1)
-    x = torch.arange(-radius, radius + 1, dtype=picture.dtype)
+    radius = min(max(1, math.ceil(2.5 * sigma)), min(image.shape[-2:]) - 1)
+    x = torch.arange(-radius, radius + 1, dtype=image.dtype)
     kernel = torch.exp(-(x**2) / (2 * sigma**2))
     kernel = kernel / kernel.sum()
-    channels = picture.shape[1]
+    channels = image.shape[1]
     rows = kernel.view(1, 1, 1, -1).repeat(channels, 1, 1, 1)
-    padded = F.pad(picture, (radius, radius, radius, radius), mode="reflect")
+    padded = F.pad(image, (radius, radius, radius, radius), mode="reflect")
     across = F.conv2d(padded, rows, groups=channels)
     return F.conv2d(across, rows.transpose(2, 3), groups=channels)
 
@@ -39,9 +39,9 @@ def saturate(image: Tensor, amount: float) -> Tensor:
     return (grey + (image - grey) * amount).clamp(0, 1)
 
 
-def contrast(picture: Tensor, amount: float, middle: float = 0.5) -> Tensor:
+def contrast(image: Tensor, amount: float, middle: float = 0.5) -> Tensor:
     """Scale contrast about `middle` by `amount`."""
-    return ((picture - middle) * amount + middle).clamp(0, 1)
+    return ((image - middle) * amount + middle).clamp(0, 1)
 
 
 def curve(tone: Tensor, low: float, high: float) -> Tensor:
@@ -66,9 +66,9 @@ def colour(name: str) -> Tensor:
     return torch.tensor([int(name[i : i + 2], 16) / 255 for i in (1, 3, 5)])
 
 
-def tint(picture: Tensor, name: str, amount: float) -> Tensor:
+def tint(image: Tensor, name: str, amount: float) -> Tensor:
     """Interpolate towards one colour by `amount`."""
-    return torch.lerp(picture, colour(name).to(picture).view(1, 3, 1, 1).expand_as(picture), amount)
+    return torch.lerp(image, colour(name).to(image).view(1, 3, 1, 1).expand_as(image), amount)
 
 
 def soft_bands(tone: Tensor, levels: int, sharpness: float) -> Tensor:
@@ -128,23 +128,23 @@ def tangents(image: Tensor, sigma: float = 2.5) -> Tensor:
     return torch.cat([torch.cos(angle), torch.sin(angle)], 1)
 
 
-def along(picture: Tensor, direction: Tensor, length: float, steps: int = 4) -> Tensor:
-    """Mean of the picture along `direction` (B, 2, H, W), `length` pixels to both sides."""
-    height, width = picture.shape[-2:]
+def along(image: Tensor, direction: Tensor, length: float, steps: int = 4) -> Tensor:
+    """Mean of the image or map along `direction` (B, 2, H, W), `length` pixels to both sides."""
+    height, width = image.shape[-2:]
     y, x = torch.meshgrid(
         torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
     )
-    base = torch.stack([x, y], -1)[None].to(picture)
-    scale = picture.new_tensor([2 / max(1, width - 1), 2 / max(1, height - 1)])
+    base = torch.stack([x, y], -1)[None].to(image)
+    scale = image.new_tensor([2 / max(1, width - 1), 2 / max(1, height - 1)])
     unit = direction.permute(0, 2, 3, 1) * scale
-    total, weights = picture.clone(), 1.0
+    total, weights = image.clone(), 1.0
     for step in range(1, steps + 1):
         offset = length * step / steps
         weight = math.exp(-2 * (step / steps) ** 2)
         for sign in (-1, 1):
             grid = base + sign * offset * unit
             total += weight * F.grid_sample(
-                picture, grid, mode="bilinear", padding_mode="reflection", align_corners=True
+                image, grid, mode="bilinear", padding_mode="reflection", align_corners=True
             )
             weights += weight
     return total / weights

@@ -14,8 +14,8 @@ _EPSILON = 1e-6
 
 def visible_timesteps(student_steps: int, count: int) -> list[int]:
     """The student timesteps that show the input: all but the last, unless it is the only one."""
-    every = trailing_timesteps(student_steps, count)
-    return every[1:] or every
+    timesteps = trailing_timesteps(student_steps, count)
+    return timesteps[1:] or timesteps
 
 
 def identity_loss(denoised: Tensor, clean: Tensor, weight: Tensor, own: Tensor) -> Tensor:
@@ -25,8 +25,8 @@ def identity_loss(denoised: Tensor, clean: Tensor, weight: Tensor, own: Tensor) 
     the caption is the picture's own, else 0. A mean over the latents; 0 if no row is its own.
     """
     rows = weight.flatten() * own
-    apart = (denoised - clean).square().mean((1, 2, 3))
-    return (rows * apart).sum() / own.sum().clamp_min(1)
+    squared = (denoised - clean).square().mean((1, 2, 3))
+    return (rows * squared).sum() / own.sum().clamp_min(1)
 
 
 def structure_loss(denoised: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def noise_loss(first: Tensor, second: Tensor, weight: Tensor) -> Tensor:
     """E[α_s·‖x̂_θ(x_s(ε₁), s) − x̂_θ(x_s(ε₂), s)‖²]: the same input with two noise samples.
 
     A filter adds the same noise to every frame; if it shows in the result, it is a pattern that
-    does not move with the picture.
+    does not move with the input.
     """
     return (weight * (first - second).square()).mean()
 

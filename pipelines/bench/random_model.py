@@ -81,6 +81,10 @@ class RandomPrompts:
             None if pooled_embeds is None else pooled_embeds.to(device, dtype),
         )
 
+    def window_count(self, prompts: Sequence[WeightedPrompt]) -> int:
+        """Always one."""
+        return 1
+
     def __call__(self, prompts: Sequence[WeightedPrompt]) -> PromptEmbeds:
         """The embeddings."""
         return self._embeds

@@ -1,7 +1,6 @@
 """The command `turbolens`. It parses first; torch is imported only where a command needs it."""
 
 import os
-import signal
 import sys
 import threading
 from importlib.util import find_spec
@@ -15,10 +14,11 @@ from turbolens.filter import ModelNotFoundError, SettingsError, TurbolensError
 from .devices import devices
 from .doctor import doctor
 from .models import app as models_app
+from .signals import INTERRUPTED, Interrupted, exit_interrupted
 from .stream import stream
 from .video import video
 
-FAILURE, USAGE, INTERRUPTED = 1, 2, 130
+FAILURE, USAGE = 1, 2
 HELP = ["-h", "--help"]
 BUSY = {"acceleration", "filter", "load model"}  # threads that may be running torch
 # Click's class, which some versions of Typer vendor.
@@ -27,10 +27,10 @@ UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 app = typer.Typer(
     name="turbolens",
     help="A live AI video filter.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     context_settings={"help_option_names": HELP},
 )
 
@@ -43,6 +43,7 @@ def _show_version(requested: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -51,10 +52,12 @@ def _common(
     ] = False,
 ) -> None:
     """A live AI video filter: one step of a Turbo diffusion model for every frame."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
 
 
-app.command(no_args_is_help=True)(video)
-app.command(no_args_is_help=True)(stream)
+app.command()(video)
+app.command()(stream)
 app.add_typer(models_app, name="models")
 app.command()(doctor)
 app.command()(devices)
@@ -77,7 +80,7 @@ def _register_if_present(name: str, module: str, help_text: str) -> None:
         loaded = import_module(module)
         single = getattr(loaded, "app", None)  # a command with subcommands
         if single is None:
-            single = typer.Typer(add_completion=False, rich_markup_mode=None)
+            single = typer.Typer(add_completion=False, rich_markup_mode="rich")
             single.command()(getattr(loaded, name))
         code = single(
             args=context.args, prog_name=f"turbolens {name}", standalone_mode=False,
@@ -109,19 +112,22 @@ def main() -> None:
 
     0: done. 1: a file, device or model failed. 2: usage error. 130: interrupted.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        _leave("interrupted; unfinished output files were removed", INTERRUPTED)
+        exit_interrupted("interrupted")
+    except Interrupted as interruption:
+        exit_interrupted(str(interruption))
     except UsageError as error:
-        _leave(f"{_message(error)} (turbolens --help)", USAGE)
+        _leave(f"{_message(error)} ({_command_path(error)} --help)", USAGE)
     except (SettingsError, ModelNotFoundError) as error:
         _leave(str(error), USAGE)
     except (TurbolensError, OSError, MemoryError) as error:
         _leave(str(error) or type(error).__name__, FAILURE)
     except typer.Abort:
-        _leave("interrupted", INTERRUPTED)
+        exit_interrupted("interrupted")
+    if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
+        exit_interrupted("interrupted")
     _exit(code if isinstance(code, int) else 0)
 
 
@@ -134,21 +140,23 @@ def _exit(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
-    """Make SIGTERM end as cleanly as Ctrl-C."""
-    raise KeyboardInterrupt
-
-
 def _message(error: Exception) -> str:
     formatted = getattr(error, "format_message", None)
     return str(formatted() if formatted else error)
 
 
+def _command_path(error: Exception) -> str:
+    """The command that a usage error is about: "turbolens video"."""
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        return str(context.command_path)
+    known = {command.name or command.callback.__name__ for command in app.registered_commands
+             if command.callback is not None}  # fmt: skip
+    known |= {str(group.name) for group in app.registered_groups}
+    return " ".join(["turbolens", *[name for name in sys.argv[1:2] if name in known]])
+
+
 def _leave(message: str, code: int) -> NoReturn:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     text = " ".join(message.split())
     print(f"turbolens: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the command's output
-    if code == INTERRUPTED:
-        sys.stdout.flush()
-        os._exit(code)  # a thread may wait for ever for a pipe
     _exit(code)

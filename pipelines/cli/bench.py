@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from turbolens.pipelines.bench.speed import BenchReport, Case
 
 app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, help="Measure the filter on this machine."
+    add_completion=False, rich_markup_mode="rich", help="Measure the filter on this machine."
 )
 app.command("coherence")(with_shared_options(coherence))
 app.command("latency")(with_shared_options(latency))

@@ -8,40 +8,40 @@ import typer
 from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
 from turbolens.pipelines.model_choice import AdapterChoices, ControlName, ModelChoice
 
-MODEL_PANEL, ADAPTER_PANEL = "The model", "Adapters"
+from .panels import EXPERT, LOOK, MODEL
 
 _MODEL: dict[str, tuple[object, Any]] = {
     "model": ("embedded", Annotated[str, typer.Option(
-        "--model", "-m", rich_help_panel=MODEL_PANEL,
+        "--model", "-m", rich_help_panel=MODEL,
         help="A model's name (see turbolens models), a folder, a .safetensors file or a hub id.")]),
     "look": (None, Annotated[str | None, typer.Option(
-        rich_help_panel=MODEL_PANEL,
+        rich_help_panel=LOOK,
         help="One of the model's own looks (see turbolens models), instead of --prompt.")]),
     "device": ("auto", Annotated[str, typer.Option(
-        help="Where the model runs: auto, cpu, cuda, mps, …", rich_help_panel=MODEL_PANEL)]),
+        help="Where the model runs: auto, cpu, cuda, mps, …", rich_help_panel=MODEL)]),
     "dtype": ("auto", Annotated[Dtype, typer.Option(
-        help="Number format of the networks.", rich_help_panel=MODEL_PANEL)]),
+        help="Number format of the networks.", rich_help_panel=EXPERT)]),
     "vae": ("auto", Annotated[VaeChoice, typer.Option(
         help="Autoencoder. auto: the tiny one for known models, else the model's own.",
-        rich_help_panel=MODEL_PANEL)]),
+        rich_help_panel=EXPERT)]),
     "acceleration": ("auto", Annotated[Acceleration, typer.Option(
-        envvar="TURBOLENS_ACCELERATION", rich_help_panel=MODEL_PANEL,
-        help="How the networks run. auto: the fastest way on this machine with equal results. "
+        envvar="TURBOLENS_ACCELERATION", rich_help_panel=EXPERT,
+        help="How the networks run. auto: the fastest way on this machine whose images agree. "
         "none: plain PyTorch, bit-identical on every run.")]),
 }  # fmt: skip
 
 _ADAPTERS: dict[str, Any] = {
     "lora": Annotated[list[str] | None, typer.Option(
-        "--lora", metavar="FILE_OR_HUB_ID[:WEIGHT]", rich_help_panel=ADAPTER_PANEL,
-        help="A LoRA, with a weight if it is not 1. Repeat it for several.")],
+        "--lora", metavar="FILE|ID[:WEIGHT]", rich_help_panel=MODEL,
+        help="A LoRA: a file or hub id, with a weight if it is not 1. Repeat it for several.")],
     "controlnet": Annotated[str | None, typer.Option(
-        "--controlnet", metavar="FOLDER_OR_HUB_ID", rich_help_panel=ADAPTER_PANEL,
-        help="A ControlNet, which keeps shapes as in the control image.")],
+        "--controlnet", metavar="FOLDER|ID", rich_help_panel=MODEL,
+        help="A ControlNet, a folder or hub id: it keeps shapes as in the control image.")],
     "ip_adapter": Annotated[str | None, typer.Option(
-        "--ip-adapter", metavar="FILE_OR_HUB_ID", rich_help_panel=ADAPTER_PANEL,
-        help="An IP-Adapter, with its folder image_encoder next to it.")],
+        "--ip-adapter", metavar="FILE|ID", rich_help_panel=MODEL,
+        help="An IP-Adapter: a file with its folder image_encoder next to it, or a hub id.")],
     "image_prompt": Annotated[str | None, typer.Option(
-        "--image-prompt", metavar="FILE", rich_help_panel=ADAPTER_PANEL,
+        "--image-prompt", metavar="FILE", rich_help_panel=MODEL,
         help="An image as a prompt, in addition to the text.")],
 }  # fmt: skip
 
@@ -54,7 +54,7 @@ def model_options(own: Set[str]) -> dict[str, tuple[object, Any]]:
     """
     flags = ["--control-picture"] if "control" in own else ["--control-picture", "--control"]
     text = "The ControlNet's control image: the edges of each frame."
-    option = typer.Option(*flags, rich_help_panel=ADAPTER_PANEL, help=text)
+    option = typer.Option(*flags, rich_help_panel=MODEL, help=text)
     adapters = {**_ADAPTERS, "control_picture": Annotated[ControlName | None, option]}
     return _MODEL | {name: (None, annotation) for name, annotation in adapters.items()}
 

@@ -21,7 +21,7 @@ from turbolens.filter.loading.pulling import TOKENIZER, DownloadPlan, plan_downl
 from .download_bar import download_bar
 from .pulled_models import PulledRepo, needed_by, pulled_repos, remove_repo, repos_of
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
 
 @app.callback(invoke_without_command=True)
@@ -45,7 +45,7 @@ def list_models(
     print_models(as_json)
 
 
-@app.command("pull", no_args_is_help=True)
+@app.command("pull")
 def pull_model(
     name: Annotated[str, typer.Argument(
         help="A model's name (see turbolens models), a hub id (org/name), or "
@@ -88,7 +88,7 @@ def pull_model(
     typer.echo(f"{name} is whole and checked: {folder}\n({commits})")
 
 
-@app.command("remove", no_args_is_help=True)
+@app.command("remove")
 def remove_model(
     name: Annotated[str, typer.Argument(help="A model's name, or a hub id (org/name).")],
 ) -> None:

@@ -1,6 +1,7 @@
 """How a command tells of its run: words and a display for people, JSON lines for machines."""
 
 import json
+import logging
 import sys
 from dataclasses import asdict
 from threading import Lock
@@ -12,18 +13,37 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from turbolens.pipelines.base import Notify
 from turbolens.pipelines.video.job import Progress, VideoReport
 
 R = TypeVar("R", bound="Reporter")
+PROMPTS = logging.getLogger("turbolens.filter.diffusion.prompts")
 
 JSON_INTERVAL = 0.5  # seconds between two lines of progress
+
+
+def counted(number: int, noun: str) -> str:
+    """The number and the noun: "1 frame", "2 frames"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+class _NoticeHandler(logging.Handler):
+    """Passes records of a logger on as notices."""
+
+    def __init__(self, notice: Notify) -> None:
+        super().__init__(logging.INFO)
+        self._notice = notice
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._notice(record.getMessage())
 
 
 class Reporter:
     """Writes notices to stderr, or JSON lines to `stream`, which is stdout by default.
 
     A subclass may set `_display`, a bar or a status line on a terminal, which is shown while the
-    `with` block runs. Notices may come from any thread. name: the input that every line is about.
+    `with` block runs. Notices may come from any thread; what the filter logs about prompts that are
+    too long is a notice, too. name: the input that every line is about.
     """
 
     def __init__(
@@ -35,8 +55,11 @@ class Reporter:
         self._lock = Lock()
         self._console = Console(stderr=True, highlight=False)
         self._display: Bar | Live | None = None
+        self._prompt_notices = _NoticeHandler(self.notice)
 
     def __enter__(self: R) -> R:
+        PROMPTS.addHandler(self._prompt_notices)
+        PROMPTS.setLevel(logging.INFO)
         if self._display is not None:
             self._display.start()
         return self
@@ -47,6 +70,8 @@ class Reporter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        PROMPTS.removeHandler(self._prompt_notices)
+        PROMPTS.setLevel(logging.NOTSET)
         if self._display is not None:
             self._display.stop()
 
@@ -82,21 +107,22 @@ class VideoReporter(Reporter):
         self._bar = Bar(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
             TextColumn("{task.fields[fps]:.1f} fps"), TimeRemainingColumn(),
-            TextColumn("dropped = {task.fields[dropped]}"),
             console=self._console, disable=not self._on_terminal, transient=True,
         )  # fmt: skip
         self._display = self._bar
-        self._task = self._bar.add_task(name, total=None, fps=0.0, dropped=0)
+        self._task = self._bar.add_task(name, total=None, fps=0.0)
         self._last_progress = -JSON_INTERVAL
+        self.frames = 0
 
     def progress(self, progress: Progress) -> None:
         """Show how far the file is."""
+        self.frames = progress.frames
         if self._json:
             self._json_progress(progress)
             return
         self._bar.update(
             self._task, completed=progress.frames, total=progress.total_frames,
-            fps=progress.fps, dropped=progress.dropped,
+            fps=progress.fps,
         )  # fmt: skip
 
     def _json_progress(self, progress: Progress) -> None:
@@ -110,9 +136,10 @@ class VideoReporter(Reporter):
         if self._json:
             self._line("done", **asdict(report), fps=round(fps, 2), dropped=0)
             return
-        reused = f", {report.reused} of them repeats" if report.reused else ""
+        repeats = counted(report.reused, "repeat")
+        reused = f", {repeats.replace(' ', ' of them ', 1)}" if report.reused else ""
         state = "" if report.complete else " (interrupted; the finished part is kept)"
         self._say(
-            f"{report.destination}: {report.frames} frames{reused} in {report.seconds:.1f} s, "
-            f"{fps:.1f} fps, dropped = 0{state}"
+            f"{report.destination}: {counted(report.frames, 'frame')}{reused} in "
+            f"{report.seconds:.1f} s, {fps:.1f} fps, none dropped{state}"
         )

@@ -101,7 +101,9 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     If this machine is too slow for the model's own size in real time, a smaller working size is
     used. --size sets a fixed one.
 
-    Examples:  turbolens serve  ·  turbolens serve --host 0.0.0.0 --tls-self-signed  ·
+    Examples:
+    turbolens serve
+    turbolens serve --host 0.0.0.0 --tls-self-signed
     turbolens serve -p watercolour --stun stun.example.org
     """
     with usage_errors():

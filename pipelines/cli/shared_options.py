@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from .filter_options import chosen_settings, filter_options
 from .model_options import model_choice, model_options
+from .panels import help_text, in_panels
 
 R = TypeVar("R")
 
@@ -48,8 +49,8 @@ def with_shared_options(command: Callable[..., R]) -> Callable[..., R]:
         return command(**values, **gathered)
 
     added = [_keyword(*option) for group in options.values() for option in group.items()]
-    parameters = [*own, *added]
-    wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
+    parameters = in_panels([*own, *added])
+    wrapper.__name__, wrapper.__doc__ = command.__name__, help_text(command.__doc__ or "")
     wrapper.__annotations__ = {value.name: value.annotation for value in parameters}
     setattr(wrapper, "__signature__", signature.replace(parameters=parameters))  # noqa: B010
     return wrapper

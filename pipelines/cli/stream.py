@@ -11,13 +11,14 @@ from turbolens.pipelines.live.options import OnStall, RunOptions
 from turbolens.pipelines.model_choice import ModelChoice, load_filter
 from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.video.destination import is_piped
+from turbolens.pipelines.video.encoder_presets import check_encoder_preset
 
 from .live_status import LiveReporter
+from .panels import EXPERT, INPUT, OUTPUT
 from .shared_options import with_shared_options
 from .usage import usage_errors
 
 CAMERA, VIRTUAL = "camera", "virtual-camera"
-SENDING, READING = "Sending", "Receiving"
 
 
 @with_shared_options
@@ -35,47 +36,47 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     choice: ModelChoice,
     listen: Annotated[bool, typer.Option(
         "--listen", help="Listen, and wait for a sender to connect (RTMP, RTSP, TCP, HTTP).",
-        rich_help_panel=READING)] = False,
+        rich_help_panel=INPUT)] = False,
     until_end: Annotated[bool, typer.Option(
         "--until-end", help="Stop when the input ends, instead of waiting for it to return.",
-        rich_help_panel=READING)] = False,
+        rich_help_panel=INPUT)] = False,
     loop: Annotated[bool, typer.Option(
-        "--loop", help="Play a file in a loop.", rich_help_panel=READING)] = False,
+        "--loop", help="Play a file in a loop.", rich_help_panel=INPUT)] = False,
     input_format: Annotated[str | None, typer.Option(
         help="Container format of the input, by FFmpeg's name [default: detected].",
-        rich_help_panel=READING)] = None,
+        rich_help_panel=INPUT)] = None,
     bit_rate: Annotated[int | None, typer.Option(
         min=50, help="Video bit rate in kbit/s [default: by size and rate, 2800 for 720p30].",
-        rich_help_panel=SENDING)] = None,
+        rich_help_panel=OUTPUT)] = None,
     keyframe_interval: Annotated[float, typer.Option(
         min=0.1, max=60,
         help="Seconds between keyframes, which is the longest wait for a new viewer.",
-        rich_help_panel=SENDING)] = 2,
+        rich_help_panel=OUTPUT)] = 2,
     rate: Annotated[float | None, typer.Option(
         min=1, max=240, help="Frames per second to send [default: as the input].",
-        rich_help_panel=SENDING)] = None,
+        rich_help_panel=OUTPUT)] = None,
     codec: Annotated[Literal["h264", "hevc"], typer.Option(
-        help="Video codec.", rich_help_panel=SENDING)] = "h264",
+        help="Video codec.", rich_help_panel=OUTPUT)] = "h264",
     hardware: Annotated[bool, typer.Option(
-        "--hardware", help="Encode on the GPU.", rich_help_panel=SENDING)] = False,
-    preset: Annotated[str | None, typer.Option(
-        help="Speed preset of the encoder [default: veryfast].", rich_help_panel=SENDING)] = None,
+        "--hardware", help="Encode on the GPU.", rich_help_panel=OUTPUT)] = False,
+    encoder_preset: Annotated[str | None, typer.Option(
+        help="Speed preset of the encoder [default: veryfast].", rich_help_panel=EXPERT)] = None,
     sound: Annotated[bool, typer.Option(
-        "--sound/--no-sound", help="Also send the input's audio.", rich_help_panel=SENDING)] = True,
+        "--sound/--no-sound", help="Also send the input's audio.", rich_help_panel=OUTPUT)] = True,
     on_stall: Annotated[OnStall, typer.Option(
         help="What to send while the filter gives no frames: a slate, the last frame, or the "
              "unfiltered input.",
-        rich_help_panel=SENDING)] = "slate",
+        rich_help_panel=OUTPUT)] = "slate",
     output_format: Annotated[str | None, typer.Option(
         "--format",
         help="Container format of the output, by FFmpeg's name [default: from the file name].",
-        rich_help_panel=SENDING)] = None,
+        rich_help_panel=OUTPUT)] = None,
     token: Annotated[str | None, typer.Option(
         help="Bearer token of the WHIP server.", envvar="TURBOLENS_WHIP_TOKEN",
-        rich_help_panel=SENDING)]
+        rich_help_panel=OUTPUT)]
     = None,
     overwrite: Annotated[bool, typer.Option(
-        "--overwrite", help="Replace an existing output file.", rich_help_panel=SENDING)]
+        "--overwrite", help="Replace an existing output file.", rich_help_panel=OUTPUT)]
     = False,
     json_lines: Annotated[bool, typer.Option(
         "--json",
@@ -83,10 +84,12 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
 ) -> None:  # fmt: skip
     """Filter a live stream, with its audio in sync. Lost connections are opened again.
 
-    Examples:  turbolens stream rtsp://camera/1 rtmp://server/live/key -p watercolour  ·
-    turbolens stream rtmp://0.0.0.0/live/in udp://239.0.0.1:5000 --listen  ·
+    Examples:
+    turbolens stream rtsp://camera/1 rtmp://server/live/key -p watercolour
+    turbolens stream rtmp://0.0.0.0/live/in udp://239.0.0.1:5000 --listen
     ffmpeg -i srt://host:9000 -c copy -f mpegts - | turbolens stream - out.mkv
     """
+    check_encoder_preset(codec, encoder_preset, hardware=hardware)
     incoming = outgoing = None
     if not _is_device(source, CAMERA):
         incoming = input_endpoint(source, listen=listen, input_format=input_format)
@@ -98,7 +101,7 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     from turbolens.pipelines.streams.filter_stream import StreamOptions, filter_stream  # noqa: PLC0415 - after parsing
 
     encoding = StreamEncoding(
-        codec=codec, bit_rate=None if bit_rate is None else bit_rate * 1000, preset=preset,
+        codec=codec, bit_rate=None if bit_rate is None else bit_rate * 1000, preset=encoder_preset,
         keyframe_interval=Fraction(str(keyframe_interval)), hardware=hardware,
     )  # fmt: skip
     options = StreamOptions(

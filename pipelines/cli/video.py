@@ -13,19 +13,19 @@ from turbolens.pipelines.adapter_pictures import ControlVideo
 from turbolens.pipelines.model_choice import ModelChoice, load_filter
 from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
-from turbolens.pipelines.video.image_sequences import is_image
+from turbolens.pipelines.video.image_sequences import is_image, is_sequence
 from turbolens.pipelines.video.images import IMAGE_CODECS
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
 from turbolens.pipelines.video.media import MediaOptions, check_exists, is_stream
 from turbolens.pipelines.video.outputs import CONTAINERS
 from turbolens.pipelines.video.writer import Encoding
 
-from .model_options import ADAPTER_PANEL, MODEL_PANEL
-from .reporting import VideoReporter
+from .panels import EXPERT, INPUT, MODEL, OUTPUT
+from .reporting import VideoReporter, counted
 from .shared_options import with_shared_options
+from .signals import Interrupted
 from .usage import usage_errors
 
-READING, WRITING = "Reading", "Writing"
 LONG = 18_000  # frames, ten minutes: for longer inputs, minutes of preparation pay off
 MAX_OPEN = 16  # inputs kept open until their turn; later ones are opened again then
 Codec = Literal[CodecName, HardwareName]
@@ -41,65 +41,66 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     settings: dict[str, Any],
     choice: ModelChoice,
     control_video: Annotated[str | None, typer.Option(
-        metavar="FILE", rich_help_panel=ADAPTER_PANEL,
+        metavar="FILE", rich_help_panel=MODEL,
         help="A video of control images (depth, poses, …), one for each frame, for the "
              "ControlNet.")] = None,
     output_dir: Annotated[Path | None, typer.Option(
-        help="Folder for the outputs of several inputs.", rich_help_panel=WRITING)] = None,
+        help="Folder for the outputs of several inputs.", rich_help_panel=OUTPUT)] = None,
     overwrite: Annotated[bool, typer.Option(
-        "--overwrite", help="Replace an existing output.", rich_help_panel=WRITING)] = False,
+        "--overwrite", help="Replace an existing output.", rich_help_panel=OUTPUT)] = False,
     keep_partial: Annotated[bool, typer.Option(
         "--keep-partial", help="After Ctrl-C, keep the finished part as a shorter file.",
-        rich_help_panel=WRITING)] = False,
+        rich_help_panel=OUTPUT)] = False,
     start: Annotated[float, typer.Option(
-        min=0, help="Start this many seconds into the input.", rich_help_panel=READING)] = 0,
+        min=0, help="Start this many seconds into the input.", rich_help_panel=INPUT)] = 0,
     duration: Annotated[float | None, typer.Option(
-        min=0.001, help="Filter only this many seconds.", rich_help_panel=READING)] = None,
+        min=0.001, help="Filter only this many seconds.", rich_help_panel=INPUT)] = None,
     rate: Annotated[float | None, typer.Option(
         min=0.01, max=1000, help="Frames per second of an image sequence [default: 25].",
-        rich_help_panel=READING)] = None,
+        rich_help_panel=INPUT)] = None,
     input_format: Annotated[str | None, typer.Option(
         help="Container format of the input, by FFmpeg's name [default: detected].",
-        rich_help_panel=READING)] = None,
+        rich_help_panel=INPUT)] = None,
     compare: Annotated[bool, typer.Option(
-        "--compare", help="Write input and result side by side.", rich_help_panel=WRITING)] = False,
+        "--compare", help="Write input and result side by side.", rich_help_panel=OUTPUT)] = False,
     preview: Annotated[int, typer.Option(
-        min=0, max=60, metavar="N", rich_help_panel=WRITING,
+        min=0, max=60, metavar="N", rich_help_panel=OUTPUT,
         help="Also write N frames, input above result, to OUTPUT.png.")] = 0,
     codec: Annotated[Codec | None, typer.Option(
-        help="Video codec [default: h264; vp9 for .webm].", rich_help_panel=WRITING)] = None,
+        help="Video codec [default: h264; vp9 for .webm].", rich_help_panel=OUTPUT)] = None,
     hardware: Annotated[bool, typer.Option(
-        "--hardware", help="Encode on the GPU.", rich_help_panel=WRITING)] = False,
+        "--hardware", help="Encode on the GPU.", rich_help_panel=OUTPUT)] = False,
     crf: Annotated[int | None, typer.Option(
         min=0, max=63,
         help="Quality: lower is better [default: depends on the codec, 20 for h264].",
-        rich_help_panel=WRITING)] = None,
-    preset: Annotated[str | None, typer.Option(
+        rich_help_panel=OUTPUT)] = None,
+    encoder_preset: Annotated[str | None, typer.Option(
         help="Speed preset of the encoder, ultrafast … veryslow [default: medium].",
-        rich_help_panel=WRITING)] = None,
+        rich_help_panel=EXPERT)] = None,
     pixel_format: Annotated[str | None, typer.Option(
         help="Pixel format of the output, for example yuv444p or yuv420p10le [default: one that "
              "players support].",
-        rich_help_panel=WRITING)] = None,
+        rich_help_panel=EXPERT)] = None,
     output_format: Annotated[str | None, typer.Option(
         "--format",
         help="Container format of the output [default: from the file name; nut on a pipe].",
-        rich_help_panel=WRITING)] = None,
+        rich_help_panel=OUTPUT)] = None,
     batch: Annotated[str, typer.Option(
         metavar="auto|N", help="Number of frames to filter at once.",
-        rich_help_panel=MODEL_PANEL)] = "auto",
+        rich_help_panel=EXPERT)] = "auto",
     json_lines: Annotated[bool, typer.Option(
-        "--json", help="Print progress and result as JSON lines (on stderr if the output is a "
-                       "pipe).")]
+        "--json", rich_help_panel=OUTPUT,
+        help="Print progress and result as JSON lines (on stderr if the output is a pipe).")]
     = False,
 ) -> None:  # fmt: skip
     """Filter a video. Frame count, times, audio and subtitles stay the same.
 
-    Examples:  turbolens video in.mp4 out.mp4 -p "oil painting"  ·
-    turbolens video *.mov --output-dir styled -p neon:0.3 -p "ink and wash:0.7"  ·
-    ffmpeg -i in.mkv -c:v rawvideo -f nut - | turbolens video - - | ffmpeg -i - out.mp4
+    Examples:
+    turbolens video in.mp4 out.mp4 -p "oil painting"
+    turbolens video *.mov --output-dir styled -p neon:0.3 -p "ink and wash:0.7"
+    ffmpeg -i in.mkv -c copy -f nut - | turbolens video - - | ffmpeg -i - out.mp4
     """
-    encoding = Encoding(codec=codec, crf=crf, preset=preset, pixel_format=pixel_format,
+    encoding = Encoding(codec=codec, crf=crf, preset=encoder_preset, pixel_format=pixel_format,
                         hardware=hardware, format_name=output_format)  # fmt: skip
     options = VideoOptions(
         encoding=encoding, start=_seconds(start), input_format=input_format,
@@ -141,11 +142,26 @@ def _runs(job: VideoJob, frame_filter: Any, *, as_json: bool) -> bool:
 def _run(job: VideoJob, frame_filter: Any, *, as_json: bool) -> None:
     stream = sys.stderr if is_piped(job.destination) else sys.stdout
     frame_filter.reset()
-    with VideoReporter(job.source, as_json=as_json, stream=stream) as reporter:
-        report = job.run(frame_filter, on_progress=reporter.progress, on_notice=reporter.notice)
+    try:
+        with VideoReporter(job.source, as_json=as_json, stream=stream) as reporter:
+            report = job.run(frame_filter, on_progress=reporter.progress, on_notice=reporter.notice)
+    except KeyboardInterrupt:
+        raise Interrupted(_what_is_left(job, reporter.frames)) from None
     reporter.done(report)
     if not report.complete:
-        raise typer.Exit(130)
+        raise Interrupted
+
+
+def _what_is_left(job: VideoJob, frames: int) -> str:
+    """What Ctrl-C has left of the output. frames: how many were filtered."""
+    done = f"interrupted after {counted(frames, 'frame')}"
+    if is_piped(job.destination):
+        return f"{done}; the output on the pipe ends early"
+    if is_sequence(job.destination):
+        return f"{done}; the finished images are kept"
+    left = "is unchanged" if Path(job.destination).exists() else "was not written"
+    advice = "; to keep the finished part next time, add --keep-partial" if frames else ""
+    return f"{done}: {job.destination} {left}{advice}"
 
 
 def _seconds(value: float) -> Fraction:
@@ -171,8 +187,17 @@ def _names(paths: list[str], output_dir: Path | None) -> list[tuple[str, str]]:
         raise typer.BadParameter("two inputs have the same name; filter them one by one")
     if output_dir.exists() and not output_dir.is_dir():
         raise typer.BadParameter(f"--output-dir {output_dir} is not a folder")
-    output_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(output_dir)
     return names
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(
+            f"--output-dir {folder} cannot be created: {error.strerror or error}"
+        ) from error
 
 
 def _name_of_result(source: str) -> str:

@@ -11,10 +11,11 @@ import typer
 from turbolens.pipelines.live.options import OnStall, RunOptions
 from turbolens.pipelines.model_choice import ModelChoice
 
+from .panels import OUTPUT
 from .shared_options import with_shared_options
 from .usage import parse_size, usage_errors
 
-CAMERA, SHOWING, RUNNING = "Camera", "Output", "Run"
+CAMERA, RUNNING = "Camera", "Run"
 NONE = "none"
 
 
@@ -45,22 +46,19 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
     virtual_camera: Annotated[str | None, typer.Option(
         metavar="DEVICE|none",
         help="Device or name of the virtual camera, or none [default: the first one].",
-        rich_help_panel=SHOWING)] = None,
+        rich_help_panel=OUTPUT)] = None,
     preview: Annotated[bool, typer.Option(
         "--preview", help="Also show the result in a window (needs ffplay).",
-        rich_help_panel=SHOWING)]
+        rich_help_panel=OUTPUT)]
     = False,
     record: Annotated[Path | None, typer.Option(
-        metavar="FILE", help="Record the result to a video file.", rich_help_panel=SHOWING)]
+        metavar="FILE", help="Record the result to a video file.", rich_help_panel=OUTPUT)]
     = None,
     overwrite: Annotated[bool, typer.Option(
-        "--overwrite", help="Replace an existing recording.", rich_help_panel=SHOWING)] = False,
+        "--overwrite", help="Replace an existing recording.", rich_help_panel=OUTPUT)] = False,
     on_stall: Annotated[OnStall, typer.Option(
         help="What to show if the filter gives no frame for two seconds: a slate, the last frame,"
-             " or the unfiltered camera.", rich_help_panel=SHOWING)] = "slate",
-    preset: Annotated[str | None, typer.Option(
-        help="Settings saved with key S. Options given as well take precedence.",
-        rich_help_panel=RUNNING)] = None,
+             " or the unfiltered camera.", rich_help_panel=OUTPUT)] = "slate",
     size: Annotated[str, typer.Option(
         metavar="auto|N", help="Longer side of the working image in pixels. auto: the largest of"
                                " 512 … 256 that runs at 24 frames per second on this machine.",
@@ -86,8 +84,9 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
     after a failure, unless --on-stall passthrough is given. Keys change the look during the run; q
     quits.
 
-    Examples:  turbolens webcam -p watercolour  ·  turbolens webcam --camera test-scene --preview
-    --virtual-camera none
+    Examples:
+    turbolens webcam -p watercolour
+    turbolens webcam --camera test-scene --preview --virtual-camera none
     """
     from turbolens.pipelines.webcam.options import (  # noqa: PLC0415
         HANG_AFTER,
@@ -120,14 +119,14 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
             "nothing would be shown: leave out --virtual-camera none, or add --preview or"
             " --record FILE"
         )
-    wanted = merge_settings(choice.with_look(settings), preset, _working_size(size))
+    wanted = merge_settings(choice.with_look(settings), _working_size(size))
     silence_log()
     with (
         LiveReporter(as_json=json_lines, stream=sys.stdout) as reporter,
         open_devices(options, reporter.notice) as devices,
     ):
         call = prepare_call(options, wanted, devices, notify=reporter.notice)
-        reporter.state = call.state
+        reporter.run = call
         try:
             reporter.done(call.run(reporter.stats))
         except KeyboardInterrupt:

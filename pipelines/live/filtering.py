@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import av
 
-from turbolens.filter.errors import ModelError, SettingsError
+from turbolens.filter.errors import ModelError, SettingsError, TurbolensError
 from turbolens.pipelines.base import FilterCallable
 
 from .context import CapturedFrame, FilteredFrame, RunContext
@@ -115,7 +115,8 @@ class LiveFilter:
         if not self._has_worked and (permanent or self._failures >= GIVE_UP_AFTER):
             raise error
         if self._failures == 1:
-            log.warning("the filter failed", exc_info=error)
+            if not isinstance(error, TurbolensError):
+                log.warning("the filter failed", exc_info=error)
             self._context.notify(
                 f"the filter failed ({type(error).__name__}: {error}); trying it again"
             )

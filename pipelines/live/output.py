@@ -17,6 +17,7 @@ from .reprojection_budget import LATE, reprojection_seconds
 from .sinks import LiveSinks
 from .slate import slate
 
+WAITING, LOADING = "waiting for the video", "loading"
 SLATE_SIZE = 640, 360  # used as long as there is no camera frame
 COUNTERS: dict[StandIn, CounterName] = {
     "reprojected": "reprojected", "repeated": "repeated", "slate": "stalled", "camera": "stalled",
@@ -46,6 +47,7 @@ class LiveOutput:
             lambda: filtering.frame_filter, float(1 / (context.options.rate or 1))
         )
         self._slate: av.VideoFrame | None = None
+        self._slate_of = (0, 0, "")  # width, height and text
         self._stalled = False
         self.error: BaseException | None = None
         self.thread = Thread(target=self._run, name="output", daemon=True)
@@ -139,10 +141,13 @@ class LiveOutput:
         return self._slate_like(newest)
 
     def _slate_like(self, newest: CapturedFrame | None) -> av.VideoFrame:
-        """A slate of the camera's size."""
+        """A slate of the camera's size. Until the first result it says what is waited for."""
         size = SLATE_SIZE if newest is None else (newest.frame.width, newest.frame.height)
-        if self._slate is None or (self._slate.width, self._slate.height) != size:
-            self._slate = slate(*size)
+        text = ""
+        if self._shown is None and not self._filtering.failing:
+            text = WAITING if newest is None else LOADING
+        if self._slate is None or self._slate_of != (*size, text):
+            self._slate, self._slate_of = slate(*size, text), (*size, text)
         return self._slate
 
     def _note_stall(self, choice: StandIn) -> None:

@@ -6,6 +6,7 @@ from time import monotonic
 
 import av
 
+from turbolens.filter.errors import TurbolensError
 from turbolens.pipelines.base import Reopenable, Sink
 
 from .context import RunContext
@@ -40,7 +41,7 @@ class _LiveSink:
     def __init__(self, sink: Sink, context: RunContext) -> None:
         self._sink, self._context = sink, context
         self.error: Exception | None = None
-        self._has_worked = False
+        self._has_written = False
         self._failures, self._retry_at = 0, 0.0
 
     def write(self, frame: av.VideoFrame) -> None:
@@ -51,14 +52,14 @@ class _LiveSink:
                 self._reopen()
             self._sink.write(frame)
         except Exception as error:
-            if not self._has_worked:
+            if not (self._has_written and getattr(self._sink, "has_sent", True)):
                 raise
             self._failed(error)
             return
         if self._failures:
             self._failures = 0
             self._context.notify(f"{self._name} is back")
-        self._has_worked = True
+        self._has_written = True
 
     @property
     def _name(self) -> str:
@@ -77,7 +78,8 @@ class _LiveSink:
         self._failures += 1
         self._retry_at = monotonic() + back_off(self._failures)
         if self._failures == 1:
-            log.warning("%s failed", self._name, exc_info=error)
+            if not isinstance(error, TurbolensError):
+                log.warning("%s failed", self._name, exc_info=error)
             self._context.notify(
                 f"{self._name} failed ({error}); opening it again until it is back"
             )

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.video.destination import is_piped
+from turbolens.pipelines.video.destination import check_writable, is_piped
 from turbolens.pipelines.video.outputs import CONTAINERS
 
 AudioCodec: TypeAlias = Literal["aac", "libopus"]
@@ -18,6 +18,7 @@ MICROSECONDS = 1_000_000
 RECORDED = ("", "file", "http", "https")  # schemes that can be read faster than real time
 INPUTS = ("rtsp", "rtsps", "rtmp", "rtmps", "udp", "rtp", "tcp", "unix", *RECORDED[1:])
 OUTPUTS = ("rtmp", "rtmps", "rtsp", "udp", "tcp", "http", "https")
+SDP_PROTOCOLS = "file,pipe,http,https,tcp,tls,crypto,udp,rtp,srtp"
 RTSP_LISTEN = {"rtsp_flags": "listen", "listen_timeout": "86400"}  # FFmpeg refuses its own default
 SRT_COMMANDS = {
     "input": "ffmpeg -i '{0}' -c copy -f mpegts - | turbolens stream - OUTPUT",
@@ -47,6 +48,11 @@ class Endpoint:
         return self.can_reopen and _scheme(self.name) not in ("udp", "rtp")
 
     @property
+    def square_pixels(self) -> bool:
+        """True if the receiver shows every pixel as a square: WebRTC has no sample aspect ratio."""
+        return self.format == "whip"
+
+    @property
     def can_reopen(self) -> bool:
         """True if sending can start again. A file would be emptied; a pipe has lost its reader."""
         return bool(_scheme(self.name))
@@ -60,7 +66,7 @@ def input_endpoint(name: str, *, listen: bool = False, input_format: str | None 
     if name.partition(":")[0] == "screen":
         return screen_endpoint(name.partition(":")[2])
     if is_piped(name):
-        return Endpoint("pipe:0", input_format, listens=True)
+        return Endpoint("pipe:0", input_format, _sdp_options(name, input_format), listens=True)
     scheme = _scheme(name)
     _refuse_srt(name, scheme, "input")
     if scheme and scheme not in INPUTS:
@@ -68,11 +74,22 @@ def input_endpoint(name: str, *, listen: bool = False, input_format: str | None 
                          f"{', '.join(INPUTS)}, got {scheme}")  # fmt: skip
     if not scheme and not Path(name).exists():
         raise MediaError(f"cannot read {name}: there is no such file")
+    if sdp_options := _sdp_options(name, input_format):
+        return Endpoint(name, "sdp", sdp_options)
     listens = listen or "listen=1" in urlsplit(name).query
     return Endpoint(
         name, input_format, _input_options(scheme, listen=listen),
         paced=scheme in RECORDED and not listens, listens=listens,
     )  # fmt: skip
+
+
+def _sdp_options(name: str, input_format: str | None) -> dict[str, str]:
+    """The protocols that a session description (SDP) may use; empty if it is none.
+
+    FFmpeg allows only those of the description's own address, but it tells of RTP.
+    """
+    is_description = urlsplit(name).path.lower().endswith(".sdp") and input_format is None
+    return {"protocol_whitelist": SDP_PROTOCOLS} if is_description or input_format == "sdp" else {}
 
 
 def _input_options(scheme: str, *, listen: bool) -> dict[str, str]:
@@ -128,6 +145,7 @@ def _check_file(name: str, output_format: str | None, *, overwrite: bool) -> Non
         raise MediaError(f"{name} exists; --overwrite replaces it")
     if not path.resolve().parent.is_dir():
         raise MediaError(f"{name}: there is no folder {path.resolve().parent}")
+    check_writable(path)
 
 
 def _file_endpoint(name: str, output_format: str | None) -> Endpoint:

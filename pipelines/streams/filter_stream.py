@@ -7,6 +7,7 @@ from threading import Event, Thread
 
 import av
 
+from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import FilterCallable, Notify, Sink, Source, rate_of
 from turbolens.pipelines.live.filtering import Reload
 from turbolens.pipelines.live.options import RunOptions
@@ -52,22 +53,25 @@ def filter_stream(
     """Filter one stream into another until it ends, `stop` is set, or Ctrl-C.
 
     Both ends are connected again when they are lost. A source or sink such as `Camera` or
-    `VirtualCamera` carries no audio. Raises `MediaError` if the input has no video, or if either
-    end cannot be reached at the beginning.
+    `VirtualCamera` carries no audio. It and WHIP get frames with square pixels, because they know
+    no others. Raises `MediaError` if the input has no video, if either end cannot be reached at the
+    beginning, or if nothing was sent when the input ends.
     """
     options, notify, stop = options or StreamOptions(), on_notice or _ignore, stop or Event()
-    opened_source = _source(source, options, notify)
+    opened_source = _source(source, options, notify, square_pixels=_needs_square_pixels(target))
     opened_sink, running = None, False
     try:
         if isinstance(opened_source, StreamSource) and not _connect(opened_source, stop):
             return Stats()
         opened_sink = _sink(target, opened_source, options, notify)
         running = True  # from now on `run` closes the source, unless a thread hangs in it
-        return run(
+        stats = run(
             opened_source, _without_reprojection(frame_filter), opened_sink,
             options=options.running, on_stats=on_stats, on_notice=on_notice, stop=stop,
             reload=None if reload is None else lambda: _without_reprojection(reload()),
         )  # fmt: skip
+        _check_sent(opened_source, opened_sink)
+        return stats
     finally:
         if isinstance(opened_sink, StreamSink):
             opened_sink.abandon()
@@ -75,23 +79,44 @@ def filter_stream(
             opened_source.close()
 
 
-def _source(source: Endpoint | Source, options: StreamOptions, notify: Notify) -> Source:
+def _source(
+    source: Endpoint | Source, options: StreamOptions, notify: Notify, *, square_pixels: bool
+) -> Source:
     if not isinstance(source, Endpoint):
         return source
-    return StreamSource(source, notify=notify, until_end=options.until_end, loop=options.loop)
+    return StreamSource(
+        source, notify=notify, until_end=options.until_end, loop=options.loop,
+        square_pixels=square_pixels,
+    )  # fmt: skip
+
+
+def _needs_square_pixels(target: Endpoint | Sink) -> bool:
+    return target.square_pixels if isinstance(target, Endpoint) else True
 
 
 def _sink(target: Endpoint | Sink, source: Source, options: StreamOptions, notify: Notify) -> Sink:
     if not isinstance(target, Endpoint):
         return target
     rate = options.rate or rate_of(source) or FALLBACK_RATE
-    if not isinstance(source, StreamSource) or not options.audio:
+    if not isinstance(source, StreamSource):
         return StreamSink(target, options.encoding, rate=rate, notify=notify)
     sink = StreamSink(
-        target, options.encoding, rate=rate, notify=notify, has_audio=lambda: source.has_audio
-    )
-    source.on_audio = sink.write_audio
+        target, options.encoding, rate=rate, notify=notify,
+        has_audio=lambda: options.audio and source.has_audio,
+        sample_aspect_ratio=lambda: source.sample_aspect_ratio,
+    )  # fmt: skip
+    if options.audio:
+        source.on_audio = sink.write_audio
     return sink
+
+
+def _check_sent(source: Source, sink: Sink) -> None:
+    """Raise `MediaError` if the source has ended and the sink has sent nothing."""
+    ended = isinstance(source, StreamSource) and source.ended
+    if ended and isinstance(sink, StreamSink) and not sink.has_sent:
+        raise MediaError(
+            f"nothing was sent to {sink.name}: the input ended before a frame was filtered"
+        )
 
 
 def _connect(source: StreamSource, stop: Event) -> bool:

@@ -37,16 +37,19 @@ class StreamSink:
 
     Audio comes through `write_audio` from any thread, and is sent after the frame of its time, so
     that it has the same delay as the filtered video. A sink that can be connected again has the
-    method `reopen`; an error of a file or pipe is final. Raises `MediaError`.
+    method `reopen`; an error of a file or pipe is final. `has_sent` is true once a frame was sent.
+    Raises `MediaError`.
     """
 
     def __init__(
         self, endpoint: Endpoint, encoding: StreamEncoding, *, rate: Fraction, notify: Notify,
         has_audio: Callable[[], bool] = lambda: False,
+        sample_aspect_ratio: Callable[[], Fraction] = lambda: Fraction(1),
     ) -> None:  # fmt: skip
         self.name, self.rate = endpoint.name, rate
         self._endpoint, self._encoding, self._notify = endpoint, encoding, notify
-        self._has_audio = has_audio
+        self._has_audio, self._sample_aspect_ratio = has_audio, sample_aspect_ratio
+        self.has_sent = False
         self._clock = FrameClock()
         self._queued_audio: deque[tuple[av.AudioFrame, Fraction]] = deque(maxlen=AUDIO_QUEUE_SIZE)
         self._lock = Lock()
@@ -79,6 +82,7 @@ class StreamSink:
             self._send_audio(timestamp)
             if self._sender is not None:
                 self._sender.wait_connected()
+            self.has_sent = True
         except MediaError:
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -168,6 +172,7 @@ class StreamSink:
         context = video.codec_context
         context.pix_fmt, context.time_base = eight_bit_format(choice.encoder), Fraction(1, TICKS)
         context.bit_rate = int(choice.options["b"])
+        context.sample_aspect_ratio = self._sample_aspect_ratio()
         context.color_range = LIMITED
         context.colorspace = BT709 if frame.format.is_rgb else frame.colorspace
         return video

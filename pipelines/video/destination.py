@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from turbolens.filter.errors import MediaError
 
@@ -9,7 +10,8 @@ from turbolens.filter.errors import MediaError
 class Destination:
     """A path to write to by way of a temporary file. Pipes and devices are written directly.
 
-    Raises `MediaError` if the file exists and may not be replaced, or if its folder does not exist.
+    Raises `MediaError` if the file exists and may not be replaced, or if its folder does not exist
+    or is read-only.
     """
 
     def __init__(self, name: str, *, overwrite: bool = False) -> None:
@@ -67,3 +69,21 @@ def _check(path: Path, *, overwrite: bool) -> None:
         raise MediaError(f"cannot write {path}: there is no folder {path.parent}")
     if path.exists() and not overwrite:
         raise MediaError(f"{path} exists; --overwrite replaces it")
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Raise `MediaError` unless a file or folder can be created under this name.
+
+    It is tried, in the nearest folder that exists: permissions alone do not tell of a read-only
+    file system or a full disk.
+    """
+    folder = next((each for each in path.absolute().parents if each.is_dir()), Path())
+    try:
+        with NamedTemporaryFile(dir=folder, prefix=".turbolens-"):
+            pass
+    except OSError as error:
+        raise MediaError(
+            f"cannot write {path}: no file can be created in {folder} "
+            f"({error.strerror or error}); choose another folder"
+        ) from error

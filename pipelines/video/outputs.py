@@ -7,7 +7,9 @@ from typing import TypeAlias
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify, SourceInfo, Writer
 
-from .destination import Destination, is_piped
+from .destination import Destination, check_writable, is_piped
+from .encoder_presets import check_encoder_preset
+from .encoders import default_codec
 from .image_sequences import (
     NUMBERED,
     ImageWriter,
@@ -68,6 +70,7 @@ def check_output(destination: str, source: str, options: MediaOptions) -> Output
     """The output of this name. Raises `MediaError` if it cannot be written, or is the input."""
     if _means_images(destination, source):
         _check_images(destination, source, overwrite=options.overwrite)
+        check_writable(Path(destination) / "image")
         return ImageOutput(destination, source, options.overwrite)
     known = Path(destination).suffix.lower() in CONTAINERS or options.encoding.format_name
     if not is_piped(destination) and not known and not Path(destination).is_dir():
@@ -77,6 +80,9 @@ def check_output(destination: str, source: str, options: MediaOptions) -> Output
         )
     target = Destination(destination, overwrite=options.overwrite)
     _refuse_same_file(source, target)
+    encoding = options.encoding
+    codec = encoding.codec or default_codec(target.final, transparent=False)
+    check_encoder_preset(codec, encoding.preset, hardware=encoding.hardware)
     return VideoOutput(target, options.encoding)
 
 

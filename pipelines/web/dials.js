@@ -5,16 +5,11 @@ import { byId, createElement } from "./dom.js";
 
 const FIRST = ["enabled", "strength", "steadiness"];
 const TITLES = { enabled: "Filter", mix: "Mix with the input", steps: "Denoising steps" };
-const HINTS = {
-  enabled: "Off: the picture passes untouched.",
-  strength: "How far from the input the picture may go.",
-  steadiness: "How firmly the picture is held over time.",
-};
 const GROUPS = [
   ["Look", ["control_scale", "image_prompt_scale", "mix", "transition", "steps", "timesteps", "seed"]],
   ["Steadiness", ["blend_before", "blend_after", "motion_sensitivity", "scene_cut_sensitivity",
                   "noise", "feedback", "cross_frame", "reuse_unchanged"]],
-  ["Working picture", ["size", "side", "shape", "fit"]],
+  ["Working size", ["size", "side", "shape", "fit"]],
 ];
 const ELSEWHERE = ["prompt", "lora_weights"]; // have their own fields
 const LORA_RANGE = { minimum: -1, maximum: 2 }; // larger weights destroy the image
@@ -60,7 +55,6 @@ export class Dials {
       const property = { ...this.#settings.schema[name] };
       if (property.needs) continue; // the model lacks this adapter
       property.title = TITLES[name] ?? property.title;
-      property.description = HINTS[name] ?? property.description;
       const dial = createDial(name, property, (value) => this.#settings.change({ [name]: value }));
       if (!dial) continue;
       this.#dials.set(name, dial);

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from textwrap import shorten
 from threading import Event
+from typing import Any
 
 from turbolens.filter import MediaError, TurbolensError
 from turbolens.pipelines.base import Notify
@@ -25,6 +27,7 @@ KEYS = (
     " · S save preset · q quit"
 )
 STRENGTH_STEP = 0.05
+LOOK_WIDTH = 24  # characters of the look in the status line
 
 
 class Webcam:
@@ -93,17 +96,28 @@ class Webcam:
             self._notify(f"control page: {page.url}")
         return listeners
 
+    @property
+    def filtering(self) -> bool:
+        """True unless the filter is off or frozen."""
+        return self.filter.settings.enabled and not self.filter.frozen
+
     def state(self) -> str:
-        """Look, strength and what is switched on, for the status line."""
+        """What is switched on, then strength, working size and look, for the status line."""
         settings = self.filter.settings
-        parts = [" + ".join(text for text, _ in settings.prompt), f"{settings.strength:.2f}"]
-        if self.filter.size is not None:
-            parts.append(f"{self.filter.size} px")
         flags = {
             "OFF": not settings.enabled, "frozen": self.filter.frozen,
             "● recording": self._recording.recording is not None,
         }  # fmt: skip
-        return " · ".join([*parts, *(name for name, on in flags.items() if on)])
+        size = [] if self.filter.size is None else [f"{self.filter.size} px"]
+        look = " + ".join(text for text, _ in settings.prompt)
+        return " · ".join(
+            [*(name for name, on in flags.items() if on), f"{settings.strength:.2f}", *size,
+             shorten(look, LOOK_WIDTH, placeholder="…")]
+        )  # fmt: skip
+
+    def details(self) -> dict[str, Any]:
+        """What the JSON lines have besides the statistics: the working size in pixels."""
+        return {"size": self.filter.size}
 
     def press(self, key: str) -> None:
         """Do what the key is for. Errors become notices; an unknown key shows the list of keys."""
@@ -172,7 +186,9 @@ class Webcam:
     def _save_preset(self) -> None:
         name = free_name(self.filter.settings)
         file = save_preset(name, self.filter.settings)
-        self._notify(f"saved in {file}; use it with: turbolens webcam --preset {name}")
+        self._notify(
+            f"saved in {file}; use it with --preset {name}, in video, stream and serve too"
+        )
 
     def _free_path(self, suffix: str) -> Path:
         """A path named after the present time that does not exist yet."""

@@ -12,7 +12,7 @@ from turbolens.filter import FilterSettings, SettingsError
 from turbolens.pipelines.video.destination import Destination
 
 FILE_NAME = "presets.toml"
-HEADING = "Turbolens presets: use one with `turbolens webcam --preset NAME`."
+HEADING = "Turbolens presets: use one with --preset NAME, in webcam, video, stream and serve."
 NAME = re.compile(r"[\w-]{1,60}")
 
 

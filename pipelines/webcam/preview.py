@@ -1,7 +1,9 @@
 """`Preview`: a window that shows the result, made by FFmpeg's player `ffplay`."""
 
+import os
 import shutil
 import subprocess
+import sys
 from contextlib import suppress
 from threading import Thread
 
@@ -12,6 +14,19 @@ from turbolens.pipelines.letterbox import Fitter, packed_bytes
 from turbolens.pipelines.live.latest_slot import LatestSlot
 
 CLOSE_TIMEOUT = 3.0  # seconds that the window gets to close
+FAILED = 1  # exit code of ffplay without a window
+DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")  # variables that name a display on Linux
+
+
+def check_display() -> None:
+    """Raise `MediaError` if there is no display for a window, as over SSH."""
+    if not sys.platform.startswith("linux") or "SDL_VIDEODRIVER" in os.environ:
+        return
+    if not any(os.environ.get(name) for name in DISPLAYS):
+        raise MediaError(
+            "--preview needs a display for its window, and there is none: DISPLAY and"
+            " WAYLAND_DISPLAY are not set; leave out --preview, or use --record FILE"
+        )
 
 
 class Preview:
@@ -32,8 +47,9 @@ class Preview:
             )
         self._program, self._title = program, title
         self._slot: LatestSlot[av.VideoFrame] = LatestSlot()
+        self._reason = "the window was closed"
         self._process: subprocess.Popen[bytes] | None = None
-        self._thread = Thread(target=self._show, name="preview", daemon=True)
+        self._thread = Thread()
 
     def write(self, frame: av.VideoFrame) -> None:
         """Show the frame. Raises `MediaError` once the window was closed."""
@@ -41,26 +57,39 @@ class Preview:
             size = max(2, frame.width // 2 * 2), max(2, frame.height // 2 * 2)
             self._process = self._started(*size)
             self._fit = Fitter(*size)
+            self._thread = Thread(
+                target=self._show, args=(self._process,), name="preview", daemon=True
+            )
             self._thread.start()
         if self._slot.ended:
-            raise MediaError("the window was closed")
+            raise MediaError(self._reason)
         self._slot.put(frame)
 
     def _started(self, width: int, height: int) -> subprocess.Popen[bytes]:
         command = [
-            self._program, "-loglevel", "quiet", "-fflags", "nobuffer", "-flags", "low_delay",
+            self._program, "-loglevel", "fatal", "-fflags", "nobuffer", "-flags", "low_delay",
             "-f", "rawvideo", "-pixel_format", "yuv420p", "-video_size", f"{width}x{height}",
             "-framerate", "60", "-window_title", self._title, "-i", "-",
         ]  # fmt: skip
-        return subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603
+        # Without a list, SDL takes a driver without a window if the display does not answer.
+        environment = {"SDL_VIDEODRIVER": "wayland,x11"} if sys.platform.startswith("linux") else {}
+        return subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**environment, **os.environ},
+        )  # fmt: skip
 
-    def _show(self) -> None:
-        assert self._process is not None  # noqa: S101 - started before this thread
-        assert self._process.stdin is not None  # noqa: S101
+    def _show(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None  # noqa: S101
+        assert process.stderr is not None  # noqa: S101
         with suppress(OSError, ValueError):  # the window was closed
             while (frame := self._slot.take()) is not None:
-                self._process.stdin.write(packed_bytes(self._fit(frame)).tobytes())
-                self._process.stdin.flush()
+                process.stdin.write(packed_bytes(self._fit(frame)).tobytes())
+                process.stdin.flush()
+        with suppress(subprocess.TimeoutExpired):
+            if process.wait(CLOSE_TIMEOUT) == FAILED:
+                self._reason = _failure(process.stderr.read())
         self._slot.close()
 
     def close(self) -> None:
@@ -76,6 +105,14 @@ class Preview:
             process.kill()
             process.wait()
         self._thread.join(CLOSE_TIMEOUT)
-        if process.stdin is not None:
-            with suppress(OSError):  # flushes frames that the window no longer takes
-                process.stdin.close()
+        for pipe in (process.stdin, process.stderr):
+            if pipe is not None:
+                with suppress(OSError):  # flushes frames that the window no longer takes
+                    pipe.close()
+
+
+def _failure(output: bytes) -> str:
+    """The error for a player that could not open a window. output: what it wrote to stderr."""
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    reason = next((line for line in lines if "SDL" in line), "no reason given").strip()
+    return f"ffplay could not open a window ({reason}); is there a display?"

@@ -24,19 +24,18 @@ from turbolens.pipelines.video.media import MediaOptions, is_scene, open_reader
 from .call import Webcam
 from .filter import WebcamFilter
 from .options import WebcamOptions
-from .presets import load_preset
-from .preview import Preview
+from .preview import Preview, check_display
 
 NONE = "none"
 SCENE_SIZE = 640, 360  # painting a larger test scene takes long
 
 
-def merge_settings(given: dict[str, Any], preset: str | None, size: int | None) -> FilterSettings:
-    """The settings of the preset, overridden by those that were given. Raises `SettingsError`."""
-    values = load_preset(preset) if preset is not None else {}
-    if size is not None:
-        values["size"] = size
-    return FilterSettings(**{**values, **given})
+def merge_settings(given: dict[str, Any], size: int | None) -> FilterSettings:
+    """The settings that were given, with this working size unless it is `None`.
+
+    Raises `SettingsError`.
+    """
+    return FilterSettings(**(given if size is None else {**given, "size": size}))
 
 
 def open_devices(options: WebcamOptions, notify: Notify) -> Devices:
@@ -76,6 +75,8 @@ def _open_camera(options: WebcamOptions) -> Source:
 
 def _open_sinks(options: WebcamOptions, source: Source, notify: Notify) -> Iterator[Sink]:
     """The virtual camera and the preview, as far as they were chosen."""
+    if options.preview:
+        check_display()
     preview = Preview() if options.preview else None  # fails first if its program is missing
     if options.virtual_camera != NONE:
         width, height = _frame_size(source, options)

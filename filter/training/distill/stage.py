@@ -244,9 +244,9 @@ class Distillation:
         With another picture's caption as prompt, the image condition is therefore zero.
         """
         teacher = self.networks.teacher
-        seen = image_feature(teacher, batch.clean, batch.empty) * batch.own.unsqueeze(1)
-        words = batch.text.prompt_embeds.mean(1)
-        return Condition(words, seen, time_feature(teacher, timesteps))
+        image = image_feature(teacher, batch.clean, batch.empty) * batch.own.unsqueeze(1)
+        text = batch.text.prompt_embeds.mean(1)
+        return Condition(text, image, time_feature(teacher, timesteps))
 
     def _noise_difference(
         self, denoised: Tensor, batch: Batch, generator: torch.Generator

@@ -100,26 +100,26 @@ class Sampling:
 
         Resumes an earlier run; starts again if a setting has changed.
         """
-        path, about = folder / FILE, self._settings()
-        made = _read(path) if path.exists() and _metadata(path)["about"] == about else None
-        done = 0 if made is None else len(made) // self.batch
+        path, settings = folder / FILE, self._settings()
+        samples = _read(path) if path.exists() and _metadata(path)["about"] == settings else None
+        done = 0 if samples is None else len(samples) // self.batch
         while done * self.batch < count:
-            batch = self._made(done)
-            made = batch if made is None else made.joined(batch)
+            batch = self._batch(done)
+            samples = batch if samples is None else samples.joined(batch)
             done += 1
             if done % _SAVE_EVERY == 0 or done * self.batch >= count:
-                _write(path, made, about)
+                _write(path, samples, settings)
             yield done * self.batch
 
     def _settings(self) -> str:
         """The settings that stored samples must match, with a fingerprint of the teacher."""
         weights = next(self.networks.teacher.unet.parameters()).detach().float().abs().mean()
-        about = [self.timesteps.tolist(), self.guidance, self.batch, self.seed, self.data.size,
+        settings = [self.timesteps.tolist(), self.guidance, self.batch, self.seed, self.data.size,
                  len(self.data.planes), f"{float(weights):.3g}"]  # fmt: skip
-        return json.dumps(about)
+        return json.dumps(settings)
 
     @torch.no_grad()
-    def _made(self, number: int) -> Samples:
+    def _batch(self, number: int) -> Samples:
         """Batch `number`, always the same for a seed, from one timestep."""
         networks, teacher = self.networks, self.networks.teacher
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
@@ -134,8 +134,8 @@ class Sampling:
         shown = clean * float(timestep != int(self.timesteps[0]))
         noisy = teacher.noisy(shown, noise, rows)
         text, empty = networks.texts(captions), networks.texts([""] * self.batch)
-        answers = ddim_denoised(teacher, noisy, timestep, text, empty, self.guidance)
-        return Samples(noisy.half().cpu(), rows.cpu(), answers.half().cpu(), captions)
+        denoised = ddim_denoised(teacher, noisy, timestep, text, empty, self.guidance)
+        return Samples(noisy.half().cpu(), rows.cpu(), denoised.half().cpu(), captions)
 
 
 def timestep_shares(count: int, last: float) -> Tensor:
@@ -150,13 +150,13 @@ def open_samples(folder: Path) -> Samples:
     return _read(folder / FILE)
 
 
-def _write(path: Path, samples: Samples, about: str) -> None:
+def _write(path: Path, samples: Samples, settings: str) -> None:
     tensors = {
         "noisy": samples.noisy.contiguous(), "clean": samples.clean.contiguous(),
         "timesteps": samples.timesteps,
     }  # fmt: skip
     temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, {"about": about, "captions": json.dumps(samples.captions)})
+    save_file(tensors, temporary, {"about": settings, "captions": json.dumps(samples.captions)})
     temporary.replace(path)
 
 

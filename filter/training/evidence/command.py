@@ -78,16 +78,16 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
         networks = new_networks(components, resolve_device(device), seed=seed)
         compared = Evidence(networks, held, classifier, count=count, batch=batch, seed=seed)
         own = {name: _with_student(networks, name, each) for name, each in students.items()}
-        ways = {
+        samplers = {
             f"teacher, {steps} steps": teacher_sampler(networks, steps, guidance),
             "teacher, 1 step": teacher_sampler(networks, 1, guidance),
             **_few_steps(own, student_steps),
         }
         rows = [compared.floor(), compared.learnt(learnt)]
-        for name, sampler in ways.items():
+        for name, sampler in samplers.items():
             rows.append(_row(progress, compared, name, sampler))
             _write(out, rows, [])
-        _draw(out, compared, list(ways.values()))
+        _draw(out, compared, list(samplers.values()))
         filtered = ImageToImage(
             networks, held, classifier, count=min(count, RESTYLED), batch=batch, seed=seed
         )
@@ -103,8 +103,8 @@ def evidence(  # noqa: PLR0913 - each one is an option of the command
 def _names(students: Sequence[str]) -> dict[str, str]:
     """The name of each folder, RUN for RUN/model; the whole path if names are not unique."""
     short = {each: _run_of(Path(each)).name or each for each in students}
-    alike = list(short.values())
-    return {each: name if alike.count(name) == 1 else each for each, name in short.items()}
+    names = list(short.values())
+    return {each: name if names.count(name) == 1 else each for each, name in short.items()}
 
 
 def _run_of(model: Path) -> Path:
@@ -152,7 +152,9 @@ def _with_student(networks: Networks, name: str, student: Components) -> Network
     """The networks with this student."""
     unet, teacher = student.unet, networks.teacher
     if unet.config.in_channels != teacher.unet.config.in_channels:
-        raise SettingsError(f"{name} is no student of this teacher: its latents are others")
+        raise SettingsError(
+            f"{name} is not a student of this teacher: its latents have another number of channels"
+        )
     torch.nn.Module.to(module_of(unet), teacher.device).eval().requires_grad_(False)
     return replace(networks, student=type(teacher)(
         unet, teacher.schedule, teacher.vae_scale_factor, teacher.in_bfloat16))  # fmt: skip
@@ -174,29 +176,29 @@ def _restylers(
 ) -> dict[str, Restyle]:
     """Teacher and students at every student timestep at which the input is visible."""
     count = len(networks.teacher)
-    ways: dict[str, Restyle] = {}
+    methods: dict[str, Restyle] = {}
     for timestep in visible_timesteps(student_steps, count):
         at = f"strength {(timestep + 1) / count:.2g}"
-        ways[f"teacher, {at}"] = restyler(networks, networks.teacher, timestep, guidance)
+        methods[f"teacher, {at}"] = restyler(networks, networks.teacher, timestep, guidance)
         for name, own in students.items():
-            ways[f"{name}, {at}"] = restyler(own, own.student, timestep)
-    return ways
+            methods[f"{name}, {at}"] = restyler(own, own.student, timestep)
+    return methods
 
 
 def _row(progress: Progress, compared: Evidence, name: str, sampler: Sampler) -> Row:
-    task, made = progress.add_task(name, total=len(compared.captions)), []
-    for images in compared.made(sampler):
-        made.append(images)
+    task, batches = progress.add_task(name, total=len(compared.captions)), []
+    for images in compared.generated(sampler):
+        batches.append(images)
         progress.advance(task, len(images))
-    return compared.row(name, torch.cat(made), sampler)
+    return compared.row(name, torch.cat(batches), sampler)
 
 
 def _restyled(
-    progress: Progress, filtered: ImageToImage, ways: dict[str, Restyle]
+    progress: Progress, filtered: ImageToImage, methods: dict[str, Restyle]
 ) -> list[Restyled]:
-    task, figures = progress.add_task("other looks", total=len(ways)), []
-    for name, way in ways.items():
-        figures.append(filtered.restyled(name, way))
+    task, figures = progress.add_task("other looks", total=len(methods)), []
+    for name, method in methods.items():
+        figures.append(filtered.restyled(name, method))
         progress.advance(task)
     return [filtered.pictures_themselves(), filtered.through_the_autoencoder(), *figures]
 
@@ -210,9 +212,9 @@ def _write(out: Path, rows: Sequence[Row], restyled: Sequence[Restyled]) -> None
     (out / "evidence.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
-def _draw(out: Path, compared: Evidence, ways: Sequence[Sampler]) -> None:
+def _draw(out: Path, compared: Evidence, samplers: Sequence[Sampler]) -> None:
     """Write a sheet, one row per caption: the real picture, then the image of each method."""
     first = {caption: index for index, caption in reversed(list(enumerate(compared.captions)))}
     which = list(first.values())[-SHOWN:]
-    columns = [compared.real(which), *(compared.pictures(way, which) for way in ways)]
+    columns = [compared.real(which), *(compared.pictures(each, which) for each in samplers)]
     write_sheet(out / "evidence.png", [list(row) for row in zip(*columns, strict=True)])

@@ -73,35 +73,35 @@ class ImageToImage:
         )
 
     def through_the_autoencoder(self) -> Restyled:
-        """The figures of encoding and decoding alone: no result as sharp can be steadier."""
+        """The figures of encoding and decoding alone: no equally sharp result can be steadier."""
         return self.restyled("the autoencoder alone", lambda clean, _noise, _captions: clean)
 
     @torch.inference_mode()
     def restyled(self, name: str, restyle: Restyle) -> Restyled:
         """The figures of a method, which is run three times on each picture."""
-        alike: list[Tensor] = []
-        made: tuple[list[Tensor], ...] = ([], [], [])
+        correlations: list[Tensor] = []
+        decoded: tuple[list[Tensor], ...] = ([], [], [])
         for start in range(0, len(self._first), self._batch):
             rows = slice(start, start + self._batch)
             captions = self.captions[rows]
             clean, moved = (
                 self._networks.encode(each[rows]) for each in (self._first, self._second)
             )
-            under, under_other = (each.expand(len(clean), -1, -1, -1) for each in self._noise)
-            result = restyle(clean, under, captions)
-            after = restyle(moved, under, captions)
-            other = restyle(clean, under_other, captions)
-            alike.append(edge_correlation(result, clean).cpu())
-            for kept, latents in zip(made, (result, other, after), strict=True):
-                kept.append(self._decoded(latents))
-        images = [torch.cat(each) for each in made]
-        return self._figures(name, *images, structure=float(torch.cat(alike).mean()))
+            noise, other_noise = (each.expand(len(clean), -1, -1, -1) for each in self._noise)
+            result = restyle(clean, noise, captions)
+            after = restyle(moved, noise, captions)
+            other = restyle(clean, other_noise, captions)
+            correlations.append(edge_correlation(result, clean).cpu())
+            for images_of, latents in zip(decoded, (result, other, after), strict=True):
+                images_of.append(self._decoded(latents))
+        images = [torch.cat(each) for each in decoded]
+        return self._figures(name, *images, structure=float(torch.cat(correlations).mean()))
 
     @torch.inference_mode()
-    def sheet(self, ways: Sequence[Restyle], count: int) -> list[list[Tensor]]:
+    def sheet(self, methods: Sequence[Restyle], count: int) -> list[list[Tensor]]:
         """Rows of a picture and the result of each method, images in −1…1."""
         clean, columns = self._networks.encode(self._first[:count]), [self._first[:count]]
-        for restyle in ways:
+        for restyle in methods:
             noise = self._noise[0].expand(len(clean), -1, -1, -1)
             columns.append(self._decoded(restyle(clean, noise, self.captions[:count])))
         return [list(row) for row in zip(*columns, strict=True)]
@@ -109,8 +109,8 @@ class ImageToImage:
     def _figures(
         self, name: str, first: Tensor, other: Tensor, second: Tensor, *, structure: float
     ) -> Restyled:
-        seen = inside(self._flow)
-        apart = (second - warped(first, self._flow)).abs() * seen
+        visible = inside(self._flow)
+        error = (second - warped(first, self._flow)).abs() * visible
         looks = self._classifier
         return Restyled(
             name=name,
@@ -118,7 +118,7 @@ class ImageToImage:
             structure=structure,
             sharpness=sharpness(first) / max(self._edges, 1e-9),
             noise=127.5 * float(torch.stack([first, other]).std(0).mean()),
-            warp_error=127.5 * float(apart.sum() / (seen.sum() * first.shape[1])),
+            warp_error=127.5 * float(error.sum() / (visible.sum() * first.shape[1])),
         )
 
     def _decoded(self, latents: Tensor) -> Tensor:

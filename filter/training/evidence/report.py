@@ -75,14 +75,14 @@ class Evidence:
         return self._compared("pictures it learnt from", images, self.captions)
 
     @torch.inference_mode()
-    def made(self, sampler: Sampler) -> Iterator[Tensor]:
+    def generated(self, sampler: Sampler) -> Iterator[Tensor]:
         """Yield batches of images (B, 3, H, W) in −1…1, one image for each caption."""
         for start in range(0, len(self.captions), self._batch):
             captions = self.captions[start : start + self._batch]
             yield self._decoded(sampler(captions, self._noise(start, len(captions))))
 
     def row(self, name: str, images: Tensor, sampler: Sampler) -> Row:
-        """The figures of the images that `made` returned."""
+        """The figures of the images that `generated` returned."""
         row = self._compared(name, images, self.captions)
         return replace(row, seconds=self._seconds(sampler))
 

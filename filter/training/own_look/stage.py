@@ -129,9 +129,9 @@ def statistics_loss(styled: Sequence[Tensor], wanted: Sequence[Tensor], share: T
         mean = known.mean((0, 2, 3)).view(1, -1, 1, 1)
         spread = known.std((0, 2, 3)).view(1, -1, 1, 1) + _MIN_DEVIATION
         here, there = (ours - mean) / spread, (known - mean) / spread
-        apart = here.mean((2, 3)).abs().mean(1)
+        means = here.mean((2, 3)).abs().mean(1)
         products = (_gram(here) - _gram(there).mean(0)).abs().mean((1, 2))
-        total.append((rows * (apart + products)).sum())
+        total.append((rows * (means + products)).sum())
     return torch.stack(total).mean()
 
 

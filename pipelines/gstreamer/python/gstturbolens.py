@@ -41,6 +41,7 @@ if import_turbolens():
 else:
     sys.stderr.write(
         f"turbolens: GStreamer runs Python {VERSION}, and no Turbolens for it is installed at "
-        f"{HERE.parent}; install it in an environment of Python {VERSION}, activate that, "
+        f"{HERE.parent}; install it in an environment of Python {VERSION}, type "
+        "export VIRTUAL_ENV=FOLDER for that environment without activating it, "
         "and remove ~/.cache/gstreamer-1.0/registry.*\n"
     )

@@ -47,9 +47,10 @@ class FakeBackend:
         prepare_time: PrepareTime = "moment",
         *,
         reduced_precision: bool = False,
+        calibrated: bool = False,
     ) -> None:
         self.name, self.prepare_time, self._run = "fake", prepare_time, run
-        self.reduced_precision = reduced_precision
+        self.reduced_precision, self.calibrated = reduced_precision, calibrated
 
     def prepare(self, part: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """The given function."""
@@ -140,6 +141,17 @@ def test_reduced_precision_is_used_up_to_its_maximal_error_gain() -> None:
         result = accelerated(ramp, error_gain=gain)
         assert accelerated.latest == runs
         assert torch.allclose(result, 2.0 * ramp, atol=1e-3) == (runs == "none")
+
+
+@pytest.mark.parametrize(("psnr", "runs"), [(33.0, "fake"), (29.0, "none")])
+def test_a_calibrated_backend_needs_30_db(psnr: float, runs: str) -> None:
+    off = 2.0 * 10 ** (-psnr / 20)
+    coarse = FakeBackend(
+        lambda numbers: 2.0 * numbers + off, reduced_precision=True, calibrated=True
+    )
+    accelerated = AcceleratedModule(Slow(), [coarse], wait=True)
+    accelerated(torch.linspace(0.0, 1.0, 4096), error_gain=0.1)
+    assert accelerated.latest == runs
 
 
 def test_the_best_exact_backend_runs_at_a_high_error_gain() -> None:
@@ -246,7 +258,7 @@ def test_cuda_graphs_need_cuda() -> None:
 
 
 def test_an_unknown_acceleration_is_refused() -> None:
-    with pytest.raises(SettingsError, match="auto, none, openvino, compile, cuda-graphs, fp8"):
+    with pytest.raises(SettingsError, match="none, openvino, int8, compile, cuda-graphs, fp8"):
         backends_for("warp", CPU, torch.float32)
 
 
@@ -280,7 +292,7 @@ def test_quick_leaves_out_slow_backends_unless_requested_by_name(
     model: TurboModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backends = [FakeBackend(torch.neg), FakeBackend(torch.neg, "minutes")]
-    monkeypatch.setattr("turbolens.filter.model.backends_for", lambda *_: backends)
+    monkeypatch.setattr("turbolens.filter.model.backends_for", lambda *_, **__: backends)
     try:
         for acceleration, quick, count in (
             ("auto", True, 1),

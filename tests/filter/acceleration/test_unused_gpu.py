@@ -38,4 +38,4 @@ def test_loading_warns_unless_the_cpu_was_requested(
         TurboModel.load("embedded", device="cpu")
         assert "NVIDIA" not in caplog.text
         TurboModel.load("embedded")
-    assert "the processor runs the model: an NVIDIA card is here" in caplog.text
+    assert "the model runs on the CPU: an NVIDIA card is here" in caplog.text

@@ -148,8 +148,8 @@ def test_an_unknown_lora_name_is_refused_listing_the_loaded_ones(equipped: Turbo
 @pytest.mark.parametrize(
     ("content", "error", "match"),
     [
-        (b"", ModelError, "damaged, or no safetensors"),
-        (b"\x08" + b"\0" * 30, ModelError, "damaged, or no safetensors"),
+        (b"", ModelError, "damaged, or not a safetensors"),
+        (b"\x08" + b"\0" * 30, ModelError, "damaged, or not a safetensors"),
         ({"a.weight": (2, 2)}, ModelError, "holds no LoRA: it has a.weight"),
         ({"transformer.x.lora_A.weight": (2, 4)}, ModelError, "holds no LoRA of a model of the SD"),
         ({"unet.mid_block.x.lora_A.weight": (2, 4), "unet.mid_block.x.lora_B.weight": (4, 2)},
@@ -291,7 +291,7 @@ def test_a_function_gives_the_control_image_of_every_frame(
     frame, frame_filter = pictures(1)[0], FrameFilter(equipped, **LOOK, control=depth)
     shown = frame_filter.batch([frame] * 5)
     assert len(seen) == 5
-    assert frame_filter.reused == 3  # only a new frame or a new control picture is filtered
+    assert frame_filter.reused == 3  # only a new frame or a new control image is filtered
     assert np.array_equal(shown[0], shown[2])
     assert not np.array_equal(shown[2], shown[3])
 

@@ -181,7 +181,7 @@ def test_alphas_of_a_float16_file_are_applied_in_float32(xl: Any, tmp_path: Path
         (f"{STEM}.diff_b", UnsupportedModelError, r"another kind \(whole weights, .*diff_b"),
         (f"{STEM}.scalar", UnsupportedModelError, r"another kind \(.*scalar\), which is not"),
         ("bundle_emb.ink.clip_l", UnsupportedModelError, "holds bundle_emb.ink.clip_l too"),
-        (f"{STEM}.lora_mid.weight", ModelError, "has a middle that does not fit"),
+        (f"{STEM}.lora_mid.weight", ModelError, "does not fit its other matrices"),
         ("lora_unet_out_2.lora_up.weight", ModelError, "lora_unet_out_2 lacks one of its two"),
         ("lora_unet_input_blocks_4_9_x.lora_down.weight", ModelError, "lacks one of its two"),
         (f"{STEM}.alpha", ModelError, "one number as alpha"),
@@ -201,7 +201,7 @@ def test_a_layer_that_no_unet_has_is_named(xl: Any, tmp_path: Path) -> None:
     stem = "lora_unet_input_blocks_4_9_x"
     tensors = {f"{stem}.lora_{part}.weight": torch.ones(2, 2) for part in ("down", "up")}
     path = save_lora(tmp_path / "ink.safetensors", tensors)
-    with pytest.raises(ModelError, match=r"no LoRA that diffusers can read for this model: "):
+    with pytest.raises(ModelError, match=r"not a LoRA that diffusers can read for this model: "):
         _loras(deepcopy(xl)).add(LoraSource(path))
 
 

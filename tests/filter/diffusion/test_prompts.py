@@ -10,7 +10,10 @@ from turbolens.filter.settings import WeightedPrompt
 
 @pytest.fixture
 def encoder(model: TurboModel) -> PromptEncoder:
-    return PromptEncoder(model.prompts.tokenizers, model.prompts.text_encoders, torch.float32)
+    return PromptEncoder(
+        model.prompts.tokenizers, model.prompts.text_encoders, torch.float32,
+        split_long=model.prompts.split_long,
+    )  # fmt: skip
 
 
 def test_one_prompt_is_itself_whatever_its_weight(encoder: PromptEncoder) -> None:

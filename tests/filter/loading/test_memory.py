@@ -102,7 +102,7 @@ def test_sdxl_on_four_gigabytes_is_refused_naming_models_that_fit() -> None:
     need = known_model_need(known_models()["sdxl-turbo"], on_gpu=True)
     card = DeviceMemory("a card", 4 * GIBIBYTE, 4 * GIBIBYTE)
     with pytest.raises(
-        NotEnoughMemoryError, match=r"has 4.0 GiB in all; models that fit: sd-turbo"
+        NotEnoughMemoryError, match=r"has 4.0 GiB in total; models that fit: sd-turbo"
     ):
         check_fits("sdxl-turbo", need, card, ["sd-turbo"])
     assert issubclass(NotEnoughMemoryError, ModelError)

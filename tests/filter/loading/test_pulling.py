@@ -160,11 +160,11 @@ def test_a_file_corrupted_on_disk_is_downloaded_again(server: HubServer, hub: Hu
     ("status", "code", "kind", "words"),
     [
         (401, "", DownloadError, "HF_TOKEN"),
-        (401, "RepoNotFound", DownloadError, "private, or is not at"),
+        (401, "RepoNotFound", DownloadError, "private, or does not exist"),
         (403, "GatedRepo", DownloadError, "accept them at"),
         (404, "RepoNotFound", ModelNotFoundError, "there is no"),
         (404, "RevisionNotFound", ModelNotFoundError, "no such revision"),
-        (500, "", DownloadError, "answered 500"),
+        (500, "", DownloadError, "answered HTTP 500"),
     ],
 )
 def test_an_http_error_becomes_one_line_that_says_what_to_do(

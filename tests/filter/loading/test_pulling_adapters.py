@@ -145,7 +145,7 @@ def test_a_missing_folder_is_found_after_pulling_it(hub: Hub, name: str) -> None
 
 def test_an_incomplete_adapter_is_not_found(server: HubServer, hub: Hub) -> None:
     server.faults = Faults(damage="models/ip.safetensors")  # the image encoder comes before it
-    with pytest.raises(DownloadError, match="came damaged"):
+    with pytest.raises(DownloadError, match="arrived damaged"):
         _come(hub, IP)
     with pytest.raises(ModelNotFoundError, match=f"`turbolens models pull {IP}`"):
         locate_file(IP, "IP-Adapter", BESIDE)
@@ -170,7 +170,7 @@ def test_a_commit_with_the_image_encoder_is_preferred(server: HubServer, hub: Hu
 
 def test_a_whole_model_is_refused_as_an_adapter(hub: Hub) -> None:
     _come(hub, "org/model")
-    with pytest.raises(Unsupported, match="org/model is a whole model, and no LoRA"):
+    with pytest.raises(Unsupported, match="org/model is a whole model, not a LoRA"):
         locate_file("org/model", "LoRA")
 
 

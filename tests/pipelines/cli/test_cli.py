@@ -80,7 +80,10 @@ def one_line(text: str) -> str:
     return lines[0]
 
 
-def test_help_names_every_setting_with_its_range_and_choices(turbolens: Any) -> None:
+def test_help_names_every_setting_with_its_range_and_choices(
+    turbolens: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")  # narrower terminals fold the list of choices
     code, out, _ = turbolens("video", "--help")
     assert code == 0
     for name in set(FilterSettings.model_fields) - ELSEWHERE:
@@ -188,7 +191,7 @@ def test_a_video_is_filtered_with_every_time_kept(turbolens: Any, clip: Path) ->
     code, out, err = turbolens("video", clip, "out.mp4", "--size", 64, "-p", "pencil sketch")
     assert (code, out) == (0, "")
     assert "12 frames" in err
-    assert "dropped = 0" in err
+    assert "none dropped" in err
     assert times_of(Path("out.mp4")) == times_of(clip)
 
 

@@ -28,20 +28,22 @@ LISTENING = {
 def write_stream(
     target: str, seconds: float, *, with_audio: bool = True, format_name: str | None = None,
     options: dict[str, str] | None = None, paced: bool = False,
+    sample_aspect_ratio: Fraction = Fraction(1), size: tuple[int, int] = SIZE,
 ) -> None:  # fmt: skip
     """A dark video with a bright flash of 0.2 seconds every second, and a tone as long as it.
 
     paced: write in real time, as a camera does.
     """
     with av.open(target, "w", format=format_name, container_options=options or {}) as output:
-        video: Any = output.add_stream("libx264", rate=RATE, width=SIZE[0], height=SIZE[1])
+        video: Any = output.add_stream("libx264", rate=RATE, width=size[0], height=size[1])
         video.options = {"preset": "ultrafast", "tune": "zerolatency", "g": "10"}
+        video.codec_context.sample_aspect_ratio = sample_aspect_ratio
         audio: Any = output.add_stream("aac", rate=48000, layout="mono") if with_audio else None
         samples = 0
         began = time.monotonic()
         for index in range(round(seconds * RATE)):
             level = 220 if index % RATE < 5 else 30
-            pixels = np.full((SIZE[1], SIZE[0], 3), level, np.uint8)
+            pixels = np.full((size[1], size[0], 3), level, np.uint8)
             output.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
             while audio is not None and samples / 48000 < (index + 1) / RATE:
                 output.mux(audio.encode(tone(samples)))
@@ -98,11 +100,18 @@ def publish(address: str, format_name: str, seconds: float) -> None:
     write_stream(address, seconds, format_name=format_name, paced=True)
 
 
+def send(address: str, format_name: str, seconds: float) -> None:
+    """Send packets whether somebody receives them or not, as a camera does by RTP."""
+    write_stream(address, seconds, format_name=format_name, paced=True, with_audio=False)
+
+
 def main() -> None:
     action, address, detail, *rest = sys.argv[1:]
     seen = receive(address, int(detail), bool(rest)) if action == "receive" else None
     if action == "watch":
         seen = watch(address, int(detail))
+    if action == "send":
+        send(address, detail, float(rest[0]))
     if action == "publish":
         publish(address, detail, float(rest[0]) if rest else 3)
     sys.stdout.write(json.dumps(seen))

@@ -216,5 +216,16 @@ async def test_a_program_with_its_own_camera_has_only_dials_and_figures(
             await until(lambda: shade.settings.strength == 0.25, "the dial to move the filter")
             await page.get_by_role("button", name="Forget the past").click()
             await until(lambda: shade.resets == 1, "the past to be forgotten")
+            await page.get_by_text("Expert settings").click()
+            await dials_are_described(page)
             await photographed(page, "remote-control")
             assert problems == []
+
+
+async def dials_are_described(page: Page) -> None:
+    """Check that each dial shows the description of its setting."""
+    schema = FilterSettings.model_json_schema()["properties"]
+    own_fields = {"prompt", "lora_weights", "control_scale", "image_prompt_scale"}
+    for name in schema.keys() - own_fields:
+        text = schema[name]["description"].replace("`", "")
+        await expect(page.locator(f"#dial-{name}-hint")).to_have_text(text)

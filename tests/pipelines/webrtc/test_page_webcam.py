@@ -24,7 +24,7 @@ WEBCAM = [
     "--camera-size", "320x180", "--virtual-camera", "none", "--size", "64",
     "--json", "--control", "0",
 ]  # fmt: skip
-PREFIX = "dials: "
+PREFIX = "control page: "
 
 
 @contextmanager

@@ -14,16 +14,16 @@ from turbolens.filter.frames.conversion import FrameConverter, Geometry, frame_s
 from .canny import Canny
 
 Array: TypeAlias = NDArray[np.uint8]
-Picture: TypeAlias = av.VideoFrame | Array
-Control: TypeAlias = Literal["canny"] | Canny | Callable[[Any], Picture]
-"""What a ControlNet sees: the edges of the working image, or the result of a function of the frame.
+FrameOrArray: TypeAlias = av.VideoFrame | Array
+Control: TypeAlias = Literal["canny"] | Canny | Callable[[Any], FrameOrArray]
+"""The input of a ControlNet: edges of the working image, or the result of a function of the frame.
 
 The function is called once for every filtered frame, in order. It returns (H, W, 3) or (H, W) uint8
 or a video frame, of any size.
 """
 
 
-class ControlPictures:
+class ControlImages:
     """Gives the control image of every frame; `None` if there is no control."""
 
     def __init__(self, control: Control | None = None) -> None:
@@ -38,10 +38,10 @@ class ControlPictures:
         self.changed = False
         """True if the last external control image differed from the one before it."""
 
-    def beside(self, frame: Any, geometry: Geometry) -> torch.Tensor | None:
+    def from_function(self, frame: Any, geometry: Geometry) -> torch.Tensor | None:
         """The function's image for this frame, (height, width, 3) uint8 at the working size.
 
-        Raises `FrameError` if it is not an image.
+        `None` without a function. Raises `FrameError` if its result is not an image.
         """
         if self._function is None:
             return None
@@ -49,40 +49,43 @@ class ControlPictures:
         size = geometry.frame_width, geometry.frame_height
         if frame_size(given) != size:
             given = _as_frame(given).reformat(width=size[0], height=size[1], format="rgb24")
-        picture = self._converter.to_rgb(given, geometry)
-        self.changed = self._last is None or not torch.equal(picture, self._last)
-        self._last = picture
-        return picture
+        image = self._converter.to_rgb(given, geometry)
+        self.changed = self._last is None or not torch.equal(image, self._last)
+        self._last = image
+        return image
 
-    def drawn(self, picture: torch.Tensor) -> torch.Tensor | None:
-        """The Canny edges of a working image (height, width, 3) uint8, of the same shape."""
+    def from_edges(self, rgb: torch.Tensor) -> torch.Tensor | None:
+        """The Canny edges of a working image (height, width, 3) uint8, of the same shape.
+
+        `None` if the control image is not made of edges.
+        """
         if self._canny is None:
             return None
-        edges = self._canny(picture.numpy())
+        edges = self._canny(rgb.numpy())
         return torch.from_numpy(np.repeat(edges[..., None], 3, axis=-1))
 
 
 def control_image(
-    pictures: list[torch.Tensor], device: torch.device, dtype: torch.dtype
+    images: list[torch.Tensor], device: torch.device, dtype: torch.dtype
 ) -> torch.Tensor:
     """Images (H, W, 3) uint8 → the input of a ControlNet, (B, 3, H, W) in 0…1."""
-    batch = torch.stack(pictures).to(device).permute(0, 3, 1, 2)
+    batch = torch.stack(images).to(device).permute(0, 3, 1, 2)
     return batch.to(torch.float32).div(255.0).to(dtype)
 
 
-def _as_rgb(picture: Picture) -> Picture:
-    if isinstance(picture, av.VideoFrame):
-        return picture
-    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
-        raise FrameError(f"a control picture must be uint8 or a frame, got {type(picture)}")
-    if picture.ndim == 2:
-        return np.repeat(picture[..., None], 3, axis=-1)
-    if picture.ndim != 3 or picture.shape[2] != 3:
-        raise FrameError(f"a control picture must be (H, W, 3) or (H, W), got {picture.shape}")
-    return picture
+def _as_rgb(image: FrameOrArray) -> FrameOrArray:
+    if isinstance(image, av.VideoFrame):
+        return image
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        raise FrameError(f"a control image must be uint8 or a frame, got {type(image)}")
+    if image.ndim == 2:
+        return np.repeat(image[..., None], 3, axis=-1)
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise FrameError(f"a control image must be (H, W, 3) or (H, W), got {image.shape}")
+    return image
 
 
-def _as_frame(picture: Picture) -> av.VideoFrame:
-    if isinstance(picture, av.VideoFrame):
-        return picture
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+def _as_frame(image: FrameOrArray) -> av.VideoFrame:
+    if isinstance(image, av.VideoFrame):
+        return image
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")

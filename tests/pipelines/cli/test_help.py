@@ -1,0 +1,71 @@
+"""The help of the commands, and the hint at it."""
+
+import re
+from typing import Any
+
+import pytest
+
+from .test_cli import one_line, turbolens
+
+__all__ = ["turbolens"]  # the fixture that calls the command
+
+PANELS = ["Look", "Model", "Coherence", "Output", "Expert"]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("command", ["video", "stream", "serve", "webcam"])
+def test_options_stand_in_groups(
+    turbolens: Any, monkeypatch: pytest.MonkeyPatch, command: str, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    code, out, _ = turbolens(command, "--help")
+    assert code == 0
+    found = re.findall(r"^╭─ (\w+) ─", out, re.MULTILINE)
+    expected = [panel for panel in PANELS if panel in found]
+    assert [panel for panel in found if panel in PANELS] == expected
+    assert {"Look", "Model", "Coherence", "Expert"} <= set(found)
+    assert max(map(len, out.splitlines())) <= width
+    assert "[default: oil" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("command", ["video", "stream", "webcam", "serve"])
+def test_names_of_options_are_whole_on_80_columns(
+    turbolens: Any, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = turbolens(command, "--help").out
+    assert re.findall(r"^│ --[\w-]+…", out, re.MULTILINE) == []
+
+
+def test_examples_stand_one_a_line(turbolens: Any) -> None:
+    out = turbolens("video", "--help").out
+    assert re.search(r'^ turbolens video in.mp4 out.mp4 -p "oil painting" *$', out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["video"], "(turbolens video --help)"),
+        (["stream"], "(turbolens stream --help)"),
+        (["stream", "one"], "(turbolens stream --help)"),
+        (["models", "pull"], "(turbolens models pull --help)"),
+        (["models", "remove"], "(turbolens models remove --help)"),
+        (["webcam", "--nonsense"], "(turbolens webcam --help)"),
+        (["webcam", "--crop", "4"], "(turbolens webcam --help)"),
+        (["video", "a.mp4", "b.mp4", "--batch", "none"], "(turbolens video --help)"),
+        (["vidio"], "(turbolens --help)"),
+    ],
+)
+def test_a_usage_error_names_the_help_of_its_command(
+    turbolens: Any, arguments: list[str], hint: str
+) -> None:
+    code, out, err = turbolens(*arguments)
+    assert (code, out) == (2, "")
+    assert one_line(err).endswith(hint)
+
+
+def test_without_a_command_the_help_is_shown(turbolens: Any) -> None:
+    code, out, err = turbolens()
+    assert (code, err) == (0, "")
+    assert "Commands" in out
+    assert len(out.splitlines()) > 10

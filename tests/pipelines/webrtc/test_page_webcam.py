@@ -48,7 +48,7 @@ async def test_the_figures_of_a_running_webcam_are_alive(tmp_path: Path) -> None
         async with chromium(tmp_path) as page:
             failed: list[str] = []
             page.on("requestfailed", lambda request: failed.append(request.url))
-            page.on("response", lambda response: response.ok or failed.append(response.url))
+            page.on("response", lambda got: None if got.ok else failed.append(got.url))
             problems = await opened(page, url)
             await state(page, "Live")
             await figures_alive(page)

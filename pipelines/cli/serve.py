@@ -8,6 +8,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 SERVER, MEDIA = "Server", "Media"
+ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104
 
 
 @with_shared_options
@@ -215,15 +217,27 @@ def _announce(port: int, host: str, options: ServerOptions, *, secure: bool) -> 
     typer.echo(f"turbolens: open {_link(host, port, options.token, secure=secure)}")
     if is_loopback(host):
         return
-    typer.echo("turbolens: on other machines, use this machine's name or address in the link")
+    for address in _other_addresses(host):
+        link = _link(address, port, options.token, secure=secure)
+        typer.echo(f"turbolens: on other machines, open {link}")
     if not secure:
         typer.echo("turbolens: browsers give cameras to HTTPS pages only: --tls-self-signed, or "
                    "--tls-cert FILE", err=True)  # fmt: skip
 
 
+def _other_addresses(host: str) -> list[str]:
+    """The addresses of this machine for other machines, if it listens on all interfaces."""
+    if host not in ALL_INTERFACES:
+        return []
+    from aioice.ice import get_host_addresses  # noqa: PLC0415 - after parsing
+
+    found = get_host_addresses(use_ipv4=True, use_ipv6=host == "::")
+    return [each for each in found if not ip_address(each).is_loopback]
+
+
 def _link(host: str, port: int, token: str | None, *, secure: bool) -> str:
     """The page's address. The token stands after #, so that servers and logs never see it."""
-    name = "localhost" if is_loopback(host) or host in ("0.0.0.0", "::") else host  # noqa: S104
+    name = "localhost" if is_loopback(host) or host in ALL_INTERFACES else host
     name = f"[{name}]" if ":" in name else name
     fragment = f"#token={token}" if token else ""
     return f"{'https' if secure else 'http'}://{name}:{port}/{fragment}"

@@ -91,13 +91,37 @@ def test_a_faster_backend_that_agrees_is_used() -> None:
     assert decided(FakeBackend(lambda numbers: 2.0 * numbers)).latest == "fake"
 
 
-def test_a_backend_that_differs_is_rejected_with_a_warning(
+def test_a_backend_that_differs_is_rejected_and_only_a_debug_log_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("DEBUG")
     accelerated = decided(FakeBackend(lambda numbers: 2.1 * numbers))
     assert accelerated.latest == "none"
-    assert "differs too much" in caplog.text
+    (record,) = caplog.records
+    assert "differs too much" in record.message
+    assert record.levelname == "DEBUG"
+
+
+class SlowOfPositive(Slow):
+    """Its results below zero are not to be compared."""
+
+    @staticmethod
+    def is_comparable(doubled: torch.Tensor) -> bool:
+        return bool(doubled.min() >= 0.0)
+
+
+def test_results_that_are_not_comparable_reject_no_backend() -> None:
+    backend = FakeBackend(lambda numbers: 2.0 * numbers.abs())
+    accelerated = AcceleratedModule(SlowOfPositive(), [backend])
+    for sign in (-1.0, 1.0, -1.0, 1.0, 1.0, 1.0, 1.0, 1.0):
+        accelerated(torch.full((1, 4096), sign))
+    assert accelerated.latest == "fake"
+
+
+def test_a_backend_is_not_used_unseen_if_no_result_is_comparable() -> None:
+    accelerated = AcceleratedModule(SlowOfPositive(), [FakeBackend(torch.abs)], wait=True)
+    accelerated(torch.full((1, 4096), -1.0))
+    assert accelerated.latest == "none"
 
 
 def test_a_slower_backend_is_not_used() -> None:

@@ -101,6 +101,24 @@ def test_all_results_of_coherence_agree(height: int, width: int) -> None:
     assert agrees(TemporalBlend(), held) > 80.0
 
 
+def test_a_scene_cut_during_the_comparison_does_not_reject_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """No motion matches between unrelated frames, so that rounding decides which is found."""
+    caplog.set_level("DEBUG")
+    scene, part, tau = TestScene(256, 144), MotionEstimator(), torch.tensor(15.0)
+    before, cut, after = (luma_of(torch.from_numpy(scene[each].picture)) for each in (88, 90, 91))
+    with torch.inference_mode():
+        run = OpenVino(torch.float32).prepare(part, [cut, before, before, tau])
+        comparison = Comparison(OpenVino(), run, part)
+        assert not part.is_comparable(*comparison.run(part, [cut, before, before, tau]))
+        assert part.is_comparable(*comparison.run(part, [after, cut, cut, tau]))
+        while not comparison.decided:
+            comparison.run(part, [after, cut, cut, tau])
+            comparison.run(part, [cut, before, before, tau])
+    assert "differs too much" not in caplog.text
+
+
 def test_the_reprojector_agrees() -> None:
     scene = TestScene(128, 96, seed=3)
     picture = torch.from_numpy(scene[6].picture)[None]

@@ -63,9 +63,10 @@ async ({settings}) => {
 
 LOOK = """
 () => window.videos.map((video) => {
-  if (!video.videoWidth) return null;
+  const width = video.videoWidth ?? video.width, height = video.videoHeight ?? video.height;
+  if (!width) return null;
   const canvas = document.createElement("canvas");
-  canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+  canvas.width = width; canvas.height = height;
   const context = canvas.getContext("2d");
   context.drawImage(video, 0, 0);
   const mean = (x, y, width, height) => {

@@ -126,6 +126,10 @@ async def test_a_missing_token_and_an_invalid_link_have_messages(
     ):
         problems = await opened(page, client)
         await covered(page, "This server needs a token")
+        await page.get_by_role("textbox", name="Token").fill("a-wrong-token")
+        await page.get_by_role("button", name="Enter").click()
+        await covered(page, "This token is wrong")
+        await photographed(page, "wrong-token")
         await page.get_by_role("textbox", name="Token").fill(TOKEN)
         await page.get_by_role("button", name="Enter").click()
         await covered(page, "See the world in another look")

@@ -16,6 +16,7 @@ import av
 import pytest
 import typer
 from aiohttp import web
+from aioice.ice import get_host_addresses
 
 from tests.pipelines.conftest import started, write_clip
 from tests.pipelines.webrtc.conftest import (
@@ -109,7 +110,11 @@ def test_another_address_needs_a_token_and_recommends_https() -> None:
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0
         assert "--tls-self-signed" in err
-        assert token not in out + err
+        assert token not in err
+        links = LINK.findall(out)
+        addresses = get_host_addresses(use_ipv4=True, use_ipv6=False)
+        assert [address for _, address, *_ in links] == addresses
+        assert [given for *_, given in links] == [token] * out.count(token)
 
 
 @pytest.mark.slow

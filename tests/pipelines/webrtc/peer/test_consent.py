@@ -10,7 +10,7 @@ from tests.pipelines.webrtc.conftest import Peer, asynchronous, serving, until
 from tests.pipelines.webrtc.server.test_streams import exchange
 from turbolens.pipelines.webrtc.peer import consent
 from turbolens.pipelines.webrtc.peer.aiortc_internals import ice_connection
-from turbolens.pipelines.webrtc.server.serving import Server
+from turbolens.pipelines.webrtc.server.negotiation import Server
 
 pytestmark = pytest.mark.slow
 

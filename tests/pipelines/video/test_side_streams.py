@@ -135,8 +135,8 @@ def test_audio_of_any_codec_comes_out_readable(tmp_path: Path, name: str, suffix
     assert report.frames == len(ffprobe(target, "v:0", "frame=pts")) >= 49
     [duration] = ffprobe(ffmpeg(tmp_path / "o.wav", "-i", str(target)), "a", "stream=duration")
     assert float(duration) == pytest.approx(2, abs=0.2)
-    [codec] = ffprobe(target, "a", "stream=codec_name")
-    copied = ffprobe(source, "a", "stream=codec_name") == [codec]
+    entries = "stream=codec_name"  # a set, because streams of MPEG-TS are listed twice
+    copied = set(ffprobe(source, "a", entries)) == set(ffprobe(target, "a", entries))
     assert copied != notice_of(report, "(audio", "is converted to")
 
 

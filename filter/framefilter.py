@@ -76,7 +76,7 @@ class FrameFilter:
 
     @property
     def settling(self) -> bool:
-        """True while acceleration is being prepared: the filter will become faster."""
+        """True while acceleration is being prepared: the filter may become faster."""
         return self._model.settling
 
     def update(self, **changes: Any) -> FilterSettings:

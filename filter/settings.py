@@ -58,6 +58,9 @@ LoraWeights = Annotated[dict[Text, LoraWeight], Field(max_length=64)]
 class FilterSettings(BaseModel):
     """Every live setting of a `FrameFilter`. Immutable: `replace` returns a changed copy.
 
+    Each field has its range, default and description in the JSON schema, of which the settings
+    page is made.
+
     Raises `SettingsError` (a `ValueError`) for a name that does not exist or a value out of range.
     """
 
@@ -178,7 +181,7 @@ class FilterSettings(BaseModel):
             raise SettingsError(_explain(error, values)) from error
 
     def replace(self, /, **changes: Any) -> "FilterSettings":
-        """A validated copy with these values changed."""
+        """A copy with these values changed. Raises `SettingsError` as the constructor does."""
         return type(self)(**{**self.model_dump(exclude_unset=True), **changes})
 
     def with_steps_of(self, steps: tuple[int, int]) -> "FilterSettings":

@@ -197,11 +197,15 @@ class Rate:
 
 
 class Smoothed:
-    """An exponential moving average; 0 before the first value."""
+    """An exponential moving average; 0 before the first value.
 
-    def __init__(self, weight: float = SMOOTHING) -> None:
+    weight: of a new value, 0…1. start: the average before the first value. By default there is
+    none, so that the first value counts in full.
+    """
+
+    def __init__(self, weight: float = SMOOTHING, *, start: float | None = None) -> None:
         self._weight = weight
-        self._value: float | None = None
+        self._value = start
 
     def add(self, value: float) -> None:
         """Add a value."""

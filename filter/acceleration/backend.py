@@ -15,8 +15,9 @@ class Backend(Protocol):
     """Another way to run a module, whose inputs and `Result` are tensors.
 
     A module may set these attributes: `is_shape_specific`, its code depends on the shapes of its
-    inputs; `typical_ranges`, one for each result, see `agreement_db`; `num_threads`, how many
-    threads of a CPU it should use; `activation_ranges`, the range of each layer's input by layer.
+    inputs; `typical_ranges`, one for each result, see `agreement_db`; `is_comparable`, a function
+    of its results, False if rounding decides them; `num_threads`, how many threads of a CPU it
+    should use; `activation_ranges`, the range of each layer's input by layer.
     """
 
     @property

@@ -19,6 +19,7 @@ MIN_PSNR = 40.0  # dB, of the range of the plain result
 MIN_PSNR_HALF = 35.0  # the same if the plain result is in half precision
 MIN_PSNR_CALIBRATED = 30.0  # the same of a calibrated backend, whose images were compared as well
 _ROUNDS = 5  # timed comparisons before a decision
+_MAX_SKIPPED = 30  # calls that may be left out because their results are not comparable
 _MAX_TIME_SHARE = 0.95  # of the time so far; anything slower is not worth it
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Comparison:
         self._module = module
         self._rejected = self._warmed_up = False
         self._worst_psnr = math.inf
+        self._skipped = 0
         self._best_s: list[float] = []
         self._candidate_s: list[float] = []
 
@@ -63,6 +65,9 @@ class Comparison:
     def run(self, best: Run, inputs: Sequence[torch.Tensor]) -> Result:
         """The result of `best`, with which the candidate is compared."""
         result, best_s = _timed(best, inputs)
+        if self._skipped < _MAX_SKIPPED and not self._is_comparable(result):
+            self._skipped += 1
+            return result
         try:
             other, candidate_s = _timed(self.candidate, inputs)
         except Exception as error:  # noqa: BLE001 - the edge of another runtime: PyTorch goes on
@@ -75,6 +80,11 @@ class Comparison:
         self._warmed_up = True
         return result
 
+    def _is_comparable(self, result: Result) -> bool:
+        """False where the module says that rounding decides its result, so that none can agree."""
+        is_comparable = getattr(self._module, "is_comparable", None)
+        return is_comparable is None or bool(is_comparable(*tensors_of(result)))
+
     def _check_agreement(self, result: Result, other: Result) -> None:
         plain = tensors_of(result)
         ranges = getattr(self._module, "typical_ranges", (0.0,) * len(plain))
@@ -84,7 +94,8 @@ class Comparison:
         self._worst_psnr = min(self._worst_psnr, psnr)
         needed = self._min_psnr(plain)
         if not psnr >= needed:  # also if it is NaN
-            self._reject(f"differs too much ({psnr:.1f} dB, at least {needed:.0f} are needed)")
+            reason = f"differs too much ({psnr:.1f} dB, at least {needed:.0f} are needed)"
+            self._reject(reason, logging.DEBUG)  # nothing that a user could do
 
     def _min_psnr(self, plain: Sequence[torch.Tensor]) -> float:
         if self.backend.calibrated:
@@ -94,9 +105,9 @@ class Comparison:
         half = any(tensor.dtype != torch.float32 for tensor in plain)
         return MIN_PSNR_HALF if half else MIN_PSNR
 
-    def _reject(self, reason: str) -> None:
+    def _reject(self, reason: str, level: int = logging.WARNING) -> None:
         self._rejected = True
-        log.warning("%s for the %s %s", self.backend.name, spoken_name(self._module), reason)
+        log.log(level, "%s for the %s %s", self.backend.name, spoken_name(self._module), reason)
 
 
 def tensors_of(result: Result) -> tuple[torch.Tensor, ...]:

@@ -15,6 +15,7 @@ from .warping import warped_sharply
 
 # Difference of luma (0…255) along the motion at which the past weighs 1/e, at sensitivity 0.5.
 _RESIDUAL_AT_HALF = 15.0
+_UNRELATED = 0.3  # mismatch; within a scene it is at most 0.15, after a cut at least 0.4
 _MOVING_PX = 0.25  # motion above which latents are not blended: they cannot shift by part of a cell
 
 
@@ -107,6 +108,15 @@ class MotionEstimator(nn.Module):
 
     is_shape_specific = True
     typical_ranges = (8.0, 1.0, 1.0, 1.0, 255.0)
+
+    @staticmethod
+    def is_comparable(*results: torch.Tensor) -> bool:
+        """False between unrelated frames, as after a scene cut.
+
+        Nothing matches there, so many moves match equally badly and rounding decides between them.
+        """
+        mismatch = results[2]
+        return mismatch.item() < _UNRELATED
 
     def forward(
         self, luma: torch.Tensor, past: torch.Tensor, reference: torch.Tensor, tau: torch.Tensor

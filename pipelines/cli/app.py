@@ -113,7 +113,7 @@ def main() -> None:
     0: done. 1: a file, device or model failed. 2: usage error. 130: interrupted.
     """
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="turbolens")
     except KeyboardInterrupt:
         exit_interrupted("interrupted")
     except Interrupted as interruption:

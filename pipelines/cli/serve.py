@@ -8,6 +8,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 SERVER, MEDIA = "Server", "Media"
+ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104
 
 
 @with_shared_options
@@ -122,7 +124,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     )  # fmt: skip
     tls = tls_for(host, tls_cert, tls_key, self_signed=tls_self_signed)
     _log_to_stderr()
-    from turbolens.pipelines.webrtc.server.server import create_app  # noqa: PLC0415 - aiohttp: after parsing
+    from turbolens.pipelines.webrtc.server.app import create_app  # noqa: PLC0415 - aiohttp: after parsing
 
     app = create_app(_loader(choice), options, make_filter=_filters(choice.adapters))
     asyncio.run(_serve(app, host, port, tls, options))
@@ -191,7 +193,7 @@ def new_runner(app: "web.Application", limits: Limits) -> "web.AppRunner":
 
 async def _stopped(app: "web.Application") -> None:
     """Wait for Ctrl-C or SIGTERM; a second one kills. Raises the model's loading error."""
-    from turbolens.pipelines.webrtc.server.serving import SERVER as RUNNING  # noqa: PLC0415
+    from turbolens.pipelines.webrtc.server.negotiation import SERVER as RUNNING  # noqa: PLC0415
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
@@ -215,15 +217,27 @@ def _announce(port: int, host: str, options: ServerOptions, *, secure: bool) -> 
     typer.echo(f"turbolens: open {_link(host, port, options.token, secure=secure)}")
     if is_loopback(host):
         return
-    typer.echo("turbolens: on other machines, use this machine's name or address in the link")
+    for address in _other_addresses(host):
+        link = _link(address, port, options.token, secure=secure)
+        typer.echo(f"turbolens: on other machines, open {link}")
     if not secure:
         typer.echo("turbolens: browsers give cameras to HTTPS pages only: --tls-self-signed, or "
                    "--tls-cert FILE", err=True)  # fmt: skip
 
 
+def _other_addresses(host: str) -> list[str]:
+    """The addresses of this machine for other machines, if it listens on all interfaces."""
+    if host not in ALL_INTERFACES:
+        return []
+    from aioice.ice import get_host_addresses  # noqa: PLC0415 - after parsing
+
+    found = get_host_addresses(use_ipv4=True, use_ipv6=host == "::")
+    return [each for each in found if not ip_address(each).is_loopback]
+
+
 def _link(host: str, port: int, token: str | None, *, secure: bool) -> str:
     """The page's address. The token stands after #, so that servers and logs never see it."""
-    name = "localhost" if is_loopback(host) or host in ("0.0.0.0", "::") else host  # noqa: S104
+    name = "localhost" if is_loopback(host) or host in ALL_INTERFACES else host
     name = f"[{name}]" if ":" in name else name
     fragment = f"#token={token}" if token else ""
     return f"{'https' if secure else 'http'}://{name}:{port}/{fragment}"

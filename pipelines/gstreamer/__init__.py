@@ -1,7 +1,8 @@
 """The GStreamer element `turbolens`, and how GStreamer finds its plugin.
 
 Start with `element.py`. Only GStreamer imports it, through the plugin `python/gstturbolens.py`, in
-the Python that GStreamer was built with. Imports `model_choice.py` and the filter.
+the Python that GStreamer was built with. Imports the filter,
+`model_choice.py` and `statistics.py`.
 """
 
 import os

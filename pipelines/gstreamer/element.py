@@ -21,12 +21,12 @@ from turbolens.pipelines.model_choice import (  # noqa: E402
     ModelChoice,
     load_filter,
 )
+from turbolens.pipelines.statistics import Smoothed  # noqa: E402
 
 from .buffers import FORMATS, Layout, frame_from, write_into  # noqa: E402
 from .properties import SEPARATOR, Property, properties, to_setting  # noqa: E402
 
 RANGES = {0: 0, 1: 2, 2: 1}  # GStreamer's number of a colour range → FFmpeg's
-SMOOTHING = 0.1  # weight of the newest frame in the mean filter time
 REPORT_FACTOR = 1.25  # a change of the latency by this factor is reported to the pipeline
 SETTINGS = properties()
 LOADING = {
@@ -102,7 +102,8 @@ class Turbolens(GstBase.BaseTransform):  # type: ignore[misc] # gi has no types
         self._filter: Any = None
         self._layout: Layout | None = None
         self._last_pts = 0
-        self._mean = self._reported = 0.0  # seconds
+        self._duration = Smoothed()
+        self._reported = 0.0  # seconds
         self._warm = False
         self.set_in_place(True)
         self.set_qos_enabled(True)
@@ -219,9 +220,10 @@ class Turbolens(GstBase.BaseTransform):  # type: ignore[misc] # gi has no types
         if not self._warm:
             self._warm = True
             return
-        self._mean += (seconds - self._mean) * (SMOOTHING if self._mean else 1.0)
-        if not self._reported / REPORT_FACTOR <= self._mean <= self._reported * REPORT_FACTOR:
-            self._reported = self._mean
+        self._duration.add(seconds)
+        mean = float(self._duration)
+        if not self._reported / REPORT_FACTOR <= mean <= self._reported * REPORT_FACTOR:
+            self._reported = mean
             self.post_message(Gst.Message.new_latency(self))
 
     def _add_latency(self, pad: Any, probe: Any) -> Any:

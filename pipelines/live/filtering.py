@@ -10,13 +10,13 @@ import av
 
 from turbolens.filter.errors import ModelError, SettingsError, TurbolensError
 from turbolens.pipelines.base import FilterCallable
+from turbolens.pipelines.statistics import Smoothed
 
 from .context import CapturedFrame, FilteredFrame, RunContext
 from .pacing import back_off, is_due
 
 Reload: TypeAlias = Callable[[], FilterCallable]
 
-WEIGHT = 0.1  # of the latest call in the moving average of its duration
 POLL = 0.1  # seconds until a waiting thread notices that it should end
 RELOAD_AFTER = 3  # failures in a row, and again after every 3 more
 GIVE_UP_AFTER = 6  # failures in a row of a filter that has never worked
@@ -28,7 +28,7 @@ class LiveFilter:
 
     A failure costs one frame. After several in a row, `reload` returns a new filter. It also does
     if a call hangs for `hang_after` seconds: the thread of that call is abandoned. A filter that
-    has never worked ends the run with its error. `usual_seconds` is how long a call takes.
+    has never worked ends the run with its error.
     """
 
     def __init__(
@@ -39,8 +39,13 @@ class LiveFilter:
         self._generation = 0
         self._busy_since: float | None = None
         self._failures, self._has_worked = 0, False
-        self.usual_seconds = 0.0
+        self._duration = Smoothed()
         self.thread = self._new_thread(reload_first=False)
+
+    @property
+    def usual_seconds(self) -> float:
+        """How long a call of the filter takes, smoothed; 0 if unknown."""
+        return float(self._duration)
 
     @property
     def failing(self) -> bool:
@@ -60,7 +65,9 @@ class LiveFilter:
         if not hangs or self._reload is None:
             return
         self._busy_since = None
-        self._context.notify(f"the filter has not answered for {hang_after:.0f} s; loading it anew")
+        self._context.notify(
+            f"the filter has not answered for {hang_after:.0f} s; loading it again"
+        )
         self.thread = self._new_thread(reload_first=True)
         self.thread.start()
 
@@ -68,7 +75,7 @@ class LiveFilter:
         error: BaseException | None = None
         try:
             if reload_first:
-                self._load_anew()
+                self._load_again()
             self._loop(generation)
         except BaseException as raised:  # noqa: BLE001 - the edge of a thread: raised in the caller's
             error = raised
@@ -98,8 +105,7 @@ class LiveFilter:
     def _succeeded(self, captured: CapturedFrame, frame: av.VideoFrame, began: float) -> None:
         now, stats = monotonic(), self._context.stats
         if self._has_worked:  # the first call may have loaded a model
-            weight = WEIGHT if self.usual_seconds else 1.0
-            self.usual_seconds += weight * (now - began - self.usual_seconds)
+            self._duration.add(now - began)
         if self._failures:
             self._context.notify("the filter works again")
         self._failures, self._has_worked = 0, True
@@ -121,11 +127,11 @@ class LiveFilter:
                 f"the filter failed ({type(error).__name__}: {error}); trying it again"
             )
         if self._reload and self._has_worked and self._failures % RELOAD_AFTER == 0:
-            self._load_anew()
+            self._load_again()
         else:
             self._context.stop.wait(back_off(self._failures, first=0.02, longest=1.0))
 
-    def _load_anew(self) -> None:
+    def _load_again(self) -> None:
         """Reload the filter. Tries again until it succeeds or the run ends."""
         assert self._reload is not None  # noqa: S101 - both callers ask before
         attempt = 0
@@ -134,9 +140,9 @@ class LiveFilter:
             try:
                 self.frame_filter = self._reload()
             except Exception as error:
-                log.warning("loading the filter anew failed", exc_info=error)
+                log.warning("loading the filter again failed", exc_info=error)
                 self._context.stop.wait(back_off(attempt, first=1.0, longest=30.0))
                 continue
             self._context.stats.count("reloads")
-            self._context.notify("the filter was loaded anew")
+            self._context.notify("the filter was loaded again")
             return

@@ -7,6 +7,7 @@ from time import monotonic
 import av
 
 from turbolens.pipelines.base import FilterCallable, SupportsReproject
+from turbolens.pipelines.statistics import Smoothed
 
 from .context import CapturedFrame
 from .reprojection_budget import ReprojectionBudget
@@ -26,7 +27,7 @@ class LiveReprojection:
 
     def __init__(self, frame_filter: Callable[[], FilterCallable], period: float) -> None:
         self._frame_filter, self._period = frame_filter, period
-        self._budget = ReprojectionBudget(SHARE, weight=WEIGHT, first_weight=WEIGHT)
+        self._budget = ReprojectionBudget(SHARE, Smoothed(WEIGHT, start=0.0))
         self._source: CapturedFrame | None = None
         self.frame: av.VideoFrame | None = None
 

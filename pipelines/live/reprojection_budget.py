@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from time import monotonic
 
+from turbolens.pipelines.statistics import Smoothed
+
 LATE = 3.0  # a filter is late once it takes this many times its usual time
 SHORTEST = 0.5  # seconds for which a result may be reprojected, however fast its filter is
 RETRY_AFTER = 5.0  # seconds until a reprojection that was too slow is tried once more
@@ -19,23 +21,20 @@ def reprojection_seconds(usual: float) -> float:
 class ReprojectionBudget:
     """Measures what a reprojection costs, and allows it while it stays within a share of the time.
 
-    The cost in seconds is an exponential moving average: `weight` is the weight of a new
-    measurement, `first_weight` that of the very first. A reprojection that is too slow is allowed
-    again every `RETRY_AFTER` seconds, because its cost may have fallen.
+    `cost` averages the measured seconds. A reprojection that is too slow is allowed again every
+    `RETRY_AFTER` seconds, because its cost may have fallen.
     """
 
     def __init__(
-        self,
-        share: float,
-        *,
-        weight: float,
-        first_weight: float = 1.0,
-        clock: Callable[[], float] = monotonic,
+        self, share: float, cost: Smoothed, *, clock: Callable[[], float] = monotonic
     ) -> None:
-        self._share, self._clock = share, clock
-        self._weight, self._next_weight = weight, first_weight
+        self._share, self._cost, self._clock = share, cost, clock
         self._last = 0.0
-        self.cost = 0.0
+
+    @property
+    def cost(self) -> float:
+        """Seconds that a reprojection takes; 0 before the first measurement."""
+        return float(self._cost)
 
     def fits(self, seconds: float) -> bool:
         """True if the cost is within the share of `seconds`."""
@@ -47,6 +46,5 @@ class ReprojectionBudget:
 
     def add(self, seconds: float, *, at: float) -> None:
         """Count a reprojection that took `seconds`. `at`: its time on the clock."""
-        self.cost += self._next_weight * (seconds - self.cost)
-        self._next_weight = self._weight
+        self._cost.add(seconds)
         self._last = at

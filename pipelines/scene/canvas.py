@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Field = NDArray[np.floating[Any]]
+Point = tuple[float, float]
 Colour = Sequence[float] | Field  # RGB in 0…1, one or one for each pixel (H, W, 3)
 
 
@@ -47,14 +48,16 @@ class Canvas:
     """A transparent picture. Coordinates are in frame heights from the centre of the frame.
 
     Shapes are signed distance fields, painted with an edge that is smooth over one pixel. `pixels`
-    is (H, W, 4): RGB premultiplied with alpha, and alpha, in 0…1.
+    is (H, W, 4): RGB premultiplied with alpha, and alpha, in 0…1. A point is (x, y).
+
+    left_top, right_bottom: the corners. unit: pixels of a frame height.
     """
 
-    def __init__(self, left: float, top: float, right: float, bottom: float, unit: float) -> None:
+    def __init__(self, left_top: Point, right_bottom: Point, *, unit: float) -> None:
         self.unit = unit
-        self.left, self.top = round(left * unit), round(top * unit)  # pixels from the centre
-        self.width = max(1, round(right * unit) - self.left)
-        self.height = max(1, round(bottom * unit) - self.top)
+        self.left, self.top = (round(each * unit) for each in left_top)  # pixels from the centre
+        self.width = max(1, round(right_bottom[0] * unit) - self.left)
+        self.height = max(1, round(right_bottom[1] * unit) - self.top)
         x = (np.arange(self.width) + self.left + 0.5) / unit
         y = (np.arange(self.height) + self.top + 0.5) / unit
         self.x, self.y = x.astype(np.float32)[None, :], y.astype(np.float32)[:, None]
@@ -78,16 +81,17 @@ class Canvas:
         rgb, alpha = self.pixels[..., :3], self.pixels[..., 3:]
         rgb[:] = np.clip(rgb * (1 + change[..., None]), 0, alpha)
 
-    def ellipse(self, x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> Floats:
-        """Approximate distance to an ellipse with this centre and radii; `angle` in radians."""
+    def ellipse(self, centre: Point, radii: Point, *, angle: float = 0.0) -> Floats:
+        """Approximate distance to an ellipse. `angle` in radians."""
         cos, sin = np.cos(angle), np.sin(angle)
-        dx, dy = self.x - x, self.y - y
+        rx, ry = radii
+        dx, dy = self.x - centre[0], self.y - centre[1]
         u, v = (dx * cos + dy * sin) / rx, (dy * cos - dx * sin) / ry
         radius = np.sqrt(u * u + v * v) + 1e-6
         gradient = np.sqrt((u / rx) ** 2 + (v / ry) ** 2) / radius + 1e-6
         return np.asarray((radius - 1) / gradient, np.float32)
 
-    def stroke(self, start: Sequence[float], end: Sequence[float], radius: float) -> Floats:
+    def stroke(self, start: Point, end: Point, radius: float) -> Floats:
         """Distance to a line with round ends."""
         ax, ay = start
         bx, by = end[0] - ax, end[1] - ay
@@ -95,13 +99,14 @@ class Canvas:
         along = np.clip((px * bx + py * by) / (bx * bx + by * by + 1e-9), 0, 1)
         return np.asarray(np.hypot(px - along * bx, py - along * by) - radius, np.float32)
 
-    def box(self, x: float, y: float, rx: float, ry: float, corner: float = 0.0) -> Floats:
-        """Distance to a box with this centre, half sides, and corner radius."""
-        dx, dy = np.abs(self.x - x) - rx + corner, np.abs(self.y - y) - ry + corner
+    def box(self, centre: Point, half_sides: Point, *, corner: float = 0.0) -> Floats:
+        """Distance to a box. corner: the radius of its corners."""
+        dx = np.abs(self.x - centre[0]) - half_sides[0] + corner
+        dy = np.abs(self.y - centre[1]) - half_sides[1] + corner
         outside = np.hypot(np.maximum(dx, 0), np.maximum(dy, 0))
         return np.asarray(outside + np.minimum(np.maximum(dx, dy), 0) - corner, np.float32)
 
-    def polygon(self, corners: Sequence[tuple[float, float]]) -> Floats:
+    def polygon(self, corners: Sequence[Point]) -> Floats:
         """Approximate distance to a convex polygon. Corners are clockwise on the screen."""
         distance = np.full((self.height, self.width), -np.inf, np.float32)
         for index, (bx, by) in enumerate(corners):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .canvas import Canvas, Floats, fractal, mix
+from .canvas import Canvas, Floats, Point, fractal, mix
 from .figure import figure_layers
 from .layers import Layer, Pose, layer_from
 
@@ -27,7 +27,7 @@ SUNSET = Palette((0.25, 0.22, 0.48), (0.99, 0.70, 0.45), (1.0, 0.86, 0.55),
                  (0.55, 0.38, 0.52), (0.33, 0.25, 0.36), (0.50, 0.42, 0.20))  # fmt: skip
 MORNING = Palette((0.42, 0.64, 0.80), (0.98, 0.88, 0.78), (1.0, 0.95, 0.86),
                   (0.55, 0.66, 0.68), (0.36, 0.54, 0.44), (0.55, 0.66, 0.30))  # fmt: skip
-# Palette, place of the sun, and the figure's place and size (frame heights).
+# Palette, position of the sun, and position and size of the figure (frame heights).
 SHOTS = (
     (NOON, (-0.42, -0.27), (0.20, 0.08, 0.80)),
     (SUNSET, (0.50, -0.06), (-0.12, 0.06, 1.25)),
@@ -64,8 +64,8 @@ class ShotPainter:
             self._ball(-side * 0.1),
         ]
 
-    def _canvas(self, left: float, top: float, right: float, bottom: float) -> Canvas:
-        return Canvas(left, top, right, bottom, self.unit)
+    def _canvas(self, left_top: Point, right_bottom: Point) -> Canvas:
+        return Canvas(left_top, right_bottom, unit=self.unit)
 
     def _texture(self, canvas: Canvas, cell: float, octaves: int = 4) -> Floats:
         """Noise for a canvas. cell: scale in frame heights, independent of the frame size."""
@@ -74,7 +74,7 @@ class ShotPainter:
         )
 
     def _sky(self) -> Layer:
-        canvas = self._canvas(-self.reach, -0.6, self.reach, 0.2)
+        canvas = self._canvas((-self.reach, -0.6), (self.reach, 0.2))
         colour = mix(self.palette.zenith, self.palette.horizon, np.clip(canvas.y * 1.5 + 0.9, 0, 1))
         away = np.hypot(canvas.x - self.sun[0], canvas.y - self.sun[1])
         colour = mix(colour, self.palette.sun, np.exp(-away * 5) * 0.7)
@@ -84,7 +84,7 @@ class ShotPainter:
         return layer_from(canvas)
 
     def _clouds(self) -> Layer:
-        canvas = self._canvas(-self.reach - 0.2, -0.5, self.reach + 0.2, -0.02)
+        canvas = self._canvas((-self.reach - 0.2, -0.5), (self.reach + 0.2, -0.02))
         billow = self._texture(canvas, 0.30, 6)
         height = 1 - ((canvas.y + 0.27) / 0.23) ** 2
         thickness = np.clip((billow + 0.1) * 1.5, 0, 1) * np.clip(height * 2, 0, 1)
@@ -95,7 +95,7 @@ class ShotPainter:
     def _hills(
         self, colour: tuple[float, float, float], *, level: float, rise: float, nearness: float
     ) -> Layer:
-        canvas = self._canvas(-self.reach, level - rise - 0.1, self.reach, 0.17)
+        canvas = self._canvas((-self.reach, level - rise - 0.1), (self.reach, 0.17))
         ridge = fractal(self.generator, canvas.width, 1, cell=0.5 * self.unit, octaves=5)[0]
         distance = canvas.below(level - rise * 0.6 * ridge)
         haze = np.clip((canvas.y - level + 0.05) * 3, 0, 0.6)
@@ -106,7 +106,7 @@ class ShotPainter:
         return layer_from(canvas, nearness=nearness)
 
     def _shore(self) -> Layer:
-        canvas = self._canvas(-self.reach, 0.08, self.reach, 0.6)
+        canvas = self._canvas((-self.reach, 0.08), (self.reach, 0.6))
         bank = fractal(self.generator, canvas.width, 1, cell=0.4 * self.unit, octaves=3)[0] * 0.02
         ripple = fractal(
             self.generator, canvas.height, canvas.width, cell=0.012 * self.unit, octaves=2
@@ -133,32 +133,32 @@ class ShotPainter:
             y = float(self.generator.uniform(0.31, 0.62))
             x = float(self.generator.uniform(-self.reach, self.reach))
             size = 0.003 + 0.012 * (y - 0.28)
-            part = Canvas(x - 0.02, y - 0.02, x + 0.02, y + 0.02, self.unit)
-            part.fill(part.ellipse(x, y, size, size * 0.8), colours[index % 4])
-            part.fill(part.ellipse(x, y, size * 0.4, size * 0.3), (0.85, 0.55, 0.15))
+            part = Canvas((x - 0.02, y - 0.02), (x + 0.02, y + 0.02), unit=self.unit)
+            part.fill(part.ellipse((x, y), (size, size * 0.8)), colours[index % 4])
+            part.fill(part.ellipse((x, y), (size * 0.4, size * 0.3)), (0.85, 0.55, 0.15))
             paste(canvas, part)
 
     def _house(self, x: float) -> Layer:
-        canvas = self._canvas(x - 0.22, -0.15, x + 0.22, 0.34)
+        canvas = self._canvas((x - 0.22, -0.15), (x + 0.22, 0.34))
         wall = (0.94, 0.88, 0.76)
-        canvas.fill(canvas.box(x, 0.20, 0.13, 0.09), wall)
-        canvas.fill(canvas.box(x + 0.07, 0.0, 0.018, 0.05), (0.60, 0.36, 0.30))
+        canvas.fill(canvas.box((x, 0.20), (0.13, 0.09)), wall)
+        canvas.fill(canvas.box((x + 0.07, 0.0), (0.018, 0.05)), (0.60, 0.36, 0.30))
         roof = [(x - 0.17, 0.12), (x - 0.09, 0.00), (x + 0.09, 0.00), (x + 0.17, 0.12)]
         canvas.fill(canvas.polygon(roof), (0.74, 0.30, 0.22))
         tiles = np.sin(canvas.y * 420) * (canvas.y < 0.12) * 0.10
         for dx in (-0.075, 0.075):
-            canvas.fill(canvas.box(x + dx, 0.185, 0.032, 0.034), (0.98, 0.97, 0.93))
-            canvas.fill(canvas.box(x + dx, 0.185, 0.026, 0.028), (0.32, 0.45, 0.58))
-            canvas.fill(canvas.box(x + dx, 0.185, 0.003, 0.028), (0.98, 0.97, 0.93))
-            canvas.fill(canvas.box(x + dx, 0.185, 0.026, 0.003), (0.98, 0.97, 0.93))
-            canvas.fill(canvas.box(x + dx, 0.228, 0.034, 0.009), (0.40, 0.58, 0.28))
-        canvas.fill(canvas.box(x, 0.235, 0.024, 0.056, 0.012), (0.36, 0.50, 0.46))
-        canvas.fill(canvas.ellipse(x + 0.014, 0.24, 0.004, 0.004), (0.95, 0.80, 0.35))
+            canvas.fill(canvas.box((x + dx, 0.185), (0.032, 0.034)), (0.98, 0.97, 0.93))
+            canvas.fill(canvas.box((x + dx, 0.185), (0.026, 0.028)), (0.32, 0.45, 0.58))
+            canvas.fill(canvas.box((x + dx, 0.185), (0.003, 0.028)), (0.98, 0.97, 0.93))
+            canvas.fill(canvas.box((x + dx, 0.185), (0.026, 0.003)), (0.98, 0.97, 0.93))
+            canvas.fill(canvas.box((x + dx, 0.228), (0.034, 0.009)), (0.40, 0.58, 0.28))
+        canvas.fill(canvas.box((x, 0.235), (0.024, 0.056), corner=0.012), (0.36, 0.50, 0.46))
+        canvas.fill(canvas.ellipse((x + 0.014, 0.24), (0.004, 0.004)), (0.95, 0.80, 0.35))
         canvas.tint(self._texture(canvas, 0.03) * 0.07 + tiles - 0.25 * (canvas.x - x))
         return layer_from(canvas, nearness=0.6)
 
     def _tree(self, x: float, size: float) -> Layer:
-        canvas = self._canvas(x - 0.22, -0.35, x + 0.22, 0.42)
+        canvas = self._canvas((x - 0.22, -0.35), (x + 0.22, 0.42))
         foot, crown = 0.36, 0.36 - 0.72 * size
         canvas.fill(canvas.stroke((x, foot), (x + 0.01, crown + 0.05), 0.016), (0.36, 0.26, 0.18))
         canvas.fill(
@@ -170,7 +170,7 @@ class ShotPainter:
             angle = index * 2.4
             out = 0.0 if index == 0 else 1.0
             dx, dy = out * 0.09 * np.cos(angle), out * 0.085 * np.sin(angle)
-            blob = canvas.ellipse(x + dx, crown + dy, 0.075, 0.065) + leaves * 0.02
+            blob = canvas.ellipse((x + dx, crown + dy), (0.075, 0.065)) + leaves * 0.02
             light = np.clip(0.5 - 4 * (canvas.y - crown) - 2 * (canvas.x - x) + leaves * 0.4, 0, 1)
             canvas.fill(blob, mix(green * 0.55, green * 1.3 + 0.08, light))
         canvas.tint(self._texture(canvas, 0.02, 3) * 0.14)
@@ -181,8 +181,8 @@ class ShotPainter:
         )  # fmt: skip
 
     def _balloon(self, x: float) -> Layer:
-        canvas = self._canvas(x - 0.11, -0.46, x + 0.11, -0.12)
-        ball = canvas.ellipse(x, -0.33, 0.085, 0.095)
+        canvas = self._canvas((x - 0.11, -0.46), (x + 0.11, -0.12))
+        ball = canvas.ellipse((x, -0.33), (0.085, 0.095))
         stripe = (np.floor(np.arcsin(np.clip((canvas.x - x) / 0.0851, -1, 1)) * 2.4 + 0.5) % 2) == 0
         colour = mix((0.98, 0.86, 0.55), (0.86, 0.28, 0.25), stripe * np.ones_like(ball))
         for dx in (-0.022, 0.022):
@@ -190,7 +190,7 @@ class ShotPainter:
                 canvas.stroke((x + 2 * dx, -0.25), (x + dx, -0.19), 0.0015), (0.4, 0.3, 0.2)
             )
         canvas.fill(ball, colour)
-        canvas.fill(canvas.box(x, -0.178, 0.024, 0.017, 0.004), (0.55, 0.38, 0.22))
+        canvas.fill(canvas.box((x, -0.178), (0.024, 0.017), corner=0.004), (0.55, 0.38, 0.22))
         canvas.tint(
             -3.0 * (canvas.x - x) - 1.5 * (canvas.y + 0.36) + self._texture(canvas, 0.02) * 0.05
         )
@@ -203,11 +203,13 @@ class ShotPainter:
         )  # fmt: skip
 
     def _bird(self, size: float, index: int) -> Layer:
-        canvas = self._canvas(-0.06, -0.34, 0.06, -0.24)
+        canvas = self._canvas((-0.06, -0.34), (0.06, -0.24))
         for side in (-1, 1):
-            wing = canvas.ellipse(side * size * 0.14, -0.285, size * 0.16, 0.007, side * -0.45)
+            wing = canvas.ellipse(
+                (side * size * 0.14, -0.285), (size * 0.16, 0.007), angle=side * -0.45
+            )
             canvas.fill(wing, (0.16, 0.17, 0.22))
-        canvas.fill(canvas.ellipse(0, -0.283, 0.012, 0.006), (0.20, 0.20, 0.26))
+        canvas.fill(canvas.ellipse((0, -0.283), (0.012, 0.006)), (0.20, 0.20, 0.26))
 
         def fly(t: float) -> Pose:
             way = (0.11 * t + 0.35 * index + self.phase) % (2 * self.reach + 0.4)
@@ -218,13 +220,13 @@ class ShotPainter:
 
     def _ball(self, x: float) -> Layer:
         radius, y = 0.065, 0.40
-        canvas = self._canvas(x - 0.08, y - 0.08, x + 0.08, y + 0.08)
-        ball = canvas.ellipse(x, y, radius, radius)
+        canvas = self._canvas((x - 0.08, y - 0.08), (x + 0.08, y + 0.08))
+        ball = canvas.ellipse((x, y), (radius, radius))
         turn = np.arctan2(canvas.y - y, canvas.x - x)
         wedge = np.floor(turn / (np.pi / 3) + 3).astype(int) % 3
         colours = np.array([(0.93, 0.30, 0.26), (0.97, 0.95, 0.90), (0.22, 0.52, 0.83)], np.float32)
         canvas.fill(ball, colours[wedge])
-        canvas.fill(canvas.ellipse(x, y, 0.013, 0.013), (0.98, 0.85, 0.30))
+        canvas.fill(canvas.ellipse((x, y), (0.013, 0.013)), (0.98, 0.85, 0.30))
         canvas.tint(-4 * np.maximum(ball + 0.03, 0) + self._texture(canvas, 0.03) * 0.06)
 
         def bounce(t: float) -> Pose:

@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.errors import reason
+
+from .cover_art import is_cover
+from .cropping import cropping_of
+from .destination import file_url, is_piped
 
 MICROSECONDS = 1_000_000
 FALLBACK_RATE = Fraction(25)
@@ -36,6 +41,7 @@ class VideoContainer:
     ) -> None:
         self.name, self.demuxer, self.video, self.span = name, demuxer, video, span
         self.rate = _frame_rate(video)
+        self.cropping = cropping_of(name, demuxer, video)
 
     @classmethod
     def open(
@@ -46,12 +52,15 @@ class VideoContainer:
         format_name: FFmpeg's name of the container, `None` to detect it.
         """
         try:
-            demuxer = av.open(
-                "pipe:0" if name == "-" else name, format=format_name, metadata_errors="replace"
-            )
+            demuxer = av.open(_url_of(name), format=format_name, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise MediaError(f"cannot read {name}: {reason(error)}") from error
-        return cls(name, demuxer, _main_video(demuxer, name), span=span or Span())
+        return cls(name, demuxer, main_video(demuxer, name), span=span or Span())
+
+    @property
+    def has_pts(self) -> bool:
+        """False if the container stores no presentation times, so that FFmpeg guesses them."""
+        return self.demuxer.format.name != "avi"
 
     @property
     def offset(self) -> Fraction:
@@ -71,14 +80,44 @@ class VideoContainer:
             seconds = span.duration if seconds is None else min(seconds, span.duration)
         return None if seconds is None else max(0, round(seconds * self.rate))
 
+    def no_frame(self) -> MediaError:
+        """The error for an input of which no frame was decoded: why, and what to do."""
+        if is_piped(self.name) and "mp4" in self.demuxer.format.name:
+            return MediaError(
+                "this MP4 cannot be read from a pipe, because its index is at the end; name the "
+                "file, or write it with the index first (ffmpeg -movflags +faststart)"
+            )
+        if not self.span.is_whole:
+            return MediaError(f"{self.name} has no frame {self._span_in_words()}")
+        return MediaError(f"{self.name} holds no frame that could be decoded")
+
+    def _span_in_words(self) -> str:
+        start, duration = self.span.start, self.span.duration
+        words = [f"after {float(start):g} s (--start)"]
+        if duration is not None:
+            end = float(start + duration)
+            words = [
+                f"between {float(start):g} and {end:g} s (--start, --duration)",
+                f"a frame lasts {float(1 / self.rate):.3g} s",
+            ]
+        if self.demuxer.duration:
+            words.append(f"the input lasts {self.demuxer.duration / MICROSECONDS:.2f} s")
+        return "; ".join(words)
+
     def close(self) -> None:
         """Close it. May be called twice."""
         self.demuxer.close()
 
 
-def _main_video(demuxer: InputContainer, name: str) -> VideoStream:
+def _url_of(name: str) -> str:
+    if name == "-":
+        return "pipe:0"
+    return file_url(name) if Path(name).exists() else name
+
+
+def main_video(demuxer: InputContainer, name: str) -> VideoStream:
     """The video stream marked as default, or else the first one that can be decoded."""
-    streams = [stream for stream in demuxer.streams.video if not _is_cover(stream)]
+    streams = [stream for stream in demuxer.streams.video if not is_cover(stream)]
     decodable = [stream for stream in streams if stream.codec_context is not None]
     if not decodable:
         kinds = ", ".join(stream.type for stream in demuxer.streams) or "no stream at all"
@@ -86,11 +125,6 @@ def _main_video(demuxer: InputContainer, name: str) -> VideoStream:
         raise MediaError(f"{name} has no video to filter (it holds: {kinds})")
     default = [stream for stream in decodable if stream.disposition & Disposition.default]
     return (default or decodable)[0]
-
-
-def _is_cover(stream: Stream) -> bool:
-    """True for an image attached to the file, such as an album cover."""
-    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _frame_rate(video: VideoStream) -> Fraction:

@@ -28,10 +28,15 @@ class Destination:
 
     @property
     def writing(self) -> str:
-        """The name to open for writing."""
+        """The path to open for writing, or FFmpeg's name of a pipe."""
         if self.piped:
             return "pipe:1" if self.name == "-" else self.name
         return str(self.final if self._direct else self._temporary)
+
+    @property
+    def url(self) -> str:
+        """The name by which FFmpeg opens it for writing."""
+        return self.writing if self.piped else file_url(self.writing)
 
     def complete(self) -> None:
         """Give the finished file its name. Raises `MediaError` if that name was taken meanwhile."""
@@ -48,6 +53,11 @@ class Destination:
         """Remove what was written so far."""
         if not self._direct:
             self._temporary.unlink(missing_ok=True)
+
+
+def file_url(name: str) -> str:
+    """The name by which FFmpeg opens a file. It takes `12:30.mp4` for a URL of the protocol 12."""
+    return f"file:{name}" if ":" in name else name
 
 
 def is_piped(name: str) -> bool:

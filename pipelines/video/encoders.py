@@ -1,5 +1,6 @@
 """Which encoder writes a video, in which pixel format and with which options."""
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,9 @@ HardwareName = Literal[
     "h264_nvenc", "h264_videotoolbox", "h264_qsv", "h264_amf", "hevc_nvenc", "hevc_videotoolbox",
     "hevc_qsv", "hevc_amf", "av1_nvenc", "av1_qsv", "av1_amf",
 ]  # fmt: skip
+
+SVT_ERRORS = "1"
+"""The level of SVT-AV1's own log, which it writes to the terminal, at which only errors appear."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ CODECS: dict[CodecName, Codec] = {
     ),
     "hevc": Codec(
         "libx265", "yuv420p", "yuv420p10le", 23, ("preset", "medium"),
-        options=(("x265-params", "log-level=none"),),
+        options=(("x265-params", "log-level=none"), ("a53cc", "1")),
         odd=(("yuv420p", "yuv444p"), ("yuv420p10le", "yuv444p10le")),
         hardware=("hevc_nvenc", "hevc_videotoolbox", "hevc_qsv", "hevc_amf"),
     ),
@@ -100,6 +104,7 @@ def choose_encoder(
     wanted = codec if codec in get_args(HardwareName) else None
     name: CodecName = codec.partition("_")[0]  # type: ignore[assignment]
     chosen = CODECS[name]
+    os.environ.setdefault("SVT_LOG", SVT_ERRORS)
     quality = chosen.crf if crf is None else crf
     if wanted or hardware:
         candidates = (wanted,) if wanted else chosen.hardware
@@ -111,6 +116,11 @@ def choose_encoder(
         option, default = chosen.preset
         options[option] = preset or default
     return EncoderChoice(name, chosen.encoder, options)
+
+
+def encoder_of(codec: CodecName | HardwareName) -> str:
+    """The name of the encoder that is used without `hardware`."""
+    return codec if codec in get_args(HardwareName) else CODECS[codec].encoder  # type: ignore[index]
 
 
 def _hardware_choice(
@@ -169,9 +179,16 @@ def pixel_format(choice: EncoderChoice, frame: av.VideoFrame) -> str:
     if codec.alpha and has_alpha(frame) and not hardware:
         return codec.alpha
     deep = max(component.bits for component in frame.format.components) > 8
+    deep = deep and accepts_format(choice.encoder, codec.ten_bit)
     eight_bit = eight_bit_format(choice.encoder) if hardware else codec.eight_bit
     wanted = codec.ten_bit if deep and not hardware else eight_bit
     return dict(codec.odd).get(wanted, wanted) if has_odd_side(frame) else wanted
+
+
+def accepts_format(encoder: str, name: str) -> bool:
+    """True if the encoder takes this pixel format. Builds of libvpx may lack ten bits."""
+    formats = av.Codec(encoder, "w").video_formats
+    return formats is None or any(known.name == name for known in formats)
 
 
 def has_odd_side(frame: av.VideoFrame) -> bool:

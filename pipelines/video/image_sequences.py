@@ -11,11 +11,12 @@ import av
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 
+from .animation import is_animated
 from .destination import Destination
-from .encoders import has_alpha
 from .images import IMAGE_CODECS, read_image, save_image
+from .transparency import is_transparent
 
-READABLE = {*IMAGE_CODECS, ".bmp", ".tif", ".tiff"}
+READABLE = {*IMAGE_CODECS, ".bmp", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif"}
 NUMBERED = re.compile(r"%0?(\d*)d")
 WILDCARD = re.compile(r"[*?]")
 SEQUENCE_RATE = Fraction(25)
@@ -49,7 +50,7 @@ def find_images(name: str) -> list[Path]:
     else:
         found = [Path(item) for item in glob.glob(name)]
     if not found:
-        raise MediaError(f"{name} holds no images (PNG, JPEG, WebP, TIFF or BMP)")
+        raise MediaError(f"{name} holds no images (PNG, JPEG, WebP, TIFF, BMP, HEIC or AVIF)")
     return sorted(found, key=_natural_order)
 
 
@@ -85,6 +86,8 @@ class ImageReader:
         for index, path in enumerate(self._paths):
             try:
                 frame = read_image(path, self._notify)
+                if is_animated(path):
+                    self._notify(f"{path} is animated: only its first picture is taken")
             except MediaError:
                 if len(self._paths) == 1:
                     raise
@@ -117,7 +120,7 @@ class ImageWriter:
             return
         destination = Destination(self._next_name(item), overwrite=self._overwrite)
         is_jpeg = destination.final.suffix.lower() in (".jpg", ".jpeg")
-        if self._frames == 0 and is_jpeg and has_alpha(item):
+        if self._frames == 0 and is_jpeg and is_transparent(item):
             self._notify("transparency is left out: JPEG has none")
         save_image(item, destination)
         self._frames += 1

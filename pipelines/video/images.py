@@ -11,8 +11,11 @@ from turbolens.pipelines.base import Notify
 from turbolens.pipelines.errors import reason
 from turbolens.pipelines.letterbox import own_copy
 
-from .destination import Destination
+from .animation import is_animated_webp
+from .container import main_video
+from .destination import Destination, file_url
 from .encoders import has_alpha
+from .heif import find_grid, read_grid
 from .preparation import FramePreparation
 
 TIME_BASE = Fraction(1, 25)  # encoders ask for one; images have no time
@@ -30,17 +33,25 @@ LIMITED, FULL = 1, 2
 def read_image(path: Path, notify: Notify) -> av.VideoFrame:
     """The image as a frame, upright. Raises `MediaError` if it cannot be read."""
     try:
-        with av.open(path) as container:
-            frame = next(container.decode(video=0), None)
-    except (av.FFmpegError, OSError, IndexError) as error:
-        raise MediaError(f"cannot read {path}: {reason(error)}") from error
-    if frame is None:
+        grid = find_grid(path)
+        with av.open(file_url(str(path))) as container:
+            video = main_video(container, str(path))
+            frame = read_grid(container, grid) if grid else next(container.decode(video), None)
+    except (av.FFmpegError, OSError, LookupError, ValueError) as error:
+        raise MediaError(f"cannot read {path}: {_reason(path, error)}") from error
+    if not isinstance(frame, av.VideoFrame):
         raise MediaError(f"cannot read {path}: it holds no image")
-    if frame.format.name == "pal8":
-        frame = frame.reformat(format="rgba")
     frame.pts, frame.time_base = 0, TIME_BASE
     preparation = FramePreparation(notify)
     return [*preparation.push(frame), *preparation.flush()][0]
+
+
+def _reason(path: Path, error: BaseException) -> str:
+    if is_animated_webp(path):
+        return "FFmpeg cannot decode animated WebP; save it as GIF or APNG first"
+    if isinstance(error, LookupError):
+        return "a tile of its grid is missing, or its description is damaged"
+    return reason(error)
 
 
 def save_image(frame: av.VideoFrame, destination: Destination) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify, Reader
 
+from .animation import is_animated, is_animated_webp
 from .container import Span, VideoContainer
 from .destination import is_piped, is_special
 from .image_sequences import SEQUENCE_RATE, ImageReader, find_images, is_image, is_sequence
@@ -68,7 +69,7 @@ def open_input(source: str, options: MediaOptions) -> OpenInput:
     """Open an input by its name. Raises `MediaError` if nothing can be read there."""
     if is_scene(source):
         return _open_scene(options)
-    if is_sequence(source) or is_image(source):
+    if is_sequence(source) or (is_image(source) and not is_video_in_an_image(source)):
         paths, rate = [Path(source)], SEQUENCE_RATE
         if is_sequence(source):
             paths, rate = find_images(source), options.rate or SEQUENCE_RATE
@@ -78,6 +79,11 @@ def open_input(source: str, options: MediaOptions) -> OpenInput:
     span = Span(options.start, options.duration)
     container = VideoContainer.open(source, span=span, format_name=options.input_format)
     return OpenInput(container.total_frames, partial(VideoReader.open, container), container.close)
+
+
+def is_video_in_an_image(source: str) -> bool:
+    """True for an animated image that FFmpeg can decode: APNG or an AVIF sequence."""
+    return is_animated(Path(source)) and not is_animated_webp(Path(source))
 
 
 def _open_scene(options: MediaOptions) -> OpenInput:

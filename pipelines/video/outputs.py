@@ -19,8 +19,8 @@ from .image_sequences import (
     is_sequence,
 )
 from .images import IMAGE_CODECS
-from .media import MediaOptions
-from .writer import Encoding, VideoWriter
+from .media import MediaOptions, is_video_in_an_image
+from .writer import Encoding, VideoWriter, check_codec
 
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".mts", ".m2ts", ".nut", ".flv")
 
@@ -70,7 +70,8 @@ def check_output(destination: str, source: str, options: MediaOptions) -> Output
     """The output of this name. Raises `MediaError` if it cannot be written, or is the input."""
     if _means_images(destination, source):
         _check_images(destination, source, overwrite=options.overwrite)
-        check_writable(Path(destination) / "image")
+        path = Path(destination)
+        check_writable(path / "image" if path.is_dir() else path)
         return ImageOutput(destination, source, options.overwrite)
     known = Path(destination).suffix.lower() in CONTAINERS or options.encoding.format_name
     if not is_piped(destination) and not known and not Path(destination).is_dir():
@@ -80,6 +81,7 @@ def check_output(destination: str, source: str, options: MediaOptions) -> Output
         )
     target = Destination(destination, overwrite=options.overwrite)
     _refuse_same_file(source, target)
+    check_codec(target, options.encoding)
     encoding = options.encoding
     codec = encoding.codec or default_codec(target.final, transparent=False)
     check_encoder_preset(codec, encoding.preset, hardware=encoding.hardware)
@@ -97,7 +99,8 @@ def _means_images(destination: str, source: str) -> bool:
 def _check_images(destination: str, source: str, *, overwrite: bool) -> None:
     path = Path(destination)
     if is_image(destination):
-        if not is_image(source) and not is_sequence(source):
+        one_image = is_image(source) and not is_video_in_an_image(source)
+        if not one_image and not is_sequence(source):
             raise MediaError(
                 f"{destination} can hold one image only; for a video's frames name "
                 f"{path.with_stem(path.stem + '_%04d')}"

@@ -1,15 +1,18 @@
 """Frames as they should be seen: deinterlaced, upright, and in standard dynamic range."""
 
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import av
 from av.filter import Graph
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
+
+from .cropping import Cropping
+from .side_data import display_matrix
+from .transparency import PALETTE, palette_format
 
 Step: TypeAlias = tuple[str, str]
 """An FFmpeg filter and its arguments."""
@@ -29,20 +32,25 @@ ROTATIONS: dict[tuple[int, int, int, int], list[Step]] = {
 }
 """By the signs of the display matrix (a, b, c, d), where x' = a·x + c·y and y' = b·x + d·y."""
 
+WITHOUT_MATRIX: Step = ("sidedata", "mode=delete:type=DISPLAYMATRIX")
+"""Encoders of images write the matrix into the file, and viewers would turn the picture again."""
+
 
 class FramePreparation:
     """Passes frames through the FFmpeg filters that they need: one frame out for each frame in.
 
-    `pts` stays exact. Frames that need no filter are passed on as they are.
+    `pts` stays exact. Frames that need no filter are passed on as they are. cropping: what the
+    container hides of every frame.
     """
 
-    def __init__(self, notify: Notify) -> None:
-        self._notify = notify
+    def __init__(self, notify: Notify, *, cropping: Cropping | None = None) -> None:
+        self._notify, self._cropping = notify, cropping
         self._graph: Graph | None = None
         self._graph_input: tuple[object, ...] = ()
         self._time_base = Fraction(1)
         self._interlaced = False
         self._rotation: list[Step] | None = None
+        self._palette_format: str | None = None
         self._notices: set[str] = set()
 
     def push(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
@@ -85,18 +93,42 @@ class FramePreparation:
             yield frame
 
     def _build(self, frame: av.VideoFrame) -> Graph | None:
-        steps: list[Step] = []
+        name = self._format_of(frame)
+        steps: list[Step] = [] if name == frame.format.name else [("format", name)]
         if self._interlaced:
             self._notify_once("interlaced: deinterlaced, one frame for each frame")
-            steps += [("bwdif", "mode=send_frame:deint=interlaced"), ("format", frame.format.name)]
+            steps += [("bwdif", "mode=send_frame:deint=interlaced"), ("format", name)]
+        steps += self._crop(frame)
         if self._rotation:
             self._notify_once("rotated: the picture is turned upright")
-            steps += [*self._rotation, ("format", frame.format.name)]
-        if frame.color_trc in HIGH_DYNAMIC_RANGE:
-            name = HIGH_DYNAMIC_RANGE[frame.color_trc]
-            self._notify_once(f"{name}: tone-mapped to standard dynamic range, BT.709")
-            steps += _tone_mapping(frame)
+            steps += [*self._rotation, ("format", name), WITHOUT_MATRIX]
+        steps += self._tone_mapping(frame)
         return _graph(frame, steps) if steps else None
+
+    def _format_of(self, frame: av.VideoFrame) -> str:
+        """The pixel format to work in: a palette is replaced by its colours."""
+        if frame.format.name != PALETTE:
+            return frame.format.name
+        self._palette_format = self._palette_format or palette_format(frame)
+        return self._palette_format
+
+    def _crop(self, frame: av.VideoFrame) -> list[Step]:
+        cut = self._cropping
+        if cut is None:
+            return []
+        width = frame.width - cut.left - cut.right
+        height = frame.height - cut.top - cut.bottom
+        if min(width, height) < 1:
+            return []
+        self._notify_once(f"cropped to {width}×{height}, the part that the file declares visible")
+        return [("crop", f"{width}:{height}:{cut.left}:{cut.top}:exact=1")]
+
+    def _tone_mapping(self, frame: av.VideoFrame) -> list[Step]:
+        name = HIGH_DYNAMIC_RANGE.get(frame.color_trc)
+        if name is None:
+            return []
+        self._notify_once(f"{name}: tone-mapped to standard dynamic range, BT.709")
+        return _tone_mapping(frame)
 
     def _notify_once(self, text: str) -> None:
         if text not in self._notices:
@@ -111,12 +143,11 @@ class FramePreparation:
 
 def _rotation_of(frame: av.VideoFrame) -> list[Step]:
     """The filters for the frame's display matrix: quarter turns and mirrors."""
-    every: Iterable[Any] = frame.side_data  # a dict in PyAV's stub, but in fact a sequence
-    for side_data in every:
-        if side_data.type.name == "DISPLAYMATRIX":
-            a, b, _, c, d, *_ = struct.unpack("=9i", bytes(side_data))
-            return ROTATIONS.get((_sign(a), _sign(b), _sign(c), _sign(d)), [])
-    return []
+    matrix = display_matrix(frame)
+    if matrix is None:
+        return []
+    a, b, c, d = map(_sign, matrix)
+    return ROTATIONS.get((a, b, c, d), [])
 
 
 def _sign(value: int) -> int:

@@ -10,8 +10,10 @@ from av.video.stream import VideoStream
 
 from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 
+from .best_effort import BestEffortTimestamps
 from .container import MICROSECONDS, VideoContainer
 from .preparation import FramePreparation
+from .timeline import Timeline
 
 TAIL = Fraction(1)  # seconds read beyond the span, for packets stored later than their video frames
 MAX_FAILURES = 2  # failed reads in a row after which the input has ended
@@ -28,8 +30,10 @@ class VideoReader:
         self._container, self._notify = container, notify
         self._video, self._span = container.video, container.span
         self._decoder = _decoder_of(container.video)
-        self._preparation = FramePreparation(notify)
+        self._preparation = FramePreparation(notify, cropping=container.cropping)
+        self._timestamps = BestEffortTimestamps(has_pts=container.has_pts)
         self._offset = container.offset
+        self._timeline = Timeline(container.video, from_zero=container.span.is_whole)
         self._buffered: list[FrameOrPacket] = []
         self._items = self._read()
         self._last_pts: int | None = None
@@ -41,7 +45,7 @@ class VideoReader:
     def open(cls, container: VideoContainer, notify: Notify) -> "VideoReader":
         """A reader that has decoded up to the first frame, since only frames tell the rotation.
 
-        Raises `MediaError` if the frames need an FFmpeg filter that is missing.
+        Raises `MediaError` if there is no frame, or if one needs an FFmpeg filter that is missing.
         """
         container.video.thread_type, container.video.thread_count = "AUTO", 2
         reader = cls(container, notify)
@@ -56,7 +60,8 @@ class VideoReader:
         for item in self._items:
             self._buffered.append(item)
             if isinstance(item, av.VideoFrame):
-                break
+                return
+        raise self._container.no_frame()
 
     @cached_property
     def info(self) -> SourceInfo:
@@ -99,6 +104,8 @@ class VideoReader:
         yield from self._frames(None)
         if self._previous is not None:
             yield self._previous
+        if self._timeline.joins:
+            self._notify(f"timestamps begin again {self._timeline.joins}×: they are continued")
 
     def _seek(self) -> None:
         if self._span.start:
@@ -116,6 +123,7 @@ class VideoReader:
                     if packet.size == 0:
                         continue  # a flush packet: `_read` flushes the decoder itself
                     failures = 0
+                    self._timeline.correct(packet)
                     yield packet
                 return
             except av.FFmpegError:
@@ -144,8 +152,9 @@ class VideoReader:
             return []
 
     def _repair_pts(self, frame: av.VideoFrame) -> None:
-        """Set a missing `pts`, and move one that does not increase."""
+        """Set a missing or wrong `pts`, and move one that does not increase."""
         frame.time_base = frame.time_base or self._video.time_base
+        frame.pts = self._timestamps.timestamp(frame)
         step = max(1, round(1 / (self._container.rate * Fraction(frame.time_base or 1))))
         if frame.pts is None:
             frame.pts = 0 if self._last_pts is None else self._last_pts + step

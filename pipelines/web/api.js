@@ -2,11 +2,12 @@
 
 import { tabStorage } from "./storage.js";
 
-/** The server refused the request: `status`, a sentence, and `retrySeconds` or null. */
+/** The server refused the request: `status`, a sentence, and `retrySeconds` or null. `wrongToken`:
+ * true if a token was sent, and the server has another. */
 export class RequestError extends Error {
-  constructor(status, sentence, retrySeconds) {
+  constructor(status, sentence, { retrySeconds = null, wrongToken = false } = {}) {
     super(sentence);
-    Object.assign(this, { name: "RequestError", status, retrySeconds });
+    Object.assign(this, { name: "RequestError", status, retrySeconds, wrongToken });
   }
 }
 
@@ -46,6 +47,7 @@ function headers(hasBody) {
 }
 
 async function checkedFetch(path, options) {
+  const sentToken = token;
   let response;
   try {
     response = await fetch(path, options);
@@ -55,7 +57,8 @@ async function checkedFetch(path, options) {
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   const retrySeconds = Number(response.headers.get("Retry-After")) || null;
-  throw new RequestError(response.status, problem.detail ?? response.statusText, retrySeconds);
+  const wrongToken = response.status === 401 && Boolean(sentToken);
+  throw new RequestError(response.status, problem.detail ?? response.statusText, { retrySeconds, wrongToken });
 }
 
 /** The JSON answer of the server. Throws `RequestError` and `UnreachableError`. */

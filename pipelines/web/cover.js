@@ -12,7 +12,9 @@ export class Cover extends EventTarget {
     byId("cover-again").addEventListener("click", () => this.dispatchEvent(new CustomEvent("again")));
     byId("cover-token").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.dispatchEvent(new CustomEvent("token", { detail: byId("token").value.trim() }));
+      const detail = byId("token").value.trim();
+      byId("token").value = "";
+      this.dispatchEvent(new CustomEvent("token", { detail }));
     });
   }
 

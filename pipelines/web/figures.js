@@ -6,20 +6,28 @@ import { byId } from "./dom.js";
 
 const INTERVAL_MS = 1000;
 const NO_VALUE = "–";
+const DROPPED_UPDATES = 10; // updates that the share of dropped frames covers
 
-/** Shows the figures of a session, or of a program that filters its own camera. */
+/** Shows the figures of a session, or of a program that filters its own camera.
+ * onDelay(milliseconds): called when the delay of a session was measured. */
 export class Figures {
+  #onDelay;
   #session = null;
   #timer = null;
   #lastReport = null; // the browser's
   #stats = null; // the server's
-  #lastCounts = null;
+  #counts = []; // { captured, dropped }, oldest first
+
+  constructor(onDelay) {
+    this.#onDelay = onDelay;
+  }
 
   /** Show the figures of this session from now on; none if null. */
   follow(session) {
     clearInterval(this.#timer);
     this.#session = session;
-    this.#lastReport = this.#stats = this.#lastCounts = null;
+    this.#lastReport = this.#stats = null;
+    this.#counts = [];
     if (!session) return this.#clear();
     const receive = (stats) => { this.#stats = stats; };
     session.control.addEventListener("statistics", ({ detail }) => receive(detail));
@@ -54,17 +62,21 @@ export class Figures {
     if (!stats) return;
     const delay = (stats.latency_p50_ms ?? 0) + (stats.round_trip_ms ?? 0) + playoutDelay(report, last);
     this.#set("delay", String(Math.round(delay)));
+    this.#onDelay(delay);
     this.#showDropped(stats);
   }
 
-  /** The share of the frames since the last update; the total is in the title. */
+  /** The share of the frames in the last updates; the total is in the title. A frame is counted as
+   * dropped only when a newer one is delivered, so at times more are dropped than were captured. */
   #showDropped({ captured, dropped }) {
-    const last = this.#lastCounts ?? { captured: 0, dropped: 0 };
-    const frames = captured - last.captured;
-    if (!(frames > 0)) return;
-    this.#set("drops", ((100 * (dropped - last.dropped)) / frames).toFixed(0));
+    const newest = this.#counts.at(-1) ?? { captured: 0, dropped: 0 };
+    if (captured === newest.captured) return;
+    if (captured < newest.captured) this.#counts = []; // another session
+    const first = this.#counts.at(-DROPPED_UPDATES) ?? this.#counts[0] ?? { captured: 0, dropped: 0 };
+    const share = (dropped - first.dropped) / (captured - first.captured);
+    this.#set("drops", (100 * Math.min(1, share)).toFixed(0));
     byId("figure-drops").title = `${dropped} of ${captured} frames`;
-    this.#lastCounts = { captured, dropped };
+    this.#counts = [...this.#counts.slice(1 - DROPPED_UPDATES), { captured, dropped }];
   }
 
   #set(figure, text) {

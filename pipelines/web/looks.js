@@ -3,7 +3,7 @@
 import { fetchImage, request } from "./api.js";
 import { byId, createElement } from "./dom.js";
 
-/** Radio buttons with thumbnails. onChoose(look) is called when the user chooses one. */
+/** Radio buttons with thumbnails, if the server has some. onChoose(look) is called when the user chooses one. */
 export class Looks {
   #onChoose;
   #names = [];
@@ -22,13 +22,13 @@ export class Looks {
     byId("looks").hidden = names.length === 0;
     if (names.length) byId("prompt-hint").textContent = "Pick a look above, or describe one in your own words.";
     byId("look-names").replaceChildren(...names.map((name) => createElement("option", { value: name })));
-    const tiles = names.map((name) => this.#tile(name));
+    byId("gallery").dataset.thumbnails = String(thumbnails.length > 0);
+    const tiles = names.map((name) => this.#tile(name, thumbnails.length > 0));
     byId("gallery").replaceChildren(...tiles.map(({ label }) => label));
     this.select(text);
-    if (!thumbnails.length) return; // a program that filters its own camera has none
-    for (const [index, { image }] of tiles.entries()) {
+    for (const [index, path] of thumbnails.entries()) { // none if a program filters its own camera
       if (this.#names !== names) return;
-      await showThumbnail(image, thumbnails[index]);
+      await showThumbnail(tiles[index].image, path);
     }
   }
 
@@ -40,13 +40,17 @@ export class Looks {
     }
   }
 
-  #tile(name) {
+  #tile(name, hasThumbnail) {
     const radio = createElement("input", { type: "radio", name: "look", value: name });
     radio.addEventListener("change", () => this.#onChoose(name));
     this.#radios.set(name, radio);
-    const image = createElement("img", { alt: "", width: 240, height: 180 });
-    image.dataset.state = "loading";
-    const label = createElement("label", { className: "look" }, radio, image, createElement("span", {}, name));
+    const label = createElement("label", { className: "look" }, radio);
+    const image = hasThumbnail ? createElement("img", { alt: "", width: 240, height: 180 }) : null;
+    if (image) {
+      image.dataset.state = "loading";
+      label.append(image);
+    }
+    label.append(createElement("span", {}, name));
     return { image, label };
   }
 }

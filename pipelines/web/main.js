@@ -31,7 +31,7 @@ const STATE_NAMES = { starting: "Starting", idle: "Ready", loading: "Loading", c
 const cover = new Cover();
 const stage = new Stage();
 const source = new Source();
-const figures = new Figures();
+const figures = new Figures((delay) => stage.setDelay(delay));
 const capture = new Capture(stage.after, notify);
 let noticeTimer = null;
 

@@ -26,6 +26,10 @@ const SCREEN = {
     "This browser does not offer it. Use the camera, or open a video file."],
 };
 
+const WRONG_TOKEN = ["This token is wrong",
+  "Copy it again from the link that the server printed when it started, after #token=. "
+  + "A server that was started anew may have another."];
+
 const BY_STATUS = {
   401: ["This server needs a token",
     "It is in the link that the server printed when it started, after #token=."],
@@ -56,6 +60,7 @@ export function sourceErrorMessage(error, kind) {
 export function serverErrorMessage(error) {
   if (error.name in BY_NAME) return BY_NAME[error.name];
   if (error.name !== "RequestError") return ["Something went wrong", sentence(error.message)];
+  if (error.wrongToken) return WRONG_TOKEN;
   if (error.status === 503) return unavailableMessage(error.message);
   const [title, text] = BY_STATUS[error.status] ?? ["The server refused", null];
   return [title, text ?? sentence(error.message)];

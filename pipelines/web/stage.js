@@ -1,5 +1,6 @@
 // The videos before and after: aspect ratio, divider, views, mirror, full screen, picture in picture.
 
+import { DelayedVideo } from "./delayed-video.js";
 import { byId } from "./dom.js";
 import { permanentStorage } from "./storage.js";
 
@@ -9,6 +10,7 @@ const VIEW_KEY = "turbolens.view";
 export class Stage {
   before = byId("before");
   after = byId("after");
+  #delayed = new DelayedVideo(this.before, byId("before-delayed"));
   #element = byId("stage");
   #divider = byId("divider");
 
@@ -29,17 +31,25 @@ export class Stage {
 
   /** Show the stream that is sent. */
   showBefore(stream) {
+    this.#delayed.clear();
     this.before.srcObject = stream;
+  }
+
+  /** Show the stream that is sent later by the delay of the filtered one, so that both match. */
+  setDelay(milliseconds) {
+    this.#delayed.setDelay(milliseconds);
   }
 
   /** Show the filtered stream; if null, the last frame stays. */
   showAfter(stream) {
     if (stream) this.after.srcObject = stream;
     else this.#setLive(false);
+    this.#delayed.clear();
   }
 
   clear() {
     this.before.srcObject = this.after.srcObject = null;
+    this.#delayed.clear();
     this.#setLive(false);
   }
 

@@ -1,6 +1,6 @@
 """WebRTC: tracks for your own peer connection, and a server with a page, WHIP and WHEP.
 
-Start with `server/server.py` for the server, or with `media/tracks.py` for the tracks. The order
+Start with `server/app.py` for the server, or with `media/tracks.py` for the tracks. The order
 of the rooms is `server`, `control`, `peer`, `media`: each imports only rooms after it, and the
 files of this folder.
 """
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .media.batching import FrameBatcher
     from .media.relay import Relay
     from .media.tracks import FilteredTrack
+    from .server.app import create_app
     from .server.remote_control import RemoteControl, create_control_app
-    from .server.server import create_app
 
 __all__ = [
     "DelayedTrack",
@@ -37,7 +37,7 @@ _LOADED_ON_USE = {
     "FrameBatcher": "media.batching",
     "Relay": "media.relay",
     "RemoteControl": "server.remote_control",
-    "create_app": "server.server",
+    "create_app": "server.app",
     "create_control_app": "server.remote_control",
 }
 """Imported on first use: they load aiortc or aiohttp, which most commands do not need."""

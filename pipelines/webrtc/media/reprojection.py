@@ -11,7 +11,7 @@ import av
 
 from turbolens.pipelines.base import SupportsReproject
 from turbolens.pipelines.live.reprojection_budget import ReprojectionBudget
-from turbolens.pipelines.statistics import Clock
+from turbolens.pipelines.statistics import Clock, Smoothed
 
 SHARE = 0.35  # of one processor; the rest is left to the filter
 WEIGHT = 0.2  # of the latest measurement in the estimate of the cost
@@ -27,7 +27,7 @@ class ReprojectionWorker:
 
     def __init__(self, clock: Clock = monotonic, costs: Clock = thread_time) -> None:
         self._clock, self._costs, self._turn = clock, costs, Lock()
-        self._budget = ReprojectionBudget(SHARE, weight=WEIGHT, clock=clock)
+        self._budget = ReprojectionBudget(SHARE, Smoothed(WEIGHT), clock=clock)
         self._free_at = 0.0
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="reproject")
 

@@ -183,8 +183,8 @@ class FilteredTrack(MediaStreamTrack):
                 async with worker.turn():
                     if len(self._between):
                         arrival = await self._between.take()  # it arrived during the wait
-                    moved = await worker.reproject(frame_filter, arrival.frame)
-                if moved is not None and self._deliver(arrival, moved):
+                    reprojected = await worker.reproject(frame_filter, arrival.frame)
+                if reprojected is not None and self._deliver(arrival, reprojected):
                     self._collector.count("reprojected")
 
     def _needs_reprojection(self, filter_seconds: float) -> bool:

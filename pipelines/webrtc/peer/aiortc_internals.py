@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from aioice import Candidate, Connection
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol, server_reflexive_candidate
+from aioice.stun import TransactionError
 from aiortc import (
     MediaStreamTrack,
     RTCCertificate,
@@ -194,6 +195,37 @@ async def query_reflexive_candidate(
     found: Any = await server_reflexive_candidate(protocol, stun_server)
     candidate: Candidate = found[0] if isinstance(found, tuple) else found
     return candidate
+
+
+def replace_consent_checks(connection: Connection, run: Callable[[], Awaitable[None]]) -> None:
+    """Replace the coroutine that a connection runs from its establishment to its end.
+
+    aioice counts only answers to its requests as consent (RFC 7675), and has no option for it.
+    """
+    _replace(connection, "query_consent", run)
+
+
+async def request_consent(connection: Connection) -> bool:
+    """Send one STUN request to the peer (RFC 7675, 5.1). True if it was answered in time."""
+    key = (connection.remote_password or "").encode()
+    for pair in list(connection._nominated.values()):
+        request = connection.build_request(pair, nominate=False)
+        try:
+            await pair.protocol.request(
+                request, pair.remote_addr, integrity_key=key, retransmissions=0
+            )
+        except TransactionError:
+            return False
+    return True
+
+
+async def close_expired_connection(connection: Connection) -> None:
+    """Close a connection from within its consent checks, as aioice's own method does.
+
+    `close` cancels and awaits the task of the checks, so it must not find the running one.
+    """
+    _replace(connection, "_query_consent_task", None)
+    await connection.close()
 
 
 def _replace(owner: object, name: str, value: object) -> None:

@@ -24,11 +24,13 @@ from .aiortc_internals import (
     replace_certificate,
     replace_loss_repair,
 )
+from .consent import count_media_as_consent
+from .h264 import with_matching_h264, with_offered_h264
 from .ice import PortRange, use_ports
 from .jitter_buffer import JitterBuffer
 from .nack_generator import NackGenerator
 from .options import Codec, IceServer
-from .sdp import tuned_answer
+from .sdp import offered_codecs, tuned_answer
 
 logger = logging.getLogger(__name__)
 
@@ -58,16 +60,20 @@ def _prefer_codec(transceiver: RTCRtpTransceiver, codec: Codec) -> None:
         transceiver.setCodecPreferences(codecs)
 
 
-async def set_offer(peer: RTCPeerConnection, offer: str) -> None:
+async def set_offer(peer: RTCPeerConnection, offer: str, *, receives_only: bool = False) -> None:
     """Set an offer that `checked_offer` returned.
 
-    Raises `UnsupportedOfferError` if no codec is in common, and `OfferError`.
+    receives_only: True if no video is sent back. Raises `UnsupportedOfferError` if no codec is in
+    common, and `OfferError`.
     """
+    matching = with_matching_h264(offer, receives_only=receives_only)
     try:
-        await peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+        await peer.setRemoteDescription(RTCSessionDescription(sdp=matching, type="offer"))
     except OperationError as error:
+        modes = "0 or 1" if receives_only else "1"
         raise UnsupportedOfferError(
-            "no codec in common: video must be VP8 or H.264, audio Opus, G.722 or G.711"
+            f"no codec in common: video must be VP8 or H.264 (packetization-mode {modes}), "
+            f"audio Opus, G.722 or G.711; got {offered_codecs(offer)}"
         ) from error
     except Exception as error:  # aiortc raises errors of many kinds for a contradictory offer
         logger.debug("an offer was refused", exc_info=True)
@@ -85,17 +91,24 @@ def _repair_losses(peer: RTCPeerConnection) -> None:
 
 
 async def create_answer(
-    peer: RTCPeerConnection, *, bit_rate: int, udp_ports: PortRange | None, public_ip: str | None
+    peer: RTCPeerConnection,
+    offer: str,
+    *,
+    bit_rate: int,
+    udp_ports: PortRange | None,
+    public_ip: str | None,
 ) -> str:
     """Set and return the answer, with all candidates. Call it after `set_offer`.
 
-    bit_rate: kilobits per second that the peer should send at first. udp_ports: the range of local
-    ports. public_ip: the address of this machine behind a router, or `None`. Raises `MediaError`
-    if no port is free.
+    offer: the same as for `set_offer`. bit_rate: kilobits per second that the peer should send at
+    first. udp_ports: the range of local ports. public_ip: the address of this machine behind a
+    router, or `None`. Raises `MediaError` if no port is free.
     """
     use_ports(peer, udp_ports)
+    count_media_as_consent(peer)
     await peer.setLocalDescription(await peer.createAnswer())
-    return tuned_answer(peer.localDescription.sdp, bit_rate=bit_rate, public_ip=public_ip)
+    answer = with_offered_h264(peer.localDescription.sdp, offer)
+    return tuned_answer(answer, bit_rate=bit_rate, public_ip=public_ip)
 
 
 def on_state(peer: RTCPeerConnection, callback: Callable[[str], None]) -> None:

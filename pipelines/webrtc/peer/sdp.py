@@ -4,15 +4,18 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from aiortc import sdp
+from aiortc import RTCRtpCodecParameters, sdp
 from aiortc.rtcdtlstransport import X509_DIGEST_ALGORITHMS
 
 from turbolens.filter import OfferError
 
 MAX_MEDIA = 8  # m= sections of an offer
 MAX_LINES = 4000
+MAX_LISTED = 300  # characters of the codecs in a message
 ICE_NAME = re.compile(r"[A-Za-z0-9+/]{4,256}")
 ICE_PASSWORD = re.compile(r"[A-Za-z0-9+/]{22,256}")
+END_OF_CANDIDATES = "a=end-of-candidates"
+REPAIR_CODECS = frozenset(("rtx", "red", "ulpfec", "flexfec-03"))
 VIDEO_CODEC = re.compile(r"a=rtpmap:(\d+) (?:VP8|H264)/90000", re.IGNORECASE)
 MIN_BIT_RATE = 600  # kbit/s; below it Chromium reduces the size of a 640×480 video
 
@@ -20,7 +23,9 @@ MIN_BIT_RATE = 600  # kbit/s; below it Chromium reduces the size of a 640×480 v
 def checked_offer(text: str, *, candidates: int) -> str:
     """The offer with CRLF line ends, if it can be answered. Raises `OfferError`.
 
-    aiortc checks little itself: what an offer lacks makes a background task fail later.
+    aiortc checks little itself: what an offer lacks makes a background task fail later. The line
+    a=end-of-candidates is removed: after it, aioice accepts no peer-reflexive candidates. A peer
+    without candidates, or with mDNS names that cannot be resolved here, has no others.
     candidates: the largest number of ICE candidates.
     """
     if not text.lstrip().startswith("v=0"):
@@ -28,7 +33,7 @@ def checked_offer(text: str, *, candidates: int) -> str:
     lines = text.strip().splitlines()
     if len(lines) > MAX_LINES:
         raise OfferError(f"an offer must have at most {MAX_LINES} lines, got {len(lines)}")
-    lines = list(_with_message_sizes(lines))
+    lines = [each for each in _with_message_sizes(lines) if each != END_OF_CANDIDATES]
     text = "\r\n".join(lines) + "\r\n"
     if sum(line.startswith("m=") for line in lines) > MAX_MEDIA:
         raise OfferError(f"an offer must have at most {MAX_MEDIA} media sections")
@@ -86,6 +91,23 @@ def _check_credentials(media: sdp.MediaDescription) -> None:
         for fingerprint in media.dtls.fingerprints
     ):
         raise OfferError("the offer lacks a DTLS setup or a fingerprint (sha-256)")
+
+
+def offered_codecs(text: str) -> str:
+    """The codecs of a valid offer for a message, H.264 with its parameters.
+
+    At most `MAX_LISTED` characters.
+    """
+    codecs = [codec for media in _parsed(text).media for codec in media.rtp.codecs]
+    named = dict.fromkeys(_named(each) for each in codecs if each.name not in REPAIR_CODECS)
+    listed = ", ".join(named) or "none"
+    return listed if len(listed) <= MAX_LISTED else listed[: MAX_LISTED - 1] + "…"
+
+
+def _named(codec: RTCRtpCodecParameters) -> str:
+    if codec.name != "H264" or not codec.parameters:
+        return codec.name
+    return f"H264 ({sdp.parameters_to_sdp(codec.parameters)})"
 
 
 def tuned_answer(text: str, *, bit_rate: int, public_ip: str | None) -> str:

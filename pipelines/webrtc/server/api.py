@@ -9,10 +9,10 @@ from turbolens.pipelines.webrtc.control.controls import Controls, Data
 from turbolens.pipelines.webrtc.peer.options import IceServer
 
 from .answers import Refused, as_json
+from .negotiation import Server, server_of
 from .openapi import document
 from .options import ServerOptions
 from .security import OPEN_ROUTE, json_of
-from .serving import Server, server_of
 from .session import Session
 from .settings_api import add_settings_routes
 

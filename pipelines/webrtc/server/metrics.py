@@ -11,7 +11,7 @@ from turbolens.pipelines.prometheus import CONTENT_TYPE, counter, exposition, ga
 from turbolens.pipelines.statistics import Stats
 
 if TYPE_CHECKING:
-    from .serving import Server  # imports aiortc, which a webcam's metrics do not need
+    from .negotiation import Server  # imports aiortc, which a webcam's metrics do not need
 
 SESSION_METRICS: tuple[tuple[str, str, Callable[[Stats], float]], ...] = (
     ("received_fps", "Frames per second received.", lambda stats: stats.fps_in),

@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
+from .negotiation import server_of
 from .security import body_of
-from .serving import server_of
 from .whip import NAME, SDP, created, end
 
 

@@ -4,8 +4,8 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from .answers import Refused
+from .negotiation import link_headers, server_of
 from .security import body_of
-from .serving import link_headers, server_of
 from .session import Kind, Session
 
 SDP = "application/sdp"

@@ -25,7 +25,7 @@ def test_options_stand_in_groups(
     assert [panel for panel in found if panel in PANELS] == expected
     assert {"Look", "Model", "Coherence", "Expert"} <= set(found)
     assert max(map(len, out.splitlines())) <= width
-    assert "[default: oil" in " ".join(out.split())
+    assert "[default:" in out
 
 
 @pytest.mark.parametrize("command", ["video", "stream", "webcam", "serve"])

@@ -8,7 +8,9 @@ import av
 import numpy as np
 
 from turbolens.filter import MediaError
+from turbolens.pipelines.live.options import RunOptions
 
+QUICK = RunOptions(deadline=0.05, stats_interval=0.01)
 WAIT = 20.0  # seconds: far more than anything here takes, even on a busy machine
 
 

@@ -76,18 +76,24 @@ def test_an_async_slot_raises_the_error_it_was_closed_with() -> None:
 
 def test_one_task_waits_for_an_item_and_another_for_the_empty_slot() -> None:
     async def test(slot: AsyncLatestSlot[int]) -> None:
-        taken = asyncio.create_task(slot.take())
-        await asyncio.sleep(0)
-        slot.put(7)
-        emptied = asyncio.create_task(slot.wait_empty())
-        assert await taken == 7
-        await emptied
+        async def put() -> None:
+            slot.put(7)
+
+        taken, *_ = await asyncio.gather(slot.take(), put(), slot.wait_empty())
+        assert taken == 7
         slot.put(8)
-        emptied = asyncio.create_task(slot.wait_empty())
-        await asyncio.sleep(0)
-        assert not emptied.done()
-        slot.clear()
-        await emptied
+        events: list[str] = []
+
+        async def wait() -> None:
+            await slot.wait_empty()
+            events.append("empty")
+
+        async def clear() -> None:
+            events.append("clear")
+            slot.clear()
+
+        await asyncio.gather(wait(), clear())
+        assert events == ["clear", "empty"]
         assert (len(slot), slot.dropped) == (0, 0)
 
     within(test)
@@ -95,10 +101,10 @@ def test_one_task_waits_for_an_item_and_another_for_the_empty_slot() -> None:
 
 def test_closing_wakes_the_tasks_that_wait() -> None:
     async def test(slot: AsyncLatestSlot[int]) -> None:
-        waiting = asyncio.create_task(slot.take())
-        await asyncio.sleep(0)
-        slot.close()
-        with pytest.raises(Closed):
-            await waiting
+        async def close() -> None:
+            slot.close()
+
+        taken, _ = await asyncio.gather(slot.take(), close(), return_exceptions=True)
+        assert isinstance(taken, Closed)
 
     within(test)

@@ -7,17 +7,18 @@ from turbolens.pipelines.live.reprojection_budget import (
     ReprojectionBudget,
     reprojection_seconds,
 )
+from turbolens.pipelines.statistics import Smoothed
 
 
 def test_it_is_allowed_before_anything_was_measured() -> None:
-    budget = ReprojectionBudget(0.5, weight=0.2, clock=lambda: 0.0)
+    budget = ReprojectionBudget(0.5, Smoothed(0.2), clock=lambda: 0.0)
     assert budget.allows(0.01)
     assert budget.cost == 0.0
 
 
 def test_a_cost_above_its_share_is_refused_until_it_is_time_to_try_again() -> None:
     now = [100.0]
-    budget = ReprojectionBudget(0.5, weight=0.2, clock=lambda: now[0])
+    budget = ReprojectionBudget(0.5, Smoothed(0.2), clock=lambda: now[0])
     budget.add(0.03, at=100.0)
     assert not budget.allows(0.04)
     assert budget.allows(0.06)
@@ -28,9 +29,9 @@ def test_a_cost_above_its_share_is_refused_until_it_is_time_to_try_again() -> No
     assert not budget.allows(0.04)
 
 
-@pytest.mark.parametrize(("first_weight", "costs"), [(1.0, [4.0, 3.0]), (0.5, [2.0, 2.0])])
-def test_the_cost_is_a_moving_average(first_weight: float, costs: list[float]) -> None:
-    budget = ReprojectionBudget(0.5, weight=0.5, first_weight=first_weight, clock=lambda: 0.0)
+@pytest.mark.parametrize(("start", "costs"), [(None, [4.0, 3.0]), (0.0, [2.0, 2.0])])
+def test_the_cost_is_a_moving_average(start: float | None, costs: list[float]) -> None:
+    budget = ReprojectionBudget(0.5, Smoothed(0.5, start=start), clock=lambda: 0.0)
     seen = []
     for seconds in (4.0, 2.0):
         budget.add(seconds, at=0.0)

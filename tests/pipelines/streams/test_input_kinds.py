@@ -13,7 +13,7 @@ import pytest
 
 from tests.pipelines.camera.virtual_backend import keeping_backend
 from tests.pipelines.conftest import invert, started, write_clip
-from turbolens.filter import MediaError
+from turbolens.filter import FilterSettings, FrameFilter, MediaError, TurboModel
 from turbolens.pipelines.camera.virtual_camera import VirtualCamera
 from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.streams.filter_stream import StreamOptions, filter_stream
@@ -221,6 +221,21 @@ def test_a_cover_is_not_taken_for_the_video(tmp_path: Path) -> None:
     shown = video_of(target)
     assert (shown.width, shown.height) == SIZE
     assert len(frame_times(target)) > RATE / 2
+
+
+@pytest.mark.slow
+def test_palette_video_keeps_its_colours(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.avi", tmp_path / "out.mkv"
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=red:s=96x64:r=25:d=1",
+               "-pix_fmt", "pal8", "-c:v", "rawvideo", str(source)]  # fmt: skip
+    subprocess.run(command, check=True)  # noqa: S603
+    frame_filter = FrameFilter(TurboModel.load("embedded"), FilterSettings(size=64, strength=0.1))
+    filter_stream(input_endpoint(str(source)), output_endpoint(str(target)), frame_filter)
+    with av.open(str(target)) as container:
+        pixels = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    red, green, blue = pixels.reshape(-1, 3).mean(0)
+    assert red > 150
+    assert max(green, blue) < 80
 
 
 @pytest.mark.slow

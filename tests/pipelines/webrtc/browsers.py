@@ -1,4 +1,4 @@
-"""A real Chromium with a camera that shows a counter, and what a page does with it."""
+"""A real Chromium whose camera shows a counter, and scripts for its page."""
 
 import asyncio
 import os
@@ -14,6 +14,8 @@ import pytest
 from playwright.async_api import Page, async_playwright
 
 from turbolens.pipelines.scene.frames import TestScene
+
+from .conftest import until_async
 
 WIDTH, HEIGHT, BITS = 320, 240, 6
 FRAMES = 1 << BITS
@@ -57,13 +59,14 @@ async ({settings}) => {
   await peer.setRemoteDescription({type: "answer", sdp});
 }
 """
-"""What any page does; without the elements of ours, so that it can change."""
+"""A session without the elements of our page, so that the page can change."""
 
 LOOK = """
 () => window.videos.map((video) => {
-  if (!video.videoWidth) return null;
+  const width = video.videoWidth ?? video.width, height = video.videoHeight ?? video.height;
+  if (!width) return null;
   const canvas = document.createElement("canvas");
-  canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+  canvas.width = width; canvas.height = height;
   const context = canvas.getContext("2d");
   context.drawImage(video, 0, 0);
   const mean = (x, y, width, height) => {
@@ -81,14 +84,14 @@ LOOK = """
 
 
 def needs_chromium() -> None:
-    """Skip where there is none, but not in CI, which installs it."""
+    """Skip if it is not installed; fail in CI."""
     if CHROMIUM is None and "CI" not in os.environ:
         pytest.skip("there is no chromium; apt-get install chromium")
     assert CHROMIUM is not None, "CI must have chromium"
 
 
 def draw_camera(path: Path) -> Path:
-    """A clip that counts: over grey a bar of blocks, white, black, and the bits of the number."""
+    """A grey clip with a bar of blocks: white, black, and the bits of the frame's number."""
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W%d H%d F30:1 Ip A1:1 C420jpeg\n" % (WIDTH, HEIGHT))
         for number in range(FRAMES):
@@ -102,7 +105,7 @@ def draw_camera(path: Path) -> Path:
 
 
 def draw_person(path: Path, seconds: int = 2) -> Path:
-    """A clip to look at: somebody waves."""
+    """A clip of a person who waves, for screenshots."""
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W640 H480 F15:1 Ip A1:1 C420jpeg\n")
         for shown in TestScene(640, 480, rate=15, frames=15 * seconds):
@@ -112,7 +115,7 @@ def draw_person(path: Path, seconds: int = 2) -> Path:
 
 
 def number_of(blocks: list[float]) -> int | None:
-    """The counter, if the bar can be read."""
+    """The number in the bar; `None` if it cannot be read."""
     white, black, *bits = blocks
     if white - black < 30:
         return None
@@ -128,9 +131,9 @@ async def chromium(
     program: str | Path | None = None,
     draw: Callable[[Path], Path] = draw_camera,
 ) -> AsyncIterator[Page]:
-    """A page in a browser of its own, which is dead afterwards, whatever happened.
+    """A page in a new browser, which is killed at the end in any case.
 
-    without: one of `FLAGS` to be left out. more: further ones. program: another than `CHROMIUM`.
+    without: one of `FLAGS` to leave out. more: further flags. program: in place of `CHROMIUM`.
     draw: makes the clip that its camera shows.
     """
     profile = folder / "profile"
@@ -148,10 +151,10 @@ async def chromium(
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(context.close(), 15)
     finally:
-        _kill_those_of(profile)
+        _kill_processes_of(profile)
 
 
-def _kill_those_of(profile: Path) -> None:
+def _kill_processes_of(profile: Path) -> None:
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             if f"--user-data-dir={profile}".encode() in (process / "cmdline").read_bytes():
@@ -159,7 +162,7 @@ def _kill_those_of(profile: Path) -> None:
 
 
 async def look(page: Page) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """What is in the camera's and in the received video now."""
+    """The current frame of the camera and of the received video, as `LOOK` gives them."""
     before, after = await page.evaluate(LOOK)
     return before, after
 
@@ -167,9 +170,10 @@ async def look(page: Page) -> tuple[dict[str, Any] | None, dict[str, Any] | None
 async def sees(page: Page, body: float, tolerance: float = 15) -> dict[str, Any]:
     """Wait until the received picture has this brightness below the bar."""
     after: dict[str, Any] | None = None
-    for _ in range(300):
+
+    async def seen() -> dict[str, Any] | None:
+        nonlocal after
         _, after = await look(page)
-        if after is not None and abs(after["body"][0] - body) < tolerance:
-            return after
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"a picture of {body} did not come; the last one was {after}")
+        return after if after is not None and abs(after["body"][0] - body) < tolerance else None
+
+    return await until_async(seen, lambda: f"a picture of {body}; the last one was {after}")

@@ -19,7 +19,7 @@ from aiortc.mediastreams import MediaStreamError
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.webrtc import Limits, ServerOptions, create_app
 from turbolens.pipelines.webrtc.peer.aiortc_internals import replace_certificate
-from turbolens.pipelines.webrtc.server.serving import SERVER, Server
+from turbolens.pipelines.webrtc.server.negotiation import SERVER, Server
 
 T = TypeVar("T")
 Client = TestClient[web.Request, web.Application]
@@ -57,14 +57,20 @@ async def until(condition: Callable[[], T | None], what: str = "the condition") 
     return await until_async(check, what)
 
 
-async def until_async(condition: Callable[[], Awaitable[T | None]], what: str) -> T:
-    """`until` for a condition that must be awaited. what: the event, for the failure message."""
+async def until_async(
+    condition: Callable[[], Awaitable[T | None]], what: str | Callable[[], str]
+) -> T:
+    """`until` for a condition that must be awaited.
+
+    what: the event, for the failure message, or a function that is called for it at the end.
+    """
     deadline = monotonic() + PATIENCE / 2
     while monotonic() < deadline:
         if result := await condition():
             return result
         await asyncio.sleep(0.02)
-    raise AssertionError(f"waited {PATIENCE / 2:.0f} s in vain for {what}")
+    event = what if isinstance(what, str) else what()
+    raise AssertionError(f"waited {PATIENCE / 2:.0f} s in vain for {event}")
 
 
 def flat(luma: int, pts: int = 0, *, size: tuple[int, int] = (SIDE, SIDE)) -> av.VideoFrame:

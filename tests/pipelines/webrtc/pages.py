@@ -15,6 +15,7 @@ SCREENSHOTS = Path(__file__).resolve().parents[3] / "build" / "screenshots"
 POSITIVE = re.compile(r"^(?!0$)\d+(\.\d)?$")
 COUNTS = re.compile(r"^\d+ of \d+ frames$")
 WATCH = "() => { window.videos = ['before', 'after'].map((id) => document.getElementById(id)); }"
+WATCH_DELAYED = WATCH.replace("'before'", "'before-delayed'")
 HARMLESS = (
     "Failed to load resource",  # expected where the server refuses or is down
     "Canvas2D: Multiple readback",  # these tests read frames often

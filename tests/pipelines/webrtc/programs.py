@@ -23,45 +23,47 @@ def needs(found: bool, what: str) -> None:
 
 
 class Program:
-    """A running peer, and what it has reported so far."""
+    """A running peer. reports: its lines of JSON. output: its other lines."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.told: list[dict[str, Any]] = []
-        self.noise: list[str] = []
+        self.reports: list[dict[str, Any]] = []
+        self.output: list[str] = []
 
     def last(self, name: str) -> Any:
         """The newest value of this name; `None` if there is none yet."""
-        return next((each[name] for each in reversed(self.told) if name in each), None)
+        return next((each[name] for each in reversed(self.reports) if name in each), None)
 
-    def told_messages(self) -> list[dict[str, Any]]:
+    def messages(self) -> list[dict[str, Any]]:
         """The messages of the control channel."""
-        return [each["message"] for each in self.told if "message" in each]
+        return [each["message"] for each in self.reports if "message" in each]
 
-    def say(self, **message: Any) -> None:
+    def send(self, **message: Any) -> None:
         """Write one line of JSON to its standard input."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(message).encode() + b"\n")
 
-    async def tells(self, what: str, **wanted: Any) -> None:
+    async def shows(self, what: str, **wanted: Any) -> None:
         """Wait until the newest values are these; floats may differ by 12."""
 
-        def told() -> bool:
-            assert self.process.returncode is None, "it has ended"
+        def shown() -> bool:
+            assert self.process.returncode is None, "the program has ended"
             return all(_like(self.last(name), wanted[name]) for name in wanted)
 
         try:
-            await until(told, what)
+            await until(shown, what)
         except AssertionError as error:
-            raise AssertionError(f"{error}; it told {self.told[-3:]}, {self.noise}") from None
+            raise AssertionError(
+                f"{error}; its last reports are {self.reports[-3:]}, {self.output}"
+            ) from None
 
     async def read(self, stream: asyncio.StreamReader) -> None:
         """Collect its lines until it ends."""
         while line := await stream.readline():
             if line.startswith(b"{"):
-                self.told.append(json.loads(line))
+                self.reports.append(json.loads(line))
             else:
-                self.noise.append(line.decode(errors="replace").strip())
+                self.output.append(line.decode(errors="replace").strip())
 
 
 def _like(value: Any, wanted: Any) -> bool:
@@ -84,7 +86,7 @@ async def running(*command: str | Path, pass_fds: Sequence[int] = ()) -> AsyncIt
     try:
         yield program
         process.stdin.close()
-        assert await asyncio.wait_for(process.wait(), 30) == 0, program.noise
+        assert await asyncio.wait_for(process.wait(), 30) == 0, program.output
     finally:
         if process.returncode is None:
             process.terminate()  # a browser that it started is in a group of its own, and ends too

@@ -1,6 +1,5 @@
 """The server with a real Chromium: its camera goes out, restyled frames come back."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -18,10 +17,10 @@ from .browsers import (
     chromium,
     look,
     needs_chromium,
-    number_of,
     sees,
 )
-from .conftest import asynchronous_for, serving, until
+from .conftest import asynchronous_for, serving, until, until_async
+from .pages import counted
 
 CAMERA = 160  # the luma below the bar, in full range
 
@@ -34,17 +33,7 @@ async def test_the_camera_comes_back_restyled_and_a_dial_changes_it(tmp_path: Pa
         await page.goto(str(client.make_url("/")))
         await page.evaluate(CONNECT, {"settings": {"strength": 0.5}})
         await sees(page, dimmed(0.5))
-        numbers, delays = set(), []
-        for _ in range(40):
-            before, after = await look(page)
-            assert before is not None
-            assert after is not None
-            sent, got = number_of(before["blocks"]), number_of(after["blocks"])
-            if sent is not None and got is not None:
-                numbers.add(got)
-                delays.append((sent - got) % FRAMES)
-            await asyncio.sleep(0.05)
-        assert len(numbers) > 5  # the counter moves, and can be read in what came back
+        delays = [(sent - received) % FRAMES for sent, received in await counted(page)]
         assert sorted(delays)[len(delays) // 2] < FRAMES // 2
         change = {"v": 1, "id": 1, "op": "set", "params": {"strength": 0.1}}
         await page.evaluate("message => channel.send(message)", json.dumps(change))
@@ -76,13 +65,14 @@ async def test_the_embedded_model_restyles_what_a_browser_sends(tmp_path: Path) 
     ):
         await page.goto(str(client.make_url("/")))
         await page.evaluate(CONNECT, {"settings": {}})
-        for _ in range(300):
-            before, after = await look(page)
-            if before and after and after["body"][2] > after["body"][0] + 20:
-                break
-            await asyncio.sleep(0.1)
-        else:
-            raise AssertionError(f"no blueprint came: {after}")
+
+        async def blue() -> bool:
+            before, after = (each and each["body"] for each in await look(page))
+            return bool(before and after and after[2] > after[0] + 20)
+
+        await until_async(blue, "a blueprint")
+        before, _ = await look(page)
+        assert before is not None
         assert abs(before["body"][2] - before["body"][0]) < 10  # the camera is grey
 
 

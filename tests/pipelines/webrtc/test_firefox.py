@@ -9,7 +9,7 @@ import pytest
 from turbolens.filter import FilterSettings
 
 from .browsers import LOOK
-from .conftest import asynchronous_for, serving, until
+from .conftest import asynchronous_for, serving, until, until_async
 from .pages import HARMLESS, WATCH
 from .programs import SCRIPTS, Program, needs, running
 
@@ -28,63 +28,67 @@ TURN = """
 
 
 class Firefox:
-    """A page in it."""
+    """A page in Firefox."""
 
     def __init__(self, program: Program) -> None:
         self.program, self._id = program, 0
 
     async def do(self, method: str, *given: Any) -> Any:
-        """Call a method of the page, and wait for what it gives."""
+        """Call a method of the page, and wait for its result."""
         self._id += 1
         identity = self._id
-        self.program.say(id=identity, do=method, **{"with": given})
+        self.program.send(id=identity, do=method, **{"with": given})
         answer = await until(lambda: self._answer(identity), f"an answer to {method} {given}")
         assert "error" not in answer, answer
         return answer["result"]
 
     def _answer(self, identity: int) -> dict[str, Any] | None:
-        return next((each for each in self.program.told if each.get("id") == identity), None)
+        return next((each for each in self.program.reports if each.get("id") == identity), None)
 
     async def text(self, selector: str) -> str:
-        """What stands there."""
+        """The text of an element."""
         return str(await self.do("evaluate", f"document.querySelector('{selector}').innerText"))
 
     async def reads(self, selector: str, words: str) -> None:
-        """Wait until this stands there."""
-        for _ in range(300):
-            if (text := await self.text(selector)) == words:
-                return
-        raise AssertionError(f"{selector} reads {text!r}, not {words!r}")
+        """Wait until an element has this text."""
+        text = ""
+
+        async def reads() -> bool:
+            nonlocal text
+            text = await self.text(selector)
+            return text == words
+
+        await until_async(reads, lambda: f"{words!r} in {selector}, which has {text!r}")
 
     async def ratio(self) -> float | None:
-        """How bright the received picture is, as a share of the camera's."""
+        """Brightness of the received frame, as a share of the camera's."""
         before, after = await self.do("evaluate", f"({LOOK})()")
         return sum(after["body"]) / sum(before["body"]) if before and after else None
 
     async def dims_to(self, share: float) -> None:
-        """Wait until the received picture is so bright; black is not quite black."""
-        for _ in range(300):
+        """Wait until `ratio` is about `share`."""
+        ratio: float | None = None
+
+        async def dimmed() -> bool:
+            nonlocal ratio
             ratio = await self.ratio()
-            if ratio is not None and abs(ratio - share) < 0.07:
-                return
-        raise AssertionError(f"a picture {share} as bright did not come, but {ratio}")
+            return ratio is not None and abs(ratio - share) < 0.07
+
+        await until_async(dimmed, lambda: f"a brightness of {share}; the last one was {ratio}")
 
     def problems(self) -> list[str]:
-        """Of its scripts, but for what the browser says of any page."""
-        told = [each["complaint"] for each in self.program.told if "complaint" in each]
-        return [each for each in told if not each.startswith(HARMLESS)]
+        """Errors and warnings of the page, without those that Firefox shows for any page."""
+        complaints = [each["complaint"] for each in self.program.reports if "complaint" in each]
+        return [each for each in complaints if not each.startswith(HARMLESS)]
 
 
 async def until_true(firefox: Firefox, expression: str) -> None:
-    """Wait until this is so in the page."""
-    for _ in range(300):
-        if await firefox.do("evaluate", expression):
-            return
-    raise AssertionError(f"{expression} did not come true")
+    """Wait until an expression of JavaScript is true in the page."""
+    await until_async(lambda: firefox.do("evaluate", expression), expression)
 
 
 def needs_firefox() -> None:
-    """Skip where there is none, but not in CI."""
+    """Skip if it is not installed; fail in CI."""
     there = (SCRIPTS / "node_modules/puppeteer-core").is_dir()
     what = f"firefox-esr, Node.js 18 and, in {SCRIPTS}, npm install --no-audit --no-fund"
     needs(bool(FIREFOX and NODE and there), what)

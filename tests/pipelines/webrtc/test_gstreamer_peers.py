@@ -48,7 +48,7 @@ async def test_gstreamer_publishes_by_whip(codec: str, peer: tuple[Path, Path]) 
         await client.patch("/api/settings", json={"strength": 0.5})
         url = str(client.make_url("/whip/studio"))
         async with running(*peer, "publish", url, codec) as publisher:
-            await publisher.tells("a connection", state="connected")
+            await publisher.shows("a connection", state="connected")
             await exchange(client, "/whep/studio", player)
             await player.sees(SENT / 2)
             assert (player.frames[-1].width, player.frames[-1].height) == (320, 240)
@@ -66,10 +66,10 @@ async def test_gstreamer_plays_by_whep(codec: str, peer: tuple[Path, Path]) -> N
         await exchange(client, "/whip/studio", publisher)
         url = str(client.make_url("/whep/studio"))
         async with running(*peer, "play", url, codec) as player:
-            await player.tells("the filtered picture", luma=full(100), width=128, height=96)
+            await player.shows("the filtered picture", luma=full(100), width=128, height=96)
             controls = server.sessions.publisher("studio").controls
             assert controls is not None
             controls.set({"strength": 0.1})
-            await player.tells("a brighter picture", luma=full(180))
+            await player.shows("a brighter picture", luma=full(180))
         await until(lambda: [each.kind for each in server.sessions] == ["whip"], "its DELETE")
     await publisher.close()

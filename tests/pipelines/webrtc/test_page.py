@@ -1,6 +1,8 @@
 """The page in a real Chromium: video, dials, looks, prompts and sources."""
 
+import time
 from pathlib import Path
+from statistics import median
 
 import av
 import pytest
@@ -11,13 +13,14 @@ from tests.pipelines.conftest import write_clip
 from turbolens.filter import FilterSettings, TurboModel
 from turbolens.pipelines import Stats
 from turbolens.pipelines.webrtc.server.model_slot import frame_filter
+from turbolens.pipelines.webrtc.server.negotiation import Server
 from turbolens.pipelines.webrtc.server.remote_control import RemoteControl, create_control_app
-from turbolens.pipelines.webrtc.server.serving import Server
 
-from .browsers import chromium, look, needs_chromium, sees
+from .browsers import FRAMES, chromium, look, needs_chromium, sees
 from .conftest import Shade, asynchronous_for, serving, until
 from .pages import (
     TIMEOUT_MS,
+    WATCH_DELAYED,
     counted,
     covered,
     figures_alive,
@@ -100,6 +103,38 @@ async def test_a_lora_has_a_dial_that_starts_at_its_loaded_weight(tmp_path: Path
         await expect(dial).to_have_value("0.25")
         await photographed(page, "lora")
         assert problems == []
+
+
+class SlowShade(Shade):
+    """Takes a third of a second for a frame."""
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        time.sleep(0.33)
+        return super().__call__(frame)
+
+
+@asynchronous_for(LIMIT)
+async def test_before_is_delayed_as_much_as_after(tmp_path: Path) -> None:
+    needs_chromium()
+    async with (
+        serving(settings=FIRST, make_filter=lambda _, first: SlowShade(first)) as (client, _),
+        chromium(tmp_path) as page,
+    ):
+        problems = await opened(page, client)
+        await use_camera(page)
+        ahead = await lead(page)
+        await expect(page.locator("#before-delayed")).to_be_visible(timeout=TIMEOUT_MS)
+        await page.evaluate(WATCH_DELAYED)
+        assert await lead(page) < ahead - 5
+        await photographed(page, "delayed")
+        assert problems == []
+
+
+async def lead(page: Page) -> float:
+    """By how many frames Before is ahead of After, the median of ten pairs."""
+    pairs = await counted(page, most=1000)
+    half = FRAMES // 2
+    return median((before - after + half) % FRAMES - half for before, after in pairs)
 
 
 async def until_changed(server: Server, name: str, was: object) -> None:

@@ -14,7 +14,7 @@ from playwright.async_api import Route, expect
 from turbolens.filter import FilterSettings, ModelNotFoundError
 from turbolens.pipelines.cli.serve import new_runner
 from turbolens.pipelines.webrtc import Limits, ServerOptions, create_app
-from turbolens.pipelines.webrtc.server.serving import SERVER, Server
+from turbolens.pipelines.webrtc.server.negotiation import SERVER, Server
 
 from .browsers import chromium, needs_chromium, sees
 from .conftest import ShadeModel, asynchronous_for, new_shade, serving, until
@@ -126,6 +126,10 @@ async def test_a_missing_token_and_an_invalid_link_have_messages(
     ):
         problems = await opened(page, client)
         await covered(page, "This server needs a token")
+        await page.get_by_role("textbox", name="Token").fill("a-wrong-token")
+        await page.get_by_role("button", name="Enter").click()
+        await covered(page, "This token is wrong")
+        await photographed(page, "wrong-token")
         await page.get_by_role("textbox", name="Token").fill(TOKEN)
         await page.get_by_role("button", name="Enter").click()
         await covered(page, "See the world in another look")

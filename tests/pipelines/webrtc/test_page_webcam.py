@@ -46,6 +46,9 @@ async def test_the_figures_of_a_running_webcam_are_alive(tmp_path: Path) -> None
     needs_chromium()
     with webcam_page() as url:
         async with chromium(tmp_path) as page:
+            failed: list[str] = []
+            page.on("requestfailed", lambda request: failed.append(request.url))
+            page.on("response", lambda got: None if got.ok else failed.append(got.url))
             problems = await opened(page, url)
             await state(page, "Live")
             await figures_alive(page)
@@ -54,5 +57,8 @@ async def test_the_figures_of_a_running_webcam_are_alive(tmp_path: Path) -> None
             await page.request.patch(f"{url}api/settings", data={"size": 512})  # a slower filter
             await expect(delay).not_to_have_text(quick, timeout=TIMEOUT_MS)
             await figures_alive(page)
+            assert await page.locator(".look").count() > 10
+            assert await page.locator(".look img").count() == 0  # no thumbnails, and no empty tiles
+            assert failed == []
             await photographed(page, "webcam-control")
             assert problems == []

@@ -1,8 +1,7 @@
-"""Tracks: the newest frame wins, times are kept, sound waits, ends are passed on."""
+"""Tracks: the newest frame wins, times are kept, audio is delayed, ends are passed on."""
 
 import asyncio
 import threading
-from collections.abc import Callable
 
 import av
 import pytest
@@ -11,11 +10,12 @@ from aiortc.mediastreams import MediaStreamError
 
 from tests.pipelines.webrtc.conftest import CLOCK, Shade, asynchronous, flat, luma_of, until
 from turbolens.pipelines.webrtc import DelayedTrack, FilteredTrack, Relay
+from turbolens.pipelines.webrtc.media import audio, reprojection
 from turbolens.pipelines.webrtc.media.reprojection import ReprojectionWorker
 
 
 class Script(MediaStreamTrack):
-    """A source that gives what it is told to, as a remote track does."""
+    """A remote track whose frames are given by `give`, until `end`."""
 
     def __init__(self, kind: str = "video") -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Script(MediaStreamTrack):
 
 
 class Gate:
-    """A filter that lets frames through one by one, when it is told to."""
+    """A filter that passes one frame for each release of `allowed`."""
 
     def __init__(self) -> None:
         self.entered, self.allowed = threading.Semaphore(0), threading.Semaphore(0)
@@ -49,6 +49,19 @@ class Gate:
         self.entered.release()
         assert self.allowed.acquire(timeout=30)
         return frame
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that are made, in seconds. They take no time."""
+    made: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        made.append(seconds)
+
+    for module in (audio, reprojection):
+        monkeypatch.setattr(module, "sleep", sleep)
+    return made
 
 
 async def entered(gate: Gate) -> None:
@@ -94,7 +107,7 @@ async def test_the_filter_runs_off_the_event_loop() -> None:
     source, gate = Script(), Gate()
     track = FilteredTrack(source, gate)
     source.give(1)
-    await entered(gate)  # the filter stands still, and this loop does not
+    await entered(gate)  # the filter is blocked, but not this event loop
     gate.allowed.release()
     await track.recv()
     assert gate.threads == {"filter"}
@@ -102,7 +115,7 @@ async def test_the_filter_runs_off_the_event_loop() -> None:
 
 
 @asynchronous
-async def test_a_track_that_nobody_reads_filters_one_frame_ahead_and_drains_on() -> None:
+async def test_a_track_that_is_not_read_filters_one_frame_ahead_and_drains_its_source() -> None:
     source, gate = Script(), Gate()
     gate.allowed.release(100)
     track = FilteredTrack(source, gate)
@@ -126,7 +139,7 @@ async def test_a_stopped_track_still_drains_its_source() -> None:
 
 
 @asynchronous
-async def test_a_filter_that_fails_ends_the_track_and_says_why() -> None:
+async def test_a_filter_that_fails_ends_the_track_with_its_error() -> None:
     def fail(frame: av.VideoFrame) -> av.VideoFrame:
         raise ZeroDivisionError("in the filter")
 
@@ -139,7 +152,7 @@ async def test_a_filter_that_fails_ends_the_track_and_says_why() -> None:
 
 
 @asynchronous
-async def test_a_frame_above_the_limit_ends_the_track_in_words() -> None:
+async def test_a_frame_above_the_limit_ends_the_track_with_a_message() -> None:
     source = Script()
     track = FilteredTrack(source, Shade(), max_pixels=64 * 63)
     source.give(1)
@@ -151,7 +164,7 @@ async def test_a_frame_above_the_limit_ends_the_track_in_words() -> None:
 
 
 @asynchronous
-async def test_no_thread_or_task_stays_when_a_track_has_ended() -> None:
+async def test_no_thread_or_task_is_left_after_a_track() -> None:
     before = threading.active_count(), len(asyncio.all_tasks())
     source = Script()
     track = FilteredTrack(source, Shade())
@@ -178,42 +191,42 @@ async def test_latency_and_delay_are_measured_from_arrival_to_delivery() -> None
     track.stop()
 
 
-class Moving(Gate):
-    """A gate that moves along: a picture of the frame's time, 100 levels lighter."""
+class ReprojectingGate(Gate):
+    """A gate that can reproject: its result is the frame, 100 levels lighter."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.moved: list[int] = []
+        self.reprojected: list[int] = []
 
     def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
         luma = round(luma_of(frame))
-        self.moved.append(luma)
+        self.reprojected.append(luma)
         return flat(luma + 100, pts=luma * 3000)
 
 
 @asynchronous
-async def test_between_results_of_a_slow_filter_the_last_one_is_moved_along() -> None:
+async def test_between_results_of_a_slow_filter_the_last_one_is_reprojected() -> None:
     now = [100.0]
-    source, moving = Script(), Moving()
-    track = FilteredTrack(source, moving, clock=lambda: now[0])
+    source, gate = Script(), ReprojectingGate()
+    track = FilteredTrack(source, gate, clock=lambda: now[0])
 
     async def shown() -> tuple[int, int | None]:
         frame = await track.recv()
         return round(luma_of(frame)), frame.pts
 
     source.give(1)
-    await entered(moving)
+    await entered(gate)
     now[0] += 0.25  # 4 results a second
-    moving.allowed.release()
+    gate.allowed.release()
     assert await shown() == (1, 3000)
     source.give(2)
-    await entered(moving)
+    await entered(gate)
     assert await shown() == (102, 6000)
     source.give(3)
     assert await shown() == (103, 9000)
     now[0] += 0.125
-    moving.allowed.release()  # the result for 2, which would turn 3 back, is not shown itself
-    await entered(moving)
+    gate.allowed.release()  # the result for 2 is not shown: 3 was shown before
+    await entered(gate)
     source.give(4)
     assert await shown() == (104, 12000)
     figures = track.statistics
@@ -221,49 +234,49 @@ async def test_between_results_of_a_slow_filter_the_last_one_is_moved_along() ->
     assert figures.dropped == 0
     assert track.statistics.fps_filtered == 8.0  # an eighth of a second between the two results
     track.stop()
-    moving.allowed.release()
+    gate.allowed.release()
 
 
 @asynchronous
-async def test_a_filter_that_hangs_has_nothing_moved() -> None:
-    """What comes into view is the camera's own picture: it is not shown when things go wrong."""
+async def test_nothing_is_reprojected_while_a_filter_hangs() -> None:
+    """Reprojection shows parts of the unfiltered frame, which must not happen after a failure."""
     now = [100.0]
-    source, moving = Script(), Moving()
-    track = FilteredTrack(source, moving, clock=lambda: now[0])
+    source, gate = Script(), ReprojectingGate()
+    track = FilteredTrack(source, gate, clock=lambda: now[0])
     source.give(1)
-    await entered(moving)
+    await entered(gate)
     now[0] += 0.25
-    moving.allowed.release()
+    gate.allowed.release()
     await track.recv()
     source.give(2)
-    await entered(moving)
+    await entered(gate)
     await track.recv()
     now[0] += 10.0
     source.give(3)
     await until(lambda: track.statistics.captured == 3)
-    moving.allowed.release(2)
+    gate.allowed.release(2)
     assert round(luma_of(await track.recv())) == 3  # by the filter
-    assert moving.moved == [2]
+    assert gate.reprojected == [2]
     track.stop()
 
 
 @asynchronous
-async def test_nothing_is_moved_for_a_filter_that_is_quick_enough() -> None:
+async def test_nothing_is_reprojected_if_the_filter_is_fast_enough() -> None:
     now = [100.0]
-    source, moving = Script(), Moving()
-    track = FilteredTrack(source, moving, clock=lambda: now[0])
+    source, gate = Script(), ReprojectingGate()
+    track = FilteredTrack(source, gate, clock=lambda: now[0])
     for luma in range(1, 20):
         source.give(luma)
-        await entered(moving)
+        await entered(gate)
         now[0] += 0.03
-        moving.allowed.release()
+        gate.allowed.release()
         assert round(luma_of(await track.recv())) == luma
-    assert moving.moved == []
+    assert gate.reprojected == []
     track.stop()
 
 
 class Costly:
-    """Moving a picture takes so many seconds of a clock that only it moves."""
+    """A reprojection that takes `seconds` on a virtual clock, `now`."""
 
     def __init__(self, seconds: float) -> None:
         self.now, self._seconds = 100.0, seconds
@@ -274,25 +287,24 @@ class Costly:
 
 
 @asynchronous
-async def test_moving_leaves_most_of_the_time_to_the_filter() -> None:
-    loop, costly = asyncio.get_running_loop(), Costly(0.03)
+async def test_reprojection_leaves_most_of_the_time_to_the_filter(pauses: list[float]) -> None:
+    costly = Costly(0.035)
     worker = ReprojectionWorker(lambda: costly.now, lambda: costly.now)
     async with worker.turn():
         assert await worker.reproject(costly, flat(1)) is not None
-    began = loop.time()
     async with worker.turn():
-        assert loop.time() - began >= 0.05  # the cost over its share of 0.35, less the cost
+        assert pauses[-1] == pytest.approx(0.1 - 0.035)  # the cost over its share, less the cost
     worker.close()
 
 
 @asynchronous
-async def test_what_costs_more_than_it_brings_is_not_moved_for_a_while() -> None:
+async def test_a_reprojection_that_is_too_slow_is_not_tried_for_a_while() -> None:
     costly = Costly(0.05)
     worker = ReprojectionWorker(lambda: costly.now, lambda: costly.now)
     assert worker.worthwhile(0.1)  # nothing is known yet
     async with worker.turn():
         await worker.reproject(costly, flat(1))
-    assert not worker.worthwhile(0.1)  # one in 0.14 s would come
+    assert not worker.worthwhile(0.1)  # at its share of 0.35, one would come every 0.14 s
     assert worker.worthwhile(0.2)
     costly.now += 5.0
     assert worker.worthwhile(0.1)
@@ -300,7 +312,7 @@ async def test_what_costs_more_than_it_brings_is_not_moved_for_a_while() -> None
 
 
 @asynchronous
-async def test_a_picture_that_cannot_be_moved_is_left_out() -> None:
+async def test_a_frame_that_cannot_be_reprojected_gives_none() -> None:
     class Broken:
         def reproject(self, frame: av.VideoFrame) -> av.VideoFrame:
             raise ZeroDivisionError
@@ -312,25 +324,17 @@ async def test_a_picture_that_cannot_be_moved_is_left_out() -> None:
     assert await worker.reproject(Costly(0.0), flat(1)) is None
 
 
-@pytest.mark.slow
 @asynchronous
-async def test_audio_is_delayed_as_long_as_the_video() -> None:
-    waited: list[float] = []
-
-    async def measured(delay: Callable[[], float]) -> float:
-        source = Script("audio")
-        track = DelayedTrack(source, delay)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        source.give(1)
+async def test_audio_is_delayed_as_long_as_the_video(pauses: list[float]) -> None:
+    source, delays = Script("audio"), iter([0.3, 0.31, 99.0])
+    track = DelayedTrack(source, lambda: next(delays), clock=lambda: 100.0)
+    source.give(1, 2, 3)
+    for _ in range(3):
         await track.recv()
-        waited.append(loop.time() - began)
-        track.stop()
-        source.end()
-        return waited[-1]
-
-    assert await measured(lambda: 0.3) >= 0.28  # a clock tick early is not
-    assert await measured(lambda: 99.0) >= 1.4  # the longest delay
+    # A change of 0.01 s is ignored, and 1.5 s is the longest delay.
+    assert pauses == pytest.approx([0.3, 0.3, 1.5])
+    track.stop()
+    source.end()
 
 
 @asynchronous
@@ -364,8 +368,9 @@ async def test_a_relay_sends_frames_to_every_viewer_and_waits_for_none() -> None
 @asynchronous
 async def test_a_relay_without_viewers_does_not_read_its_source() -> None:
     source = Script()
+    tasks = asyncio.all_tasks()
     relay = Relay(source)
     source.give(1)
-    await asyncio.sleep(0)
-    assert source.queue.qsize() == 1
+    assert asyncio.all_tasks() == tasks
+    assert luma_of(await relay.subscribe().recv()) == 1
     relay.stop()

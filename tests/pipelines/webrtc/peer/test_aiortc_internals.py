@@ -83,6 +83,8 @@ async def test_the_private_attributes_exist_and_hold_what_we_expect() -> None:
     require(transport.iceGatherer, "_connection", Connection)
     require(connection, "_protocols", list)
     require(connection, "stun_server", object)
+    require(connection, "_nominated", dict)
+    attribute(connection, "_query_consent_task")
     await peer.close()
 
 
@@ -91,7 +93,12 @@ def test_the_signatures_that_we_override_or_call_are_the_same() -> None:
     require_parameters(
         Connection.get_component_candidates, "self", "component", "addresses", "timeout"
     )
+    require_parameters(Connection.query_consent, "self")
+    require_parameters(Connection.build_request, "self", "pair", "nominate")
     require_parameters(StunProtocol, "receiver")
+    require_parameters(
+        StunProtocol.request, "self", "request", "addr", "integrity_key", "retransmissions"
+    )
     require_parameters(aioice_ice.server_reflexive_candidate, "protocol", "stun_server")
     require_parameters(AiortcJitterBuffer.add, "self", "packet")
     require_parameters(rtcrtpreceiver.NackGenerator.add, "self", "packet")
@@ -113,6 +120,19 @@ def test_the_signatures_that_we_override_or_call_are_the_same() -> None:
 def test_a_receiver_uses_what_we_replace(uses: str, why: str) -> None:
     source = inspect.getsource(RTCRtpReceiver)
     assert uses in source, f"{why}; RTCRtpReceiver has {ADVICE}"
+
+
+@pytest.mark.parametrize(
+    ("uses", "why"),
+    [
+        ("asyncio.create_task(self.query_consent())", "see `replace_consent_checks`"),
+        ("await pair.protocol.request(", "see `request_consent`"),
+        ("self._query_consent_task = None", "see `close_expired_connection`"),
+    ],
+)
+def test_a_connection_checks_consent_as_we_do(uses: str, why: str) -> None:
+    source = inspect.getsource(Connection)
+    assert uses in source, f"{why}; Connection has {ADVICE}"
 
 
 @pytest.mark.parametrize("module", [vpx, h264])

@@ -21,7 +21,7 @@ from tests.pipelines.webrtc.pages import live, opened, state, use_camera
 from tests.pipelines.webrtc.programs import Program
 from tests.pipelines.webrtc.test_chromium import dimmed
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.webrtc.server.serving import Server
+from turbolens.pipelines.webrtc.server.negotiation import Server
 
 from .networks import ADDRESSES, Network, line, needs_networks, program_within
 
@@ -83,7 +83,7 @@ async def measured(ours: Network, theirs: Network, folder: Path) -> dict[str, di
         await page.goto(url)
         await page.evaluate(COUNT)
         for name, settings in LINES.items():
-            wire.say(**{**GOOD, **settings})
+            wire.send(**{**GOOD, **settings})
             await page.evaluate(MEASURE, SETTLING)  # not counted
             found[name] = await page.evaluate(MEASURE, SECONDS)
         assert server.sessions.opened == 1
@@ -108,9 +108,9 @@ async def lost_and_restored(ours: Network, theirs: Network, folder: Path) -> Non
         await opened(page, f"{url}#strength=0.1")
         await use_camera(page)
         await sees(page, dimmed(0.1))
-        wire.say(loss=1.0)
+        wire.send(loss=1.0)
         await state(page, "Reconnecting")
-        wire.say(loss=0.0)
+        wire.send(loss=0.0)
         await live(page)
         await sees(page, dimmed(0.1))
         assert server.sessions.opened > 1

@@ -93,7 +93,7 @@ async def test_a_peer_that_uses_only_a_relay_receives_video(transport: str, tmp_
         configuration = json.dumps({"iceServers": [turn], "iceTransportPolicy": "relay"})
         url = str(client.make_url("/api/sessions"))
         async with running(*peer, "session", url, configuration) as other:
-            await other.tells("its picture", luma=100.0)
+            await other.shows("its picture", luma=100.0)
             (session,) = server.sessions
             (transport_used,) = ice_transports(session.peer)
             candidates = ice_connection(transport_used).remote_candidates

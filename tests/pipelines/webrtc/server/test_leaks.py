@@ -25,7 +25,7 @@ from tests.pipelines.webrtc.conftest import (
 from turbolens.pipelines.webrtc import Limits
 from turbolens.pipelines.webrtc.peer.aiortc_internals import ice_connection
 from turbolens.pipelines.webrtc.peer.ice import ice_transports
-from turbolens.pipelines.webrtc.server.serving import Server
+from turbolens.pipelines.webrtc.server.negotiation import Server
 
 pytestmark = pytest.mark.slow
 

@@ -16,6 +16,7 @@ import av
 import pytest
 import typer
 from aiohttp import web
+from aioice.ice import get_host_addresses
 
 from tests.pipelines.conftest import started, write_clip
 from tests.pipelines.webrtc.conftest import (
@@ -96,6 +97,11 @@ def test_another_address_needs_a_token_and_recommends_https() -> None:
     with server("--host", EVERYWHERE) as (process, link):
         token = link[5]
         assert len(token) >= 20
+        assert process.stdout is not None
+        for address in get_host_addresses(use_ipv4=True, use_ipv6=False):
+            other = LINK.search(process.stdout.readline())
+            assert other is not None
+            assert (other[2], other[5]) == (address, token)
 
         @asynchronous
         async def use() -> None:

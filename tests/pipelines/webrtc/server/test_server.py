@@ -24,7 +24,7 @@ from tests.pipelines.webrtc.conftest import (
 from turbolens.filter import FilterSettings, ModelNotFoundError, SettingsError
 from turbolens.pipelines.webrtc import ServerOptions, create_app
 from turbolens.pipelines.webrtc.server.answers import as_json
-from turbolens.pipelines.webrtc.server.serving import SERVER
+from turbolens.pipelines.webrtc.server.negotiation import SERVER
 
 TOKEN = "a-token-of-this-test"  # noqa: S105
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -20,7 +20,7 @@ from tests.pipelines.webrtc.conftest import (
 )
 from turbolens.filter import FilterSettings, TurboModel
 from turbolens.pipelines.webrtc import Limits, ServerOptions, create_app
-from turbolens.pipelines.webrtc.server.serving import SERVER
+from turbolens.pipelines.webrtc.server.negotiation import SERVER
 
 CAMERA = 200  # the luma that peers send
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import datetime
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,33 @@ async def test_an_offer_without_a_common_codec_is_406() -> None:
             assert "H.264" in (await response.json())["detail"]
         assert len(server.sessions) == 0
     await peer.close()
+
+
+def mdns(offer: str) -> str:
+    """The offer with mDNS names that nobody can resolve instead of addresses."""
+    name = "1f4712db-ea17-4bcf-a596-105139dfd8bf.local"
+    return re.sub(r"(a=candidate:\S+ \d \S+ \d+) \S+ ", rf"\1 {name} ", offer)
+
+
+def without_candidates(offer: str) -> str:
+    return re.sub(r"a=candidate:[^\r]*\r\n", "", offer)
+
+
+@pytest.mark.parametrize("hidden", [mdns, without_candidates])
+@asynchronous
+async def test_a_publisher_whose_addresses_are_unknown_connects_from_its_own_side(
+    hidden: Callable[[str], str],
+) -> None:
+    publisher = Peer(direction="sendonly")
+    offer = hidden(await publisher.offer())
+    assert "a=end-of-candidates" in offer
+    async with serving() as (client, server):
+        async with client.post("/whip/a", data=offer, headers=SDP) as response:
+            await publisher.accept(await response.text())
+        (session,) = server.sessions
+        await until(lambda: session.state == "connected", "a connection")
+        await until(lambda: session.track and session.track.statistics.captured, "frames")
+    await publisher.close()
 
 
 @asynchronous

@@ -16,9 +16,9 @@ from . import api, pages, whep, whip
 from .answers import answer_errors
 from .metrics import add_metrics, server_metrics
 from .model_slot import MakeFilter, ModelSlot, frame_filter
+from .negotiation import SERVER, Server
 from .options import ServerOptions
 from .security import guard
-from .serving import SERVER, Server
 from .sessions import Sessions
 
 logger = logging.getLogger(__name__)

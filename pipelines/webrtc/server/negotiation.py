@@ -56,12 +56,12 @@ class Server:
         frame_filter = self.slot.new_filter(self.new_settings(changes))
 
         async def answer(session: Session) -> str:
-            await set_offer(session.peer, offer)
+            await set_offer(session.peer, offer, receives_only=not sends_back)
             session.attach(frame_filter, self.slot.describe)
             self._connect(session, frame_filter)
             if sends_back:
                 _send_back(session)
-            return await self._create_answer(session.peer)
+            return await self._create_answer(session.peer, offer)
 
         return await self.sessions.open(kind, name, new_peer=self.new_peer, answer=answer)
 
@@ -81,7 +81,7 @@ class Server:
                     _send(transceiver, relay.subscribe())
             if _first(session.peer, "video", "sendonly", "sendrecv") is None:
                 raise OfferError("a player's offer must receive video (recvonly)")
-            return await self._create_answer(session.peer)
+            return await self._create_answer(session.peer, offer)
 
         session, text = await self.sessions.open(
             "whep", name, new_peer=self.new_peer, answer=answer
@@ -93,10 +93,11 @@ class Server:
         """A peer connection with the server's options."""
         return create_peer(self.options.ice_servers, self.options.codec)
 
-    async def _create_answer(self, peer: RTCPeerConnection) -> str:
+    async def _create_answer(self, peer: RTCPeerConnection, offer: str) -> str:
         options = self.options
         return await create_answer(
             peer,
+            offer,
             bit_rate=options.bit_rate,
             udp_ports=options.udp_ports,
             public_ip=options.public_ip,

@@ -1,0 +1,60 @@
+"""`SizeSearch`: the largest working size that holds the frame rate."""
+
+from collections.abc import Callable
+
+import pytest
+
+from turbolens.pipelines.live.working_size import HEADROOM, LEAST_FPS, MEASURED, SIZES, SizeSearch
+
+BUDGET = HEADROOM / LEAST_FPS
+
+
+def searched(seconds_at: Callable[[int], float], calls: int = 500) -> SizeSearch:
+    search = SizeSearch()
+    for _ in range(calls):
+        search.note(seconds_at(search.size))
+    return search
+
+
+@pytest.mark.parametrize("expected", SIZES)
+def test_the_largest_size_that_holds_the_rate_is_taken(expected: int) -> None:
+    search = searched(lambda size: BUDGET * (0.99 if size <= expected else 1.2))
+    assert (search.size, search.found) == (expected, True)
+
+
+def test_a_size_that_was_found_is_final() -> None:
+    search = searched(lambda _: BUDGET / 2)
+    for _ in range(100):
+        search.note(10.0)
+    assert search.size == SIZES[0]
+
+
+def test_a_slow_machine_soon_gets_the_smallest_size() -> None:
+    search, calls = SizeSearch(), 0
+    while not search.found:
+        search.note(1.0)
+        calls += 1
+    assert search.size == SIZES[-1]
+    assert calls < 2 * MEASURED
+
+
+def test_a_few_slow_calls_do_not_count() -> None:
+    times = iter([9.0, 9.0] + [BUDGET / 2] * 10 + [BUDGET * 1.9] * 2)
+    search = SizeSearch()
+    for seconds in times:
+        search.note(seconds)
+    assert (search.size, search.found) == (SIZES[0], True)
+
+
+def test_while_a_faster_model_is_prepared_only_hopeless_sizes_are_given_up() -> None:
+    limit, search = HEADROOM / LEAST_FPS, SizeSearch()
+    for _ in range(50):
+        search.note(3 * limit, settling=True)
+    assert (search.size, search.found) == (SIZES[0], False)
+    for _ in range(50):
+        search.note(0.9 * limit)
+    assert (search.size, search.found) == (SIZES[0], True)
+    slow = SizeSearch()
+    for _ in range(6):
+        slow.note(5 * limit, settling=True)
+    assert slow.size == SIZES[1]

@@ -14,7 +14,7 @@ from turbolens.filter.networks import Range
 
 from .calibration import layers_of
 
-MIN_PSNR = {"encoder": 60.0, "predictor": 67.0, "decoder": 55.0}
+MIN_PSNR = {"encoder": 60.0, "predictor": 60.0, "decoder": 55.0}
 """dB that a module's result must keep if a single layer of it is quantised."""
 
 

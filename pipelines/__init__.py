@@ -1,4 +1,8 @@
-"""Where frames come from and go to; the command; the server."""
+"""Where frames come from and go to: cameras, files, streams, browsers; the command; the server.
+
+Each folder is a room for one use. Start with `base.py`, the protocols `Source` and `Sink`, then
+with `live/running.py` for live video or `video/job.py` for files. Imports `turbolens.filter`.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

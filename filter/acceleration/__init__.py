@@ -5,5 +5,5 @@ plain PyTorch on this machine, with these weights, and gives it faster.
 
 Start with `accelerated_module.py`: it runs a module by the fastest backend found so far.
 `choice.py` names the backends for a device, `accelerated_model.py` holds all modules of a model.
-Imports `coherence`, `diffusion` and `frames`.
+Imports `coherence` and `frames`.
 """

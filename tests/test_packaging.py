@@ -28,6 +28,7 @@ IMPURE_FILES = {
     "acceleration/preparation.py", "acceleration/processor.py",
     "acceleration/thread_priority.py", "acceleration/unused_gpu.py",
     "adapters/files.py", "adapters/image_prompt.py", "adapters/lora_files.py",
+    "adapters/peft_files.py",
 }  # fmt: skip
 IMPURE_MODULES = ("asyncio", "concurrent", "ctypes", "datetime", "multiprocessing", "platformdirs",
                   "shutil", "subprocess", "tempfile", "time")  # fmt: skip

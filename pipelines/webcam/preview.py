@@ -91,6 +91,7 @@ class Preview:
             if process.wait(CLOSE_TIMEOUT) == FAILED:
                 self._reason = _failure(process.stderr.read())
         self._slot.close()
+        self._slot.take(0.0)  # a frame that came meanwhile would keep the slot from ending
 
     def close(self) -> None:
         """Close the window. May be called twice."""

@@ -112,7 +112,7 @@ def test_a_broken_connection_keeps_the_partial_file_and_the_next_pull_resumes(
 ) -> None:
     server.repos[NAME].files[UNET] = os.urandom(LARGE)
     server.faults = Faults(cut_after=LARGE * 2 // 3)
-    with pytest.raises(DownloadError, match=r"answered 503.*is kept"):
+    with pytest.raises(DownloadError, match=r"answered HTTP 503.*is kept"):
         _pull(hub)
     with pytest.raises(ModelNotFoundError, match=f"models pull {NAME}"):
         find_model(NAME, hub=hub)  # half a model does not pass for one

@@ -7,6 +7,8 @@ from tests.pipelines.webrtc.server.test_streams import SDP
 from turbolens.pipelines.webrtc.peer.h264 import with_matching_h264, with_offered_h264
 from turbolens.pipelines.webrtc.peer.sdp import offered_codecs
 
+pytestmark = pytest.mark.slow
+
 OFFER = """v=0
 s=-
 m=video 9 UDP/TLS/RTP/SAVPF 96 97 98

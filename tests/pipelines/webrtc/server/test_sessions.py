@@ -22,6 +22,8 @@ from turbolens.filter import FilterSettings, TurboModel
 from turbolens.pipelines.webrtc import Limits, ServerOptions, create_app
 from turbolens.pipelines.webrtc.server.negotiation import SERVER
 
+pytestmark = pytest.mark.slow
+
 CAMERA = 200  # the luma that peers send
 
 

@@ -25,6 +25,8 @@ from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoin
 from turbolens.pipelines.webrtc.peer.aiortc_internals import DtlsCertificate
 from turbolens.pipelines.webrtc.peer.options import IceServer
 
+pytestmark = pytest.mark.slow
+
 SDP = {"Content-Type": "application/sdp"}
 
 

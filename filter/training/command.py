@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
 from turbolens.filter.device import resolve_device
+from turbolens.filter.loading.locating import locate
 from turbolens.filter.networks import Autoencoder, module_of
 
 from .autoencoder_stage import autoencoder_losses, new_autoencoder
@@ -31,22 +32,22 @@ from .data import (
     read_square,
     render,
 )
-from .decoder_stage import DecoderLosses, train_the_decoder
 from .denoiser_stage import Denoiser, latent_losses
 from .distill.command import distill
 from .evidence.command import evidence
 from .folder import save_model
 from .loop import Stage
 from .own_look.command import look
-from .phrases import every_phrase
+from .phrases import PHRASES, every_phrase
 from .picture_stage import PictureLosses, PictureModel
 from .progress import follow
 from .quantise.command import quantise
+from .style.run import StyleOptions, opened, style_stages
 from .teacher.command import teacher
 from .text import new_tokenizer
 
 SIZE = 256
-LATENT_RATE, PICTURE_RATE, DECODER_RATE = 1.5e-3, 5e-4, 2.5e-4
+LATENT_RATE, PICTURE_RATE = 1.5e-3, 5e-4
 PICTURE_RATES = {"critic": 0.5}
 
 
@@ -60,14 +61,27 @@ def train(  # noqa: PLR0913 - each one is an option of the command
     autoencoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage one.")] = 4000,
     steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 4000,
     picture_steps: Annotated[int, typer.Option(min=1, help="Steps of stage three.")] = 2500,
-    decoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage four.")] = 600,
+    decoder_steps: Annotated[int, typer.Option(min=1, help="Steps of the new decoder.")] = 600,
+    style_steps: Annotated[int, typer.Option(min=1, help="Steps of the last stage.")] = 3000,
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Weights of VGG16's convolutions (safetensors), for the last stage."),
+    ] = None,
+    art: Annotated[
+        Path | None, typer.Option(help="Folder of painters' works, for the last stage.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="A model to start the last stage from, instead of the first three."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
     """Train a small filter model of your own; run again with the same folders to resume.
 
     One picture in twelve is held out. The model is in OUT/model, beside renders, checkpoints, loss
-    curves and sheets of samples.
+    curves and sheets of samples. The last stage, which gives the looks strokes and material, runs
+    if --features and --art are given.
     """
     console = Console(stderr=True)
     learnt = [path for path in pictures_in(data) if not is_held_out(path)] if data.is_dir() else []
@@ -78,15 +92,24 @@ def train(  # noqa: PLR0913 - each one is an option of the command
         )  # fmt: skip
         raise typer.Exit(2)
     out.mkdir(parents=True, exist_ok=True)
+    target = resolve_device(device)
     with Progress(console=console) as progress:
-        _render(progress, learnt[:pictures], out)
-        target = resolve_device(device)
-        vae = _autoencoder(progress, out, autoencoder_steps, seed, target)
-        samples = _samples(data)
-        denoiser = _denoiser(
-            progress, out, vae, samples, seed=seed,
-            steps=steps, picture_steps=picture_steps, decoder_steps=decoder_steps,
-        )  # fmt: skip
+        if start is None:
+            _render(progress, learnt[:pictures], out)
+            vae = _autoencoder(progress, out, autoencoder_steps, seed, target)
+            denoiser = _denoiser(
+                progress, out, vae, _samples(data), seed=seed,
+                steps=steps, picture_steps=picture_steps,
+            )  # fmt: skip
+        else:
+            vae, denoiser = opened(locate(start), target)
+        if features is not None and art is not None:
+            options = StyleOptions(
+                features=features, art=art, out=out, photographs=learnt[:pictures],
+                decoder_steps=decoder_steps, steps=style_steps, seed=seed,
+            )  # fmt: skip
+            for stage, vae in style_stages(options, vae, denoiser):
+                _watch(progress, stage, denoiser, vae, _samples(data))
     save_model(out / "model", vae.cpu(), denoiser.cpu())
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
 
@@ -168,10 +191,9 @@ def _denoiser(
     *,
     steps: int,
     picture_steps: int,
-    decoder_steps: int,
     seed: int,
 ) -> Denoiser:
-    """Run the second, third and fourth stage."""
+    """Run the second and the third stage."""
     latents = _encode(progress, out, vae)
     importance = channel_importance(vae, latents)
     denoiser = new_denoiser(vae.device, seed + 1)
@@ -181,10 +203,6 @@ def _denoiser(
     model = new_picture_model(vae, denoiser, seed + 2)
     fine = PictureLosses(model, open_renders(out), importance, picture_steps)
     stage = Stage("pictures", model, fine, out, picture_steps, PICTURE_RATE, seed, PICTURE_RATES)
-    _watch(progress, stage, denoiser, vae, samples)
-    train_the_decoder(model)
-    last = DecoderLosses(model, open_renders(out), importance, 0)  # 0: adversarial from the start
-    stage = Stage("decoder", model, last, out, decoder_steps, DECODER_RATE, seed)
     _watch(progress, stage, denoiser, vae, samples)
     return denoiser
 
@@ -229,7 +247,7 @@ def _sheet(denoiser: Denoiser, vae: Autoencoder, images: Tensor) -> list[list[Te
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)).to(latents)
     strength = torch.full((len(images),), 0.9, device=latents.device)
     columns = [images]
-    for name in RENDERED[1:]:
+    for name in PHRASES:
         embeds = denoiser.embed([name] * len(images))
         columns.append(vae.decode(denoiser(latents, noise, strength, embeds)).sample.cpu())
     return [[column[row] for column in columns] for row in range(len(images))]

@@ -13,6 +13,7 @@ from turbolens.filter.training.data import is_held_out, pictures_in
 from turbolens.filter.training.denoiser_stage import OUTPUT_SCALE, Denoiser
 from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Stage
+from turbolens.filter.training.materials import MATERIALS
 
 from .reconstruction import ReconstructionLosses, with_upsampling_decoder
 from .references import References, grams_of, palette_of, works_of
@@ -20,7 +21,7 @@ from .sheet import RECIPES
 from .stage import StyleLosses, StyleModel
 from .trunk import Trunk
 
-DECODER_RATE, STYLE_RATE = 2e-3, 3e-4
+DECODER_RATE, STYLE_RATE = 2e-3, 4e-4
 STYLE_RATES = {"decoder": 2.0}
 
 
@@ -50,7 +51,7 @@ def opened(folder: Path, device: torch.device) -> tuple[Autoencoder, Denoiser]:
     return components.vae.to(device), denoiser.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def stages(
+def style_stages(
     options: StyleOptions, vae: Autoencoder, denoiser: Denoiser
 ) -> Iterator[tuple[Stage, Autoencoder]]:
     """The two stages, each made when the one before has run, and the autoencoder that learns."""
@@ -78,5 +79,6 @@ def style_losses(options: StyleOptions, model: StyleModel) -> StyleLosses:
         for scale in (1, 2)
     }
     palettes = {name: palette_of(files) for name, files in works.items()}
-    references = References(options.photographs, LOOKS, palettes, options.out / "references")
+    looks = {**LOOKS, **MATERIALS}
+    references = References(options.photographs, looks, palettes, options.out / "references")
     return StyleLosses(model, references, trunk, grams)

@@ -18,9 +18,9 @@ class LookRecipe:
     often: float = 1.0
     works: tuple[str, ...] = ()
     grams: float = 1.0
-    content: float = 1.0
-    tone: float = 1.5
-    sharp: float = 0.15
+    content: float = 0.8
+    tone: float = 4.0
+    sharp: float = 0.3
 
 
 _FLAT = LookRecipe(often=0.5, grams=0, content=0, tone=1.0, sharp=1.0)
@@ -44,24 +44,24 @@ RECIPES: dict[str, LookRecipe] = {
     "vintage": _FLAT,
     "thermal": _FLAT,
     "van gogh": LookRecipe(
-        often=1.5, tone=0.8, sharp=0.0,
+        often=1.5, tone=3.0, sharp=0.0,
         works=(
             "starry_night_google", "vg_wheat_field", "vg_self", "vg_olive", "nga_106382",
             "clevelandart_1947.209", "metmuseum_436535", "metmuseum_436532",
         ),
     ),
     "hokusai": LookRecipe(
-        often=1.2, tone=0.8, sharp=0.0,
+        often=1.2, tone=3.0, sharp=0.0,
         works=(
             "wave", "the_fuji", "wind", "fields", "horses", "canal_2", "the_beach", "hashi",
             "artic_24645",
         ),
     ),
     "monet": LookRecipe(
-        often=1.0, tone=0.8, sharp=0.0,
+        often=1.0, tone=3.0, sharp=0.0,
         works=(
             "water-lilies-1919-2", "nga_46523", "nga_46657", "nga_61379", "nga_74796",
         ),
     ),
-    "munch": LookRecipe(often=1.0, tone=0.8, sharp=0.0, works=("the_scream", "artic_154235")),
+    "munch": LookRecipe(often=1.0, tone=3.0, sharp=0.0, works=("the_scream", "artic_154235")),
 }  # fmt: skip

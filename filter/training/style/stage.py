@@ -16,7 +16,7 @@ from .references import References
 from .trunk import Trunk, content_distance, gram, gram_distance
 
 SENSOR_NOISE = 0.06  # maximum of a camera's, standard deviation of images in −1…1
-STEADY = 0.6
+STEADY = 3.0
 CONTENT_LAYERS = "3_3", "4_1"
 TONE_CELL = 8  # pixels that the tone is averaged over
 ROWS = FINE + COARSE + PLAIN

@@ -64,8 +64,13 @@ def gram(features: Tensor) -> Tensor:
 
 
 def gram_distance(given: Tensor, wanted: Tensor) -> Tensor:
-    """(B,) squared distance of Gram matrices (B, C, C), relative to the wanted ones'."""
-    return (given - wanted).square().sum((1, 2)) / wanted.square().sum((1, 2))
+    """(B,) squared distance of Gram matrices (B, C, C), relative to the sum of their squared norms.
+
+    Relative to the wanted one alone, a few flat crops, whose statistics are small, would give most
+    of the gradient.
+    """
+    size = wanted.square().sum((1, 2)) + given.detach().square().sum((1, 2))
+    return (given - wanted).square().sum((1, 2)) / size
 
 
 def content_distance(given: Tensor, wanted: Tensor) -> Tensor:

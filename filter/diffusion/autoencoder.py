@@ -63,8 +63,8 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
         doublings = _halvings(last_patch, decoder_block_out_channels)
         if doublings != halvings:
             raise ValueError(
-                f"encoder and decoder must scale alike, but the encoder halves {halvings} times and "
-                f"the decoder doubles {doublings} times"
+                f"encoder and decoder must scale alike, but the encoder halves {halvings} times "
+                f"and the decoder doubles {doublings} times"
             )
         upsampling = decoder_patch_size is not None
         super().__init__(  # type: ignore[no-untyped-call]

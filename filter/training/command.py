@@ -19,7 +19,6 @@ from turbolens.filter.networks import Autoencoder, module_of
 
 from .autoencoder_stage import autoencoder_losses, new_autoencoder
 from .captions import MIN_PICTURES
-from .charts import write_sheet
 from .data import (
     RENDERED,
     LatentRenders,
@@ -29,7 +28,6 @@ from .data import (
     is_held_out,
     open_renders,
     pictures_in,
-    read_square,
     render,
 )
 from .denoiser_stage import Denoiser, latent_losses
@@ -38,10 +36,11 @@ from .evidence.command import evidence
 from .folder import save_model
 from .loop import Stage
 from .own_look.command import look
-from .phrases import PHRASES, every_phrase
+from .phrases import every_phrase
 from .picture_stage import PictureLosses, PictureModel
 from .progress import follow
 from .quantise.command import quantise
+from .samples import samples_of, watch
 from .style.run import StyleOptions, opened, style_stages
 from .teacher.command import teacher
 from .text import new_tokenizer
@@ -91,6 +90,7 @@ def train(  # noqa: PLR0913 - each one is an option of the command
             f"train on, found {len(learnt)} in {data}", style="red", highlight=False,
         )  # fmt: skip
         raise typer.Exit(2)
+    _check_last_stage(console, features, art, start)
     out.mkdir(parents=True, exist_ok=True)
     target = resolve_device(device)
     with Progress(console=console) as progress:
@@ -98,7 +98,7 @@ def train(  # noqa: PLR0913 - each one is an option of the command
             _render(progress, learnt[:pictures], out)
             vae = _autoencoder(progress, out, autoencoder_steps, seed, target)
             denoiser = _denoiser(
-                progress, out, vae, _samples(data), seed=seed,
+                progress, out, vae, samples_of(data), seed=seed,
                 steps=steps, picture_steps=picture_steps,
             )  # fmt: skip
         else:
@@ -108,10 +108,29 @@ def train(  # noqa: PLR0913 - each one is an option of the command
                 features=features, art=art, out=out, photographs=learnt[:pictures],
                 decoder_steps=decoder_steps, steps=style_steps, seed=seed,
             )  # fmt: skip
-            for stage, vae in style_stages(options, vae, denoiser):
-                _watch(progress, stage, denoiser, vae, _samples(data))
+            for stage, learning in style_stages(options, vae, denoiser):
+                watch(progress, stage, denoiser, learning, samples_of(data), 150)
+                vae = learning
     save_model(out / "model", vae.cpu(), denoiser.cpu())
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
+
+
+def _check_last_stage(
+    console: Console, features: Path | None, art: Path | None, start: str | None
+) -> None:
+    """Raise `typer.Exit` with a message if the options of the last stage do not fit together."""
+    if (features is None) != (art is None):
+        problem = "--features and --art must be given together: both are for the last stage"
+    elif start is not None and features is None:
+        problem = "--start needs --features and --art, since only the last stage starts from it"
+    elif features is not None and not features.is_file():
+        problem = f"--features must be a file, and there is none at {features}"
+    elif art is not None and not art.is_dir():
+        problem = f"--art must be a folder of pictures, and there is none at {art}"
+    else:
+        return
+    console.print(f"error: {problem}", style="red", highlight=False)
+    raise typer.Exit(2)
 
 
 class _Commands(TyperGroup):
@@ -199,11 +218,11 @@ def _denoiser(
     denoiser = new_denoiser(vae.device, seed + 1)
     coarse = latent_losses(denoiser, latents, importance)
     stage = Stage("denoiser", denoiser, coarse, out, steps, LATENT_RATE, seed)
-    _watch(progress, stage, denoiser, vae, samples)
+    watch(progress, stage, denoiser, vae, samples)
     model = new_picture_model(vae, denoiser, seed + 2)
     fine = PictureLosses(model, open_renders(out), importance, picture_steps)
     stage = Stage("pictures", model, fine, out, picture_steps, PICTURE_RATE, seed, PICTURE_RATES)
-    _watch(progress, stage, denoiser, vae, samples)
+    watch(progress, stage, denoiser, vae, samples)
     return denoiser
 
 
@@ -220,34 +239,3 @@ def new_picture_model(vae: Autoencoder, denoiser: Denoiser, seed: int) -> Pictur
     torch.manual_seed(seed)
     model = PictureModel(vae, denoiser)
     return model.to(device=vae.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def _watch(
-    progress: Progress, stage: Stage, denoiser: Denoiser, vae: Autoencoder, samples: Tensor
-) -> None:
-    """Run a stage, writing a sheet of samples every 1,000 steps and at the end."""
-    for step in follow(progress, stage, every=1000):
-        write_sheet(
-            stage.folder / f"samples-{stage.name}-{step:05d}.png", _sheet(denoiser, vae, samples)
-        )
-
-
-def _samples(data: Path) -> Tensor:
-    """Up to four held-out pictures as images."""
-    held_out = [path for path in pictures_in(data) if is_held_out(path)][:4] or pictures_in(data)[
-        :1
-    ]
-    return torch.stack([read_square(path, SIZE) for path in held_out]).float() / 127.5 - 1
-
-
-@torch.inference_mode()
-def _sheet(denoiser: Denoiser, vae: Autoencoder, images: Tensor) -> list[list[Tensor]]:
-    """Rows: a picture, then every look of it at strength 0.9."""
-    latents = vae.encode(images.to(vae.device)).latents
-    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)).to(latents)
-    strength = torch.full((len(images),), 0.9, device=latents.device)
-    columns = [images]
-    for name in PHRASES:
-        embeds = denoiser.embed([name] * len(images))
-        columns.append(vae.decode(denoiser(latents, noise, strength, embeds)).sample.cpu())
-    return [[column[row] for column in columns] for row in range(len(images))]

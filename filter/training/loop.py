@@ -29,10 +29,11 @@ class Stage:
     """Trains `module` for `steps` steps of `losses(generator, step)`, whose sum is minimised.
 
     State is saved in `folder` as safetensors and JSON, so that a stopped stage resumes with the
-    same random numbers. `average` is the exponential moving average of the weights, the result of a
-    stage. SIGINT and SIGTERM stop a stage after the step in progress, saved. rates: factors of `rate` for children of the module, by name; the gradients of such a
-    child are clipped separately, so that adversaries do not affect each other. beta1: Adam's
-    momentum, 0 for adversarial training.
+    same random numbers. SIGINT and SIGTERM stop it after the step in progress, whose state is
+    saved. `average` is the exponential moving average of the weights, the result of a stage. rates:
+    factors of `rate` for children of the module, by name; the gradients of such a child are clipped
+    separately, so that adversaries do not affect each other. beta1: Adam's momentum, 0 for
+    adversarial training.
     """
 
     name: str

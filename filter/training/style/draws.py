@@ -9,11 +9,11 @@ from torch import Tensor
 from turbolens.filter.training.denoiser_stage import look_share
 from turbolens.filter.training.phrases import phrase
 
+from .recipes import RECIPES
 from .references import References
-from .sheet import RECIPES
 
 CROP = 160
-FINE, COARSE, PLAIN = 2, 3, 1  # rows with features at full size, at half of it, and without
+FINE, COARSE, PLAIN = 1, 4, 1  # rows with features at full size, at half of it, and without
 PAIRED = 1  # of the coarse rows: it has a second view
 MAX_SHIFT = 12  # pixels between the two views
 PLAIN_SHARE = 0.35  # of the plain rows: an unchanged photograph
@@ -52,9 +52,9 @@ def draw(references: References, generator: torch.Generator, step: int) -> Draw:
     plain = [name for name, recipe in RECIPES.items() if not recipe.grams]
     looks: list[str | None] = [_pick(material, generator) for _ in range(FINE + COARSE)]
     looks += [_plain(plain, generator) for _ in range(PLAIN)]
-    pool, views, moved = references.pool(step), [], []
+    views, moved = [], []
     for row, look in enumerate(looks):
-        index = int(torch.randint(pool, (1,), generator=generator))
+        index = int(torch.randint(references.pool(look, step), (1,), generator=generator))
         paired = FINE <= row < FINE + PAIRED
         extra = MAX_SHIFT if paired else 0
         views.append(_crop(references, index, look, extra=extra, generator=generator))

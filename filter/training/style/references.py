@@ -11,12 +11,12 @@ from torch.nn import functional as F
 
 from turbolens.filter.training.data import is_held_out, pictures_in, read_square
 
-from .sheet import PALETTE_SHARE, RECIPES
+from .recipes import PALETTE_SHARE, RECIPES
 from .trunk import KEPT, Trunk, gram
 
 SIDES = (256, 320, 400)  # of the photographs, in turn: faces are near and far in use
 WORK_SIDE = 448  # of the works: strokes of this size suit a working image of 512
-FIRST_POOL, POOL_STEPS = 24, 8  # pictures at first, and steps until there is one more
+FIRST_POOL, POOL_STEPS = 32, 40  # pictures that are rendered, and steps until there is one more
 
 Look = Callable[[Tensor], Tensor]
 
@@ -25,8 +25,8 @@ Look = Callable[[Tensor], Tensor]
 class References:
     """Photographs and, for each, the rendering of any look, made when first needed.
 
-    A rendering may take a second, so they are stored in `folder`, and the number of pictures to
-    draw from grows slowly with the steps. palettes: mean (3,) and covariance (3, 3) of the works
+    A rendering may take a second, so they are stored in `folder`, and the number of pictures that
+    are rendered grows slowly with the steps. palettes: mean (3,) and covariance (3, 3) of the works
     of each painter, in 0…1.
     """
 
@@ -36,8 +36,10 @@ class References:
     folder: Path
     _loaded: dict[int, Tensor] = field(default_factory=dict)
 
-    def pool(self, step: int) -> int:
-        """How many of the photographs are drawn from in this step."""
+    def pool(self, look: str | None, step: int) -> int:
+        """How many of the photographs are drawn from for a look (`None`: unchanged) in a step."""
+        if look is None or look in self.palettes:
+            return len(self.photographs)
         return min(len(self.photographs), FIRST_POOL + step // POOL_STEPS)
 
     def photograph(self, index: int) -> Tensor:

@@ -15,13 +15,13 @@ from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Stage
 from turbolens.filter.training.materials import MATERIALS
 
+from .recipes import RECIPES
 from .reconstruction import ReconstructionLosses, with_upsampling_decoder
 from .references import References, grams_of, palette_of, works_of
-from .sheet import RECIPES
 from .stage import StyleLosses, StyleModel
 from .trunk import Trunk
 
-DECODER_RATE, STYLE_RATE = 2e-3, 4e-4
+DECODER_RATE, STYLE_RATE = 2e-3, 6e-4
 STYLE_RATES = {"decoder": 2.0}
 
 

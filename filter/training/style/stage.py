@@ -94,9 +94,7 @@ class StyleLosses:
         embeds = model.denoiser.embed(drawn.prompts)
         return model.decode(model.denoiser(latents, noise, drawn.strength, embeds))
 
-    def _judge(
-        self, drawn: Draw, image: Tensor, rows: slice, scale: int
-    ) -> tuple[Tensor, Tensor]:
+    def _judge(self, drawn: Draw, image: Tensor, rows: slice, scale: int) -> tuple[Tensor, Tensor]:
         """(rows,) the losses on features: Gram matrices and content."""
         looks, share = drawn.looks[rows], drawn.share[rows]
         works = [self.grams[scale].get(look or "") for look in looks]

@@ -60,7 +60,7 @@ def test_looks_differ_from_each_other_and_from_the_photograph() -> None:
 
 
 def test_every_look_has_its_name_and_other_phrases() -> None:
-    assert list(PHRASES) == list(LOOKS) == RENDERED[1:]
+    assert list(PHRASES)[: len(LOOKS)] == list(LOOKS) == RENDERED[1:]
     assert all(phrases[0] == look and len(phrases) >= 7 for look, phrases in PHRASES.items())
 
 
@@ -185,7 +185,7 @@ def test_a_small_run_gives_a_model_that_filters(
     out = tmp_path / "out"
     train(
         data=photographs, out=out, pictures=8, autoencoder_steps=3, steps=2, picture_steps=9,
-        decoder_steps=2, device="cpu",
+        device="cpu",
     )  # fmt: skip
     assert (out / "samples-pictures-00009.png").exists()
     assert (out / "denoiser.png").exists()

@@ -34,7 +34,8 @@ def with_upsampling_decoder(vae: Autoencoder, seed: int) -> Autoencoder:
     )
     new.encoder.load_state_dict(vae.encoder.state_dict())
     _same_for_every_pixel(new.decoder.layers[-1])
-    return new.to(device=vae.device, memory_format=torch.channels_last)
+    new.to(device=vae.device, memory_format=torch.channels_last)
+    return new
 
 
 @torch.no_grad()

@@ -79,12 +79,14 @@ def recoloured(image: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
     inverse = torch.linalg.inv(root)
     moved = inverse @ _root(root @ covariance @ root) @ inverse
     centred = pixels - pixels.mean(1, keepdim=True)
-    return (moved @ centred + mean[:, None]).view_as(image)
+    result: Tensor = moved @ centred + mean[:, None]
+    return result.view_as(image)
 
 
 def _root(matrix: Tensor) -> Tensor:
     values, axes = torch.linalg.eigh(matrix)
-    return axes @ torch.diag(values.clamp_min(0).sqrt()) @ axes.t()
+    root: Tensor = axes @ torch.diag(values.clamp_min(0).sqrt()) @ axes.t()
+    return root
 
 
 def works_of(look: str, art: Path) -> list[Path]:

@@ -13,8 +13,8 @@ _GRID = 16  # pixels between the lines of the grid; every fourth is stronger
 def blueprint(picture: Array) -> Array:
     """Clean lines, ruled hatching in dark areas, crossed in the darkest."""
     line = np.maximum(
-        lines(picture, 0.9, length=6.0, threshold=-0.003, steepness=90),
-        0.9 * lines(picture, 1.6, length=8.0, threshold=-0.008, steepness=90),
+        lines(picture, 0.7, length=5.0, threshold=-0.004, steepness=90),
+        0.7 * lines(picture, 1.2, length=7.0, threshold=-0.009, steepness=90),
     )
     dark = 1 - balanced(blur(luma(flat(picture, 3)), 1.2), amount=0.4)
     ruled = _ruled(dark.shape, 4.0, 45) * curve(dark, 0.55, 0.62)

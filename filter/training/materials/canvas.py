@@ -75,12 +75,12 @@ def curve(tone: Array, low: float, high: float) -> Array:
     return x * x * (3 - 2 * x)
 
 
-def balanced(grey: Array, scale: float = 24.0, amount: float = 0.5) -> Array:
+def balanced(grey: Array, scale: float = 40.0, amount: float = 0.5) -> Array:
     """Tones around 0.5: `amount` of the brightness of the surroundings is taken away.
 
     An artist places the same tones in a dark and in a bright room.
     """
-    mean = 0.6 * float(grey.mean()) + 0.4 * blur(grey, scale)
+    mean = 0.8 * float(grey.mean()) + 0.2 * blur(grey, scale)
     local = grey - amount * (mean - 0.5)
     return np.clip(local, 0, 1)
 

@@ -42,7 +42,7 @@ def mosaic(picture: Array) -> Array:
     tiles = np.clip(colours + random.normal(0, 0.015, colours.shape), 0.02, 1)[owner].astype(
         np.float32
     )
-    stone = curve(gap, 0.15, 1.0)
+    stone = curve(gap, 0.3, 1.3)
     tilt = random.normal(0, 0.06, len(colours)).astype(np.float32)[owner]
     light = relief(blur(stone, 0.6), 0.35) + tilt * 0.5
     grout = colour("#6b6459")
@@ -73,7 +73,7 @@ def _settled(seeds: Array, angle: Array) -> Array:
 def _nearest(seeds: Array, angle: Array) -> tuple[np.ndarray, Array]:
     """The index of each pixel's tile, and the distance to the next tile's border in pixels.
 
-    Distances are the larger of both coordinates turned by the angle at the pixel: square tiles.
+    Distances are 4-norms of the coordinates turned by the angle at the pixel: nearly square tiles.
     """
     height, width = angle.shape
     rows, columns = seeds.shape[:2]
@@ -87,8 +87,7 @@ def _nearest(seeds: Array, angle: Array) -> tuple[np.ndarray, Array]:
         for right in range(-2, 3):
             r, c = np.clip(row + down, 0, rows - 1), np.clip(column + right, 0, columns - 1)
             dx, dy = seeds[r, c, 0] - x, seeds[r, c, 1] - y
-            distance = np.maximum(np.abs(cosine * dx + sine * dy), np.abs(cosine * dy - sine * dx))
-            distance = distance + 0.05 * np.hypot(dx, dy)
+            distance = ((cosine * dx + sine * dy) ** 4 + (cosine * dy - sine * dx) ** 4) ** 0.25
             index = r * columns + c
             nearer, same = distance < best, index == owner
             second = np.where(

@@ -19,7 +19,7 @@ from .canvas import (
 from .flow import lines
 
 _SPACING = 15  # of the cells' seeds
-_SAME = 14.0  # CIE Lab: neighbours below this difference become one piece
+_SAME = 15.0  # CIE Lab: neighbours below this difference become one piece
 
 
 @material
@@ -28,8 +28,9 @@ def stained_glass(picture: Array) -> Array:
     smooth = flat(picture, 3)
     cells = _cells(smooth)
     colours = _means(smooth, cells)
-    glass = saturate(np.clip(colours * 0.75 + 0.25 * blur(smooth, 1.5), 0, 1), 2.0)
-    glass = np.clip((glass - 0.45) * 1.25 + 0.52, 0.03, 1)
+    glass = saturate(np.clip(colours * 0.6 + 0.4 * blur(smooth, 1.0), 0, 1), 1.9)
+    tints = generator(picture.shape, "tints").normal(1, 0.07, (int(cells.max()) + 1, 3))
+    glass = np.clip(((glass - 0.45) * 1.2 + 0.48) * tints[cells], 0.03, 1)
     lead = _lead(cells)
     inner = curve(cv2.distanceTransform((lead < 0.5).astype(np.uint8), cv2.DIST_L2, 3), 0, 6)
     streaks = 0.05 * noise(picture.shape, "streaks", 2.0) + 0.03 * noise(
@@ -58,7 +59,8 @@ def _cells(picture: Array) -> NDArray[np.int32]:
     cells = cv2.watershed(pixels, markers)
     filled = cv2.dilate(np.maximum(cells, 0).astype(np.float32), np.ones((3, 3)))
     cells = np.where(cells < 1, filled, cells).astype(np.int32)
-    return _merged(to_lab(picture), cells)
+    merged = _merged(to_lab(picture), cells).astype(np.uint16)
+    return cv2.medianBlur(cv2.medianBlur(merged, 5), 5).astype(np.int32)
 
 
 def _means(picture: Array, cells: NDArray[np.int32]) -> Array:
@@ -70,7 +72,7 @@ def _means(picture: Array, cells: NDArray[np.int32]) -> Array:
 
 
 def _merged(lab: Array, cells: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Cells joined to the neighbour of most similar colour, each piece of at most four."""
+    """Cells joined to the neighbour of most similar colour, each piece of at most six."""
     flat_cells = cells.ravel()
     count = np.bincount(flat_cells) + 1e-6
     means = np.stack([np.bincount(flat_cells, lab[..., i].ravel()) / count for i in range(3)], -1)
@@ -84,7 +86,7 @@ def _merged(lab: Array, cells: NDArray[np.int32]) -> NDArray[np.int32]:
         if distance[index] > _SAME:
             break
         first, second = owner[touching[index]]
-        if first != second and sizes[first] + sizes[second] <= 4:
+        if first != second and sizes[first] + sizes[second] <= 6:
             owner[owner == second] = first
             sizes[first] += sizes[second]
     return owner[cells].astype(np.int32)

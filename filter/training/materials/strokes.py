@@ -111,7 +111,8 @@ def _paint(colours: Array, bristles: int, brush: Brush, random: np.random.Genera
     """(N, bristles, 4): colour and height of every bristle, 0…255."""
     shape = (len(colours), bristles, 1)
     tones = random.normal(0, brush.bristle, shape)
-    shifts = random.normal(0, brush.jitter, (len(colours), 1, 3))
+    shifts = random.normal(0, brush.jitter, (len(colours), 1, 1))
+    shifts = shifts + random.normal(0, 0.4 * brush.jitter, (len(colours), 1, 3))
     heights = np.clip(0.55 + 3 * tones + random.normal(0, 0.12, shape), 0, 1)
     return np.concatenate([np.clip(colours[:, None] + shifts + tones, 0, 1), heights], -1) * 255
 

@@ -47,9 +47,10 @@ def ukiyo_e(picture: Array) -> Array:
 def _nearest_pigments(picture: Array) -> Array:
     """The pigment nearest in CIE Lab for every pixel; lightness counts less than hue."""
     lab = to_lab(picture)
-    lab[..., 0] = (lab[..., 0] - 50) * 1.12 + 54
-    lab[..., 1:] *= 1.35
-    weights = np.array([0.85, 1.15, 1.15], np.float32)
+    warm = curve(lab[..., 1] + 0.7 * lab[..., 2], 6.0, 16.0) * curve(lab[..., 0], 30.0, 50.0)
+    lab[..., 0] = (lab[..., 0] - 50) * 1.1 + 55 + 9 * warm
+    lab[..., 1:] *= 1.5
+    weights = np.array([0.8, 1.3, 1.3], np.float32)
     pigments = to_lab(np.stack([colour(name) for name in _PIGMENTS])[None])[0]
     best = np.full(lab.shape[:2], np.inf, np.float32)
     owner = np.zeros(lab.shape[:2], int)
@@ -57,7 +58,7 @@ def _nearest_pigments(picture: Array) -> Array:
         distance = (((lab - pigment) * weights) ** 2).sum(-1)
         nearer = distance < best
         owner[nearer], best[nearer] = index, distance[nearer]
-    return from_lab(pigments)[owner] if pigments.ndim == 3 else from_lab(pigments[None])[0][owner]
+    return from_lab(pigments[None])[0][owner]
 
 
 def _woodgrain(shape: tuple[int, ...]) -> Array:

@@ -22,12 +22,12 @@ def charcoal(picture: Array) -> Array:
     black = hatch(dark, form + 0.5, spacing=2.0, length=14, random=random, low=0.58, high=0.9,
                   thickness=5)  # fmt: skip
     grain = paper(picture.shape, 0.7)
-    smudge = 0.75 * along(blur(dark, 1.2), form, 5.0) ** 1.2
+    smudge = 0.7 * along(blur(dark, 1.2), form, 5.0) ** 1.2
     rough = curve(grain, 0.35, 0.7)
     strokes = 1 - (1 - 0.5 * blur(broad, 0.7) * (1 - 0.6 * rough)) * (
         1 - 0.85 * blur(black, 0.6) * (1 - 0.35 * rough)
     )
     line = lines(picture, 1.3, length=7.0, threshold=-0.003, steepness=70) * (1 - 0.35 * rough)
     coverage = 1 - (1 - smudge) * (1 - strokes) * (1 - 0.9 * line)
-    coverage = coverage * (0.86 + 0.28 * (1 - grain)) + 0.03
+    coverage = coverage * (0.6 + 0.8 * (1 - grain)) + 0.02
     return palette(np.clip(1 - coverage, 0, 1), _CHARCOAL)

@@ -24,6 +24,7 @@ def comic(picture: Array) -> Array:
     """Clean ink, three flat tones of each colour, dots between them; skin keeps its hue."""
     areas = median(flat(picture, 5, 0.12), 5)
     lab = to_lab(areas)
+    lab[..., 0] = to_lab(median(flat(picture, 3, 0.1), 3))[..., 0]
     grey = balanced(lab[..., 0] / 100, amount=0.35)
     light, middle = curve(grey, 0.50, 0.53), curve(grey, 0.26, 0.29)
     tone = 0.30 + 0.26 * middle + 0.24 * light + 0.14 * curve(grey, 0.74, 0.77)
@@ -37,6 +38,6 @@ def comic(picture: Array) -> Array:
 
 
 def _ink(picture: Array) -> Array:
-    fine = lines(picture, 1.0, length=6.0, threshold=-0.004, steepness=110)
+    fine = lines(picture, 0.85, length=5.0, threshold=-0.004, steepness=110)
     thick = lines(picture, 1.8, length=8.0, threshold=-0.014, steepness=90)
     return curve(np.maximum(fine, thick), 0.25, 0.65)

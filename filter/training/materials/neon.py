@@ -25,7 +25,7 @@ def neon(picture: Array) -> Array:
 
 def _tubes(picture: Array) -> Array:
     """Lines of even width; pieces that are short and faint are left away."""
-    line = lines(picture, 1.05, length=8.0, threshold=-0.0035, steepness=130)
+    line = lines(picture, 1.05, length=8.0, threshold=-0.0024, steepness=130)
     drawn = (line > 0.3).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(drawn, connectivity=8)
     longest = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])

@@ -50,10 +50,9 @@ def starts(error: Array, spacing: float, threshold: float, random: np.random.Gen
     """(N, 2) x, y: the place of the largest error of every grid cell above the threshold."""
     side = max(1, round(spacing))
     rows, columns = error.shape[0] // side, error.shape[1] // side
-    noisy = error * random.uniform(0.6, 1.0, error.shape).astype(np.float32)
+    noisy: Array = error * random.uniform(0.6, 1.0, error.shape).astype(np.float32)
     cells = noisy[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    cells = cells.transpose(0, 2, 1, 3).reshape(rows, columns, side * side)
-    place = cells.argmax(-1)
+    place = cells.transpose(0, 2, 1, 3).reshape(rows, columns, side * side).argmax(-1)
     means = cv2.resize(blur(error, spacing / 2), (columns, rows), interpolation=cv2.INTER_AREA)
     y, x = np.nonzero(means > threshold)
     inside = place[y, x]
@@ -122,7 +121,8 @@ def _bristle_curves(strokes: Strokes, offsets: Array) -> Array:
     tangents = np.gradient(strokes.points, axis=1)
     tangents /= np.linalg.norm(tangents, axis=-1, keepdims=True) + 1e-6
     normals = np.stack([-tangents[..., 1], tangents[..., 0]], -1)
-    return strokes.points[:, None] + offsets[:, None, None] * normals[:, None]
+    curves: Array = strokes.points[:, None] + offsets[:, None, None] * normals[:, None]
+    return curves
 
 
 def _with_ends(curves: Array, ends: Array) -> NDArray[Any]:
@@ -130,11 +130,13 @@ def _with_ends(curves: Array, ends: Array) -> NDArray[Any]:
     curves = curves.copy()
     curves[:, 0] += ends[:, :1] * _unit(curves[:, 0] - curves[:, 1])
     curves[:, -1] += ends[:, 1:] * _unit(curves[:, -1] - curves[:, -2])
-    return ((curves + 0.5) * (SCALE << _FRACTION)).round().astype(np.int32)
+    fixed: NDArray[Any] = ((curves + 0.5) * (SCALE << _FRACTION)).round().astype(np.int32)
+    return fixed
 
 
 def _unit(vectors: Array) -> Array:
-    return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)
+    unit: Array = vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)
+    return unit
 
 
 def paint_layers(reference: Array, ground: Array, angle: Array, brushes: Sequence[Brush],

@@ -43,7 +43,8 @@ def _pigment(picture: Array) -> Array:
     absorption = -np.log(np.clip(picture, 0.03, 0.98))
     depth = absorption.mean(-1, keepdims=True)
     hue = absorption / (depth + 0.05)
-    return 0.42 * np.clip(hue, 0.08, 2.4) + 0.02
+    pigment: Array = 0.42 * np.clip(hue, 0.08, 2.4) + 0.02
+    return pigment
 
 
 def _wobbled(picture: Array) -> Array:

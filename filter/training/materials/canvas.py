@@ -17,12 +17,11 @@ from torch import Tensor
 
 Array: TypeAlias = NDArray[Any]
 Render: TypeAlias = Callable[[Array], Array]
-Material: TypeAlias = Callable[[Tensor], Tensor]
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def material(render: Render) -> Material:
+def material(render: Render) -> Callable[[Tensor], Tensor]:
     """A renderer of pictures (H, W, 3) as a function of images (B, 3, H, W) in 0…1."""
 
     @functools.wraps(render)

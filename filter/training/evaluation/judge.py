@@ -37,10 +37,11 @@ class Judge:
     """Features, Gram statistics and labels of images (B, 3, H, W) in 0…1."""
 
     def __init__(self, network: nn.Module | None = None) -> None:
-        self._network: Any = network or load_network()
+        judge: Any = network or load_network()
+        self._network = judge
         self._stages: list[Tensor] = []
         for index in GRAM_BLOCKS:
-            self._network._blocks[index].register_forward_hook(self._keep)
+            judge._blocks[index].register_forward_hook(self._keep)
 
     def _keep(self, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
         self._stages.append(output)

@@ -70,4 +70,5 @@ def fine_texture(images: Tensor) -> Tensor:
 def _power(grey: Tensor) -> Tensor:
     """Power spectrum of a map (H, W) with a Hann window."""
     window = torch.hann_window(grey.shape[0])[:, None] * torch.hann_window(grey.shape[1])[None]
-    return torch.fft.fft2((grey - grey.mean()) * window).abs().square()
+    spectrum: Tensor = torch.fft.fft2((grey - grey.mean()) * window)
+    return spectrum.abs().square()

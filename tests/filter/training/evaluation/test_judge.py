@@ -59,9 +59,24 @@ def test_a_look_is_named_by_what_the_classifier_learned(judge: Judge) -> None:
     assert [classifier.name(smooth(i)) for i in range(20, 24)] == ["plain"] * 4
 
 
-def test_content_is_kept_by_the_same_picture_only(judge: Judge) -> None:
-    assert shares_labels(judge, smooth(0), smooth(0))
-    assert not shares_labels(judge, smooth(0), 1 - striped(1).round())
+class ToneJudge(Judge):
+    """Names an image by its brightness in hundredths, and the four labels above."""
+
+    def labels(self, images: Tensor) -> list[set[int]]:
+        tones = [round(float(image.mean()) * 100) for image in images]
+        return [set(range(tone, tone + 5)) for tone in tones]
+
+
+@pytest.mark.parametrize(("change", "kept"), [(0.0, True), (0.02, True), (0.03, False)])
+def test_content_is_kept_if_three_of_five_labels_are_shared(change: float, kept: bool) -> None:
+    grey = torch.full((3, 8, 8), 0.5)
+    assert shares_labels(ToneJudge(SmallNetwork()), grey, grey + change) == kept
+
+
+def test_labels_are_the_five_likeliest(judge: Judge) -> None:
+    first, second = judge.labels(torch.stack([smooth(0), smooth(0)]))
+    assert first == second
+    assert len(first) == 5
 
 
 def test_a_missing_judge_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ _GRID = 16  # pixels between the lines of the grid; every fourth is stronger
 def blueprint(picture: Array) -> Array:
     """Clean lines, ruled hatching in dark areas, crossed in the darkest."""
     line = np.maximum(
-        lines(picture, 0.9, length=6.0, threshold=-0.003, steepness=90),
-        0.9 * lines(picture, 1.6, length=8.0, threshold=-0.008, steepness=90),
+        lines(picture, 0.7, length=5.0, threshold=-0.003, steepness=90),
+        0.7 * lines(picture, 1.2, length=7.0, threshold=-0.009, steepness=90),
     )
     dark = 1 - balanced(blur(luma(flat(picture, 3)), 1.2), amount=0.4)
     ruled = _ruled(dark.shape, 4.0, 45) * curve(dark, 0.55, 0.62)
@@ -39,4 +39,5 @@ def _grid(shape: tuple[int, ...]) -> Array:
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
     fine = (x % _GRID == 0) | (y % _GRID == 0)
     strong = (x % (4 * _GRID) == 0) | (y % (4 * _GRID) == 0)
-    return (0.8 * fine + 0.9 * strong).astype(np.float32)
+    grid: Array = (0.8 * fine + 0.9 * strong).astype(np.float32)
+    return grid

@@ -17,12 +17,11 @@ from torch import Tensor
 
 Array: TypeAlias = NDArray[Any]
 Render: TypeAlias = Callable[[Array], Array]
-Material: TypeAlias = Callable[[Tensor], Tensor]
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def material(render: Render) -> Material:
+def material(render: Render) -> Callable[[Tensor], Tensor]:
     """A renderer of pictures (H, W, 3) as a function of images (B, 3, H, W) in 0…1."""
 
     @functools.wraps(render)
@@ -48,7 +47,8 @@ def noise(shape: Sequence[int], label: str, scale: float) -> Array:
     """A map of noise with mean 0 and deviation 1, smooth over `scale` pixels (0: white)."""
     white = generator(shape, label).standard_normal(shape[:2]).astype(np.float32)
     smooth = blur(white, scale) if scale > 0 else white
-    return (smooth - smooth.mean()) / (smooth.std() + 1e-6)
+    scaled: Array = (smooth - smooth.mean()) / (smooth.std() + 1e-6)
+    return scaled
 
 
 def paper(shape: Sequence[int], grain: float = 1.0) -> Array:
@@ -66,7 +66,8 @@ def relief(height: Array, amount: float) -> Array:
 
 def luma(picture: Array) -> Array:
     """Brightness after BT.601."""
-    return picture @ _LUMA
+    grey: Array = picture @ _LUMA
+    return grey
 
 
 def curve(tone: Array, low: float, high: float) -> Array:
@@ -75,13 +76,15 @@ def curve(tone: Array, low: float, high: float) -> Array:
     return x * x * (3 - 2 * x)
 
 
-def balanced(grey: Array, scale: float = 24.0, amount: float = 0.5) -> Array:
-    """Tones around 0.5: `amount` of the brightness of the surroundings is taken away.
+def balanced(grey: Array, scale: float = 40.0, amount: float = 0.5) -> Array:
+    """Tones around 0.5: `amount` of the brightness of the surroundings is taken away, and
+    a picture of little contrast gets more.
 
     An artist places the same tones in a dark and in a bright room.
     """
-    mean = 0.6 * float(grey.mean()) + 0.4 * blur(grey, scale)
-    local = grey - amount * (mean - 0.5)
+    mean = 0.8 * float(grey.mean()) + 0.2 * blur(grey, scale)
+    gain = float(np.clip(0.2 / (grey.std() + 1e-3), 0.9, 1.8))
+    local = 0.5 + gain * (grey - mean) + (1 - amount) * (mean - 0.5)
     return np.clip(local, 0, 1)
 
 

@@ -17,15 +17,17 @@ def charcoal(picture: Array) -> Array:
     dark = 1 - curve(grey, 0.06, 0.86)
     form = form_angles(grey, 8.0, rest=-0.9)
     broad = hatch(
-        dark, form, spacing=2.6, length=22, random=random, low=0.1, high=0.85, thickness=5
+        dark, form, spacing=2.6, length=22, random=random, low=0.28, high=0.9, thickness=5
     )
     black = hatch(dark, form + 0.5, spacing=2.0, length=14, random=random, low=0.58, high=0.9,
                   thickness=5)  # fmt: skip
     grain = paper(picture.shape, 0.7)
-    smudge = 0.75 * along(blur(dark, 1.2), form, 5.0) ** 1.2
-    rough = curve(grain, 0.42, 0.62)
-    strokes = 1 - (1 - 0.55 * broad * (1 - 0.75 * rough)) * (1 - 0.85 * black * (1 - 0.45 * rough))
+    smudge = 0.7 * along(blur(dark, 1.2), form, 5.0) ** 1.2
+    rough = curve(grain, 0.35, 0.7)
+    strokes = 1 - (1 - 0.5 * blur(broad, 0.7) * (1 - 0.6 * rough)) * (
+        1 - 0.85 * blur(black, 0.6) * (1 - 0.35 * rough)
+    )
     line = lines(picture, 1.3, length=7.0, threshold=-0.003, steepness=70) * (1 - 0.35 * rough)
     coverage = 1 - (1 - smudge) * (1 - strokes) * (1 - 0.9 * line)
-    coverage = coverage * (0.86 + 0.28 * (1 - grain)) + 0.03
+    coverage = coverage * (0.6 + 0.8 * (1 - grain)) + 0.02
     return palette(np.clip(1 - coverage, 0, 1), _CHARCOAL)

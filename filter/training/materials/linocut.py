@@ -12,7 +12,7 @@ _INK = [(0.0, "#14201f"), (1.0, "#f2e9d5")]
 def linocut(picture: Array) -> Array:
     """Ink or paper, middle tones as parallel carved lines whose width follows the tone."""
     grey = balanced(luma(flat(picture, 3)), amount=0.6)
-    tone = curve(blur(grey, 0.8), 0.12, 0.86)
+    tone = curve(blur(grey, 0.8), 0.08, 0.78)
     angle = form_angles(grey, 8.0, rest=0.35)
     carved = stripes(angle, 4.4, "gouge")
     ends = 0.12 * noise(picture.shape, "gouge ends", 3.0)

@@ -30,23 +30,24 @@ def mosaic(picture: Array) -> Array:
     angle = np.where(sure > 0.4, angle, form_angles(grey, 9.0, rest=0.0))
     seeds = _settled(_grid(picture.shape, random), angle)
     owner, gap = _nearest(seeds, angle)
-    rows, columns = (
-        np.clip(seeds[..., 1], 0, grey.shape[0] - 1),
-        np.clip(seeds[..., 0], 0, grey.shape[1] - 1),
-    )
-    sharp = flat(picture, 1) * 1.5 - 0.5 * blur(picture, 3.0)
-    colours = sample(
-        np.clip(saturate(sharp, 1.35), 0, 1), columns.astype(np.float32), rows.astype(np.float32)
-    )
-    colours = colours.reshape(-1, 3) * random.normal(1, 0.07, (seeds.shape[0] * seeds.shape[1], 1))
-    tiles = np.clip(colours + random.normal(0, 0.015, colours.shape), 0.02, 1)[owner].astype(
-        np.float32
-    )
-    stone = curve(gap, 0.15, 1.0)
+    colours = _tile_colours(picture, seeds, random)
+    tiles = colours[owner]
+    stone = curve(gap, 0.25, 1.15)
     tilt = random.normal(0, 0.06, len(colours)).astype(np.float32)[owner]
     light = relief(blur(stone, 0.6), 0.35) + tilt * 0.5
     grout = colour("#6b6459")
     return mix(np.broadcast_to(grout, tiles.shape), tiles * (1 + light[..., None]), stone)
+
+
+def _tile_colours(picture: Array, seeds: Array, random: np.random.Generator) -> Array:
+    """(tiles, 3): the sharpened picture at each seed, no two tiles quite alike."""
+    sharp = np.clip(saturate(flat(picture, 1) * 1.5 - 0.5 * blur(picture, 3.0), 1.35), 0, 1)
+    x = np.clip(seeds[..., 0], 0, picture.shape[1] - 1)
+    y = np.clip(seeds[..., 1], 0, picture.shape[0] - 1)
+    colours = sample(sharp, x, y).reshape(-1, 3)
+    colours = colours * random.normal(1, 0.07, (len(colours), 1))
+    varied: Array = np.clip(colours + random.normal(0, 0.015, colours.shape), 0.02, 1)
+    return varied.astype(np.float32)
 
 
 def _grid(shape: tuple[int, ...], random: np.random.Generator) -> Array:
@@ -73,7 +74,7 @@ def _settled(seeds: Array, angle: Array) -> Array:
 def _nearest(seeds: Array, angle: Array) -> tuple[np.ndarray, Array]:
     """The index of each pixel's tile, and the distance to the next tile's border in pixels.
 
-    Distances are the larger of both coordinates turned by the angle at the pixel: square tiles.
+    Distances are 4-norms of the coordinates turned by the angle at the pixel: nearly square tiles.
     """
     height, width = angle.shape
     rows, columns = seeds.shape[:2]
@@ -87,8 +88,9 @@ def _nearest(seeds: Array, angle: Array) -> tuple[np.ndarray, Array]:
         for right in range(-2, 3):
             r, c = np.clip(row + down, 0, rows - 1), np.clip(column + right, 0, columns - 1)
             dx, dy = seeds[r, c, 0] - x, seeds[r, c, 1] - y
-            distance = np.maximum(np.abs(cosine * dx + sine * dy), np.abs(cosine * dy - sine * dx))
-            distance = distance + 0.05 * np.hypot(dx, dy)
+            distance = np.sqrt(
+                np.hypot((cosine * dx + sine * dy) ** 2, (cosine * dy - sine * dx) ** 2)
+            )
             index = r * columns + c
             nearer, same = distance < best, index == owner
             second = np.where(

@@ -6,7 +6,7 @@ import numpy as np
 from .canvas import Array, blur, colour, curve, flat, luma, material, mix, palette, saturate
 from .flow import lines
 
-_SHORTEST = 14  # pixels of a tube
+_SHORTEST = 7  # pixels of a tube
 
 
 @material
@@ -24,20 +24,15 @@ def neon(picture: Array) -> Array:
 
 
 def _tubes(picture: Array) -> Array:
-    """Long lines of even width; short pieces are left away."""
-    line = np.maximum(
-        lines(picture, 1.2, length=9.0, threshold=-0.004, steepness=110),
-        lines(picture, 2.0, length=10.0, threshold=-0.009, steepness=110),
-    )
-    drawn = (line > 0.45).astype(np.uint8)
+    """Lines of even width; pieces that are short and faint are left away."""
+    line = lines(picture, 1.05, length=8.0, threshold=-0.0024, steepness=130)
+    drawn = (line > 0.3).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(drawn, connectivity=8)
     longest = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
     kept = longest >= _SHORTEST
     kept[0] = False
-    inside = kept[labels].astype(np.uint8)
-    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
-    middle = (depth >= cv2.dilate(depth, np.ones((3, 3))) - 0.5) & (inside > 0)
-    return np.clip(curve(blur(middle.astype(np.float32), 0.8), 0.12, 0.55), 0, 1)
+    inside = blur(cv2.dilate(kept[labels].astype(np.float32), np.ones((3, 3))), 0.6)
+    return curve(blur(line, 0.5), 0.2, 0.75) * inside
 
 
 def _hues(picture: Array) -> Array:

@@ -26,4 +26,5 @@ def oil_painting(picture: Array) -> Array:
     ground = np.broadcast_to(np.array([0.45, 0.33, 0.22], np.float32), picture.shape)
     painted, height = paint_layers(vivid, ground.copy(), angle, _BRUSHES, random)
     light = np.clip(relief(0.35 * height + 0.8 * blur(height, 1.1), 0.9), -0.12, 0.16)
-    return painted * (1 + light[..., None]) + 0.12 * light[..., None]
+    lit: Array = painted * (1 + light[..., None]) + 0.12 * light[..., None]
+    return lit

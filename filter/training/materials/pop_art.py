@@ -13,7 +13,7 @@ def pop_art(picture: Array) -> Array:
     areas = median(flat(picture, 5, 0.14), 5)
     grey = balanced(luma(areas), amount=0.55)
     lab = to_lab(areas)
-    warm = curve(blur(lab[..., 1] + 0.8 * lab[..., 2], 2.5), 4.0, 7.0)
+    warm = curve(blur(lab[..., 1] + 0.8 * lab[..., 2], 2.0), 4.5, 6.0)
     paper = mix(colour("#7fe0e6"), colour("#ffe14d"), warm)
     dot = mix(colour("#1f6fd6"), colour("#f0287c"), warm)
     paper = mix(paper, colour("#fff6dc"), curve(grey, 0.70, 0.73))

@@ -1,5 +1,7 @@
 """Stained glass: cells along the edges, lead between them, glowing glass."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ from .canvas import (
 from .flow import lines
 
 _SPACING = 15  # of the cells' seeds
-_SAME = 14.0  # CIE Lab: neighbours below this difference become one piece
+_SAME = 18.0  # CIE Lab: neighbours below this difference become one piece
 
 
 @material
@@ -28,22 +30,23 @@ def stained_glass(picture: Array) -> Array:
     smooth = flat(picture, 3)
     cells = _cells(smooth)
     colours = _means(smooth, cells)
-    glass = saturate(np.clip(colours * 0.75 + 0.25 * blur(smooth, 1.5), 0, 1), 2.0)
-    glass = np.clip((glass - 0.45) * 1.25 + 0.52, 0.03, 1)
+    glass = saturate(np.clip(colours * 0.6 + 0.4 * blur(smooth, 1.0), 0, 1), 1.9)
+    tints = generator(picture.shape, "tints").normal(1, 0.07, (int(cells.max()) + 1, 3))
+    glass = np.clip(((glass - 0.45) * 1.2 + 0.48) * tints[cells], 0.03, 1)
     lead = _lead(cells)
     inner = curve(cv2.distanceTransform((lead < 0.5).astype(np.uint8), cv2.DIST_L2, 3), 0, 6)
-    streaks = 0.05 * noise(picture.shape, "streaks", 2.0) + 0.03 * noise(
-        picture.shape, "seeds", 0.8
-    )
+    streaks = 0.05 * noise(picture.shape, "streaks", 2.0)
+    streaks = streaks + 0.03 * noise(picture.shape, "bubbles", 0.8)
     lit = glass * (0.72 + 0.4 * inner + streaks)[..., None]
     lit = lit + 0.22 * blur(np.clip(lit - 0.45, 0, None), 5.0)
     painted = lines(picture, 1.0, length=4.0, threshold=-0.006, steepness=70)
     lit *= 1 - 0.85 * painted[..., None]
     metal = np.clip(0.09 + relief(blur(lead, 0.8), 0.6), 0, 1)
-    return lit * (1 - lead[..., None]) + (metal * lead)[..., None]
+    window: Array = lit * (1 - lead[..., None]) + (metal * lead)[..., None]
+    return window
 
 
-def _cells(picture: Array) -> NDArray[np.int32]:
+def _cells(picture: Array) -> NDArray[Any]:
     """Labels by watershed from a jittered grid, neighbours of one colour merged."""
     height, width = picture.shape[:2]
     random = generator(picture.shape, "glass")
@@ -55,22 +58,24 @@ def _cells(picture: Array) -> NDArray[np.int32]:
             y, x = np.array([top, left]) + random.integers(-5, 6, 2)
             cv2.circle(markers, (int(x), int(y)), 2, label, -1)
     pixels = (picture * 255).astype(np.uint8)
-    cells = cv2.watershed(pixels, markers)
+    cells: NDArray[Any] = cv2.watershed(pixels, markers)
     filled = cv2.dilate(np.maximum(cells, 0).astype(np.float32), np.ones((3, 3)))
     cells = np.where(cells < 1, filled, cells).astype(np.int32)
-    return _merged(to_lab(picture), cells)
+    merged = _merged(to_lab(picture), cells).astype(np.uint16)
+    return cv2.medianBlur(cv2.medianBlur(merged, 5), 5).astype(np.int32)
 
 
-def _means(picture: Array, cells: NDArray[np.int32]) -> Array:
+def _means(picture: Array, cells: NDArray[Any]) -> Array:
     """The mean colour of each pixel's cell."""
     flat_cells = cells.ravel()
     count = np.bincount(flat_cells) + 1e-6
     sums = [np.bincount(flat_cells, picture[..., index].ravel()) / count for index in range(3)]
-    return np.stack(sums, -1)[cells].astype(np.float32)
+    means: Array = np.stack(sums, -1)[cells].astype(np.float32)
+    return means
 
 
-def _merged(lab: Array, cells: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Cells joined to the neighbour of most similar colour, each piece of at most four."""
+def _merged(lab: Array, cells: NDArray[Any]) -> NDArray[Any]:
+    """Cells joined to the neighbour of most similar colour, each piece of at most eight."""
     flat_cells = cells.ravel()
     count = np.bincount(flat_cells) + 1e-6
     means = np.stack([np.bincount(flat_cells, lab[..., i].ravel()) / count for i in range(3)], -1)
@@ -84,13 +89,14 @@ def _merged(lab: Array, cells: NDArray[np.int32]) -> NDArray[np.int32]:
         if distance[index] > _SAME:
             break
         first, second = owner[touching[index]]
-        if first != second and sizes[first] + sizes[second] <= 4:
+        if first != second and sizes[first] + sizes[second] <= 8:
             owner[owner == second] = first
             sizes[first] += sizes[second]
-    return owner[cells].astype(np.int32)
+    joined: NDArray[Any] = owner[cells].astype(np.int32)
+    return joined
 
 
-def _lead(cells: NDArray[np.int32]) -> Array:
+def _lead(cells: NDArray[Any]) -> Array:
     """Coverage by lead came along the borders of cells."""
     border = np.zeros(cells.shape, np.float32)
     border[:, 1:] = cells[:, 1:] != cells[:, :-1]

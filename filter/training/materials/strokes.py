@@ -39,37 +39,50 @@ class Brush:
 
 @dataclass(frozen=True)
 class Strokes:
-    """Traced strokes: points (N, steps, 2) as x, y; lengths (N,) in steps; colours (N, 3)."""
+    """Traced strokes: points (N, steps, 2) as x, y; lengths (N,) in steps; colours (N, 3).
+
+    cells: (N,) the cell of each, of `grid` cells. What is random about a stroke depends on its cell
+    alone, so that a change elsewhere in the picture does not change the stroke.
+    """
 
     points: Array
     lengths: NDArray[np.int64]
     colours: Array
+    cells: NDArray[Any]
+    grid: int
 
 
-def starts(error: Array, spacing: float, threshold: float, random: np.random.Generator) -> Array:
-    """(N, 2) x, y: the place of the largest error of every grid cell above the threshold."""
+def starts(
+    error: Array, spacing: float, threshold: float, random: np.random.Generator
+) -> tuple[Array, NDArray[Any], int]:
+    """The place of the largest error of every grid cell above the threshold.
+
+    Returns places (N, 2) as x, y, the index of each one's cell, and the number of cells.
+    """
     side = max(1, round(spacing))
     rows, columns = error.shape[0] // side, error.shape[1] // side
-    noisy = error * random.uniform(0.6, 1.0, error.shape).astype(np.float32)
+    noisy: Array = error * random.uniform(0.6, 1.0, error.shape).astype(np.float32)
     cells = noisy[: rows * side, : columns * side].reshape(rows, side, columns, side)
-    cells = cells.transpose(0, 2, 1, 3).reshape(rows, columns, side * side)
-    place = cells.argmax(-1)
+    place = cells.transpose(0, 2, 1, 3).reshape(rows, columns, side * side).argmax(-1)
     means = cv2.resize(blur(error, spacing / 2), (columns, rows), interpolation=cv2.INTER_AREA)
     y, x = np.nonzero(means > threshold)
     inside = place[y, x]
-    return np.stack([x * side + inside % side, y * side + inside // side], -1).astype(np.float32)
+    places = np.stack([x * side + inside % side, y * side + inside // side], -1)
+    return places.astype(np.float32), y * columns + x, rows * columns
 
 
-def trace(reference: Array, canvas: Array, angle: Array, first: Array, brush: Brush) -> Strokes:
+def trace(reference: Array, canvas: Array, angle: Array, first: tuple[Array, NDArray[Any], int],
+          brush: Brush) -> Strokes:  # fmt: skip
     """Follow the angle from each start until the canvas is nearer to the picture than the stroke.
 
     Each start is followed to both sides in turn, curved smoothly as the direction changes.
     """
     height, width = angle.shape
-    colours = reference[first[:, 1].astype(int), first[:, 0].astype(int)]
-    place, heading = first.copy(), np.zeros_like(first)
-    alive = np.ones(len(first), bool)
-    lengths = np.ones(len(first), np.int64)
+    place, cells, grid = first
+    colours = reference[place[:, 1].astype(int), place[:, 0].astype(int)]
+    heading = np.zeros_like(place)
+    alive = np.ones(len(place), bool)
+    lengths = np.ones(len(place), np.int64)
     points = [place]
     for step in range(1, brush.longest):
         row = np.clip(place[:, 1], 0, height - 1).astype(int)
@@ -86,7 +99,7 @@ def trace(reference: Array, canvas: Array, angle: Array, first: Array, brush: Br
         alive &= place[:, 1] < height + brush.radius
         lengths += alive
         points.append(place)
-    return Strokes(np.stack(points, 1), lengths, colours)
+    return Strokes(np.stack(points, 1), lengths, colours, cells, grid)
 
 
 def draw(target: NDArray[Any], strokes: Strokes, brush: Brush, random: np.random.Generator) -> None:
@@ -94,26 +107,29 @@ def draw(target: NDArray[Any], strokes: Strokes, brush: Brush, random: np.random
 
     A stroke is a bundle of curves, its bristles, each with a colour and a height of its own.
     """
-    count = len(strokes.points)
+    cells = strokes.grid
     bristles = max(3, round(brush.radius * SCALE * 1.1))
-    paint = _paint(strokes.colours, bristles, brush, random)
-    ends = random.uniform(-0.7, 0.7, (count, bristles, 2)) * brush.radius
+    rank = random.random(cells)[strokes.cells]
+    ends = random.uniform(-0.7, 0.7, (cells, bristles, 2))[strokes.cells] * brush.radius
+    paint = _paint(strokes, bristles, brush, random)
     curves = _bristle_curves(strokes, np.linspace(-0.9, 0.9, bristles) * brush.radius)
     thickness = max(1, round(2 * brush.radius * SCALE / bristles * 1.25))
-    for index in random.permutation(count):
+    for index in np.argsort(rank):
         length = max(2, int(strokes.lengths[index]))
         lines = _with_ends(curves[index, :, :length], ends[index])
         for line, tone in zip(lines, paint[index].tolist(), strict=True):
             cv2.polylines(target, [line], False, tone, thickness, cv2.LINE_8, _FRACTION)
 
 
-def _paint(colours: Array, bristles: int, brush: Brush, random: np.random.Generator) -> Array:
+def _paint(strokes: Strokes, bristles: int, brush: Brush, random: np.random.Generator) -> Array:
     """(N, bristles, 4): colour and height of every bristle, 0…255."""
-    shape = (len(colours), bristles, 1)
-    tones = random.normal(0, brush.bristle, shape)
-    shifts = random.normal(0, brush.jitter, (len(colours), 1, 3))
-    heights = np.clip(0.55 + 3 * tones + random.normal(0, 0.12, shape), 0, 1)
-    return np.concatenate([np.clip(colours[:, None] + shifts + tones, 0, 1), heights], -1) * 255
+    cells = strokes.grid
+    tones = random.normal(0, brush.bristle, (cells, bristles, 1))
+    shifts = random.normal(0, brush.jitter, (cells, 1, 1))
+    shifts = shifts + random.normal(0, 0.4 * brush.jitter, (cells, 1, 3))
+    heights = np.clip(0.55 + 3 * tones + random.normal(0, 0.12, tones.shape), 0, 1)
+    colours = strokes.colours[:, None] + (shifts + tones)[strokes.cells]
+    return np.concatenate([np.clip(colours, 0, 1), heights[strokes.cells]], -1) * 255
 
 
 def _bristle_curves(strokes: Strokes, offsets: Array) -> Array:
@@ -121,7 +137,8 @@ def _bristle_curves(strokes: Strokes, offsets: Array) -> Array:
     tangents = np.gradient(strokes.points, axis=1)
     tangents /= np.linalg.norm(tangents, axis=-1, keepdims=True) + 1e-6
     normals = np.stack([-tangents[..., 1], tangents[..., 0]], -1)
-    return strokes.points[:, None] + offsets[:, None, None] * normals[:, None]
+    curves: Array = strokes.points[:, None] + offsets[:, None, None] * normals[:, None]
+    return curves
 
 
 def _with_ends(curves: Array, ends: Array) -> NDArray[Any]:
@@ -129,11 +146,13 @@ def _with_ends(curves: Array, ends: Array) -> NDArray[Any]:
     curves = curves.copy()
     curves[:, 0] += ends[:, :1] * _unit(curves[:, 0] - curves[:, 1])
     curves[:, -1] += ends[:, 1:] * _unit(curves[:, -1] - curves[:, -2])
-    return ((curves + 0.5) * (SCALE << _FRACTION)).round().astype(np.int32)
+    fixed: NDArray[Any] = ((curves + 0.5) * (SCALE << _FRACTION)).round().astype(np.int32)
+    return fixed
 
 
 def _unit(vectors: Array) -> Array:
-    return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)
+    unit: Array = vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-6)
+    return unit
 
 
 def paint_layers(reference: Array, ground: Array, angle: Array, brushes: Sequence[Brush],

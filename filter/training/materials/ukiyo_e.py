@@ -22,7 +22,7 @@ from .flow import lines
 _PIGMENTS = (
     "#1c2a44", "#2b4a73", "#4f7f9f", "#8fb4bd", "#c3d3c8",  # Prussian blue and its dilutions
     "#2d3b33", "#55705a", "#94a67f", "#c9c794",  # greens
-    "#5a2a25", "#a8432f", "#cf7a4f", "#e2ab7b", "#efcfa8", "#f3dfc2",  # safflower to skin
+    "#5a2a25", "#a8432f", "#cf7a4f", "#e2ab7b", "#e9bd94", "#efcfa8", "#f3dfc2",  # reds, skin
     "#7a5a35", "#c2964a", "#e3c679",  # ochres
     "#3a3438", "#77706c", "#b5aca0", "#efe6d0",  # ink and paper
 )  # fmt: skip
@@ -47,9 +47,10 @@ def ukiyo_e(picture: Array) -> Array:
 def _nearest_pigments(picture: Array) -> Array:
     """The pigment nearest in CIE Lab for every pixel; lightness counts less than hue."""
     lab = to_lab(picture)
-    lab[..., 0] = (lab[..., 0] - 50) * 1.12 + 54
-    lab[..., 1:] *= 1.35
-    weights = np.array([0.85, 1.15, 1.15], np.float32)
+    warm = curve(lab[..., 1] + 0.7 * lab[..., 2], 6.0, 16.0) * curve(lab[..., 0], 30.0, 50.0)
+    lab[..., 0] = (lab[..., 0] - 50) * 1.1 + 55 + 13 * warm
+    lab[..., 1:] *= 1.5
+    weights = np.array([0.8, 1.3, 1.3], np.float32)
     pigments = to_lab(np.stack([colour(name) for name in _PIGMENTS])[None])[0]
     best = np.full(lab.shape[:2], np.inf, np.float32)
     owner = np.zeros(lab.shape[:2], int)
@@ -57,7 +58,8 @@ def _nearest_pigments(picture: Array) -> Array:
         distance = (((lab - pigment) * weights) ** 2).sum(-1)
         nearer = distance < best
         owner[nearer], best[nearer] = index, distance[nearer]
-    return from_lab(pigments)[owner] if pigments.ndim == 3 else from_lab(pigments[None])[0][owner]
+    inks: Array = from_lab(pigments[None])[0][owner]
+    return inks
 
 
 def _woodgrain(shape: tuple[int, ...]) -> Array:

@@ -6,11 +6,11 @@ from .canvas import Array, blur, curve, flat, luma, material, median, noise, pap
 from .flow import lines, sample
 
 _WASHES = (
-    (0.90, 0.4),
-    (0.72, 0.45),
-    (0.54, 0.6),
-    (0.36, 0.8),
-    (0.2, 0.9),
+    (0.87, 0.42),
+    (0.68, 0.55),
+    (0.5, 0.7),
+    (0.33, 0.9),
+    (0.18, 1.0),
 )  # painted below this tone, density
 
 
@@ -19,13 +19,14 @@ def watercolour(picture: Array) -> Array:
     """Washes laid over one another from light to dark; the lightest places stay paper."""
     wobbled = _wobbled(picture)
     areas = blur(median(flat(wobbled, 4, 0.15), 5), 0.7)
-    tone = np.clip(luma(areas) * 0.9 + 0.1 * float(luma(areas).mean()), 0, 1)
-    pigment = _pigment(blur(saturate(areas, 1.7), 1.2))
+    tone = luma(areas)
+    tone = tone / max(0.5, float(np.quantile(tone, 0.9))) * 0.92
+    pigment = _pigment(blur(saturate(areas, 2.0), 1.2))
     uneven = noise(picture.shape, "brush", 5.0)
     density = np.zeros_like(tone)
     for number, (limit, amount) in enumerate(_WASHES):
         edge = limit + 0.012 * noise(picture.shape, f"wash {number}", 9.0)
-        wash = curve(edge - tone, -0.03, 0.05)
+        wash = curve(edge - tone, -0.012, 0.028)
         rim = np.clip(wash - blur(wash, 2.2), 0, None)
         inner = 1 - 0.25 * blur(wash, 7.0)
         density += amount * (wash * inner + 1.1 * rim)
@@ -42,7 +43,8 @@ def _pigment(picture: Array) -> Array:
     absorption = -np.log(np.clip(picture, 0.03, 0.98))
     depth = absorption.mean(-1, keepdims=True)
     hue = absorption / (depth + 0.05)
-    return 0.42 * np.clip(hue, 0.08, 2.4) + 0.02
+    pigment: Array = 0.42 * np.clip(hue, 0.08, 2.4) + 0.02
+    return pigment
 
 
 def _wobbled(picture: Array) -> Array:

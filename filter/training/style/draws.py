@@ -1,6 +1,6 @@
 """What one step of the style stage is trained on: crops, looks, strengths and prompts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,10 +13,10 @@ from .recipes import RECIPES
 from .references import References
 
 CROP = 160
-FINE, COARSE, PLAIN = 1, 4, 1  # rows with features at full size, at half of it, and without
+FINE, COARSE, PLAIN = 1, 2, 7  # rows with features at full size, at half of it, and without
 PAIRED = 1  # of the coarse rows: it has a second view
 MAX_SHIFT = 12  # pixels between the two views
-PLAIN_SHARE = 0.35  # of the plain rows: an unchanged photograph
+PHOTOGRAPHS = 0.08  # share of the plain rows: the unchanged photograph
 FULL_SHARE = 0.55  # of the rows: strength 0.8 or more
 
 
@@ -48,10 +48,8 @@ class Draw:
 
 def draw(references: References, generator: torch.Generator, step: int) -> Draw:
     """Draw the rows of a step; all random numbers come from the generator."""
-    material = [name for name, recipe in RECIPES.items() if recipe.grams]
-    plain = [name for name, recipe in RECIPES.items() if not recipe.grams]
-    looks: list[str | None] = [_pick(material, generator) for _ in range(FINE + COARSE)]
-    looks += [_plain(plain, generator) for _ in range(PLAIN)]
+    looks: list[str | None] = [_pick("judged", generator) for _ in range(FINE + COARSE)]
+    looks += [_plain(generator) for _ in range(PLAIN)]
     views, moved = [], []
     for row, look in enumerate(looks):
         index = int(torch.randint(references.pool(look, step), (1,), generator=generator))
@@ -91,20 +89,19 @@ def _strengths(rows: int, generator: torch.Generator) -> Tensor:
     return torch.where(full < FULL_SHARE, 0.8 + 0.2 * position, 0.02 + 0.78 * position)
 
 
-def _plain(looks: Sequence[str], generator: torch.Generator) -> str | None:
-    if float(torch.rand(1, generator=generator)) < PLAIN_SHARE:
-        return None
-    return _pick(looks, generator)
+def _plain(generator: torch.Generator) -> str | None:
+    unchanged = float(torch.rand(1, generator=generator)) < PHOTOGRAPHS
+    return None if unchanged else _pick("often", generator)
 
 
-def _pick(looks: Sequence[str], generator: torch.Generator) -> str:
-    often = torch.tensor([RECIPES[look].often for look in looks])
-    return looks[int(torch.multinomial(often, 1, generator=generator))]
+def _pick(field: str, generator: torch.Generator) -> str:
+    names = list(RECIPES)
+    index = torch.multinomial(weights(names, field, 0), 1, generator=generator)
+    return names[int(index)]
 
 
 def weights(looks: Sequence[str | None], field: str, default: float) -> Tensor:
     """(rows,) one field of the recipes; `default` for an unchanged photograph."""
-    recipes: Mapping[str, object] = RECIPES
     return torch.tensor(
-        [default if look is None else float(getattr(recipes[look], field)) for look in looks]
+        [default if look is None else float(getattr(RECIPES[look], field)) for look in looks]
     )

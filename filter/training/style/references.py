@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from turbolens.filter.training.data import is_held_out, pictures_in, read_square
+from turbolens.filter.training.data import read_square
+from turbolens.filter.training.works import WORKS, training_works
 
-from .recipes import PALETTE_SHARE, RECIPES
+from .recipes import PALETTE_SHARE
 from .trunk import KEPT, Trunk, gram
 
 SIDES = (256, 320, 400)  # of the photographs, in turn: faces are near and far in use
 WORK_SIDE = 448  # of the works: strokes of this size suit a working image of 512
 FIRST_POOL, POOL_STEPS = 32, 40  # pictures that are rendered, and steps until there is one more
+PAINTERS = tuple(look for look, works in WORKS.items() if works.training)
 
 Look = Callable[[Tensor], Tensor]
 
@@ -90,14 +92,14 @@ def _root(matrix: Tensor) -> Tensor:
 
 
 def works_of(look: str, art: Path) -> list[Path]:
-    """The files of a painter's works below `art`, without those that are held out.
+    """The files of a painter's works for training below `art`.
 
     Raises `ValueError` if there is none.
     """
-    names = RECIPES[look].works
-    files = [path for path in pictures_in(art) if path.stem in names and not is_held_out(path)]
+    files = training_works(look, art)
     if not files:
-        raise ValueError(f"--art must hold works for {look!r}, one of: {', '.join(names)}")
+        names = ", ".join(WORKS[look].training)
+        raise ValueError(f"--art must hold works for {look!r}, one of: {names}")
     return files
 
 

@@ -13,16 +13,14 @@ from turbolens.filter.training.data import is_held_out, pictures_in
 from turbolens.filter.training.denoiser_stage import OUTPUT_SCALE, Denoiser
 from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Stage
-from turbolens.filter.training.materials import MATERIALS
 
-from .recipes import RECIPES
 from .reconstruction import ReconstructionLosses, with_upsampling_decoder
-from .references import References, grams_of, palette_of, works_of
+from .references import PAINTERS, References, grams_of, palette_of, works_of
 from .stage import StyleLosses, StyleModel
 from .trunk import Trunk
 
-DECODER_RATE, STYLE_RATE = 2e-3, 6e-4
-STYLE_RATES = {"decoder": 2.0}
+DECODER_RATE, STYLE_RATE = 2e-3, 4e-4
+STYLE_RATES = {"decoder": 1.0, "text_encoder": 0.3}
 
 
 @dataclass(frozen=True)
@@ -73,12 +71,11 @@ def style_losses(options: StyleOptions, model: StyleModel) -> StyleLosses:
     """The losses, with the statistics of the works below `options.art`."""
     in_bfloat16 = fastest_cpu_dtype() == torch.bfloat16
     trunk = Trunk(options.features, torch.bfloat16 if in_bfloat16 else torch.float32)
-    works = {name: works_of(name, options.art) for name, each in RECIPES.items() if each.works}
+    works = {name: works_of(name, options.art) for name in PAINTERS}
     grams = {
         scale: {name: grams_of(files, trunk, scale) for name, files in works.items()}
         for scale in (1, 2)
     }
     palettes = {name: palette_of(files) for name, files in works.items()}
-    looks = {**LOOKS, **MATERIALS}
-    references = References(options.photographs, looks, palettes, options.out / "references")
+    references = References(options.photographs, LOOKS, palettes, options.out / "references")
     return StyleLosses(model, references, trunk, grams)

@@ -1,12 +1,13 @@
 """The losses of the style stage, on features, tones, pixels and shifted views."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from turbolens.filter.networks import Autoencoder
+from turbolens.filter.networks import Autoencoder, module_of
 from turbolens.filter.training.denoiser_stage import Denoiser
 from turbolens.filter.training.loop import Losses
 from turbolens.filter.training.picture_stage import view_difference
@@ -16,7 +17,7 @@ from .references import References
 from .trunk import Trunk, content_distance, gram, gram_distance
 
 SENSOR_NOISE = 0.06  # maximum of a camera's, standard deviation of images in −1…1
-STEADY = 3.0
+STEADY = 1.5
 CONTENT_LAYERS = "3_3", "4_1"
 TONE_CELL = 8  # pixels that the tone is averaged over
 ROWS = FINE + COARSE + PLAIN
@@ -25,24 +26,31 @@ Grams = Mapping[str, Tensor]
 
 
 class StyleModel(nn.Module):
-    """The trained modules `decoder` and `denoiser`, and the frozen encoder."""
+    """The trained modules `decoder`, `unet` and `text_encoder`, and the frozen encoder."""
 
     def __init__(self, vae: Autoencoder, denoiser: Denoiser) -> None:
         super().__init__()
-        self.decoder, self.denoiser = vae.decoder, denoiser
-        self.vae: list[Autoencoder] = [vae]  # in a list: its encoder is no part of the state
+        self.decoder = vae.decoder.requires_grad_(True)
+        self.unet, self.text_encoder = module_of(denoiser.unet), denoiser.text_encoder
         vae.encoder.requires_grad_(False)
-        self.decoder.requires_grad_(True)
+        # In a dictionary, so that their weights are not in the state a second time.
+        self._whole: dict[str, Any] = {"vae": vae, "denoiser": denoiser}
+
+    @property
+    def denoiser(self) -> Denoiser:
+        """UNet and text encoder together."""
+        denoiser: Denoiser = self._whole["denoiser"]
+        return denoiser
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Images → latents."""
-        latents: Tensor = self.vae[0].encode(images).latents
+        latents: Tensor = self._whole["vae"].encode(images).latents
         return latents
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents → images, with gradients."""
-        images: Tensor = self.vae[0].decode(latents).sample
+        images: Tensor = self._whole["vae"].decode(latents).sample
         return images
 
 

@@ -28,6 +28,7 @@ from turbolens.filter.training.style.recipes import RECIPES
 from turbolens.filter.training.style.reconstruction import with_upsampling_decoder
 from turbolens.filter.training.style.references import (
     FIRST_POOL,
+    PAINTERS,
     References,
     palette_of,
     recoloured,
@@ -36,6 +37,7 @@ from turbolens.filter.training.style.references import (
 from turbolens.filter.training.style.run import StyleOptions, opened, style_losses
 from turbolens.filter.training.style.stage import StyleModel
 from turbolens.filter.training.style.trunk import KEPT, Trunk, content_distance, gram, gram_distance
+from turbolens.filter.training.works import WORKS
 
 from .picture_files import write_png
 
@@ -62,7 +64,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]
     art.mkdir()
     for seed in range(12):
         write_png(photographs / f"{seed}.png", smooth(seed))
-    names = [name for recipe in RECIPES.values() for name in recipe.works]
+    names = [name for painter in PAINTERS for name in WORKS[painter].training]
     for seed, name in enumerate(names):
         write_png(art / f"{name}.png", smooth(100 + seed))
     save_file(_small_trunk(), features)
@@ -85,7 +87,7 @@ def references(
 ) -> References:
     photographs, art, _ = folders
     looks = {name: lambda image: 1 - image for name in RECIPES}
-    palettes = {name: palette_of(works_of(name, art)) for name in RECIPES if RECIPES[name].works}
+    palettes = {name: palette_of(works_of(name, art)) for name in PAINTERS}
     files = sorted(photographs.iterdir())
     return References(files, looks, palettes, tmp_path_factory.mktemp("references"))
 
@@ -142,7 +144,8 @@ def test_the_rows_of_a_step_are_views_of_photograph_and_rendering(references: Re
     rows = FINE + COARSE + PLAIN + PAIRED
     assert drawn.photographs.shape == drawn.target.shape == (rows, 3, CROP, CROP)
     assert len(drawn.looks) == len(drawn.prompts) == len(drawn.strength) == rows
-    assert all(RECIPES[look or ""].grams > 0 for look in drawn.looks[: FINE + COARSE])
+    assert all(RECIPES[look or ""].judged > 0 for look in drawn.looks[: FINE + COARSE])
+    assert not set(drawn.looks[FINE + COARSE : FINE + COARSE + PLAIN]) & set(PAINTERS)
     (x, y), first, second = drawn.moved[0], drawn.photographs[FINE], drawn.photographs[-1]
     assert torch.equal(first[:, y:, x:], second[:, : CROP - y, : CROP - x])
     again = draw(references, generator(3), 0)
@@ -183,7 +186,7 @@ def test_a_step_reaches_decoder_unet_and_text_but_not_the_encoder(
     losses = style_losses(options, model)(generator(), 0)
     assert set(losses) == {"grams", "content", "tone", "pixels", "steady"}
     torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-    assert all(weight.grad is None for weight in model.vae[0].encoder.parameters())
+    assert all(weight.grad is None for weight in vae.encoder.parameters())
     for learns in (model.decoder, denoiser.unet, denoiser.text_encoder):
         gradients = [each.grad for each in learns.parameters() if each.grad is not None]
         assert sum(float(each.abs().sum()) for each in gradients) > 0

@@ -183,8 +183,10 @@ def _reused(unchanged: Unchanged[FrameT]) -> Finished[FrameT]:
 
 def _to_frame(converter: FrameConverter, finished: Finished[FrameT]) -> FrameT:
     """The result as a frame like the one requested."""
-    request = finished.request
-    return converter.to_frame(finished.rgb, request.frame, request.geometry, request.settings.mix)
+    request, settings = finished.request, finished.request.settings
+    return converter.to_frame(
+        finished.rgb, request.frame, request.geometry, settings.mix, detail=settings.detail
+    )
 
 
 def _stage_ended(inputs: Iterable[Converted[FrameT]], stage: str) -> None:

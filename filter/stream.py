@@ -30,7 +30,7 @@ OnStage: TypeAlias = Callable[[str], None]
 
 NOMINAL_RATE = 30  # frames per second, assumed for arrays, which have no time
 _SETTLED_FOLDS = 3.0  # e-folds after which a blended result is within 5 % of a new prompt
-_NOT_THE_STYLE = {"transition", "mix", "fit", "side", "size", "shape", "enabled"}
+_NOT_THE_STYLE = {"transition", "mix", "detail", "fit", "side", "size", "shape", "enabled"}
 
 
 class Stream:

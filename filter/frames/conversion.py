@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from turbolens.filter.errors import FrameError
 
-from .detail import DetailTransfer
+from .detail import DetailTransfer, FrameLuma, LumaReader
 from .geometry import Geometry, working_geometry
 from .pixel_formats import (
     compress_range,
@@ -112,7 +112,7 @@ class FrameConverter:
         self._to_original = VideoReformatter()
         self._to_full_size = VideoReformatter()
         self._to_format = VideoReformatter()
-        self._to_grey = VideoReformatter()
+        self._read_luma = LumaReader()
         self._detail = DetailTransfer()
 
     def to_rgb(self, frame: av.VideoFrame | Array, geometry: Geometry) -> torch.Tensor:
@@ -126,12 +126,12 @@ class FrameConverter:
     @overload
     def to_frame(
         self, rgb: torch.Tensor, like: av.VideoFrame, geometry: Geometry,
-        mix: float = 1.0, *, detail: float = 0.0,
+        mix: float = 1.0, *, detail: float = 0.0, luma: FrameLuma | None = None,
     ) -> av.VideoFrame: ...  # fmt: skip
     @overload
     def to_frame(
         self, rgb: torch.Tensor, like: Array, geometry: Geometry,
-        mix: float = 1.0, *, detail: float = 0.0,
+        mix: float = 1.0, *, detail: float = 0.0, luma: FrameLuma | None = None,
     ) -> Array: ...  # fmt: skip
     def to_frame(
         self,
@@ -141,12 +141,14 @@ class FrameConverter:
         mix: float = 1.0,
         *,
         detail: float = 0.0,
+        luma: FrameLuma | None = None,
     ) -> av.VideoFrame | Array:
         """RGB → a frame or array with the size, format, time, colour tags and side data of `like`.
 
         `mix` is the share of `rgb`, 0…1. The rest, and the border that fit="cover" cropped, is
-        `like` itself. `detail` is the share of the detail of `like` that is added, 0…1.
-        Raises `FrameError` for formats that swscale cannot write (palettes).
+        `like` itself. `detail` is the share of the detail of `like` that is added, 0…1;
+        `luma` is its luma with less noise, if that is known. Raises `FrameError` for formats that
+        swscale cannot write (palettes).
         """
         _check_size(like, geometry)
         _check_rgb(rgb, geometry)
@@ -156,12 +158,12 @@ class FrameConverter:
         styled = self._carrier(original, size)
         rgb_view(styled)[:] = _window(rgb.numpy(), corner, size)
         in_rgb = mix < 1.0 or not geometry.covers_frame or isinstance(like, np.ndarray)
-        luma = None if in_rgb else luma_view(original)
+        in_rgb = in_rgb or (detail > 0.0 and luma_view(original) is None)
         has_detail = detail > 0.0 and size[0] < original.width and size[1] < original.height
         if has_detail:
-            self._prepare_detail(original, luma, detail)
+            self._detail.prepare(luma or self._read_luma(like), detail)
             self._detail.add_to_working_image(rgb_view(styled))
-        if in_rgb or (has_detail and luma is None):
+        if in_rgb:
             frame_pixels = geometry.frame_width, geometry.frame_height
             styled = _to_rgb(self._to_full_size, styled, frame_pixels)
             if has_detail:
@@ -171,21 +173,9 @@ class FrameConverter:
             return np.array(rgb_view(styled))
         frame = self._in_format_of(like, styled)
         plane = luma_view(frame)
-        if has_detail and luma is not None and plane is not None:
+        if has_detail and not in_rgb and plane is not None:
             self._detail.add_to_full_size(plane)
         return frame
-
-    def _prepare_detail(self, frame: av.VideoFrame, luma: Array | None, amount: float) -> None:
-        """luma: of the frame, if it is a plane of 8-bit samples."""
-        if luma is not None:
-            limited = range_of(frame) == ColorRange.MPEG
-            self._detail.prepare(luma, amount, limited=limited)
-            return
-        grey = self._to_grey.reformat(
-            frame, format="gray", src_color_range=range_of(frame),
-            dst_color_range=ColorRange.JPEG, threads=1,
-        )  # fmt: skip
-        self._detail.prepare(np.array(luma_view(grey)), amount, limited=False)
 
     def _carrier(self, like: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
         """An rgb24 frame with the time, side data and metadata of `like`, to be overwritten.

@@ -16,11 +16,17 @@ edge has a slope near 0. Detail is added in two places:
 2. To the enlarged result: slope · (frame − the frame reduced to the working size and enlarged).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
+
+from turbolens.filter.errors import FrameError
+
+from .pixel_formats import format_name, luma_view, range_of
 
 Array = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]
@@ -37,6 +43,39 @@ MAX_SLOPE = 1.5
 _UNIT = 128  # steps of a slope of 1.0 as an integer
 
 
+class FrameLuma(NamedTuple):
+    """The luma of a frame, uint8 (H, W). limited: True if black is 16 and white 235."""
+
+    levels: Array
+    limited: bool
+
+
+class LumaReader:
+    """Reads the luma of frames. Not thread-safe: it keeps swscale's context."""
+
+    def __init__(self) -> None:
+        self._to_grey = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame | Array) -> FrameLuma:
+        """The luma of a frame, or of RGB (H, W, 3) uint8. A plane is a view of the frame's memory.
+
+        Raises `FrameError` for formats that swscale cannot read.
+        """
+        if isinstance(frame, np.ndarray):
+            return FrameLuma(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)), limited=False)
+        plane = luma_view(frame)
+        if plane is not None:
+            return FrameLuma(plane, range_of(frame) == ColorRange.MPEG)
+        try:
+            grey = self._to_grey.reformat(
+                frame, format="gray", src_color_range=range_of(frame),
+                dst_color_range=ColorRange.JPEG, threads=1,
+            )  # fmt: skip
+        except av.FFmpegError as error:
+            raise FrameError(f"{format_name(frame)} frames cannot be read: {error}") from error
+        return FrameLuma(np.array(luma_view(grey)), limited=False)
+
+
 class DetailTransfer:
     """Adds the detail of frames to their results. Keeps its buffers from frame to frame.
 
@@ -45,18 +84,15 @@ class DetailTransfer:
 
     def __init__(self) -> None:
         self._luma: Any = None
-        self._amount, self._limited = 0.0, False
+        self._limited, self._amount = False, 0.0
         self._reduced: Any = None
         self._slope: Any = None
         self._buffers: dict[str, NDArray[Any]] = {}
 
-    def prepare(self, luma: Array, amount: float, *, limited: bool) -> None:
-        """Take the luma of a frame, uint8 (H, W).
-
-        amount: the share of the detail that is added, 0…1. limited: True if black is 16 and white
-        235.
-        """
-        self._luma, self._amount, self._limited = luma, amount, limited
+    def prepare(self, luma: FrameLuma, amount: float) -> None:
+        """Take the luma of a frame. amount: the share of the detail that is added, 0…1."""
+        self._luma, self._limited = luma
+        self._amount = amount
 
     def add_to_working_image(self, rgb: Array) -> None:
         """Add the detail of the octaves to the result, RGB (h, w, 3) with all levels, in place.
@@ -79,8 +115,7 @@ class DetailTransfer:
     def add_to_full_size(self, target: Array) -> None:
         """Add the detail beyond the working size to the enlarged result, in place.
 
-        target: luma (H, W) in the levels of the frame's luma, or RGB (H, W, 3) with all levels, for
-        a luma that is not limited.
+        target: luma (H, W) in the levels of the frame's luma, or RGB (H, W, 3) with all levels.
         """
         size = target.shape[1], target.shape[0]
         levels, numbers = self._buffer("levels", np.uint8), self._buffer("numbers", np.int16)
@@ -89,7 +124,8 @@ class DetailTransfer:
         cv2.addWeighted(self._luma, 1.0, levels, -1.0, 128.0, dst=levels)
         cv2.LUT(levels, _CORED, dst=numbers)
         cv2.resize((self._slope * _UNIT).astype(np.int16), size, dst=slope)
-        cv2.multiply(numbers, slope, dst=numbers, scale=self._amount / _UNIT)
+        widened = 255 / 219 if self._limited and target.ndim == 3 else 1.0
+        cv2.multiply(numbers, slope, dst=numbers, scale=widened * self._amount / _UNIT)
         added = numbers if target.ndim == 2 else cv2.merge((numbers, numbers, numbers))
         cv2.add(target, added, dst=target, dtype=cv2.CV_8U)
 

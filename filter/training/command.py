@@ -48,6 +48,7 @@ from .text import new_tokenizer
 SIZE = 256
 LATENT_RATE, PICTURE_RATE = 1.5e-3, 5e-4
 PICTURE_RATES = {"critic": 0.5}
+SHEET_STEPS = 250  # of the last stage, whose steps are slow
 
 
 def train(  # noqa: PLR0913 - each one is an option of the command
@@ -109,7 +110,7 @@ def train(  # noqa: PLR0913 - each one is an option of the command
                 decoder_steps=decoder_steps, steps=style_steps, seed=seed,
             )  # fmt: skip
             for stage, learning in style_stages(options, vae, denoiser):
-                watch(progress, stage, denoiser, learning, samples_of(data), 150)
+                watch(progress, stage, denoiser, learning, samples_of(data), SHEET_STEPS)
                 vae = learning
     save_model(out / "model", vae.cpu(), denoiser.cpu())
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")

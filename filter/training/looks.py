@@ -65,6 +65,5 @@ LOOKS: dict[str, Look] = {
     "vintage": vintage,
     "linocut": MATERIALS["linocut"],
     "thermal": thermal,
-    "mosaic": MATERIALS["mosaic"],
 }
 """The looks by name, in the order of the model's list."""

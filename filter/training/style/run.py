@@ -13,13 +13,14 @@ from turbolens.filter.training.data import is_held_out, pictures_in
 from turbolens.filter.training.denoiser_stage import OUTPUT_SCALE, Denoiser
 from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Stage
+from turbolens.filter.training.materials import MATERIALS
 
 from .reconstruction import ReconstructionLosses, with_upsampling_decoder
 from .references import PAINTERS, References, grams_of, palette_of, works_of
 from .stage import StyleLosses, StyleModel
 from .trunk import Trunk
 
-DECODER_RATE, STYLE_RATE = 2e-3, 4e-4
+DECODER_RATE, STYLE_RATE = 2e-3, 6e-4
 STYLE_RATES = {"decoder": 1.0, "text_encoder": 0.3}
 
 
@@ -77,5 +78,6 @@ def style_losses(options: StyleOptions, model: StyleModel) -> StyleLosses:
         for scale in (1, 2)
     }
     palettes = {name: palette_of(files) for name, files in works.items()}
-    references = References(options.photographs, LOOKS, palettes, options.out / "references")
+    looks = {**LOOKS, **MATERIALS}
+    references = References(options.photographs, looks, palettes, options.out / "references")
     return StyleLosses(model, references, trunk, grams)

@@ -139,8 +139,8 @@ class UpsamplingDecoder(nn.Module):
     """Latents → patches, by nearest upsampling and convolutions of 3×3 between the levels.
 
     Unlike a decoder of whole patches it can draw lines and strokes across them. The latents are
-    extended by one replicated cell on each side, whose pixels are cut off again: the zero padding
-    of the convolutions would show as a rim.
+    extended by one replicated cell on each side, whose pixels are cut off again, so that the zero
+    padding of the convolutions shows less as a rim.
 
     blocks: residual blocks per level. channels: of the levels, one more than there are doublings.
     """

@@ -165,7 +165,7 @@ def test_an_upsampling_decoder_keeps_the_encoder_and_starts_without_a_grid() -> 
     image = torch.rand(1, 3, 64, 96, generator=generator()) * 2 - 1
     with torch.inference_mode():
         latents = new.encode(image).latents
-        assert torch.equal(latents, vae.encode(image).latents)
+        torch.testing.assert_close(latents, vae.encode(image).latents, rtol=1e-4, atol=1e-4)
         decoded = new.decode(latents).sample
     assert decoded.shape == image.shape
     patches = nn.functional.pixel_unshuffle(decoded, 2)

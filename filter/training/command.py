@@ -62,7 +62,7 @@ def train(  # noqa: PLR0913 - each one is an option of the command
     steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 4000,
     picture_steps: Annotated[int, typer.Option(min=1, help="Steps of stage three.")] = 2500,
     decoder_steps: Annotated[int, typer.Option(min=1, help="Steps of the new decoder.")] = 600,
-    style_steps: Annotated[int, typer.Option(min=1, help="Steps of the last stage.")] = 3000,
+    style_steps: Annotated[int, typer.Option(min=1, help="Steps of the last stage.")] = 9000,
     features: Annotated[
         Path | None,
         typer.Option(help="Weights of VGG16's convolutions (safetensors), for the last stage."),

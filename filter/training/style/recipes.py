@@ -41,9 +41,9 @@ RECIPES: dict[str, LookRecipe] = {
     "vaporwave": _FLAT,
     "vintage": _FLAT,
     "thermal": _FLAT,
-    "van gogh": LookRecipe(often=0, judged=6.0, grams=0.3, content=0.3, sharp=0),
-    "hokusai": LookRecipe(often=0, judged=4.0, grams=0.3, content=0.3, sharp=0),
-    "monet": LookRecipe(often=0, judged=3.0, grams=0.3, content=0.3, sharp=0),
-    "munch": LookRecipe(often=0, judged=3.0, grams=0.3, content=0.3, sharp=0),
+    "van gogh": LookRecipe(often=0.8, judged=6.0, grams=0.5, content=0.3, sharp=0.3),
+    "hokusai": LookRecipe(often=0.8, judged=4.0, grams=0.5, content=0.3, sharp=0.3),
+    "monet": LookRecipe(often=0.8, judged=3.0, grams=0.5, content=0.3, sharp=0.3),
+    "munch": LookRecipe(often=0.8, judged=3.0, grams=0.5, content=0.3, sharp=0.3),
 }
-"""Painters, whose renderings are only photographs in their palette, are judged by works."""
+"""A painter's rendering is the photograph in the palette of the works, whose statistics judge."""

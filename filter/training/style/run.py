@@ -21,7 +21,6 @@ from .stage import StyleLosses, StyleModel
 from .trunk import Trunk
 
 DECODER_RATE, STYLE_RATE = 2e-3, 6e-4
-STYLE_RATES = {"decoder": 1.0, "text_encoder": 0.3}
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def style_stages(
     model = StyleModel(new, denoiser)
     yield Stage(
         "style", model, style_losses(options, model), options.out, options.steps, STYLE_RATE,
-        options.seed, STYLE_RATES,
+        options.seed, {"decoder": 1.0, "text_encoder": 1.0},  # each is clipped on its own
     ), new  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from .canvas import (
 from .flow import lines
 
 _SPACING = 15  # of the cells' seeds
-_SAME = 18.0  # CIE Lab: neighbours below this difference become one piece
+_SAME = 14.0  # CIE Lab: neighbours below this difference become one piece
 
 
 @material
@@ -30,8 +30,8 @@ def stained_glass(picture: Array) -> Array:
     smooth = flat(picture, 3)
     cells = _cells(smooth)
     colours = _means(smooth, cells)
-    glass = saturate(np.clip(colours * 0.6 + 0.4 * blur(smooth, 1.0), 0, 1), 1.9)
-    tints = generator(picture.shape, "tints").normal(1, 0.07, (int(cells.max()) + 1, 3))
+    glass = saturate(np.clip(colours * 0.45 + 0.55 * blur(smooth, 1.0), 0, 1), 1.9)
+    tints = generator(picture.shape, "tints").normal(1, 0.045, (int(cells.max()) + 1, 3))
     glass = np.clip(((glass - 0.45) * 1.2 + 0.48) * tints[cells], 0.03, 1)
     lead = _lead(cells)
     inner = curve(cv2.distanceTransform((lead < 0.5).astype(np.uint8), cv2.DIST_L2, 3), 0, 6)
@@ -75,7 +75,7 @@ def _means(picture: Array, cells: NDArray[Any]) -> Array:
 
 
 def _merged(lab: Array, cells: NDArray[Any]) -> NDArray[Any]:
-    """Cells joined to the neighbour of most similar colour, each piece of at most eight."""
+    """Cells joined to the neighbour of most similar colour, each piece of at most 14."""
     flat_cells = cells.ravel()
     count = np.bincount(flat_cells) + 1e-6
     means = np.stack([np.bincount(flat_cells, lab[..., i].ravel()) / count for i in range(3)], -1)
@@ -83,13 +83,15 @@ def _merged(lab: Array, cells: NDArray[Any]) -> NDArray[Any]:
              np.stack([cells[:-1].ravel(), cells[1:].ravel()], -1)]  # fmt: skip
     touching = np.unique(np.sort(np.concatenate(pairs), -1), axis=0)
     touching = touching[touching[:, 0] != touching[:, 1]]
-    distance = np.linalg.norm(means[touching[:, 0]] - means[touching[:, 1]], axis=-1)
+    distance = np.linalg.norm(
+        (means[touching[:, 0]] - means[touching[:, 1]]) * [0.5, 1, 1], axis=-1
+    )
     owner, sizes = np.arange(len(means)), np.ones(len(means), int)
     for index in np.argsort(distance, kind="stable"):
         if distance[index] > _SAME:
             break
         first, second = owner[touching[index]]
-        if first != second and sizes[first] + sizes[second] <= 8:
+        if first != second and sizes[first] + sizes[second] <= 14:
             owner[owner == second] = first
             sizes[first] += sizes[second]
     joined: NDArray[Any] = owner[cells].astype(np.int32)

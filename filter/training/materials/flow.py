@@ -67,7 +67,7 @@ def lines(picture: Array, sigma: float, *, length: float = 4.0, threshold: float
     if length > 0:
         difference = along(difference, angles(grey, 2.0 + sigma), length)
     strongest = float(np.quantile(-difference, 0.98))
-    difference = difference * float(np.clip(0.02 / (strongest + 1e-4), 0.9, 3.0))
+    difference = difference * float(np.clip(0.05 / (strongest + 1e-4), 1.1, 2.5))
     return np.tanh(steepness * np.clip(threshold - difference, 0, None))
 
 

@@ -33,7 +33,7 @@ def stained_glass(picture: Array) -> Array:
     glass = saturate(np.clip(colours * 0.45 + 0.55 * blur(smooth, 1.0), 0, 1), 1.9)
     tints = generator(picture.shape, "tints").normal(1, 0.045, (int(cells.max()) + 1, 3))
     glass = np.clip(((glass - 0.45) * 1.2 + 0.48) * tints[cells], 0.03, 1)
-    lead = _lead(cells)
+    lead = _lead(cells, colours)
     inner = curve(cv2.distanceTransform((lead < 0.5).astype(np.uint8), cv2.DIST_L2, 3), 0, 6)
     streaks = 0.05 * noise(picture.shape, "streaks", 2.0)
     streaks = streaks + 0.03 * noise(picture.shape, "bubbles", 0.8)
@@ -98,9 +98,11 @@ def _merged(lab: Array, cells: NDArray[Any]) -> NDArray[Any]:
     return joined
 
 
-def _lead(cells: NDArray[Any]) -> Array:
-    """Coverage by lead came along the borders of cells."""
+def _lead(cells: NDArray[Any], colours: Array) -> Array:
+    """Coverage by lead along the borders of cells, thin between pieces of similar colours."""
     border = np.zeros(cells.shape, np.float32)
     border[:, 1:] = cells[:, 1:] != cells[:, :-1]
     border[1:] = np.maximum(border[1:], cells[1:] != cells[:-1])
+    step = cv2.morphologyEx(luma(colours), cv2.MORPH_GRADIENT, np.ones((3, 3)))
+    border *= np.clip(0.5 + 5 * step, 0.5, 1)
     return curve(blur(border, 0.8), 0.16, 0.42)

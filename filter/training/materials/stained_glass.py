@@ -12,6 +12,7 @@ from .canvas import (
     curve,
     flat,
     generator,
+    luma,
     material,
     noise,
     relief,

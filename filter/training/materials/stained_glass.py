@@ -105,5 +105,5 @@ def _lead(cells: NDArray[Any], colours: Array) -> Array:
     border[:, 1:] = cells[:, 1:] != cells[:, :-1]
     border[1:] = np.maximum(border[1:], cells[1:] != cells[:-1])
     step = cv2.morphologyEx(luma(colours), cv2.MORPH_GRADIENT, np.ones((3, 3)))
-    border *= np.clip(0.5 + 5 * step, 0.5, 1)
+    border *= np.clip(0.68 + 4 * step, 0.68, 1)
     return curve(blur(border, 0.8), 0.16, 0.42)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
 import turbolens.filter
 
@@ -27,7 +28,6 @@ from .style import NameClassifier, shares_labels, style_ratio
 
 FULL, CALL = 0.9, 0.7  # strengths: of the style, and of a call
 WORKS = 14  # that a look is compared with, at most
-EXAMPLES = 24  # photographs that the classifier of names is trained on
 
 
 class Evaluation:
@@ -39,10 +39,11 @@ class Evaluation:
         self._photographs = collections.held_out(pictures)
         self._wide = collections.wide(pans)
         self._clip_frames = collections.clip_frames(1)
+        self._works: dict[str, tuple[list[Tensor], bool]] = {}
 
-    def classifier(self, looks: Sequence[str]) -> NameClassifier:
-        """A classifier of these looks."""
-        return NameClassifier(self._judge, self._collections.examples(looks, EXAMPLES))
+    def classifier(self, looks: Sequence[str], examples: int) -> NameClassifier:
+        """A classifier of these looks, trained on works and on `examples` photographs."""
+        return NameClassifier(self._judge, self._collections.examples(looks, examples))
 
     def look(self, filtered: Filtered, look: str, classifier: NameClassifier) -> LookFigures:
         """All figures of one look of a model."""
@@ -50,7 +51,7 @@ class Evaluation:
         call = filtered.pictures(self._photographs, look, CALL)
         figures = self._motion(filtered, look)
         pairs = list(zip(call, self._photographs, strict=True))
-        works, figures.real = self._collections.works(look, WORKS)
+        works, figures.real = self._works_of(look)
         if works:
             figures.style = [style_ratio(self._judge, full, self._photographs, works)]
         figures.content = [float(shares_labels(self._judge, b, a)) for a, b in pairs]
@@ -63,6 +64,11 @@ class Evaluation:
             seen = filtered.pictures(self._clip_frames, look, FULL)
             figures.named = [float(classifier.name(result) == look) for result in seen]
         return figures
+
+    def _works_of(self, look: str) -> tuple[list[Tensor], bool]:
+        if look not in self._works:
+            self._works[look] = self._collections.works(look, WORKS)
+        return self._works[look]
 
     def _motion(self, filtered: Filtered, look: str) -> LookFigures:
         figures = LookFigures()
@@ -88,6 +94,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--beside", help="another model, measured in every row as well")
     parser.add_argument("--looks", help="some looks only, with commas between them")
     parser.add_argument("--pictures", type=int, default=16)
+    parser.add_argument("--examples", type=int, default=24, help="of each look for the names")
     parser.add_argument("--pans", type=int, default=3, help="photographs that are panned over")
     return parser.parse_args(arguments)
 
@@ -111,7 +118,7 @@ def main(arguments: Sequence[str] | None = None, show: Callable[..., None] | Non
     names = [options.model, *([options.beside] if options.beside else [])]
     looks = {name: _looks(name, options.looks) for name in names}
     every = list(dict.fromkeys(look for each in looks.values() for look in each))
-    classifier = evaluation.classifier(every)
+    classifier = evaluation.classifier(every, options.examples)
     models = [_measured(evaluation, name, looks[name], classifier) for name in names]
     show(by_look(models))
     show(summary(models))

@@ -38,7 +38,7 @@ class Judge:
 
     def __init__(self, network: nn.Module | None = None) -> None:
         judge: Any = network or load_network()
-        self._network = judge
+        self._network: Any = judge
         self._stages: list[Tensor] = []
         for index in GRAM_BLOCKS:
             judge._blocks[index].register_forward_hook(self._keep)

@@ -60,13 +60,14 @@ def lines(picture: Array, sigma: float, *, length: float = 4.0, threshold: float
           steepness: float = 60.0, tau: float = 0.98) -> Array:  # fmt: skip
     """Dark lines as coverage 0…1, by a flow-based difference of Gaussians (Kang et al. 2007).
 
-    A picture of little contrast is drawn as if it had more.
+    A soft picture is drawn as if its edges were stronger.
     """
     grey = picture.mean(-1)  # yellow on white has a line, too
-    grey = grey * float(np.clip(0.22 / (grey.std() + 1e-3), 0.85, 2.2))
     difference = blur(grey, sigma) - tau * blur(grey, 1.6 * sigma)
     if length > 0:
         difference = along(difference, angles(grey, 2.0 + sigma), length)
+    strongest = float(np.quantile(-difference, 0.98))
+    difference = difference * float(np.clip(0.05 / (strongest + 1e-4), 1.1, 2.5))
     return np.tanh(steepness * np.clip(threshold - difference, 0, None))
 
 

@@ -12,6 +12,7 @@ from .canvas import (
     curve,
     flat,
     generator,
+    luma,
     material,
     noise,
     relief,
@@ -21,7 +22,7 @@ from .canvas import (
 from .flow import lines
 
 _SPACING = 15  # of the cells' seeds
-_SAME = 18.0  # CIE Lab: neighbours below this difference become one piece
+_SAME = 14.0  # CIE Lab: neighbours below this difference become one piece
 
 
 @material
@@ -30,10 +31,10 @@ def stained_glass(picture: Array) -> Array:
     smooth = flat(picture, 3)
     cells = _cells(smooth)
     colours = _means(smooth, cells)
-    glass = saturate(np.clip(colours * 0.6 + 0.4 * blur(smooth, 1.0), 0, 1), 1.9)
-    tints = generator(picture.shape, "tints").normal(1, 0.07, (int(cells.max()) + 1, 3))
+    glass = saturate(np.clip(colours * 0.45 + 0.55 * blur(smooth, 1.0), 0, 1), 1.9)
+    tints = generator(picture.shape, "tints").normal(1, 0.045, (int(cells.max()) + 1, 3))
     glass = np.clip(((glass - 0.45) * 1.2 + 0.48) * tints[cells], 0.03, 1)
-    lead = _lead(cells)
+    lead = _lead(cells, colours)
     inner = curve(cv2.distanceTransform((lead < 0.5).astype(np.uint8), cv2.DIST_L2, 3), 0, 6)
     streaks = 0.05 * noise(picture.shape, "streaks", 2.0)
     streaks = streaks + 0.03 * noise(picture.shape, "bubbles", 0.8)
@@ -75,7 +76,7 @@ def _means(picture: Array, cells: NDArray[Any]) -> Array:
 
 
 def _merged(lab: Array, cells: NDArray[Any]) -> NDArray[Any]:
-    """Cells joined to the neighbour of most similar colour, each piece of at most eight."""
+    """Cells joined to the neighbour of most similar colour, each piece of at most 14."""
     flat_cells = cells.ravel()
     count = np.bincount(flat_cells) + 1e-6
     means = np.stack([np.bincount(flat_cells, lab[..., i].ravel()) / count for i in range(3)], -1)
@@ -83,22 +84,26 @@ def _merged(lab: Array, cells: NDArray[Any]) -> NDArray[Any]:
              np.stack([cells[:-1].ravel(), cells[1:].ravel()], -1)]  # fmt: skip
     touching = np.unique(np.sort(np.concatenate(pairs), -1), axis=0)
     touching = touching[touching[:, 0] != touching[:, 1]]
-    distance = np.linalg.norm(means[touching[:, 0]] - means[touching[:, 1]], axis=-1)
+    distance = np.linalg.norm(
+        (means[touching[:, 0]] - means[touching[:, 1]]) * [0.5, 1, 1], axis=-1
+    )
     owner, sizes = np.arange(len(means)), np.ones(len(means), int)
     for index in np.argsort(distance, kind="stable"):
         if distance[index] > _SAME:
             break
         first, second = owner[touching[index]]
-        if first != second and sizes[first] + sizes[second] <= 8:
+        if first != second and sizes[first] + sizes[second] <= 14:
             owner[owner == second] = first
             sizes[first] += sizes[second]
     joined: NDArray[Any] = owner[cells].astype(np.int32)
     return joined
 
 
-def _lead(cells: NDArray[Any]) -> Array:
-    """Coverage by lead came along the borders of cells."""
+def _lead(cells: NDArray[Any], colours: Array) -> Array:
+    """Coverage by lead along the borders of cells, thin between pieces of similar colours."""
     border = np.zeros(cells.shape, np.float32)
     border[:, 1:] = cells[:, 1:] != cells[:, :-1]
     border[1:] = np.maximum(border[1:], cells[1:] != cells[:-1])
+    step = cv2.morphologyEx(luma(colours), cv2.MORPH_GRADIENT, np.ones((3, 3)))
+    border *= np.clip(0.68 + 4 * step, 0.68, 1)
     return curve(blur(border, 0.8), 0.16, 0.42)

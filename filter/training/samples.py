@@ -11,8 +11,8 @@ from turbolens.filter.networks import Autoencoder
 from .charts import write_sheet
 from .data import is_held_out, pictures_in, read_square
 from .denoiser_stage import Denoiser
+from .look_phrases import PHRASES
 from .loop import Stage
-from .phrases import PHRASES
 from .progress import follow
 
 SIZE = 256

@@ -1,7 +1,7 @@
 """What one step of the style stage is trained on: crops, looks, strengths and prompts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ FINE, COARSE, PLAIN = 1, 2, 7  # rows with features at full size, at half of it,
 PAIRED = 1  # of the coarse rows: it has a second view
 MAX_SHIFT = 12  # pixels between the two views
 PHOTOGRAPHS = 0.08  # share of the plain rows: the unchanged photograph
+MIXED = 0.2  # share of the plain rows: two looks at once
 FULL_SHARE = 0.55  # of the rows: strength 0.8 or more
 
 
@@ -26,6 +27,7 @@ class Draw:
 
     photographs, references: (rows, 3, CROP, CROP) in −1…1. looks: names, `None` for an unchanged
     photograph. strength: (rows,). moved: the offset (x, y) of each second view in pixels.
+    second_prompts, weight: of a second look, whose weight (rows,) is 0 in most rows.
     """
 
     photographs: Tensor
@@ -34,6 +36,15 @@ class Draw:
     prompts: list[str]
     strength: Tensor
     moved: list[tuple[int, int]]
+    second_prompts: list[str]
+    weight: Tensor
+
+    def to(self, device: torch.device) -> "Draw":
+        """The same on another device."""
+        return replace(
+            self, photographs=self.photographs.to(device), references=self.references.to(device),
+            strength=self.strength.to(device), weight=self.weight.to(device),
+        )  # fmt: skip
 
     @property
     def share(self) -> Tensor:
@@ -50,38 +61,59 @@ def draw(references: References, generator: torch.Generator, step: int) -> Draw:
     """Draw the rows of a step; all random numbers come from the generator."""
     looks: list[str | None] = [_pick("judged", generator) for _ in range(FINE + COARSE)]
     looks += [_plain(generator) for _ in range(PLAIN)]
-    views, moved = [], []
-    for row, look in enumerate(looks):
-        index = int(torch.randint(references.pool(look, step), (1,), generator=generator))
-        paired = FINE <= row < FINE + PAIRED
-        extra = MAX_SHIFT if paired else 0
-        views.append(_crop(references, index, look, extra=extra, generator=generator))
-    prompts = [phrase(look, generator) for look in looks]
+    weight = _weights(generator)
+    seconds = [_plain(generator) if share > 0 else look
+               for look, share in zip(looks, weight, strict=True)]  # fmt: skip
+    views = []
+    for row, (look, second) in enumerate(zip(looks, seconds, strict=True)):
+        index = int(torch.randint(_pool(references, look, second, step), (1,), generator=generator))
+        size = CROP + MAX_SHIFT if FINE <= row < FINE + PAIRED else CROP
+        planes = [references.photograph(index)]
+        planes += [planes[0] if each is None else references.rendering(index, each)
+                   for each in (look, second)]  # fmt: skip
+        photograph, *both = _crop(torch.stack(planes), size, generator).float() / 127.5 - 1
+        views.append(torch.cat([photograph, torch.lerp(*both, float(weight[row]))]))
+    prompts, second_prompts = ([phrase(e, generator) for e in each] for each in (looks, seconds))
     strength = _strengths(len(looks), generator)
+    moved = _second_views(views, generator)
+    again = [*range(len(looks)), *range(FINE, FINE + PAIRED)]
+    images = torch.stack(views)
+    return Draw(
+        images[:, :3], images[:, 3:], [looks[row] for row in again],
+        [prompts[row] for row in again], strength[again], moved,
+        [second_prompts[row] for row in again], weight[again],
+    )  # fmt: skip
+
+
+def _pool(references: References, look: str | None, second: str | None, step: int) -> int:
+    return min(references.pool(look, step), references.pool(second, step))
+
+
+def _second_views(views: list[Tensor], generator: torch.Generator) -> list[tuple[int, int]]:
+    """Cut the paired rows to size and append their second views; returns the offsets."""
+    moved = []
     for row in range(FINE, FINE + PAIRED):
         x, y = (int(each) for each in torch.randint(1, MAX_SHIFT + 1, (2,), generator=generator))
         both = views[row]
         views[row] = both[..., :CROP, :CROP]
         views.append(both[..., y : y + CROP, x : x + CROP])
-        looks.append(looks[row])
-        prompts.append(prompts[row])
         moved.append((x, y))
-    strength = torch.cat([strength, strength[FINE : FINE + PAIRED]])
-    planes = torch.stack(views).float() / 127.5 - 1
-    return Draw(planes[:, :3], planes[:, 3:], looks, prompts, strength, moved)
+    return moved
 
 
-def _crop(
-    references: References, index: int, look: str | None, *, extra: int, generator: torch.Generator
-) -> Tensor:
-    """(6, size, size) uint8: the same random crop of photograph and reference, perhaps mirrored."""
-    photograph = references.photograph(index)
-    reference = photograph if look is None else references.rendering(index, look)
-    size, side = CROP + extra, photograph.shape[-1]
-    top, left = (int(e) for e in torch.randint(side - size + 1, (2,), generator=generator))
-    both = torch.cat([photograph, reference])[:, top : top + size, left : left + size]
+def _weights(generator: torch.Generator) -> Tensor:
+    """(rows,) the weight of the second look."""
+    chosen, position = torch.rand(2, PLAIN, generator=generator)
+    return torch.cat([torch.zeros(FINE + COARSE), torch.where(chosen < MIXED, position, 0.0)])
+
+
+def _crop(planes: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """(N, 3, side, side) → (N, 3, size, size): the same random crop of all, perhaps mirrored."""
+    span = planes.shape[-1] - size + 1
+    top, left = (int(each) for each in torch.randint(span, (2,), generator=generator))
+    cropped = planes[..., top : top + size, left : left + size]
     mirrored = bool(torch.randint(2, (1,), generator=generator))
-    return both.flip(-1) if mirrored else both
+    return cropped.flip(-1) if mirrored else cropped
 
 
 def _strengths(rows: int, generator: torch.Generator) -> Tensor:

@@ -57,10 +57,12 @@ class ReconstructionLosses:
 
     def __call__(self, generator: torch.Generator, _step: int) -> Losses:
         """By name: pixels."""
-        image = torch.stack([self._crop(generator) for _ in range(BATCH)]).float() / 127.5 - 1
+        crops = torch.stack([self._crop(generator) for _ in range(BATCH)])
+        image = crops.to(self.vae.device).float() / 127.5 - 1
         with torch.no_grad():
-            latents = self.vae.encode(image.to(self.vae.device)).latents
-        latents = latents + LATENT_NOISE * torch.randn(latents.shape, generator=generator)
+            latents = self.vae.encode(image).latents
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        latents = latents + LATENT_NOISE * noise
         decoded = self.vae.decode(latents).sample
         return {"pixels": pixels_and_edges(decoded, image).mean()}
 

@@ -114,7 +114,7 @@ def grams_of(files: Sequence[Path], trunk: Trunk, scale: int) -> dict[str, Tenso
     """The mean Gram matrices (C, C) of pictures, by layer; scale: 2 for half the size."""
     found: dict[str, list[Tensor]] = {layer: [] for layer in KEPT}
     for file in files:
-        work = read_square(file, WORK_SIDE)[None].float() / 127.5 - 1
+        work = read_square(file, WORK_SIDE)[None].to(trunk.device).float() / 127.5 - 1
         work = F.avg_pool2d(work, scale) if scale > 1 else work
         for layer, features in trunk(work).items():
             found[layer].append(gram(features)[0])

@@ -71,6 +71,7 @@ def style_losses(options: StyleOptions, model: StyleModel) -> StyleLosses:
     """The losses, with the statistics of the works below `options.art`."""
     in_bfloat16 = fastest_cpu_dtype() == torch.bfloat16
     trunk = Trunk(options.features, torch.bfloat16 if in_bfloat16 else torch.float32)
+    trunk = trunk.to(model.device)
     works = {name: works_of(name, options.art) for name in PAINTERS}
     grams = {
         scale: {name: grams_of(files, trunk, scale) for name, files in works.items()}

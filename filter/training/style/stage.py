@@ -42,6 +42,11 @@ class StyleModel(nn.Module):
         denoiser: Denoiser = self._whole["denoiser"]
         return denoiser
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.decoder.parameters()).device
+
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Images → latents."""
@@ -71,20 +76,21 @@ class StyleLosses:
 
     def __call__(self, generator: torch.Generator, step: int) -> Losses:
         """By name: grams, content, tone, pixels, steady."""
-        drawn = draw(self.references, generator, step)
+        drawn = draw(self.references, generator, step).to(self.model.device)
         image = self.restyled(drawn, generator)
         first, target = image[:ROWS], drawn.target[:ROWS]
         looks, share = drawn.looks[:ROWS], drawn.share[:ROWS].flatten()
+        sharp, toned = (weights(looks, name, 1.0).to(share) for name in ("sharp", "tone"))
         fine, coarse = slice(0, FINE), slice(FINE, FINE + COARSE)
         grams, content = zip(
             self._judge(drawn, image, fine, 1), self._judge(drawn, image, coarse, 2), strict=True
         )
         tone = (F.avg_pool2d(first - target, TONE_CELL)).abs().mean((1, 2, 3))
-        sharp = torch.maximum(weights(looks, "sharp", 1.0), 1 - share)
+        sharp = torch.maximum(sharp, 1 - share)
         return {
             "grams": torch.cat(grams).mean(),
             "content": torch.cat(content).mean(),
-            "tone": (weights(looks, "tone", 1.0) * tone).mean(),
+            "tone": (toned * tone).mean(),
             "pixels": (sharp * pixels_and_edges(first, target)).mean(),
             "steady": STEADY * view_difference(
                 (image[FINE : FINE + PAIRED], image[ROWS:]), drawn.moved
@@ -96,10 +102,11 @@ class StyleLosses:
         model, photographs = self.model, drawn.photographs
         spread = SENSOR_NOISE * torch.rand(len(photographs), 1, 1, 1, generator=generator) ** 2
         camera = spread * torch.randn(photographs.shape, generator=generator)
-        latents = model.encode(photographs + camera)
-        noise = torch.randn(latents.shape, generator=generator)
+        latents = model.encode(photographs + camera.to(photographs))
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
         noise[ROWS:] = noise[FINE : FINE + PAIRED]  # a filter's noise is constant
-        embeds = model.denoiser.embed(drawn.prompts)
+        first, second = (model.denoiser.embed(e) for e in (drawn.prompts, drawn.second_prompts))
+        embeds = torch.lerp(first, second, drawn.weight.view(-1, 1, 1))
         return model.decode(model.denoiser(latents, noise, drawn.strength, embeds))
 
     def _judge(self, drawn: Draw, image: Tensor, rows: slice, scale: int) -> tuple[Tensor, Tensor]:
@@ -107,7 +114,8 @@ class StyleLosses:
         looks, share = drawn.looks[rows], drawn.share[rows]
         works = [self.grams[scale].get(look or "") for look in looks]
         # Content of a painter's look is the photograph; of others, the rendering.
-        painted = torch.tensor([each is not None for each in works]).view(-1, 1, 1, 1)
+        painted = torch.tensor([each is not None for each in works], device=image.device)
+        painted = painted.view(-1, 1, 1, 1)
         target = torch.where(painted, drawn.photographs[rows], drawn.target[rows])
         given = self.trunk(_scaled(image[rows], scale))
         with torch.no_grad():
@@ -123,7 +131,8 @@ class StyleLosses:
         content = torch.stack(
             [content_distance(given[layer], wanted[layer]) for layer in CONTENT_LAYERS]
         ).sum(0)
-        return weights(looks, "grams", 0) * style, weights(looks, "content", 0) * content
+        grams, contents = (weights(looks, name, 0).to(style) for name in ("grams", "content"))
+        return grams * style, contents * content
 
 
 def _mixed(own: Tensor, layer: str, works: list[Grams | None], share: Tensor) -> Tensor:

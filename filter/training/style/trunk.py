@@ -32,6 +32,11 @@ class Trunk:
             bias = stored[f"conv{name}.bias"].to(dtype)
             self.layers[name] = weight.contiguous(memory_format=torch.channels_last), bias
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(iter(self.layers.values()))[0].device
+
     def to(self, device: torch.device) -> "Trunk":
         """Move the weights."""
         self.layers = {

@@ -1,7 +1,5 @@
-"""The last stage: features, colours, draws, losses, and a run that is stopped and goes on."""
+"""The last stage: features, colours, draws, losses, and a short run."""
 
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,7 @@ from torch import nn
 from turbolens.filter import FrameFilter, TurboModel
 from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny, UpsamplingDecoder
 from turbolens.filter.training.command import train
-from turbolens.filter.training.loop import Losses, Stage
-from turbolens.filter.training.phrases import PHRASES
+from turbolens.filter.training.look_phrases import PHRASES
 from turbolens.filter.training.style.draws import (
     COARSE,
     CROP,
@@ -147,6 +144,9 @@ def test_the_rows_of_a_step_are_views_of_photograph_and_rendering(references: Re
     assert all(RECIPES[look or ""].judged > 0 for look in drawn.looks[: FINE + COARSE])
     (x, y), first, second = drawn.moved[0], drawn.photographs[FINE], drawn.photographs[-1]
     assert torch.equal(first[:, y:, x:], second[:, : CROP - y, : CROP - x])
+    mixed = drawn.weight > 0
+    assert not mixed[: FINE + COARSE].any()
+    assert drawn.prompts[-1] == drawn.prompts[FINE]
     again = draw(references, generator(3), 0)
     assert torch.equal(drawn.references, again.references)
 
@@ -230,44 +230,3 @@ def test_a_start_without_the_last_stage_is_refused(
 
 def _line(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().err.split())
-
-
-@pytest.fixture
-def handlers() -> Iterator[None]:
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    assert {each: signal.getsignal(each) for each in before} == before
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.usefixtures("handlers")
-def test_a_signal_stops_a_stage_after_its_step_and_it_goes_on(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    whole = _linear_stage(tmp_path / "whole")
-    list(whole.run())
-    done: list[int] = []
-    with pytest.raises(KeyboardInterrupt):
-        _run_until(_linear_stage(tmp_path / "half"), done, number)
-    assert done == list(range(1, 8))
-    resumed = _linear_stage(tmp_path / "half")
-    assert list(resumed.run()) == list(range(9, 21))
-    assert torch.equal(whole.module.weight, resumed.module.weight)  # type: ignore[arg-type]
-
-
-def _run_until(stage: Stage, done: list[int], number: signal.Signals) -> None:
-    for step in stage.run():
-        done.append(step)
-        if step == 7:
-            signal.raise_signal(number)
-
-
-def _linear_stage(folder: Path) -> Stage:
-    torch.manual_seed(0)
-    module = nn.Linear(4, 1)
-
-    def losses(drawn: torch.Generator, _step: int) -> Losses:
-        x = torch.randn(8, 4, generator=drawn)
-        return {"error": ((module(x) - x.sum(1, keepdim=True)) ** 2).mean()}
-
-    return Stage("linear", module, losses, folder, 20, 5e-2)

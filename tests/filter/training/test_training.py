@@ -1,5 +1,7 @@
 """Training: looks, words, stages that resume, and a whole small run."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +20,10 @@ from turbolens.filter.training.denoiser_stage import (
     look_share,
     new_betas,
 )
+from turbolens.filter.training.look_phrases import PHRASES
 from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Losses, Stage
-from turbolens.filter.training.phrases import PHRASES, every_phrase, phrase
+from turbolens.filter.training.phrases import every_phrase, phrase
 from turbolens.filter.training.text import MAX_TOKENS, new_tokenizer
 
 from .picture_files import write_png
@@ -147,6 +150,36 @@ def test_a_stopped_stage_resumes_bit_for_bit(
     list(resumed.run())
     assert torch.equal(whole.module.weight, resumed.module.weight)  # type: ignore[arg-type]
     assert len(resumed.history) == 40
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    assert {each: signal.getsignal(each) for each in before} == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("handlers")
+def test_a_signal_stops_a_stage_after_its_step_and_it_goes_on(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    whole = linear_stage(tmp_path / "whole", 20)
+    list(whole.run())
+    done: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        _run_until(linear_stage(tmp_path / "half", 20), done, number)
+    assert done == list(range(1, 8))
+    resumed = linear_stage(tmp_path / "half", 20)
+    assert list(resumed.run()) == list(range(9, 21))
+    assert torch.equal(whole.module.weight, resumed.module.weight)  # type: ignore[arg-type]
+
+
+def _run_until(stage: Stage, done: list[int], number: signal.Signals) -> None:
+    for step in stage.run():
+        done.append(step)
+        if step == 7:
+            signal.raise_signal(number)
 
 
 def test_held_out_pictures_do_not_depend_on_their_folder(photographs: Path) -> None:

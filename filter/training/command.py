@@ -62,6 +62,7 @@ def train(  # noqa: PLR0913 - each one is an option of the command
     steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 4000,
     picture_steps: Annotated[int, typer.Option(min=1, help="Steps of stage three.")] = 2500,
     decoder_steps: Annotated[int, typer.Option(min=1, help="Steps of the new decoder.")] = 600,
+    look_steps: Annotated[int, typer.Option(min=1, help="Steps of its looks on latents.")] = 3000,
     style_steps: Annotated[int, typer.Option(min=1, help="Steps of the last stage.")] = 9000,
     features: Annotated[
         Path | None,
@@ -107,7 +108,7 @@ def train(  # noqa: PLR0913 - each one is an option of the command
         if features is not None and art is not None:
             options = StyleOptions(
                 features=features, art=art, out=out, photographs=learnt[:pictures],
-                decoder_steps=decoder_steps, steps=style_steps, seed=seed,
+                decoder_steps=decoder_steps, latent_steps=look_steps, steps=style_steps, seed=seed,
             )  # fmt: skip
             for stage, learning in style_stages(options, vae, denoiser):
                 watch(progress, stage, denoiser, learning, samples_of(data), SHEET_STEPS)

@@ -59,30 +59,52 @@ class Draw:
 
 def draw(references: References, generator: torch.Generator, step: int) -> Draw:
     """Draw the rows of a step; all random numbers come from the generator."""
-    looks: list[str | None] = [_pick("judged", generator) for _ in range(FINE + COARSE)]
-    looks += [_plain(generator) for _ in range(PLAIN)]
-    weight = _weights(generator)
+    judged = [_pick("judged", generator) for _ in range(FINE + COARSE)]
+    sizes = [CROP] * FINE + [CROP + MAX_SHIFT] * PAIRED + [CROP] * (COARSE - PAIRED + PLAIN)
+    drawn, views = _rows(references, generator, step, judged=judged, sizes=sizes)
+    moved = _second_views(views, generator)
+    again = [*range(len(sizes)), *range(FINE, FINE + PAIRED)]
+    images = torch.stack(views)
+    return Draw(
+        images[:, :3], images[:, 3:], [drawn.looks[row] for row in again],
+        [drawn.prompts[row] for row in again], drawn.strength[again], moved,
+        [drawn.second_prompts[row] for row in again], drawn.weight[again],
+    )  # fmt: skip
+
+
+def draw_plain(
+    references: References, generator: torch.Generator, step: int, *, rows: int, size: int
+) -> Draw:
+    """Draw plain rows alone, with crops of another size."""
+    drawn, views = _rows(references, generator, step, judged=[], sizes=[size] * rows)
+    images = torch.stack(views)
+    return replace(drawn, photographs=images[:, :3], references=images[:, 3:])
+
+
+def _rows(
+    references: References, generator: torch.Generator, step: int, *,
+    judged: Sequence[str], sizes: Sequence[int],
+) -> tuple[Draw, list[Tensor]]:  # fmt: skip
+    """A draw without images, and photograph and reference (6, size, size) of each row."""
+    plain = len(sizes) - len(judged)
+    looks: list[str | None] = [*judged, *(_plain(generator) for _ in range(plain))]
+    chosen, position = torch.rand(2, plain, generator=generator)
+    mixed = torch.where(chosen < MIXED, position, 0.0)
+    weight = torch.cat([torch.zeros(len(judged)), mixed])
     seconds = [_plain(generator) if share > 0 else look
                for look, share in zip(looks, weight, strict=True)]  # fmt: skip
     views = []
-    for row, (look, second) in enumerate(zip(looks, seconds, strict=True)):
+    for look, second, share, size in zip(looks, seconds, weight, sizes, strict=True):
         index = int(torch.randint(_pool(references, look, second, step), (1,), generator=generator))
-        size = CROP + MAX_SHIFT if FINE <= row < FINE + PAIRED else CROP
         planes = [references.photograph(index)]
         planes += [planes[0] if each is None else references.rendering(index, each)
                    for each in (look, second)]  # fmt: skip
         photograph, *both = _crop(torch.stack(planes), size, generator).float() / 127.5 - 1
-        views.append(torch.cat([photograph, torch.lerp(*both, float(weight[row]))]))
-    prompts, second_prompts = ([phrase(e, generator) for e in each] for each in (looks, seconds))
-    strength = _strengths(len(looks), generator)
-    moved = _second_views(views, generator)
-    again = [*range(len(looks)), *range(FINE, FINE + PAIRED)]
-    images = torch.stack(views)
-    return Draw(
-        images[:, :3], images[:, 3:], [looks[row] for row in again],
-        [prompts[row] for row in again], strength[again], moved,
-        [second_prompts[row] for row in again], weight[again],
-    )  # fmt: skip
+        views.append(torch.cat([photograph, torch.lerp(*both, float(share))]))
+    prompts, others = ([phrase(e, generator) for e in each] for each in (looks, seconds))
+    none = torch.empty(0)
+    strength = _strengths(len(sizes), generator)
+    return Draw(none, none, looks, prompts, strength, [], others, weight), views
 
 
 def _pool(references: References, look: str | None, second: str | None, step: int) -> int:
@@ -99,12 +121,6 @@ def _second_views(views: list[Tensor], generator: torch.Generator) -> list[tuple
         views.append(both[..., y : y + CROP, x : x + CROP])
         moved.append((x, y))
     return moved
-
-
-def _weights(generator: torch.Generator) -> Tensor:
-    """(rows,) the weight of the second look."""
-    chosen, position = torch.rand(2, PLAIN, generator=generator)
-    return torch.cat([torch.zeros(FINE + COARSE), torch.where(chosen < MIXED, position, 0.0)])
 
 
 def _crop(planes: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""Runs the last stage: first the new decoder alone, then decoder, UNet and text encoder."""
+"""Runs the last stage: the new decoder alone, the looks on latents, then everything on images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +15,13 @@ from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Stage
 from turbolens.filter.training.materials import MATERIALS
 
+from .latents import StyleLatentLosses
 from .reconstruction import ReconstructionLosses, with_upsampling_decoder
 from .references import PAINTERS, References, grams_of, palette_of, works_of
 from .stage import StyleLosses, StyleModel
 from .trunk import Trunk
 
-DECODER_RATE, STYLE_RATE = 2e-3, 6e-4
+DECODER_RATE, LATENT_RATE, STYLE_RATE = 2e-3, 1e-3, 6e-4
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class StyleOptions:
     out: Path
     photographs: list[Path]
     decoder_steps: int
+    latent_steps: int
     steps: int
     seed: int
 
@@ -52,7 +54,7 @@ def opened(folder: Path, device: torch.device) -> tuple[Autoencoder, Denoiser]:
 def style_stages(
     options: StyleOptions, vae: Autoencoder, denoiser: Denoiser
 ) -> Iterator[tuple[Stage, Autoencoder]]:
-    """The two stages, each made when the one before has run, and the autoencoder that learns."""
+    """The stages, each made when the one before has run, and the autoencoder to decode with."""
     new = with_upsampling_decoder(vae, options.seed + 3)
     art = [path for path in pictures_in(options.art) if not is_held_out(path)]
     pictures = [*options.photographs, *art]
@@ -60,14 +62,27 @@ def style_stages(
         "upsampling", new.decoder, ReconstructionLosses(new, pictures), options.out,
         options.decoder_steps, DECODER_RATE, options.seed,
     ), new  # fmt: skip
-    model = StyleModel(new, denoiser)
+    references = references_of(options)
     yield Stage(
-        "style", model, style_losses(options, model), options.out, options.steps, STYLE_RATE,
-        options.seed, {"decoder": 1.0, "text_encoder": 1.0},  # each is clipped on its own
+        "looks", denoiser, StyleLatentLosses(new, denoiser, references), options.out,
+        options.latent_steps, LATENT_RATE, options.seed,
+    ), new  # fmt: skip
+    model = StyleModel(new, denoiser)
+    rates = {"decoder": 1.0, "text_encoder": 1.0}  # the gradients of each are clipped on their own
+    yield Stage(
+        "style", model, style_losses(options, model, references), options.out, options.steps,
+        STYLE_RATE, options.seed, rates,
     ), new  # fmt: skip
 
 
-def style_losses(options: StyleOptions, model: StyleModel) -> StyleLosses:
+def references_of(options: StyleOptions) -> References:
+    """The photographs and their renderings, with the palettes of the works below `options.art`."""
+    palettes = {name: palette_of(works_of(name, options.art)) for name in PAINTERS}
+    looks = {**LOOKS, **MATERIALS}
+    return References(options.photographs, looks, palettes, options.out / "references")
+
+
+def style_losses(options: StyleOptions, model: StyleModel, references: References) -> StyleLosses:
     """The losses, with the statistics of the works below `options.art`."""
     in_bfloat16 = fastest_cpu_dtype() == torch.bfloat16
     trunk = Trunk(options.features, torch.bfloat16 if in_bfloat16 else torch.float32)
@@ -77,7 +92,4 @@ def style_losses(options: StyleOptions, model: StyleModel) -> StyleLosses:
         scale: {name: grams_of(files, trunk, scale) for name, files in works.items()}
         for scale in (1, 2)
     }
-    palettes = {name: palette_of(files) for name, files in works.items()}
-    looks = {**LOOKS, **MATERIALS}
-    references = References(options.photographs, looks, palettes, options.out / "references")
     return StyleLosses(model, references, trunk, grams)

@@ -21,6 +21,7 @@ from turbolens.filter.training.style.draws import (
     PLAIN,
     draw,
 )
+from turbolens.filter.training.style.latents import StyleLatentLosses
 from turbolens.filter.training.style.recipes import RECIPES
 from turbolens.filter.training.style.reconstruction import with_upsampling_decoder
 from turbolens.filter.training.style.references import (
@@ -31,7 +32,7 @@ from turbolens.filter.training.style.references import (
     recoloured,
     works_of,
 )
-from turbolens.filter.training.style.run import StyleOptions, opened, style_losses
+from turbolens.filter.training.style.run import StyleOptions, opened, references_of, style_losses
 from turbolens.filter.training.style.stage import StyleModel
 from turbolens.filter.training.style.trunk import KEPT, Trunk, content_distance, gram, gram_distance
 from turbolens.filter.training.works import WORKS
@@ -180,9 +181,9 @@ def test_a_step_reaches_decoder_unet_and_text_but_not_the_encoder(
     model = StyleModel(with_upsampling_decoder(vae, 0), denoiser)
     options = StyleOptions(
         features=features, art=art, out=tmp_path, photographs=sorted(photographs.iterdir()),
-        decoder_steps=1, steps=1, seed=0,
+        decoder_steps=1, latent_steps=1, steps=1, seed=0,
     )  # fmt: skip
-    losses = style_losses(options, model)(generator(), 0)
+    losses = style_losses(options, model, references_of(options))(generator(), 0)
     assert set(losses) == {"grams", "content", "tone", "pixels", "steady"}
     torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
     assert all(weight.grad is None for weight in vae.encoder.parameters())
@@ -192,13 +193,25 @@ def test_a_step_reaches_decoder_unet_and_text_but_not_the_encoder(
 
 
 @pytest.mark.slow
+def test_looks_are_learnt_on_latents_first(references: References) -> None:
+    vae, denoiser = opened(EMBEDDED, CPU)
+    losses = StyleLatentLosses(vae, denoiser, references)(generator(), 0)
+    assert set(losses) == {"latents"}
+    losses["latents"].backward()  # type: ignore[no-untyped-call]
+    for learns in (denoiser.unet, denoiser.text_encoder):
+        gradients = [each.grad for each in learns.parameters() if each.grad is not None]
+        assert sum(float(each.abs().sum()) for each in gradients) > 0
+    assert all(weight.grad is None for weight in vae.encoder.parameters())
+
+
+@pytest.mark.slow
 def test_the_last_stage_starts_from_a_model_and_gives_one_that_filters(
     folders: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
     photographs, art, features = folders
     train(
         data=photographs, out=tmp_path, start="embedded", features=features, art=art,
-        decoder_steps=2, style_steps=2, device="cpu",
+        decoder_steps=2, look_steps=2, style_steps=2, device="cpu",
     )  # fmt: skip
     assert (tmp_path / "samples-style-00002.png").exists()
     model = TurboModel.load(str(tmp_path / "model"), device="cpu", dtype="float32")

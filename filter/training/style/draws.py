@@ -99,8 +99,8 @@ def _rows(
         planes = [references.photograph(index)]
         planes += [planes[0] if each is None else references.rendering(index, each)
                    for each in (look, second)]  # fmt: skip
-        photograph, *both = _crop(torch.stack(planes), size, generator).float() / 127.5 - 1
-        views.append(torch.cat([photograph, torch.lerp(*both, float(share))]))
+        crops = _crop(torch.stack(planes), size, generator).float() / 127.5 - 1
+        views.append(torch.cat([crops[0], torch.lerp(crops[1], crops[2], share)]))
     prompts, others = ([phrase(e, generator) for e in each] for each in (looks, seconds))
     none = torch.empty(0)
     strength = _strengths(len(sizes), generator)

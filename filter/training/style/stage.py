@@ -45,7 +45,8 @@ class StyleModel(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the networks are."""
-        return next(self.decoder.parameters()).device
+        device: torch.device = next(self.decoder.parameters()).device
+        return device
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:

@@ -206,14 +206,17 @@ def test_looks_are_learnt_on_latents_first(references: References) -> None:
 
 @pytest.mark.slow
 def test_the_last_stage_starts_from_a_model_and_gives_one_that_filters(
-    folders: tuple[Path, Path, Path], tmp_path: Path
+    folders: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("turbolens.filter.training.samples.SIZE", 64)
+    monkeypatch.setattr("turbolens.filter.training.style.latents.BATCH", 2)
     photographs, art, features = folders
     train(
         data=photographs, out=tmp_path, start="embedded", features=features, art=art,
         decoder_steps=2, look_steps=2, style_steps=2, device="cpu",
     )  # fmt: skip
-    assert (tmp_path / "samples-style-00002.png").exists()
+    for stage in ("upsampling", "looks", "style"):
+        assert (tmp_path / f"samples-{stage}-00002.png").exists()
     model = TurboModel.load(str(tmp_path / "model"), device="cpu", dtype="float32")
     assert isinstance(model.vae, PatchedAutoencoderTiny)
     assert isinstance(model.vae.decoder, UpsamplingDecoder)

@@ -24,9 +24,9 @@ from .adapters.lora import LoraSource, as_sources
 from .coherence.cross_frame import has_active_memory
 from .device import resolve_device
 from .diffusion.autoencoder import vae_scale_factor
-from .diffusion.prompt_reading import Vocabulary
 from .diffusion.prompts import PromptEmbeds, PromptEncoder
 from .diffusion.schedule import Step, add_noise, denoised, next_noisy
+from .diffusion.vocabulary import Vocabulary
 from .frames.conversion import stacked_rgb
 from .loading.assembly import load_parts
 from .loading.device_memory import check_memory

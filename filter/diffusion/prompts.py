@@ -15,9 +15,10 @@ from turbolens.filter.errors import SettingsError
 from turbolens.filter.settings import WeightedPrompt
 
 from .lru_cache import LruCache
-from .prompt_reading import PromptReading, Vocabulary
+from .prompt_reading import PromptReading
 from .prompt_weights import spans
 from .prompt_windows import TokenWindow, tokenized, window_length, windows
+from .vocabulary import Vocabulary
 
 SHOWN = 160  # characters of the text that is cut off, in the warning
 
@@ -50,7 +51,7 @@ class PromptEncoder:
 
     weights_key: part of the cache's key. Change it with the weights of the text encoders.
     vocabulary: that of a model with a fixed list of looks. A prompt is then encoded as it is read
-    (`prompt_reading`); what the user should know of that is logged once per text. `None`: any
+    (`Vocabulary.read`); what the user should know of that is logged once per text. `None`: any
     prompt is encoded as it is.
     """
 

@@ -10,7 +10,7 @@ FUNCTION_WORDS = frozenset({
 })  # fmt: skip
 """Words that say nothing about a look."""
 
-PHOTOGRAPH = frozenset({"photo", "photos", "photograph", "photographs", "photographic", "natural"})
+PHOTOGRAPH = frozenset({"photo", "photos", "photograph", "photographs", "photographic"})
 """Words that ask for the unchanged photograph."""
 
 RELATED: dict[str, tuple[str, ...]] = {

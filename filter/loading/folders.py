@@ -15,14 +15,14 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokeniz
 from transformers.utils import logging as transformers_logging
 
 from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
-from turbolens.filter.diffusion.prompt_reading import Vocabulary
 from turbolens.filter.diffusion.schedule import Schedule
+from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
 from turbolens.filter.networks import Autoencoder, UNet
 
 from .activation_ranges import ActivationRanges
+from .looks import load_looks, load_vocabulary
 from .needed_files import PICKLES
-from .vocabulary import load_looks, load_vocabulary
 
 TextEncoder: TypeAlias = CLIPTextModel | CLIPTextModelWithProjection
 

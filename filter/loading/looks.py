@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from turbolens.filter.diffusion.prompt_reading import Vocabulary, words_of
+from turbolens.filter.diffusion.vocabulary import Vocabulary, words_of
 from turbolens.filter.errors import ModelError
 
 LOOKS_FILE = "looks.json"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from turbolens.filter import FrameFilter, ModelError, SettingsError, TurboModel
-from turbolens.filter.diffusion.prompt_reading import Vocabulary
+from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER
-from turbolens.filter.loading.vocabulary import load_looks, load_vocabulary
+from turbolens.filter.loading.looks import load_looks, load_vocabulary
 from turbolens.filter.settings import DEFAULT_PROMPT
 
 PHRASES = {
@@ -84,7 +84,7 @@ def test_the_nearest_looks_are_suggested(text: str, look: str) -> None:
     assert look in VOCABULARY.read(text).suggestions
 
 
-@pytest.mark.parametrize("text", ["", " ", "photo", "a photo of a woman", "natural", "(comic:0)"])
+@pytest.mark.parametrize("text", ["", " ", "photo", "a photo of a woman", "(comic:0)"])
 def test_an_empty_prompt_or_a_photograph_leaves_the_frame_as_it_is(text: str) -> None:
     reading = VOCABULARY.read(text)
     assert reading.is_photograph
@@ -162,3 +162,9 @@ def test_an_unknown_prompt_never_shows_the_nearly_untouched_frame(
 def test_unknown_words_do_not_change_a_look(embedded: TurboModel) -> None:
     crowded = "an oil painting of a zombie riding a dragon at dawn in claymation"
     assert moved(embedded, crowded) == moved(embedded, "oil painting")
+
+
+def test_a_filter_tells_how_its_prompts_are_read(embedded: TurboModel) -> None:
+    frame_filter = FrameFilter(embedded, prompt=[("zombie", 1.0), ("neon", 0.5), ("comic", 0.0)])
+    zombie, neon = frame_filter.readings
+    assert (zombie.replacement, neon.looks) == (DEFAULT_PROMPT, ("neon",))

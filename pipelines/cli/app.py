@@ -14,12 +14,19 @@ from turbolens.filter import ModelNotFoundError, SettingsError, TurbolensError
 from .devices import devices
 from .doctor import doctor
 from .models import app as models_app
+from .optional_values import with_values
 from .signals import INTERRUPTED, Interrupted, exit_interrupted
 from .stream import stream
 from .video import video
 
 FAILURE, USAGE = 1, 2
 HELP = ["-h", "--help"]
+FIRST_STEPS = """
+ Start a video call:  turbolens webcam --control    # then open the page that it prints
+ Filter a file:       turbolens video in.mp4 out.mp4
+ In the browser:      turbolens serve
+ What is missing:     turbolens doctor
+"""
 BUSY = {"acceleration", "filter", "load model"}  # threads that may be running torch
 # Click's class, which some versions of Typer vendor.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -54,6 +61,7 @@ def _common(
     """A live AI video filter: one step of a Turbo diffusion model for every frame."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), nl=False)
+        typer.echo(FIRST_STEPS)
 
 
 app.command()(video)
@@ -113,7 +121,7 @@ def main() -> None:
     0: done. 1: a file, device or model failed. 2: usage error. 130: interrupted.
     """
     try:
-        code = app(standalone_mode=False, prog_name="turbolens")
+        code = app(with_values(sys.argv[1:]), standalone_mode=False, prog_name="turbolens")
     except KeyboardInterrupt:
         exit_interrupted("interrupted")
     except Interrupted as interruption:

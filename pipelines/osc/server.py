@@ -2,7 +2,8 @@
 
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from threading import Event, Thread
 from time import monotonic
@@ -147,9 +148,8 @@ class OscServer:
             self._answer(sender, ERROR, f"a packet must be OSC 1.0: {error}")
             return
         for message in messages:
-            self._guarded(
-                sender, lambda message=message: self._take(message.address, message.params, sender)
-            )
+            with self._answering_errors(sender):
+                self._take(message.address, message.params, sender)
 
     def _take(self, address: str, values: list[Any], sender: Sender) -> None:
         """Note a change, or answer a question."""
@@ -170,16 +170,22 @@ class OscServer:
             return
         waiting, self._pending = self._pending, {}
         for name, (value, sender) in waiting.items():
-            self._guarded(sender, lambda name=name, value=value: self._target.set({name: value}))
-            if name == "prompt":
-                for reading in self._target.state().get("readings", ()):
-                    if reading["message"]:
-                        self._answer(sender, NOTICE, reading["message"])
+            with self._answering_errors(sender):
+                self._target.set({name: value})
+                if name == "prompt":
+                    self._answer_readings(sender)
 
-    def _guarded(self, sender: Sender, action: Callable[[], object]) -> None:
-        """Do it, and answer an error to the sender."""
+    def _answer_readings(self, sender: Sender) -> None:
+        """Tell the sender of a prompt how it is read, if that is not as it is written."""
+        for reading in self._target.state().get("readings", ()):
+            if reading["message"]:
+                self._answer(sender, NOTICE, reading["message"])
+
+    @contextmanager
+    def _answering_errors(self, sender: Sender) -> Iterator[None]:
+        """Answer an error of the block to the sender."""
         try:
-            action()
+            yield
         except TurbolensError as error:
             self._answer(sender, ERROR, str(error))
 

@@ -32,7 +32,7 @@ async def screenshot(page: Page) -> NDArray[np.uint8]:
 
 async def shows(page: Page, luma: float) -> None:
     """Wait until the middle of the page has this brightness."""
-    last: object = None
+    last = np.zeros(4, np.uint8)
 
     async def seen() -> bool:
         nonlocal last

@@ -49,7 +49,7 @@ function place(model, inUse) {
 }
 
 function verdict({ speed, device, device_gib: gib }) {
-  const here = device ? `${device}, ${gib} GiB` : "this machine";
+  const here = gib ? `${device}, ${gib} GiB` : device;
   if (speed === "live") return `Runs live here (${here}).`;
   if (speed === "slow") return "Fits, but without a GPU a frame takes seconds: for files, not for calls.";
   return `Too large for this machine (${here}).`;

@@ -28,7 +28,7 @@ def _described() -> list[dict[str, Any]]:
             "licence": fit.model.licence.name, "licence_url": fit.model.licence.url,
             "download_gb": 0.0 if fit.model.is_embedded else round(fit.model.size_bytes / 1e9, 2),
             "memory_gib": round(fit.needs_bytes / GIBIBYTE, 1), "on_gpu": fit.on_gpu,
-            "device": fit.memory and fit.memory.name,
+            "device": fit.memory.name if fit.memory and fit.on_gpu else "this machine",
             "device_gib": fit.memory and round(fit.memory.total / GIBIBYTE, 1),
             "speed": fit.speed, "is_here": fit.is_here,
             "pull": None if fit.is_here else f"turbolens models pull {fit.model.name}",

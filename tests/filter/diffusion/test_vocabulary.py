@@ -168,3 +168,8 @@ def test_a_filter_tells_how_its_prompts_are_read(embedded: TurboModel) -> None:
     frame_filter = FrameFilter(embedded, prompt=[("zombie", 1.0), ("neon", 0.5), ("comic", 0.0)])
     zombie, neon = frame_filter.readings
     assert (zombie.replacement, neon.looks) == (DEFAULT_PROMPT, ("neon",))
+
+
+@pytest.mark.slow
+def test_the_default_settings_are_seen_to_restyle(embedded: TurboModel) -> None:
+    assert moved(embedded, DEFAULT_PROMPT) > 20  # levels of 255; "oil painting" moves 13

@@ -38,7 +38,7 @@ async def shows(page: Page, luma: float) -> None:
         nonlocal last
         height, width = (await screenshot(page)).shape[:2]
         last = (await screenshot(page))[height // 2, width // 2]
-        return last[3] == 255 and abs(float(last[0]) - luma) < 15
+        return int(last[3]) == 255 and abs(float(last[0]) - luma) < 15
 
     await until_async(seen, lambda: f"a picture of {luma}; the last pixel was {last}")
 

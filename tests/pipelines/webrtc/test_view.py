@@ -101,7 +101,7 @@ async def test_the_view_follows_the_rules_of_tokens_hosts_and_origins() -> None:
         page = await client.get("/view/desk")
         assert (page.status, page.content_type) == (200, "text/html")
         assert "script-src 'self'" in page.headers["Content-Security-Policy"]
-        assert (await client.get("/view/no.such")).status == 404
+        assert (await client.get("/view/no.such", headers=BEARER)).status == 404
         assert (await client.get("/view/desk", headers={"Host": "evil.example"})).status == 403
         elsewhere = {"Origin": "https://evil.example"}
         assert (await client.get("/view/desk", headers=elsewhere)).status == 403

@@ -123,15 +123,18 @@ def load_model(
 ) -> "TurboModel":
     """Load and accelerate the model.
 
-    live: return without waiting for the acceleration, which takes over when it is ready, and let
-    idle OpenMP threads sleep instead of spin. Spinning takes the processor from the camera, the
-    codecs and the call: on two busy cores a frame took 250 ms without it, and seconds with it.
-    quick: skip accelerations that take minutes to prepare, unless one was chosen by name.
+    Idle OpenMP threads sleep instead of spin, if the program is live or the model is accelerated.
+    Spinning takes the processor from OpenVINO's threads (a network in INT8 took up to twice as long
+    on two cores) and from the camera, the codecs and the call (seconds for a frame in place of 250
+    ms). Plain PyTorch alone is faster with it.
+
+    live: return without waiting for the acceleration, which takes over when it is ready. quick:
+    skip accelerations that take minutes to prepare, unless one was chosen by name.
     spare_processor: leave one core free for the rest of the program, unless OMP_NUM_THREADS is set.
 
     Raises the errors of `TurboModel.load`, and `SettingsError` for a look that the model has not.
     """
-    if live:
+    if live or choice.acceleration != "none":
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
         os.environ.setdefault(f"{library}_VERBOSITY", "error")

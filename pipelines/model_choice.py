@@ -118,15 +118,21 @@ def load_filter(
     return FrameFilter(loaded, settings.with_steps_of(loaded.steps), **given)
 
 
+def let_idle_threads_sleep() -> None:
+    """Let idle OpenMP threads sleep instead of spin, unless OMP_WAIT_POLICY is set.
+
+    Call it before PyTorch is imported, which reads the policy then. Spinning takes the processor
+    from OpenVINO's threads (on two cores a network in INT8 took up to twice as long) and from the
+    camera, the codecs and the call (a frame took seconds in place of 250 ms). Only plain PyTorch is
+    faster with it.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def load_model(
     choice: ModelChoice, *, live: bool = False, quick: bool = False, spare_processor: bool = False
 ) -> "TurboModel":
     """Load and accelerate the model.
-
-    Idle OpenMP threads sleep instead of spin, if the program is live or the model is accelerated.
-    Spinning takes the processor from OpenVINO's threads (a network in INT8 took up to twice as long
-    on two cores) and from the camera, the codecs and the call (seconds for a frame in place of 250
-    ms). Plain PyTorch alone is faster with it.
 
     live: return without waiting for the acceleration, which takes over when it is ready. quick:
     skip accelerations that take minutes to prepare, unless one was chosen by name.
@@ -135,7 +141,7 @@ def load_model(
     Raises the errors of `TurboModel.load`, and `SettingsError` for a look that the model has not.
     """
     if live or choice.acceleration != "none":
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        let_idle_threads_sleep()
     for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing

@@ -28,7 +28,7 @@ def _is_group_norm(operation: Any) -> bool:
     if operation.get_type_name() != "GroupNormalization":
         return False
     shape = operation.input_value(0).get_partial_shape()
-    return shape.rank.is_static and len(shape) == 4 and shape[1].is_static  # type: ignore[no-any-return]
+    return shape.rank.is_static and len(shape) == 4 and shape[1].is_static
 
 
 def _rewrite(norm: Any) -> None:

@@ -38,8 +38,8 @@ def rewritten(module: nn.Module, inputs: list[torch.Tensor], path: Path) -> Any:
     """The OpenVINO model of a module without its group normalisations."""
     convert(module, inputs, path)
     model = openvino_core().read_model(path)
-    assert rewrite_group_norms(model) == 1
     model.reshape(shapes_of(model, [tuple(each.shape) for each in inputs]))
+    assert rewrite_group_norms(model) == 1
     return model
 
 

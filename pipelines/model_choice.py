@@ -118,21 +118,30 @@ def load_filter(
     return FrameFilter(loaded, settings.with_steps_of(loaded.steps), **given)
 
 
+def let_idle_threads_sleep() -> None:
+    """Let idle OpenMP threads sleep instead of spin, unless OMP_WAIT_POLICY is set.
+
+    Call it before PyTorch is imported, which reads the policy then. Spinning takes the processor
+    from OpenVINO's threads (on two cores a network in INT8 took up to twice as long) and from the
+    camera, the codecs and the call (a frame took seconds in place of 250 ms). Only plain PyTorch is
+    faster with it.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def load_model(
     choice: ModelChoice, *, live: bool = False, quick: bool = False, spare_processor: bool = False
 ) -> "TurboModel":
     """Load and accelerate the model.
 
-    live: return without waiting for the acceleration, which takes over when it is ready, and let
-    idle OpenMP threads sleep instead of spin. Spinning takes the processor from the camera, the
-    codecs and the call: on two busy cores a frame took 250 ms without it, and seconds with it.
-    quick: skip accelerations that take minutes to prepare, unless one was chosen by name.
+    live: return without waiting for the acceleration, which takes over when it is ready. quick:
+    skip accelerations that take minutes to prepare, unless one was chosen by name.
     spare_processor: leave one core free for the rest of the program, unless OMP_NUM_THREADS is set.
 
     Raises the errors of `TurboModel.load`, and `SettingsError` for a look that the model has not.
     """
-    if live:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if live or choice.acceleration != "none":
+        let_idle_threads_sleep()
     for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
     from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing

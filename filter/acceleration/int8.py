@@ -15,6 +15,7 @@ from torch import nn
 from turbolens.filter.networks import Range
 
 from .backend import NoSpeedup
+from .group_norm import rewrite_group_norms
 from .openvino_probe import openvino_module
 from .openvino_runtime import CONVERTING, MODEL_FILE, OpenVino, openvino_core, write_folder
 
@@ -48,6 +49,7 @@ class Int8(OpenVino):
         with CONVERTING:
             if not path.is_file():
                 model = openvino_core().read_model(plain)
+                rewrite_group_norms(model)
                 quantise(model, ranges)
                 write_folder(folder, lambda new: openvino_module().save_model(
                     model, new / MODEL_FILE, compress_to_fp16=False))  # fmt: skip
@@ -123,12 +125,13 @@ def _fake_quantize(
 
 
 def _ranges_digest(ranges: Mapping[str, Range]) -> str:
-    """A digest of the ranges and of this file, which turns them into a graph."""
-    digest = hashlib.blake2b(_source(), digest_size=16)
+    """A digest of the ranges and of the code that turns them into a graph."""
+    digest = hashlib.blake2b(_sources(), digest_size=16)
     digest.update(repr(sorted(ranges.items())).encode())
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)
-def _source() -> bytes:
-    return Path(__file__).read_bytes()
+def _sources() -> bytes:
+    names = Path(__file__).name, "group_norm.py"
+    return b"".join(Path(__file__).with_name(name).read_bytes() for name in names)

@@ -10,7 +10,7 @@ from av.stream import Disposition
 
 from turbolens.pipelines.base import Notify, SourceInfo
 
-from .encoders import EncoderChoice, has_alpha, has_odd_side, pixel_format
+from .encoders import EncoderChoice, has_alpha, has_odd_side, options_for_size, pixel_format
 from .side_data import has_captions
 from .side_streams.subtitle_conversion import MP4_LIKE
 from .side_streams.timecode import advanced
@@ -27,20 +27,22 @@ BT709, LIMITED = 1, 1
 class VideoTrack:
     """The encoder and the properties of the filtered stream, by its first frame.
 
-    pixel_format: `None` to choose it by the codec and the frame.
+    pixel_format: `None` to choose it by the codec and the frame. keeps_timecode: False if the
+    container cannot hold the time code.
     """
 
     choice: EncoderChoice
     info: SourceInfo
     frame: av.VideoFrame
     pixel_format: str | None = None
+    keeps_timecode: bool = True
 
     def add_to(self, output: OutputContainer) -> Any:
         """Add the stream. Its encoder is opened with the header."""
         frame, info, choice = self.frame, self.info, self.choice
         time_base = Fraction(frame.time_base or 1 / info.rate)
         video: Any = output.add_stream(
-            choice.encoder, rate=info.rate, options=dict(choice.options),
+            choice.encoder, rate=info.rate, options=options_for_size(choice, frame.width),
             width=frame.width, height=frame.height, time_base=time_base,
         )  # fmt: skip
         context = video.codec_context

@@ -106,7 +106,9 @@ def _about_files(outcome: Outcome, target: Path, left: set[str]) -> list[str]:
         return ["no output, but exit code 0"]
     found = [f"left behind: {name}" for name in left if name.startswith(".")]
     try:
-        with av.open(str(target), metadata_errors="replace") as container:
+        # A tiny MPEG-TS cannot be told from other formats.
+        name = "mpegts" if target.suffix == ".ts" else None
+        with av.open(str(target), format=name, metadata_errors="replace") as container:
             frames = sum(1 for _ in container.decode(video=0))
     except (av.FFmpegError, IndexError) as error:
         return [*found, f"the output cannot be read: {error!r}"]

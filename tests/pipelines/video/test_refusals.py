@@ -1,6 +1,7 @@
 """What cannot be read or written is said in words, not as FFmpeg's error."""
 
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -14,9 +15,7 @@ from turbolens.pipelines.video.preparation import FramePreparation
 from turbolens.pipelines.video.writer import Encoding
 
 from .ffmpeg import ffmpeg
-from .odd_files import damaged
-
-PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=33x16:r=25", "-frames:v", "3")
+from .odd_files import Recipe
 
 
 @pytest.mark.parametrize("kind", VAGUE)
@@ -27,16 +26,17 @@ def test_errors_without_a_cause_become_a_sentence(kind: type[BaseException]) -> 
 
 
 def test_a_damaged_png_is_said_to_be_damaged(tmp_path: Path) -> None:
-    picture = ffmpeg(tmp_path / "in.png", *PICTURE[:4], "-frames:v", "1")
-    picture.write_bytes(damaged(picture.read_bytes(), "noise", 0.6905080483591272, 1000))
-    with pytest.raises(MediaError, match="damaged"):
-        read_image(picture, print)
+    damage: Any = ("noise", 0.6905080483591272, 1000)
+    Recipe("png", "png", size=(33, 2), frames=1, damage=(damage,)).write(tmp_path / "in.png")
+    with pytest.raises(MediaError, match="it is damaged, or of a kind"):
+        read_image(tmp_path / "in.png", print)
 
 
 def test_a_damaged_y4m_is_said_to_be_damaged(tmp_path: Path) -> None:
-    source = ffmpeg(tmp_path / "in.y4m", *PICTURE)
-    source.write_bytes(damaged(source.read_bytes(), "flip", 0, 16))
-    with pytest.raises(MediaError, match="damaged"):
+    damage: Any = ("flip", 0.25773847841817693, 100)
+    source = tmp_path / "in.y4m"
+    Recipe("y4m", "wrapped_avframe", size=(33, 2), frames=1, damage=(damage,)).write(source)
+    with pytest.raises(MediaError, match="it is damaged, or of a kind"):
         filter_video(str(source), str(tmp_path / "out.mkv"), invert)
 
 

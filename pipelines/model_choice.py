@@ -4,8 +4,10 @@ The choice is plain data, so the command, the webcam, the server, the benchmarks
 element all share it. torch is imported only when a model is loaded.
 """
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -135,7 +137,8 @@ def load_model(
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
-    from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing
+    with _without_garbage_collection():
+        from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing
 
     if spare_processor and "OMP_NUM_THREADS" not in os.environ:
         import torch  # noqa: PLC0415 - after parsing
@@ -149,3 +152,20 @@ def load_model(
         known = ", ".join(loaded.looks) or "none; use --prompt"
         raise SettingsError(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
     return loaded.accelerate(choice.acceleration, wait=not live, quick=quick)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """For imports: torch, diffusers and transformers make a million objects that stay for good.
+
+    Collections in between took a fifth of the time of the imports. Afterwards these objects are
+    exempt from collection, so that later ones do not stop a live filter for long.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -81,7 +81,8 @@ def _require_openvino(device: torch.device, acceleration: str) -> None:
     if not _is_installed("openvino"):
         raise SettingsError(
             f"acceleration {acceleration} needs OpenVINO, which is not installed: "
-            "pip install 'turbolens[openvino]'"
+            "pip install openvino (for Linux on x86-64 and arm64, Windows on x86-64, macOS on "
+            "arm64), or use auto"
         )
 
 

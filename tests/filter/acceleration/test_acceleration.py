@@ -288,7 +288,7 @@ def test_an_unknown_acceleration_is_refused() -> None:
 def test_without_openvino_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.setattr("turbolens.filter.acceleration.choice.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match=r"pip install 'turbolens\[openvino\]'"):
+    with pytest.raises(SettingsError, match="pip install openvino"):
         backends_for("openvino", CPU, torch.float32)
     assert backends_for("auto", CPU, torch.float32) == []
 

@@ -104,15 +104,16 @@ def load_filter(
     control: Callable[[Any], Any] | None = None,
     live: bool = False,
     quick: bool = False,
+    frames: int | None = None,
 ) -> "FrameFilter":
     """Load the model and return a frame filter for it. Raises the errors of `load_model`.
 
     If the settings leave the number of steps open, the model's smallest number is used. control:
-    returns the ControlNet's image for a frame, instead of `choice.adapters.control`. live, quick:
-    see `load_model`.
+    returns the ControlNet's image for a frame, instead of `choice.adapters.control`. live, quick,
+    frames: see `load_model`.
     """
     given = choice.adapters.for_filter()  # first, so that a missing image is found at once
-    loaded = load_model(choice, live=live, quick=quick)
+    loaded = load_model(choice, live=live, quick=quick, frames=frames)
     if control is not None:
         given["control"] = control
     from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch: after parsing
@@ -121,7 +122,12 @@ def load_filter(
 
 
 def load_model(
-    choice: ModelChoice, *, live: bool = False, quick: bool = False, spare_processor: bool = False
+    choice: ModelChoice,
+    *,
+    live: bool = False,
+    quick: bool = False,
+    frames: int | None = None,
+    spare_processor: bool = False,
 ) -> "TurboModel":
     """Load and accelerate the model.
 
@@ -129,6 +135,7 @@ def load_model(
     idle OpenMP threads sleep instead of spin. Spinning takes the processor from the camera, the
     codecs and the call: on two busy cores a frame took 250 ms without it, and seconds with it.
     quick: skip accelerations that take minutes to prepare, unless one was chosen by name.
+    frames: how many will be filtered, as far as known, see `TurboModel.accelerate`.
     spare_processor: leave one core free for the rest of the program, unless OMP_NUM_THREADS is set.
 
     Raises the errors of `TurboModel.load`, and `SettingsError` for a look that the model has not.
@@ -151,7 +158,7 @@ def load_model(
     if choice.look is not None and choice.look not in loaded.looks:
         known = ", ".join(loaded.looks) or "none; use --prompt"
         raise SettingsError(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
-    return loaded.accelerate(choice.acceleration, wait=not live, quick=quick)
+    return loaded.accelerate(choice.acceleration, wait=not live, quick=quick, frames=frames)
 
 
 @contextmanager

@@ -52,6 +52,38 @@ class Backend(Protocol):
         """
         ...
 
+    def trial_key(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> str | None:
+        """What the result of a trial with inputs like these depends on.
+
+        That is the processor, the weights and the code of the module, the shape of one row of the
+        inputs, and versions. `None` if results are not kept for the next start.
+        """
+        ...
+
+    def is_prepared(self, key: str | None) -> bool:
+        """True if `prepare` takes no time, because it has prepared this before."""
+        ...
+
+    def prepare_again_s(self, key: str | None) -> float:
+        """Seconds that `prepare` takes at the next start, with what it has put into caches."""
+        ...
+
+
+class Unrecorded:
+    """For backends whose trials are repeated at each start."""
+
+    def trial_key(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> str | None:
+        """`None`."""
+        return None
+
+    def is_prepared(self, key: str | None) -> bool:
+        """False."""
+        return False
+
+    def prepare_again_s(self, key: str | None) -> float:
+        """0, since no result is kept."""
+        return 0.0
+
 
 class NoSpeedup(Exception):  # noqa: N818 - not an error
     """A backend would not be faster for this module."""

@@ -12,7 +12,7 @@ from torch import nn
 from turbolens.filter import SettingsError, TurboModel
 from turbolens.filter.acceleration import comparison
 from turbolens.filter.acceleration.accelerated_module import AcceleratedModule
-from turbolens.filter.acceleration.backend import Backend, PrepareTime
+from turbolens.filter.acceleration.backend import Backend, PrepareTime, Unrecorded
 from turbolens.filter.acceleration.choice import backends_for
 from turbolens.filter.acceleration.coherence import AcceleratedCoherence
 from turbolens.filter.acceleration.comparison import agreement_db
@@ -56,7 +56,7 @@ class SlowPair(Slow):
         return super().forward(numbers), numbers
 
 
-class FakeBackend:
+class FakeBackend(Unrecorded):
     """A backend that prepares the given function. A call of it takes 0.01 s."""
 
     def __init__(

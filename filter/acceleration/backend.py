@@ -44,6 +44,11 @@ class Backend(Protocol):
         """True if it needs `activation_ranges`, with which it is exact enough for every module."""
         ...
 
+    @property
+    def likely_saving(self) -> float:
+        """The share of a module's time that it is likely to save, before it was ever tried."""
+        ...
+
     def prepare(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """The module for inputs of these shapes, dtypes and device.
 
@@ -71,6 +76,8 @@ class Backend(Protocol):
 
 class Unrecorded:
     """For backends whose trials are repeated at each start."""
+
+    likely_saving: float = 0.3
 
     def trial_key(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> str | None:
         """`None`."""

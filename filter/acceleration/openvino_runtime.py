@@ -49,6 +49,11 @@ class OpenVino:
         self._failed: list[dict[str, str]] = []
         self._load_s: dict[str, float] = {}  # by the key of the trial
 
+    @property
+    def likely_saving(self) -> float:
+        """In bfloat16 PyTorch is nearly as fast."""
+        return 0.4 if self._precision == "f32" else 0.1
+
     def prepare(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """Raises `RuntimeError` if OpenVINO cannot run this module on this processor."""
         count = len(inputs[0]) if inputs[0].ndim else 1

@@ -136,9 +136,9 @@ class ShapeRunner:
 
     def _start_next(self, inputs: Sequence[torch.Tensor], error_gain: float) -> None:
         """Begin to prepare the next candidate, unless one is on trial or it would not pay."""
-        if self._tried is not None:
+        trials, workload = self._trials, self._trials.workload
+        if self._tried is not None or (workload is not None and workload.nearly_done):
             return
-        trials = self._trials
         if self._candidates is None:
             self._candidates = candidates_for(
                 self._backends, self._module, inputs, trials.records, use_results=not trials.wait
@@ -149,7 +149,7 @@ class ShapeRunner:
         self._tried = self._candidates.pop(0)
         self._preparation = Preparation(
             self._tried.backend, self._module, inputs,
-            wait=trials.wait or trials.workload is not None, is_wanted=self._is_wanted,
+            wait=trials.wait or workload is not None, is_wanted=self._is_wanted,
         )  # fmt: skip
 
     def _is_due(self, candidates: Sequence[Candidate], error_gain: float) -> bool:
@@ -164,7 +164,7 @@ class ShapeRunner:
         if workload is None or first.backend.prepare_time != "seconds":
             return True
         if first.result is None:
-            return workload.pays_to_try(self._frame_s)
+            return workload.pays_to_try(self._frame_s, first.backend.likely_saving)
         ready = first.backend.is_prepared(first.key)
         return workload.pays_again(0.0 if ready else first.result.prepare_s, first.saved_s)
 

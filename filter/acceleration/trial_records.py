@@ -41,12 +41,13 @@ class TrialRecords:
         self._lock = Lock()
         self._results: dict[str, TrialResult] | None = None
 
+    def __bool__(self) -> bool:
+        """True if there are results."""
+        return bool(self._loaded())
+
     def get(self, key: str | None) -> TrialResult | None:
         """The result of this trial, or `None` if it was not kept."""
-        with self._lock:
-            if self._results is None:
-                self._results = _read(self._file)
-            return None if key is None else self._results.get(key)
+        return None if key is None else self._loaded().get(key)
 
     def put(self, key: str | None, result: TrialResult) -> None:
         """Keep a result. A key of `None` is ignored."""
@@ -59,6 +60,12 @@ class TrialRecords:
             self._results = dict(list(results.items())[-_MAX_KEPT:])
             with suppress(OSError):
                 _write(self._file, self._results)
+
+    def _loaded(self) -> dict[str, TrialResult]:
+        with self._lock:
+            if self._results is None:
+                self._results = _read(self._file)
+            return self._results
 
 
 def _read(file: Path) -> dict[str, TrialResult]:

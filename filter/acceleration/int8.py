@@ -38,22 +38,39 @@ class Int8(OpenVino):
     reduced_precision: bool = True
     calibrated: bool = True
 
+    @property
+    def likely_saving(self) -> float:
+        """Measured: 0.55 of OpenVINO's time in float32, 0.35 of PyTorch's in bfloat16."""
+        return 0.5 if self._precision == "f32" else 0.3
+
+    def _path(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Path:
+        """Where the quantised graph is kept. Raises `NoSpeedup` if the module has no ranges."""
+        return _quantised_path(self._converted_path(module, inputs), _ranges_of(module))
+
     def _model_path(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Path:
         """The quantised graph in the cache. Raises `NoSpeedup` if the module has no ranges."""
-        ranges: Mapping[str, Range] = getattr(module, "activation_ranges", {})
-        if not ranges:
-            raise NoSpeedup("it has no activation ranges")
-        plain = super()._model_path(module, inputs)
-        folder = plain.parent.with_name(f"{plain.parent.name}-{_ranges_digest(ranges)}")
-        path = folder / MODEL_FILE
+        ranges = _ranges_of(module)
+        plain = self._converted(module, inputs)
+        path = _quantised_path(plain, ranges)
         with CONVERTING:
             if not path.is_file():
                 model = openvino_core().read_model(plain)
                 rewrite_group_norms(model)
                 quantise(model, ranges)
-                write_folder(folder, lambda new: openvino_module().save_model(
+                write_folder(path.parent, lambda new: openvino_module().save_model(
                     model, new / MODEL_FILE, compress_to_fp16=False))  # fmt: skip
         return path
+
+
+def _ranges_of(module: nn.Module) -> Mapping[str, Range]:
+    ranges: Mapping[str, Range] = getattr(module, "activation_ranges", {})
+    if not ranges:
+        raise NoSpeedup("it has no activation ranges")
+    return ranges
+
+
+def _quantised_path(plain: Path, ranges: Mapping[str, Range]) -> Path:
+    return plain.parent.with_name(f"{plain.parent.name}-{_ranges_digest(ranges)}") / MODEL_FILE
 
 
 def quantise(model: Any, ranges: Mapping[str, Range]) -> int:

@@ -1,12 +1,11 @@
 """Results of trials are kept, and files prepare a backend only if that saves time."""
 
-from collections.abc import copy
+import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import Callable
 import numpy as np
 import pytest
-import Sequence
 import torch
 from torch import nn
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from .adapters.control_images import Control, ControlImages
 from .batch import Request, filter_requests
+from .diffusion.prompt_reading import PromptReading
+from .diffusion.vocabulary import readings
 from .errors import SettingsError
 from .frames.conversion import Geometry, frame_size, working_geometry
 from .model import TurboModel
@@ -68,6 +70,11 @@ class FrameFilter:
     def settings(self) -> FilterSettings:
         """The settings of the next frame."""
         return self._settings
+
+    @property
+    def readings(self) -> tuple[PromptReading, ...]:
+        """How the model reads each prompt; none if it takes any prompt."""
+        return readings(self._model.vocabulary, self._settings.weighted_prompts)
 
     @property
     def reused(self) -> int:

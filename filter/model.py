@@ -6,6 +6,7 @@ A model holds no state of a stream.
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import RLock
@@ -25,6 +26,7 @@ from .device import resolve_device
 from .diffusion.autoencoder import vae_scale_factor
 from .diffusion.prompts import PromptEmbeds, PromptEncoder
 from .diffusion.schedule import Step, add_noise, denoised, next_noisy
+from .diffusion.vocabulary import Vocabulary
 from .frames.conversion import stacked_rgb
 from .loading.assembly import load_parts
 from .loading.device_memory import check_memory
@@ -126,11 +128,18 @@ class TurboModel:
         own = () if parts.lora is None else (LoraSource(parts.lora, parts.lora_weight, parts.name),)
         for lora in (*own, *sources):
             model.adapters.loras.add(lora)
+        if model.vocabulary is not None and (sources or ip_adapter is not None):
+            model.prompts.vocabulary = replace(model.vocabulary, is_open=True)
         if controlnet is not None:
             model.adapters.load_controlnet(controlnet, on, in_dtype)
         if ip_adapter is not None:
             model.adapters.load_ip_adapter(ip_adapter, on, in_dtype)
         return model
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words of a model with a fixed list of looks; `None` if it takes any prompt."""
+        return self.prompts.vocabulary
 
     @property
     def weights_version(self) -> int:
@@ -311,8 +320,9 @@ def _prompt_encoder(
     # The embedded model pools its tokens, and was trained with one window.
     pools = components.unet.config.addition_embed_type == "text"
     return PromptEncoder(
-        components.tokenizers, components.text_encoders, dtype, split_long=not pools
-    )
+        components.tokenizers, components.text_encoders, dtype, split_long=not pools,
+        vocabulary=components.vocabulary,
+    )  # fmt: skip
 
 
 def _longest(sample_size: int | list[int] | None) -> int:

@@ -8,10 +8,13 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from turbolens.filter import FilterSettings, SettingsError
+from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
+from turbolens.filter.loading.locating import locate
+from turbolens.filter.loading.looks import load_vocabulary
 from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
 
 if TYPE_CHECKING:
@@ -95,6 +98,33 @@ def parse_prompt(text: str) -> tuple[str, float]:
         except ValueError:
             pass  # the colon belongs to the text
     return text, 1.0
+
+
+def vocabulary_of(choice: ModelChoice) -> Vocabulary | None:
+    """The vocabulary of the chosen model, read without loading it; `None` if it takes any prompt.
+
+    Raises `ModelNotFoundError`, `UnsupportedModelError` and `ModelError`.
+    """
+    vocabulary = load_vocabulary(locate(choice.model))
+    if vocabulary is not None and (choice.adapters.lora or choice.adapters.ip_adapter):
+        return replace(vocabulary, is_open=True)
+    return vocabulary
+
+
+def require_looks(choice: ModelChoice, settings: FilterSettings) -> None:
+    """Raise `SettingsError` if a prompt names no look of a model with a fixed list of looks.
+
+    For files. In a call such a prompt is replaced by the default look instead, with a notice.
+    """
+    vocabulary = vocabulary_of(choice)
+    for reading in readings(vocabulary, settings.weighted_prompts):
+        reading.require_look(() if vocabulary is None else vocabulary.looks)
+
+
+def prompt_notices(choice: ModelChoice, settings: FilterSettings) -> list[str]:
+    """What a user should know of how the model reads the prompts, one line each."""
+    found = readings(vocabulary_of(choice), settings.weighted_prompts)
+    return [reading.message for reading in found if reading.message]
 
 
 def load_filter(

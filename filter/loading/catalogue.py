@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from .looks import load_looks
+
 EMBEDDED_FOLDER = Path(__file__).parent.parent / "embedded"
 
 SamplerName = Literal["euler", "euler_ancestral", "lcm", "ddim"]
@@ -122,7 +124,8 @@ def _embedded() -> KnownModel:
     return KnownModel(
         name="embedded", family="embedded", base=None, licence=MIT, native_size=512,
         size_bytes=sum(p.stat().st_size for p in EMBEDDED_FOLDER.rglob("*") if p.is_file()),
-        description="A small model of 17 looks, in this package; runs live on a CPU.",
+        description=f"A small model of {len(load_looks(EMBEDDED_FOLDER))} looks, in this package; "
+        "runs live on a CPU.",
     )  # fmt: skip
 
 

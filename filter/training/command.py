@@ -40,7 +40,7 @@ from .loop import Stage
 from .own_look.command import look
 from .phrases import every_phrase
 from .picture_stage import PictureLosses, PictureModel
-from .progress import follow
+from .progress import follow, training_progress
 from .quantise.command import quantise
 from .teacher.command import teacher
 from .text import new_tokenizer
@@ -78,7 +78,7 @@ def train(  # noqa: PLR0913 - each one is an option of the command
         )  # fmt: skip
         raise typer.Exit(2)
     out.mkdir(parents=True, exist_ok=True)
-    with Progress(console=console) as progress:
+    with training_progress(console) as progress:
         _render(progress, learnt[:pictures], out)
         target = resolve_device(device)
         vae = _autoencoder(progress, out, autoencoder_steps, seed, target)

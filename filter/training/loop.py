@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -12,10 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .charts import write_curves
+from .interrupts import StopRequest
 
 Losses = dict[str, Tensor]
 StepLosses = Callable[[torch.Generator, int], Losses]
-SAVE_EVERY = 250
+SAVE_EVERY = 250  # steps
+SAVE_SECONDS = 60.0  # at most between two saves
 AVERAGE_DECAY = 0.998  # of the exponential moving average of the weights, per step
 
 
@@ -42,15 +45,24 @@ class Stage:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def run(self) -> Iterator[int]:
-        """Train, yielding the number of steps done; at the end load the average into the module."""
+        """Train, yielding the number of steps done; at the end load the average into the module.
+
+        The state is saved now and then, and when Ctrl-C or SIGTERM ends the run, which then raises
+        KeyboardInterrupt.
+        """
         self._prepare()
         step = self._resume()
-        while step < self.steps:
-            self._step(step)
-            step += 1
-            if step % SAVE_EVERY == 0 or step == self.steps:
-                self._save(step)
-            yield step
+        saved_at = monotonic()
+        with StopRequest() as stop:
+            while step < self.steps:
+                self._step(step)
+                step += 1
+                is_due = step % SAVE_EVERY == 0 or monotonic() - saved_at >= SAVE_SECONDS
+                if is_due or stop.requested or step == self.steps:
+                    self._save(step)
+                    saved_at = monotonic()
+                stop.check()
+                yield step
         self.module.load_state_dict(self.average)
 
     def _prepare(self) -> None:

@@ -12,10 +12,17 @@ import typer
 import turbolens
 from turbolens.filter.errors import ModelNotFoundError, SettingsError, TurbolensError
 
+from .optional_values import with_values
 from .signals import INTERRUPTED, Interrupted, exit_interrupted
 
 FAILURE, USAGE = 1, 2
 HELP = ["-h", "--help"]
+FIRST_STEPS = """
+ Start a video call:  turbolens webcam --control    # then open the page that it prints
+ Filter a file:       turbolens video in.mp4 out.mp4
+ In the browser:      turbolens serve
+ What is missing:     turbolens doctor
+"""
 BUSY = {"acceleration", "filter", "load model"}  # threads that may be running torch
 _TRAINING = "turbolens.filter.training.command"
 # Click's class, which some versions of Typer vendor.
@@ -51,6 +58,7 @@ def _common(
     """A live AI video filter: one step of a Turbo diffusion model for every frame."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), nl=False)
+        typer.echo(FIRST_STEPS)
 
 
 def _register(name: str, help_text: str, module: str = "") -> None:
@@ -105,7 +113,7 @@ def main() -> None:
     0: done. 1: a file, device or model failed. 2: usage error. 130: interrupted.
     """
     try:
-        code = app(standalone_mode=False, prog_name="turbolens")
+        code = app(with_values(sys.argv[1:]), standalone_mode=False, prog_name="turbolens")
     except KeyboardInterrupt:
         exit_interrupted("interrupted")
     except Interrupted as interruption:

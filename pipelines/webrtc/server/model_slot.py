@@ -13,6 +13,7 @@ import av
 import numpy as np
 
 from turbolens.filter import FilterSettings, TurbolensError, UnavailableError
+from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.pipelines.base import AdjustableFilter
 from turbolens.pipelines.live.working_size import SIZES, SizeSearch
 
@@ -88,6 +89,11 @@ class ModelSlot:
     def looks(self) -> tuple[str, ...]:
         """The prompts that the model suggests."""
         return tuple(getattr(self._model, "looks", ()))
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words of the model; `None` if it takes any prompt, or is not loaded."""
+        return getattr(self._model, "vocabulary", None)
 
     def require(self) -> None:
         """Raise `UnavailableError` unless the model is ready."""

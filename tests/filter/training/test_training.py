@@ -1,11 +1,16 @@
 """Training: looks, words, stages that resume, and a whole small run."""
 
+import os
+import re
+import signal
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import typer
+from rich.console import Console
 from torch import nn
 
 from turbolens.filter import FrameFilter, TurboModel
@@ -21,6 +26,7 @@ from turbolens.filter.training.denoiser_stage import (
 from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Losses, Stage
 from turbolens.filter.training.phrases import PHRASES, every_phrase, phrase
+from turbolens.filter.training.progress import follow, training_progress
 from turbolens.filter.training.text import MAX_TOKENS, new_tokenizer
 
 from .picture_files import write_png
@@ -147,6 +153,51 @@ def test_a_stopped_stage_resumes_bit_for_bit(
     list(resumed.run())
     assert torch.equal(whole.module.weight, resumed.module.weight)  # type: ignore[arg-type]
     assert len(resumed.history) == 40
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_stage_keeps_its_last_step(tmp_path: Path, number: signal.Signals) -> None:
+    whole, stopped = linear_stage(tmp_path / "whole", 9), linear_stage(tmp_path / "half", 9)
+    list(whole.run())
+    losses, handlers = stopped.losses, signal.getsignal(number)
+
+    def interrupted(generator: torch.Generator, step: int) -> Losses:
+        if step == 4:
+            os.kill(os.getpid(), number)
+        return losses(generator, step)
+
+    stopped.losses = interrupted
+    text = StringIO()
+    with (
+        training_progress(Console(file=text)) as progress,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        list(follow(progress, stopped))
+    assert "stopped after step 5 of 9; the state is kept" in text.getvalue()
+    assert signal.getsignal(number) is handlers
+    resumed = linear_stage(tmp_path / "half", 9)
+    assert next(iter(resumed.run())) == 6
+    list(resumed.run())
+    assert torch.equal(whole.module.weight, resumed.module.weight)  # type: ignore[arg-type]
+
+
+def test_the_state_is_kept_every_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turbolens.filter.training.loop.SAVE_SECONDS", 0.0)  # every step is late
+    for _ in linear_stage(tmp_path, 40).run():
+        break  # as if the process were killed
+    assert next(iter(linear_stage(tmp_path, 40).run())) == 2
+
+
+def test_progress_without_a_terminal_is_lines_with_the_time_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turbolens.filter.training.progress.LINE_SECONDS", 0.0)
+    text = StringIO()
+    with training_progress(Console(file=text)) as progress:
+        list(follow(progress, linear_stage(tmp_path, 3)))
+    lines = [line for line in text.getvalue().splitlines() if line.startswith("linear: step")]
+    assert len(lines) == 3
+    assert re.fullmatch(r"linear: step 2 of 3, loss \d+\.\d{3}, \d+ s left", lines[1])
 
 
 def test_held_out_pictures_do_not_depend_on_their_folder(photographs: Path) -> None:

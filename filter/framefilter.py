@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from .adapters.control_images import Control, ControlImages
 from .batch import Request, filter_requests
+from .diffusion.prompt_reading import PromptReading
+from .diffusion.vocabulary import readings
 from .errors import SettingsError
 from .frames.conversion import Geometry, frame_size, working_geometry
 from .model import TurboModel
@@ -68,6 +70,11 @@ class FrameFilter:
     def settings(self) -> FilterSettings:
         """The settings of the next frame."""
         return self._settings
+
+    @property
+    def readings(self) -> tuple[PromptReading, ...]:
+        """How the model reads each prompt; none if it takes any prompt."""
+        return readings(self._model.vocabulary, self._settings.weighted_prompts)
 
     @property
     def reused(self) -> int:
@@ -146,9 +153,18 @@ class FrameFilter:
         with torch.inference_mode():
             return self._stream.reprojection.reproject(frame, geometry, settings)
 
+    def check_size(self, width: int, height: int) -> None:
+        """Raise `FrameError` if frames of this size, in pixels, cannot be filtered."""
+        if not passes_through(self._settings):
+            self._geometry_for(width, height, self._settings)
+
     def _geometry(self, frame: Array | av.VideoFrame, settings: FilterSettings) -> Geometry:
+        return self._geometry_for(*frame_size(frame), settings)
+
+    def _geometry_for(self, width: int, height: int, settings: FilterSettings) -> Geometry:
         return working_geometry(
-            *frame_size(frame),
+            width,
+            height,
             settings,
             native_size=self._model.native_size,
             multiple=self._model.multiple,

@@ -6,6 +6,7 @@ A model holds no state of a stream.
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import RLock
@@ -25,6 +26,7 @@ from .device import resolve_device
 from .diffusion.autoencoder import vae_scale_factor
 from .diffusion.prompts import PromptEmbeds, PromptEncoder
 from .diffusion.schedule import Step, add_noise, denoised, next_noisy
+from .diffusion.vocabulary import Vocabulary
 from .frames.conversion import stacked_rgb
 from .loading.assembly import load_parts
 from .loading.device_memory import check_memory
@@ -126,6 +128,8 @@ class TurboModel:
         own = () if parts.lora is None else (LoraSource(parts.lora, parts.lora_weight, parts.name),)
         for lora in (*own, *sources):
             model.adapters.loras.add(lora)
+        if model.vocabulary is not None and (sources or ip_adapter is not None):
+            model.prompts.vocabulary = replace(model.vocabulary, is_open=True)
         if controlnet is not None:
             model.adapters.load_controlnet(controlnet, on, in_dtype)
         if ip_adapter is not None:
@@ -133,12 +137,22 @@ class TurboModel:
         return model
 
     @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words of a model with a fixed list of looks; `None` if it takes any prompt."""
+        return self.prompts.vocabulary
+
+    @property
     def weights_version(self) -> int:
         """Changes with the networks' weights, so that copies of them can be renewed."""
         return self.adapters.loras.version
 
     def accelerate(
-        self, acceleration: Acceleration = "auto", *, wait: bool = False, quick: bool = False
+        self,
+        acceleration: Acceleration = "auto",
+        *,
+        wait: bool = False,
+        quick: bool = False,
+        frames: int | None = None,
     ) -> "TurboModel":
         """Run the networks by the fastest backend whose results agree. Returns the model.
 
@@ -146,17 +160,22 @@ class TurboModel:
         the same images bit for bit on every call; any other name is one backend. Until a backend is
         ready, the model runs plainly. wait: the first frame of each size waits instead, so that all
         frames come from the same backend. quick: "auto" leaves out backends that take minutes to
-        prepare, for short files. Raises `SettingsError` if the backend is not available here.
+        prepare, for short files. frames: how many will be filtered, as far as known, so that "auto"
+        on a CPU prepares a backend only if that saves time; the first frames may then come from
+        another one, whatever `wait` is. Raises `SettingsError` if the backend is not available
+        here.
         """
         backends = backends_for(
             acceleration, self.device, self.dtype, calibrated=self.modules.calibrated
         )
         if quick and acceleration == "auto":
             backends = [each for each in backends if each.prepare_time != "minutes"]
+        if acceleration != "auto" or self.device.type != "cpu":
+            frames = None
         with self.lock:
             self._accelerated_version = self.weights_version
             self.accelerated = AcceleratedModel.with_backends(
-                backends, self.modules, self.device, wait=wait
+                backends, self.modules, self.device, wait=wait and frames is None, frames=frames
             )
         return self
 
@@ -301,8 +320,9 @@ def _prompt_encoder(
     # The embedded model pools its tokens, and was trained with one window.
     pools = components.unet.config.addition_embed_type == "text"
     return PromptEncoder(
-        components.tokenizers, components.text_encoders, dtype, split_long=not pools
-    )
+        components.tokenizers, components.text_encoders, dtype, split_long=not pools,
+        vocabulary=components.vocabulary,
+    )  # fmt: skip
 
 
 def _longest(sample_size: int | list[int] | None) -> int:

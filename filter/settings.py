@@ -7,6 +7,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from .errors import SettingsError
 
+DEFAULT_PROMPT, DEFAULT_STRENGTH = "ink and wash", 0.7
+"""The look of a new filter: one that everybody sees to be restyled, with a face that stays."""
+
 # Choices at loading, by name.
 Acceleration = Literal["auto", "none", "openvino", "int8", "compile", "cuda-graphs", "fp8"]
 VaeChoice = Literal["auto", "tiny", "full"]
@@ -67,12 +70,12 @@ class FilterSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     prompt: Prompts = Field(
-        default=(("oil painting", 1.0),),
+        default=((DEFAULT_PROMPT, 1.0),),
         description="The style: a text, or a list of (text, weight) mixed in embedding space. "
         "Words may have weights: (word:1.2).",
     )
     strength: float = Field(
-        default=0.7, ge=0.0, le=1.0, allow_inf_nan=False,
+        default=DEFAULT_STRENGTH, ge=0.0, le=1.0, allow_inf_nan=False,
         description="How much the result may differ from the input: 0 is the input, 1 the most.",
     )  # fmt: skip
     steps: int = Field(

@@ -10,8 +10,6 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
-
 BRACKET_WEIGHT = 1.1
 MAX_WEIGHT = 10.0  # weights of words are clamped to ± this
 
@@ -46,17 +44,6 @@ def spans(prompt: str) -> tuple[Span, ...]:
         bracket, start = opened.pop()
         _multiply_weights(pieces, start, BRACKET_WEIGHT if bracket == "(" else 1 / BRACKET_WEIGHT)
     return _merged(pieces) or (Span(""),)
-
-
-def weighted(embeds: torch.Tensor, empty: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
-    """Embeds (1, tokens, width) with weighted tokens: e → e₀ + w · (e − e₀), as in ComfyUI.
-
-    empty: e₀, the embeds of the empty prompt, of the same shape. At weight 0 a token has no effect,
-    at 1 it stays the same, bit for bit. Scaling e itself would also scale what all prompts share.
-    """
-    by_token = torch.tensor(weights, device=embeds.device, dtype=torch.float32)[None, :, None]
-    scaled = torch.lerp(empty.float(), embeds.float(), by_token).to(embeds.dtype)
-    return torch.where(by_token == 1.0, embeds, scaled)
 
 
 def _append_text(pieces: list[Span], text: str) -> None:

@@ -15,8 +15,10 @@ from turbolens.filter.errors import SettingsError
 from turbolens.filter.settings import WeightedPrompt
 
 from .lru_cache import LruCache
-from .prompt_weights import spans, weighted
+from .prompt_reading import PromptReading
+from .prompt_weights import spans
 from .prompt_windows import TokenWindow, tokenized, window_length, windows
+from .vocabulary import Vocabulary
 
 SHOWN = 160  # characters of the text that is cut off, in the warning
 
@@ -48,6 +50,9 @@ class PromptEncoder:
     window only, the rest is cut off instead. Either is logged once per text.
 
     weights_key: part of the cache's key. Change it with the weights of the text encoders.
+    vocabulary: that of a model with a fixed list of looks. A prompt is then encoded as it is read
+    (`Vocabulary.read`); what the user should know of that is logged once per text. `None`: any
+    prompt is encoded as it is.
     """
 
     def __init__(
@@ -57,12 +62,15 @@ class PromptEncoder:
         dtype: torch.dtype,
         *,
         split_long: bool = True,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         self.tokenizers = tuple(tokenizers)
         self.text_encoders = tuple(text_encoders)
         self.dtype = dtype
         self.split_long = split_long
         self.weights_key: Hashable = None
+        self.vocabulary = vocabulary
+        self._readings: LruCache[PromptReading] = LruCache(64)
         self._texts: LruCache[PromptEmbeds] = LruCache(64)
         self._mixtures: LruCache[PromptEmbeds] = LruCache(64)
         self._counts: LruCache[int] = LruCache(64)
@@ -74,13 +82,38 @@ class PromptEncoder:
         Raises `SettingsError` if no weight is above 0.
         """
         with self._lock:
-            key = self.weights_key, tuple(prompts)
-            return self._mixtures.get(key, lambda: self._mix(prompts))
+            as_read = self._as_read(prompts)
+            key = self.weights_key, as_read
+            return self._mixtures.get(key, lambda: self._mix(as_read))
+
+    def _as_read(self, prompts: Sequence[WeightedPrompt]) -> tuple[WeightedPrompt, ...]:
+        """The prompts with the texts that are encoded for them."""
+        vocabulary = self.vocabulary
+        if vocabulary is None:
+            return tuple(prompts)
+        return tuple(
+            prompt._replace(text=self._reading(vocabulary, prompt.text).encoded)
+            for prompt in prompts if prompt.weight > 0
+        )  # fmt: skip
+
+    def _reading(self, vocabulary: Vocabulary, text: str) -> PromptReading:
+        """How a prompt is read. What the user should know is logged once per text."""
+        return self._readings.get((vocabulary.is_open, text), lambda: self._read(vocabulary, text))
+
+    @staticmethod
+    def _read(vocabulary: Vocabulary, text: str) -> PromptReading:
+        reading = vocabulary.read(text)
+        if reading.message:
+            log.log(logging.WARNING if reading.replacement else logging.INFO, reading.message)
+        return reading
 
     def window_count(self, prompts: Sequence[WeightedPrompt]) -> int:
         """How many windows the embeds of this mixture have: as many as its longest prompt."""
         with self._lock:
-            return max((self._count(text) for text, weight in prompts if weight > 0), default=1)
+            return self._window_count(self._as_read(prompts))
+
+    def _window_count(self, prompts: Sequence[WeightedPrompt]) -> int:
+        return max((self._count(text) for text, weight in prompts if weight > 0), default=1)
 
     @torch.inference_mode()
     def encode(self, text: str, *, count: int | None = None) -> PromptEmbeds:
@@ -169,7 +202,7 @@ class PromptEncoder:
         total = sum(weight for _, weight in prompts)
         if not total > 0:
             raise SettingsError("prompt: at least one weight must be above 0, got none")
-        count = self.window_count(prompts)
+        count = self._window_count(prompts)
         parts = [
             (self.encode(text, count=count), weight / total)
             for text, weight in prompts
@@ -186,6 +219,17 @@ class PromptEncoder:
             _mixture([(part.prompt_embeds, weight) for part, weight in parts]),
             _mixture(pooled) if pooled else None,
         )
+
+
+def weighted(embeds: torch.Tensor, empty: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
+    """Embeds (1, tokens, width) with weighted tokens: e → e₀ + w · (e − e₀), as in ComfyUI.
+
+    empty: e₀, the embeds of the empty prompt, of the same shape. At weight 0 a token has no effect,
+    at 1 it stays the same, bit for bit. Scaling e itself would also scale what all prompts share.
+    """
+    by_token = torch.tensor(weights, device=embeds.device, dtype=torch.float32)[None, :, None]
+    scaled = torch.lerp(empty.float(), embeds.float(), by_token).to(embeds.dtype)
+    return torch.where(by_token == 1.0, embeds, scaled)
 
 
 def _mixture(parts: Sequence[tuple[torch.Tensor, float]]) -> torch.Tensor:

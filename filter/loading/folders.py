@@ -16,10 +16,12 @@ from transformers.utils import logging as transformers_logging
 
 from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.diffusion.schedule import Schedule
+from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedModelError
 from turbolens.filter.networks import Autoencoder, UNet
 
 from .activation_ranges import ActivationRanges
+from .looks import load_looks, load_vocabulary
 from .needed_files import PICKLES
 
 TextEncoder: TypeAlias = CLIPTextModel | CLIPTextModelWithProjection
@@ -41,7 +43,8 @@ _DAMAGE = (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorErr
 class Components:
     """The networks of a model, with their tokenizers, schedule and the names of their looks.
 
-    ranges: of the layers that may be computed in INT8.
+    vocabulary: of a model with a fixed list of looks. ranges: of the layers that may be computed in
+    INT8.
     """
 
     vae: Autoencoder
@@ -50,6 +53,7 @@ class Components:
     text_encoders: tuple[TextEncoder, ...]
     schedule: Schedule
     looks: tuple[str, ...] = ()
+    vocabulary: Vocabulary | None = None
     ranges: ActivationRanges = field(default_factory=ActivationRanges)
 
 
@@ -80,7 +84,8 @@ def load_components(
                 _load_text_encoder(folder, f"text_encoder{each}") for each in suffixes
             ),
             schedule=schedule,
-            looks=_read_looks(folder),
+            looks=load_looks(folder),
+            vocabulary=load_vocabulary(folder),
         )
     check_compatible(components)
     return components
@@ -214,16 +219,6 @@ def variant_of(folder: Path, stem: str) -> str | None:
             "code; save them with save_pretrained(safe_serialization=True)"
         )
     raise ModelError(f"{folder} must hold {stem}.safetensors, which is missing")
-
-
-def _read_looks(folder: Path) -> tuple[str, ...]:
-    path = folder / "looks.json"
-    if not path.is_file():
-        return ()
-    try:
-        return tuple(str(name) for name in json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"{path} must list the looks by name: {error}") from error
 
 
 def check_compatible(components: Components) -> None:

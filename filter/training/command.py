@@ -38,7 +38,7 @@ from .loop import Stage
 from .own_look.command import look
 from .phrases import every_phrase
 from .picture_stage import PictureLosses, PictureModel
-from .progress import follow
+from .progress import follow, training_progress
 from .quantise.command import quantise
 from .samples import samples_of, watch
 from .style.run import StyleOptions, opened, style_stages
@@ -95,7 +95,7 @@ def train(  # noqa: PLR0913 - each one is an option of the command
     _check_last_stage(console, features, art, start)
     out.mkdir(parents=True, exist_ok=True)
     target = resolve_device(device)
-    with Progress(console=console) as progress:
+    with training_progress(console) as progress:
         if start is None:
             _render(progress, learnt[:pictures], out)
             vae = _autoencoder(progress, out, autoencoder_steps, seed, target)

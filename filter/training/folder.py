@@ -51,7 +51,9 @@ def save_student(
     _save_scheduler(betas, schedule.prediction_type, folder / "scheduler")
     index = _index() if len(components.text_encoders) == 1 else _index_xl()
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    names = list(components.looks or looks)
+    names: Any = list(components.looks or looks)
+    if components.vocabulary is not None:  # the student reads the same words as its teacher
+        names = {look: list(each) for look, each in components.vocabulary.phrases.items()}
     if names:
         (folder / "looks.json").write_text(json.dumps(names, indent=2) + "\n")
 

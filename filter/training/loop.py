@@ -2,13 +2,10 @@
 
 import json
 import math
-import signal
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import torch
@@ -16,11 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from .charts import write_curves
+from .interrupts import StopRequest
 
 Losses = dict[str, Tensor]
 StepLosses = Callable[[torch.Generator, int], Losses]
 SAVE_EVERY = 250  # steps
-SAVE_SECONDS = 100.0  # at most between two saves, for stages with slow steps
+SAVE_SECONDS = 60.0  # at most between two saves
 AVERAGE_DECAY = 0.998  # of the exponential moving average of the weights, per step
 
 
@@ -29,11 +27,10 @@ class Stage:
     """Trains `module` for `steps` steps of `losses(generator, step)`, whose sum is minimised.
 
     State is saved in `folder` as safetensors and JSON, so that a stopped stage resumes with the
-    same random numbers. SIGINT and SIGTERM stop it after the step in progress, whose state is
-    saved. `average` is the exponential moving average of the weights, the result of a stage. rates:
-    factors of `rate` for children of the module, by name; the gradients of such a child are clipped
-    separately, so that adversaries do not affect each other. beta1: Adam's momentum, 0 for
-    adversarial training.
+    same random numbers. `average` is the exponential moving average of the weights, the result of a
+    stage. rates: factors of `rate` for children of the module, by name; the gradients of such a
+    child are clipped separately, so that adversaries do not affect each other. beta1: Adam's
+    momentum, 0 for adversarial training.
     """
 
     name: str
@@ -50,20 +47,21 @@ class Stage:
     def run(self) -> Iterator[int]:
         """Train, yielding the number of steps done; at the end load the average into the module.
 
-        Raises `KeyboardInterrupt` once it has saved, if it was told to stop.
+        The state is saved now and then, and when Ctrl-C or SIGTERM ends the run, which then raises
+        KeyboardInterrupt.
         """
         self._prepare()
-        step, saved = self._resume(), time.monotonic()
-        with _stop_requests() as requests:
+        step = self._resume()
+        saved_at = monotonic()
+        with StopRequest() as stop:
             while step < self.steps:
                 self._step(step)
                 step += 1
-                late = time.monotonic() - saved > SAVE_SECONDS
-                if step % SAVE_EVERY == 0 or step == self.steps or late or requests:
+                is_due = step % SAVE_EVERY == 0 or monotonic() - saved_at >= SAVE_SECONDS
+                if is_due or stop.requested or step == self.steps:
                     self._save(step)
-                    saved = time.monotonic()
-                if requests:
-                    raise KeyboardInterrupt
+                    saved_at = monotonic()
+                stop.check()
                 yield step
         self.module.load_state_dict(self.average)
 
@@ -137,30 +135,6 @@ class Stage:
             state.setdefault(int(index), {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """A list that SIGINT and SIGTERM append to; a second one ends the program at once.
-
-    Only the main thread can handle signals; elsewhere the list stays empty.
-    """
-    requests: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield requests
-        return
-
-    def note(number: int, _frame: object) -> None:
-        if requests:
-            raise KeyboardInterrupt
-        requests.append(number)
-
-    before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield requests
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _with_prefix(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

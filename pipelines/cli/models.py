@@ -14,6 +14,7 @@ from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, HubRepo, KnownMo
 from turbolens.filter.loading.hub import Hub, cached_folder, parse_hub_path
 from turbolens.filter.loading.licences import accept, is_accepted, licence_notice
 from turbolens.filter.loading.locating import find_model, tokenizer_folder
+from turbolens.filter.loading.looks import load_looks
 from turbolens.filter.loading.memory import known_model_need
 from turbolens.filter.loading.needed_files import INDEX
 from turbolens.filter.loading.pulling import TOKENIZER, DownloadPlan, plan_download, pull
@@ -174,8 +175,7 @@ def _place(model: KnownModel, hub: Hub) -> Path | None:
 
 
 def _looks(place: Path | None) -> list[str]:
-    file = place and place / "looks.json"
-    return list(json.loads(file.read_text())) if file and file.is_file() else []
+    return list(load_looks(place)) if place else []
 
 
 def _agree(model: KnownModel, accepted: bool) -> None:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,10 +16,12 @@ import typer
 
 from turbolens.filter import FilterSettings, MediaError
 from turbolens.pipelines.model_choice import AdapterChoices, ModelChoice, load_model
+from turbolens.pipelines.osc.server import OscAddress, OscServer
 from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.peer.options import Codec
 from turbolens.pipelines.webrtc.server.options import ServerOptions
 
+from .osc_option import OscOption, osc_address
 from .serve_options import (
     is_address,
     is_loopback,
@@ -95,6 +97,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     public_ip: Annotated[str | None, typer.Option(
         help="Public address of a router that forwards media to this machine.",
         rich_help_panel=MEDIA)] = None,
+    osc: OscOption = None,
 ) -> None:  # fmt: skip
     """Serve the filter to browsers, WHIP publishers (OBS) and WHEP players.
 
@@ -122,12 +125,13 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
         public_ip=None if public_ip is None else public_address(public_ip),
         adapters=choice.adapters.kinds,
     )  # fmt: skip
+    listen_at = osc_address(osc)
     tls = tls_for(host, tls_cert, tls_key, self_signed=tls_self_signed)
     _log_to_stderr()
     from turbolens.pipelines.webrtc.server.app import create_app  # noqa: PLC0415 - aiohttp: after parsing
 
     app = create_app(_loader(choice), options, make_filter=_filters(choice.adapters))
-    asyncio.run(_serve(app, host, port, tls, options))
+    asyncio.run(_serve(app, host, port, tls, options, listen_at))
 
 
 def _filters(adapters: AdapterChoices) -> Callable[[Any, FilterSettings], Any]:
@@ -152,6 +156,7 @@ async def _serve(
     port: int,
     tls: ssl.SSLContext | None,
     options: ServerOptions,
+    osc: OscAddress | None = None,
 ) -> None:
     """Serve until Ctrl-C or SIGTERM, then close every session."""
     from aiohttp import web  # noqa: PLC0415
@@ -162,10 +167,24 @@ async def _serve(
     try:
         await web.SockSite(runner, sock, ssl_context=tls).start()
         _announce(runner.addresses[0][1], host, options, secure=tls is not None)
-        await _stopped(app)
+        with nullcontext() if osc is None else _osc(app, osc):
+            await _stopped(app)
         typer.echo("turbolens: closing the sessions …", err=True)
     finally:
         await runner.cleanup()
+
+
+def _osc(app: "web.Application", address: OscAddress) -> OscServer:
+    """Listens for OSC inside a `with` block. Messages change the settings of all sessions."""
+    from turbolens.pipelines.webrtc.server.all_sessions import AllSessions  # noqa: PLC0415
+    from turbolens.pipelines.webrtc.server.negotiation import SERVER as RUNNING  # noqa: PLC0415
+
+    server = app[RUNNING]
+    osc = OscServer(
+        AllSessions(server, asyncio.get_running_loop()), address, limits=server.options.limits
+    )
+    typer.echo(f"turbolens: OSC at {osc.url}")
+    return osc
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -1,22 +1,29 @@
 """`turbolens stream`: filter any stream, file or screen to any stream or file, with its audio."""
 
 import sys
+from contextlib import nullcontext
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from turbolens.filter import FilterSettings
+from turbolens.pipelines.base import Notify
 from turbolens.pipelines.live.options import OnStall, RunOptions
 from turbolens.pipelines.model_choice import ModelChoice, load_filter
+from turbolens.pipelines.osc.server import OscAddress, OscServer
 from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.encoder_presets import check_encoder_preset
 
 from .live_status import LiveReporter
+from .osc_option import OscOption, osc_address
 from .panels import EXPERT, INPUT, OUTPUT
 from .shared_options import with_shared_options
 from .usage import usage_errors
+
+if TYPE_CHECKING:
+    from turbolens.filter import FrameFilter
 
 CAMERA, VIRTUAL = "camera", "virtual-camera"
 
@@ -78,6 +85,7 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     overwrite: Annotated[bool, typer.Option(
         "--overwrite", help="Replace an existing output file.", rich_help_panel=OUTPUT)]
     = False,
+    osc: OscOption = None,
     json_lines: Annotated[bool, typer.Option(
         "--json",
         help="Print statistics as JSON lines (on stderr if the output is a pipe).")] = False,
@@ -111,20 +119,47 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     wanted = FilterSettings(**choice.with_look(settings))
     with usage_errors():
         choice.adapters.check()
-    frame_filter = load_filter(choice, wanted, live=True)
+    listen_at = osc_address(osc)
+    current = _CurrentFilter(choice, wanted)
     report_to = sys.stderr if is_piped(target) else sys.stdout
-    with LiveReporter(as_json=json_lines, stream=report_to) as reporter:
+    with (
+        LiveReporter(as_json=json_lines, stream=report_to) as reporter,
+        nullcontext() if listen_at is None else _osc(current, listen_at, reporter.notice),
+    ):
         try:
             stats = filter_stream(
-                incoming or _camera(source), outgoing or _virtual_camera(target), frame_filter,
-                options, on_stats=reporter.stats, on_notice=reporter.notice,
-                reload=lambda: load_filter(
-                    choice, frame_filter.settings, live=True
-                ),
+                incoming or _camera(source), outgoing or _virtual_camera(target), current.filter,
+                options, on_stats=reporter.stats, on_notice=reporter.notice, reload=current.reload,
             )  # fmt: skip
         except KeyboardInterrupt:
             stats = reporter.last  # the usual end of a stream
     reporter.done(stats)
+
+
+class _CurrentFilter:
+    """The filter in use: one that keeps failing is loaded again."""
+
+    def __init__(self, choice: ModelChoice, settings: FilterSettings) -> None:
+        self._choice = choice
+        self.filter = load_filter(choice, settings, live=True)
+
+    def reload(self) -> "FrameFilter":
+        """A new filter with the present settings."""
+        self.filter = load_filter(self._choice, self.filter.settings, live=True)
+        return self.filter
+
+
+def _osc(current: _CurrentFilter, address: OscAddress, notify: Notify) -> OscServer:
+    """Listens for OSC inside a `with` block, for whatever filter is in use."""
+    from turbolens.pipelines.webcam.control_page import CurrentFilter  # noqa: PLC0415
+    from turbolens.pipelines.webrtc.control.controls import Controls  # noqa: PLC0415
+
+    model = current.filter.model
+    server = OscServer(
+        Controls(CurrentFilter(lambda: current.filter, model.looks, model.vocabulary)), address
+    )
+    notify(f"OSC: {server.url}")
+    return server
 
 
 def _is_device(name: str, kind: str) -> bool:

@@ -10,7 +10,7 @@ import typer
 
 from turbolens.filter import FilterSettings, MediaError, TurbolensError
 from turbolens.pipelines.adapter_pictures import ControlVideo
-from turbolens.pipelines.model_choice import ModelChoice, load_filter
+from turbolens.pipelines.model_choice import ModelChoice, load_filter, require_looks
 from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
 from turbolens.pipelines.video.images.files import IMAGE_CODECS
@@ -114,13 +114,14 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     if control_video is not None and (len(jobs) > 1 or choice.adapters.control is not None):
         raise typer.BadParameter("--control-video is for one input, and takes --control's place")
     wanted = FilterSettings(**choice.with_look(settings))
+    require_looks(choice, wanted)
     beside = None
     if control_video is not None:
         beside = ControlVideo(
             control_video, MediaOptions(start=options.start, duration=options.duration)
         )
-    quick = open_inputs(jobs) < LONG
-    frame_filter = load_filter(choice, wanted, control=beside, quick=quick)
+    frames = open_inputs(jobs)
+    frame_filter = load_filter(choice, wanted, control=beside, quick=frames < LONG, frames=frames)
     if len(jobs) == 1:
         _run(jobs[0], frame_filter, as_json=json_lines)
         return

@@ -11,6 +11,7 @@ import typer
 from turbolens.pipelines.live.options import OnStall, RunOptions
 from turbolens.pipelines.model_choice import ModelChoice
 
+from .osc_option import OscOption, osc_address
 from .panels import OUTPUT
 from .shared_options import with_shared_options
 from .usage import parse_size, usage_errors
@@ -76,7 +77,8 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         rich_help_panel=RUNNING)] = None,
     control: Annotated[int | None, typer.Option(
         metavar="PORT", min=0, max=65535, rich_help_panel=RUNNING,
-        help="Serve a control page on 127.0.0.1 at this port. 0: any free port.")] = None,
+        help="Serve a control page on 127.0.0.1 at this port. 0 or none: any free port.")] = None,
+    osc: OscOption = None,
 ) -> None:  # fmt: skip
     """Filter the camera into a virtual camera that a video call can use.
 
@@ -85,7 +87,7 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
     quits.
 
     Examples:
-    turbolens webcam -p watercolour
+    turbolens webcam -p watercolour --control
     turbolens webcam --camera test-scene --preview --virtual-camera none
     """
     from turbolens.pipelines.webcam.options import (  # noqa: PLC0415
@@ -112,6 +114,7 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         call=CallOptions(
             running=RunOptions(on_stall=on_stall, hang_after=HANG_AFTER), record=record,
             overwrite=overwrite, seconds=duration, metrics_port=metrics, control_port=control,
+            osc=osc_address(osc),
         ),
     )  # fmt: skip
     if virtual_camera == NONE and not (preview or record or json_lines or metrics is not None):

@@ -20,6 +20,7 @@ from turbolens.pipelines.model_choice import (  # noqa: E402
     AdapterChoices,
     ModelChoice,
     load_filter,
+    prompt_notices,
 )
 from turbolens.pipelines.statistics import Smoothed  # noqa: E402
 
@@ -137,6 +138,14 @@ class Turbolens(GstBase.BaseTransform):  # type: ignore[misc] # gi has no types
         self._settings = self._settings.replace(**change)
         if self._filter is not None:
             self._filter.update(**change)
+            if name == "prompt":
+                self._warn_of_prompts()
+
+    def _warn_of_prompts(self) -> None:
+        """Post a warning for each prompt that the model reads in another way than it is written."""
+        for notice in prompt_notices(self._choice(), self._settings):
+            error = SettingsError(notice)
+            self._post(Gst.Message.new_warning, Gst.LibraryError.SETTINGS, error)
 
     def do_start(self) -> bool:
         """Load the model before playback, which takes seconds. False if that fails."""
@@ -144,6 +153,7 @@ class Turbolens(GstBase.BaseTransform):  # type: ignore[misc] # gi has no types
             for refusal in self._refused.values():
                 raise refusal
             self._filter = load_filter(self._choice(), self._settings, live=True)
+            self._warn_of_prompts()
         except (TurbolensError, OSError) as error:
             self._post(Gst.Message.new_error, Gst.LibraryError.INIT, error)
             return False

@@ -41,8 +41,8 @@ export function setToken(newToken) {
   tabStorage.set(TOKEN_KEY, newToken);
 }
 
-function headers(hasBody) {
-  return { ...(hasBody && { "Content-Type": "application/json" }),
+function headers(bodyType) {
+  return { ...(bodyType && { "Content-Type": bodyType }),
            ...(token && { Authorization: `Bearer ${token}` }) };
 }
 
@@ -64,9 +64,18 @@ async function checkedFetch(path, options) {
 /** The JSON answer of the server. Throws `RequestError` and `UnreachableError`. */
 export async function request(path, { method = "GET", body } = {}) {
   const response = await checkedFetch(path, {
-    method, headers: headers(body), body: body && JSON.stringify(body),
+    method, headers: headers(body && "application/json"), body: body && JSON.stringify(body),
   });
   return response.json();
+}
+
+/** POST an SDP offer, as WHIP and WHEP do: { sdp, location }, the answer and the session's URL. */
+export async function postOffer(path, sdp) {
+  const response = await checkedFetch(path, {
+    method: "POST", headers: headers("application/sdp"), body: sdp,
+  });
+  const location = new URL(response.headers.get("Location"), response.url).href;
+  return { sdp: await response.text(), location };
 }
 
 /** The object URL of an image. Fetched here because <img> does not send the token. */

@@ -10,6 +10,7 @@ import { Figures } from "./figures.js";
 import { hashFromSettings, settingsFromHash } from "./link.js";
 import { Looks } from "./looks.js";
 import { sentence, serverErrorMessage, sourceErrorMessage } from "./messages.js";
+import { initModels } from "./models.js";
 import { Prompts } from "./prompts.js";
 import { RemoteControl } from "./remote.js";
 import { Settings } from "./settings.js";
@@ -98,6 +99,7 @@ class Page {
     try {
       const { model, mode } = await this.connection.modelReady();
       this.#showModel(model);
+      initModels(mode, model.name);
       if (mode === "control") return this.#startRemoteControl();
     } catch (error) {
       showState("refused");
@@ -210,6 +212,7 @@ class Page {
     byId("model-name").textContent = [model.name, model.device].filter(Boolean).join(" · ");
     this.dials.showLoras(model.loras ?? {});
     this.looks.load(this.settings.values.prompt[0][0]).catch(() => {});
+    this.prompts.modelLoaded();
   }
 
   async #send() {

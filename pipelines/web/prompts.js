@@ -2,6 +2,7 @@
 
 import { updateFill } from "./dial-kinds.js";
 import { byId } from "./dom.js";
+import { Reading } from "./reading.js";
 
 const TYPING_MS = 400; // the prompt is applied this long after the last key
 
@@ -12,6 +13,8 @@ export class Prompts {
   #first = byId("prompt");
   #second = byId("second-prompt");
   #share = byId("share-of-second");
+  #reading = new Reading(byId("reading"), (look) => this.choose(look));
+  #secondReading = new Reading(byId("second-reading"), (look) => this.#chooseSecond(look));
   #timer = null;
 
   constructor(settings, looks) {
@@ -31,6 +34,22 @@ export class Prompts {
   choose(look) {
     this.#first.value = look;
     this.#apply();
+  }
+
+  /** Show how the model reads the prompts, once it is loaded. */
+  modelLoaded() {
+    this.#showReadings({ again: true });
+  }
+
+  #chooseSecond(look) {
+    this.#second.value = look;
+    this.#apply();
+  }
+
+  #showReadings(options) {
+    const [[text], other] = this.#settings.values.prompt;
+    this.#reading.show(text, options);
+    this.#secondReading.show(other?.[0] ?? null, options);
   }
 
   get #isOpen() {
@@ -81,6 +100,7 @@ export class Prompts {
     }
     this.#showShare();
     this.#looks.select(text);
+    this.#showReadings();
   }
 
   #setText(field, text) {

@@ -15,6 +15,16 @@ export class MediaConnectionError extends Error {
   }
 }
 
+/** Wait until all ICE candidates are known, or for as long as is worth waiting. */
+export async function iceGathered(peer) {
+  if (peer.iceGatheringState === "complete") return;
+  await new Promise((resolve) => {
+    setTimeout(resolve, GATHERING_MS);
+    peer.addEventListener("icegatheringstatechange",
+      () => peer.iceGatheringState === "complete" && resolve());
+  });
+}
+
 /** Call `open`, then wait for `ended`: the server's reason, or null if the connection was lost.
  * `stream` is the filtered media, `control` the control channel. */
 export class Session {
@@ -40,7 +50,7 @@ export class Session {
       const channel = this.peer.createDataChannel("control");
       this.control = new Control(channel);
       await this.peer.setLocalDescription();
-      await this.#iceGathered();
+      await iceGathered(this.peer);
       const answer = await request("api/sessions", {
         method: "POST", body: { sdp: this.peer.localDescription.sdp, settings },
       });
@@ -65,15 +75,6 @@ export class Session {
     if (this.peer.connectionState !== "closed" && this.#location) sendDelete(this.#location);
     this.peer.close();
     this.#resolveEnded(null);
-  }
-
-  async #iceGathered() {
-    if (this.peer.iceGatheringState === "complete") return;
-    await new Promise((resolve) => {
-      setTimeout(resolve, GATHERING_MS);
-      this.peer.addEventListener("icegatheringstatechange",
-        () => this.peer.iceGatheringState === "complete" && resolve());
-    });
   }
 
   #firstState() {

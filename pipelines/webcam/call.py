@@ -9,13 +9,16 @@ from threading import Event
 from typing import Any
 
 from turbolens.filter import MediaError, TurbolensError
+from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.live.devices import Devices
 from turbolens.pipelines.live.running import OnStats, run_devices
+from turbolens.pipelines.osc.server import OscServer
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.video.recorder import Recorder, RecordingSink
+from turbolens.pipelines.webrtc.control.controls import Controls
 
-from .control_page import ControlPage
+from .control_page import ControlPage, CurrentFilter
 from .filter import WebcamFilter
 from .keys import Keys
 from .metrics import MetricsServer
@@ -34,7 +37,8 @@ class Webcam:
     """One call. Create and run it on the main thread.
 
     devices: the camera and the sinks, which the call closes at its end. looks: the prompts that the
-    keys n and p go through. notify: takes a line for the user, from any thread.
+    keys n and p go through. notify: takes a line for the user, from any thread. vocabulary: the
+    words of the model; `None` if it takes any prompt.
     """
 
     def __init__(
@@ -45,10 +49,11 @@ class Webcam:
         *,
         looks: Sequence[str],
         notify: Notify,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         self._devices, self._options = devices, options
         self.filter = frame_filter
-        self._looks, self._notify = list(looks), notify
+        self._looks, self._notify, self._vocabulary = list(looks), notify, vocabulary
         self._recording = RecordingSink(notify)
         devices.sinks.append(self._recording)
         self._stop = Event()
@@ -89,11 +94,15 @@ class Webcam:
             page = self._devices.enter(
                 ControlPage(
                     lambda: self.filter, self._looks, options.control_port,
-                    adapters=options.adapters,
+                    adapters=options.adapters, vocabulary=self._vocabulary,
                 )
             )  # fmt: skip
             listeners.append(page.update)
             self._notify(f"control page: {page.url}")
+        if options.osc is not None:
+            current = CurrentFilter(lambda: self.filter, self._looks, self._vocabulary)
+            osc = self._devices.enter(OscServer(Controls(current), options.osc))
+            self._notify(f"OSC: {osc.url}")
         return listeners
 
     @property
@@ -109,7 +118,11 @@ class Webcam:
             "● recording": self._recording.recording is not None,
         }  # fmt: skip
         size = [] if self.filter.size is None else [f"{self.filter.size} px"]
-        look = " + ".join(text for text, _ in settings.prompt)
+        found = readings(self._vocabulary, settings.weighted_prompts)
+        look = " + ".join(
+            [each.replacement or each.text for each in found]
+            or [text for text, _ in settings.prompt]
+        )
         return " · ".join(
             [*(name for name, on in flags.items() if on), f"{settings.strength:.2f}", *size,
              shorten(look, LOOK_WIDTH, placeholder="…")]

@@ -7,6 +7,7 @@ from typing import Any
 import av
 
 from turbolens.filter import FilterSettings
+from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.pipelines.base import AdjustableFilter
 from turbolens.pipelines.statistics import Stats
 
@@ -17,14 +18,20 @@ class _ModelDescription:
 
     name: str
     looks: tuple[str, ...]
+    vocabulary: Vocabulary | None
 
 
 class CurrentFilter:
     """Forwards to the filter in use. A failing filter is replaced while the page stays open."""
 
-    def __init__(self, current: Callable[[], AdjustableFilter], looks: Sequence[str]) -> None:
+    def __init__(
+        self,
+        current: Callable[[], AdjustableFilter],
+        looks: Sequence[str],
+        vocabulary: Vocabulary | None = None,
+    ) -> None:
         self._current = current
-        self.model = _ModelDescription("webcam", tuple(looks))
+        self.model = _ModelDescription("webcam", tuple(looks), vocabulary)
 
     @property
     def settings(self) -> FilterSettings:
@@ -47,8 +54,8 @@ class CurrentFilter:
 class ControlPage:
     """Serves the page on 127.0.0.1, inside a `with` block.
 
-    current: returns the filter in use. adapters: the kinds of adapters that its model has. Port 0
-    takes any free port; see `url`.
+    current: returns the filter in use. adapters: the kinds of adapters that its model has.
+    vocabulary: the words of its model. Port 0 takes any free port; see `url`.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class ControlPage:
         port: int,
         *,
         adapters: tuple[str, ...] = (),
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         from turbolens.pipelines.webrtc import (  # noqa: PLC0415 - aiohttp, if asked
             RemoteControl,
@@ -67,7 +75,7 @@ class ControlPage:
 
         self._stats = Stats()
         app = create_control_app(
-            CurrentFilter(current, looks), ServerOptions(adapters=adapters),
+            CurrentFilter(current, looks, vocabulary), ServerOptions(adapters=adapters),
             statistics=lambda: self._stats,
         )  # fmt: skip
         self._remote = RemoteControl(app, port=port)

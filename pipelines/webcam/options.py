@@ -7,6 +7,7 @@ from pathlib import Path
 
 from turbolens.pipelines.live.options import RunOptions
 from turbolens.pipelines.model_choice import ModelChoice
+from turbolens.pipelines.osc.server import OscAddress
 
 HANG_AFTER = 60.0  # seconds; the first call of the filter loads the model, which may take long
 
@@ -22,8 +23,8 @@ class CallOptions:
     running: what is shown when the filter or the camera is late. folder: where snapshots and
     recordings are saved. record: a file to record to from the beginning. metrics_port and
     control_port: where to serve statistics and the control page, 0 for any free port, `None` for
-    not at all. adapters: the kinds of adapters that the control page shows. seconds: how long the
-    call lasts.
+    not at all. osc: where to listen for OSC, `None` for nowhere. adapters: the kinds of adapters
+    that the control page shows. seconds: how long the call lasts.
     """
 
     running: RunOptions = field(default_factory=_run_options)
@@ -32,6 +33,7 @@ class CallOptions:
     overwrite: bool = False
     metrics_port: int | None = None
     control_port: int | None = None
+    osc: OscAddress | None = None
     adapters: tuple[str, ...] = ()
     seconds: float = inf
 

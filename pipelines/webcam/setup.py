@@ -1,6 +1,5 @@
 """Prepares a call from its options: settings, camera, sinks and filter."""
 
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,13 +10,14 @@ from typing import Any
 from turbolens.filter import FilterSettings
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER
 from turbolens.filter.loading.locating import locate
+from turbolens.filter.loading.looks import load_looks
 from turbolens.pipelines.base import Notify, Sink, Source, rate_of
 from turbolens.pipelines.camera.camera import Camera
 from turbolens.pipelines.camera.framing import FramedSource, cropped_size
 from turbolens.pipelines.camera.virtual_camera import VirtualCamera
 from turbolens.pipelines.live.devices import Devices
 from turbolens.pipelines.live.working_size import SizeSearch
-from turbolens.pipelines.model_choice import load_filter
+from turbolens.pipelines.model_choice import load_filter, vocabulary_of
 from turbolens.pipelines.scene.camera import FileCamera, SceneCamera
 from turbolens.pipelines.video.media import MediaOptions, is_scene, open_reader
 
@@ -112,18 +112,18 @@ def prepare_call(
         lambda wanted: load_filter(model, wanted, live=True),
         settings, search=SizeSearch(), notify=notify,
     )  # fmt: skip
+    frame_filter.preload()
     running = replace(options.call.running, rate=_rate(devices.source))
     call = replace(options.call, running=running, adapters=model.adapters.kinds)
-    return Webcam(devices, frame_filter, call, looks=load_looks(folder), notify=notify)
+    return Webcam(
+        devices, frame_filter, call, looks=offered_looks(folder), notify=notify,
+        vocabulary=vocabulary_of(model),
+    )  # fmt: skip
 
 
-def load_looks(folder: Path) -> list[str]:
+def offered_looks(folder: Path) -> tuple[str, ...]:
     """The looks that the model in this folder was trained for, or else the embedded model's."""
-    for place in (folder, EMBEDDED_FOLDER):
-        file = place / "looks.json"
-        if file.is_file():
-            return list(json.loads(file.read_text(encoding="utf-8")))
-    return []
+    return load_looks(folder) or load_looks(EMBEDDED_FOLDER)
 
 
 def silence_log() -> None:

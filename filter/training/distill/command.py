@@ -19,7 +19,7 @@ from turbolens.filter.training.data import is_held_out, pictures_in, read_square
 from turbolens.filter.training.folder import save_student
 from turbolens.filter.training.loop import Stage
 from turbolens.filter.training.networks import Networks, new_networks, working_size
-from turbolens.filter.training.progress import follow
+from turbolens.filter.training.progress import follow, training_progress
 from turbolens.filter.training.temporal import warped_photographs
 
 from .losses import Weighting
@@ -99,7 +99,7 @@ def distill(  # noqa: PLR0913 - each one is an option of the command
     side = working_size(components, size)
     console = Console(stderr=True)
     out.mkdir(parents=True, exist_ok=True)
-    with Progress(console=console) as progress:
+    with training_progress(console) as progress:
         captioned = read_captioned(progress, pictures, out, side)
         networks = new_networks(components, resolve_device(device), seed=seed)
         losses = Distillation(networks, captioned, warped_photographs(captioned.images), recipe)

@@ -7,7 +7,6 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
 from turbolens.filter.device import resolve_device
@@ -26,7 +25,7 @@ from turbolens.filter.training.charts import write_sheet
 from turbolens.filter.training.folder import save_student
 from turbolens.filter.training.loop import Stage
 from turbolens.filter.training.networks import new_networks
-from turbolens.filter.training.progress import follow
+from turbolens.filter.training.progress import follow, training_progress
 from turbolens.filter.training.sampling import teacher_sampler
 from turbolens.filter.training.text import new_tokenizer
 
@@ -63,7 +62,7 @@ def teacher(  # noqa: PLR0913 - each one is an option of the command
     on, console = resolve_device(device), Console(stderr=True)
     torch.nn.Module.to(module_of(vae), on)
     out.mkdir(parents=True, exist_ok=True)
-    with Progress(console=console) as progress:
+    with training_progress(console) as progress:
         captioned = read_captioned(progress, pictures, out, size)
         torch.manual_seed(seed)
         model = Teacher(

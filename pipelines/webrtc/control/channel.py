@@ -149,13 +149,15 @@ class ControlChannel:
 
     def _get(self, params: Data) -> Data:
         NoParams(**params)
-        return {"settings": self._controls.settings}
+        return self._controls.state()
 
     def _set(self, params: Data) -> Data:
-        return {"settings": self._controls.set(params)}
+        self._controls.set(params)
+        return self._controls.state()
 
     def _reset(self, params: Data) -> Data:
-        return {"settings": self._controls.reset(settings=ResetParams(**params).settings)}
+        self._controls.reset(settings=ResetParams(**params).settings)
+        return self._controls.state()
 
     def _snapshot(self, params: Data) -> Data:
         NoParams(**params)
@@ -171,10 +173,10 @@ class ControlChannel:
         self._interval = None
         return {}
 
-    def _settings_changed(self, settings: FilterSettings) -> None:
+    def _settings_changed(self, _: FilterSettings) -> None:
         """Send changes from elsewhere; the peer's own changes are in its answer."""
         if not self._answering:
-            self.send_event("settings", {"settings": settings.model_dump(mode="json")})
+            self.send_event("settings", self._controls.state())
 
     def _reject_excess(self) -> None:
         """Answer only the first of too many messages."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from turbolens.filter import FilterSettings, SettingsError
+from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
 from turbolens.pipelines.base import AdjustableFilter
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.webrtc.limits import Limits
@@ -37,6 +38,15 @@ class Controls:
         """The settings of the next frame."""
         return self._filter.settings.model_dump(mode="json")
 
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words of the filter's model; `None` if it takes any prompt."""
+        return getattr(getattr(self._filter, "model", None), "vocabulary", None)
+
+    def state(self) -> Data:
+        """The settings of the next frame, and how the model reads their prompts."""
+        return with_readings(self._filter.settings, self.vocabulary)
+
     def set(self, changes: Data) -> Data:
         """Change settings from the next frame on. Returns all settings; raises `SettingsError`."""
         changed = within_limits(self._filter.settings.replace(**changes), self._limits)
@@ -51,8 +61,8 @@ class Controls:
         return self.set(self._initial.model_dump() if settings else {})
 
     def snapshot(self) -> Data:
-        """Description, settings and statistics."""
-        return {**self._describe(), "settings": self.settings, "statistics": self.statistics()}
+        """Description, settings, readings of the prompts, and statistics."""
+        return {**self._describe(), **self.state(), "statistics": self.statistics()}
 
     def statistics(self) -> Data:
         """The figures up to now."""
@@ -62,6 +72,13 @@ class Controls:
         """Call `listener` after every change of the settings. Returns a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+
+def with_readings(settings: FilterSettings, vocabulary: Vocabulary | None) -> Data:
+    """The settings for JSON, with `readings` of their prompts by a model with a list of looks."""
+    data: Data = {"settings": settings.model_dump(mode="json")}
+    found = readings(vocabulary, settings.weighted_prompts)
+    return {**data, "readings": [each.as_dict() for each in found]} if found else data
 
 
 def within_limits(settings: FilterSettings, limits: Limits) -> FilterSettings:

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from turbolens.filter import FilterSettings
+from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.pipelines.webrtc.control.controls import Controls, Data
 from turbolens.pipelines.webrtc.peer.options import IceServer
 
@@ -61,15 +63,19 @@ class ServerHost:
             "model": slot.describe()["name"], "looks": list(slot.looks), "thumbnails": thumbnails,
         }  # fmt: skip
 
-    def settings(self) -> Data:
+    def settings(self) -> FilterSettings:
         """The settings that a session starts with."""
-        return self._server.first_settings.model_dump(mode="json")
+        return self._server.first_settings
 
-    def change_settings(self, changes: Data) -> Data:
+    def change_settings(self, changes: Data) -> None:
         """Change them for new sessions. Raises `SettingsError`."""
         server = self._server
         server.options = replace(server.options, settings=server.new_settings(changes))
-        return self.settings()
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words of the model; `None` if it takes any prompt, or is still loading."""
+        return self._server.slot.vocabulary
 
     def snapshots(self) -> list[Data]:
         """The state of every session."""

@@ -18,7 +18,24 @@ PROBLEM = {
 }  # fmt: skip
 SETTINGS = {"$ref": "#/components/schemas/FilterSettings"}
 CHANGES: Data = {"type": "object", "description": "Some of the FilterSettings, by name."}
-WITH_SETTINGS = {"type": "object", "properties": {"settings": SETTINGS}}
+READING: Data = {
+    "type": "object",
+    "description": "How a model with a fixed list of looks reads a prompt.",
+    "properties": {
+        "text": {"type": "string"}, "message": {"type": "string"},
+        "looks": {"type": "array", "items": {"type": "string"}},
+        "unknown": {"type": "array", "items": {"type": "string"}},
+        "suggestions": {"type": "array", "items": {"type": "string"}},
+        "photograph": {"type": "boolean"}, "replacement": {"type": ["string", "null"]},
+    },
+}  # fmt: skip
+READINGS: Data = {"type": "array", "items": READING}
+WITH_SETTINGS = {
+    "type": "object", "properties": {"settings": SETTINGS, "readings": READINGS}
+}  # fmt: skip
+PROMPT: Data = {
+    "name": "prompt", "in": "query", "required": True, "schema": {"type": "string"}
+}  # fmt: skip
 SNAPSHOT: Data = {
     "type": "object",
     "properties": {
@@ -26,7 +43,7 @@ SNAPSHOT: Data = {
             "id": {"type": "string"}, "kind": {"enum": ["browser", "whip", "whep"]},
             "name": {"type": "string"}, "state": {"type": "string"}}},
         "model": {"type": "object"}, "limits": {"type": "object"},
-        "settings": {"oneOf": [SETTINGS, {"type": "null"}]},
+        "settings": {"oneOf": [SETTINGS, {"type": "null"}]}, "readings": READINGS,
         "statistics": {"$ref": "#/components/schemas/Statistics"},
     },
 }  # fmt: skip
@@ -66,6 +83,13 @@ def _paths() -> Data:
         "/api/status": {"get": _operation("The model's progress, sessions, ICE servers.")},
         "/api/schema": {"get": _operation("The JSON Schema of the settings.")},
         "/api/looks": {"get": _operation("The looks of the model.")},
+        "/api/reading": {
+            "parameters": [PROMPT],
+            "get": _operation("How the model reads a prompt; null if it takes any prompt.", result={
+                "type": "object",
+                "properties": {"reading": {"oneOf": [READING, {"type": "null"}]}}}),
+        },
+        "/api/models": {"get": _operation("Models that this machine can run, and their needs.")},
         "/api/looks/{number}.jpg": {
             "parameters": [NUMBER], "get": _operation("The thumbnail of a look."),
         },
@@ -94,6 +118,10 @@ def _paths() -> Data:
         },
         "/whip/{name}": _exchange("Publish (RFC 9725)."),
         "/whip/{name}/{id}": {"parameters": [NAME, ID], "delete": _operation("End it.")},
+        "/view/{name}": {
+            "parameters": [NAME],
+            "get": _operation("A page with that video and nothing else; ?audio=1 plays its audio."),
+        },
         "/whep/{name}": _exchange("Play the session with this name."),
         "/whep/{name}/{id}": {"parameters": [NAME, ID], "delete": _operation("End it.")},
     }  # fmt: skip

@@ -24,6 +24,11 @@ def add_routes(app: web.Application) -> None:
             app.router.add_get("/", handler, name=OPEN_ROUTE)
 
 
+def page_handler(name: str) -> Handler:
+    """The handler of one file of the page, for a route of another name."""
+    return _serve(name, (FOLDER / name).read_bytes())
+
+
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     """The path below `folder`, with slashes, and the file."""
     for path in sorted(folder.rglob("*")):

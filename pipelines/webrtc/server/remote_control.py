@@ -5,7 +5,8 @@ from typing import Any
 
 from aiohttp import web
 
-from turbolens.filter import NoSuchSessionError
+from turbolens.filter import FilterSettings, NoSuchSessionError
+from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.pipelines.base import AdjustableFilter
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.webrtc.control.controls import Controls, Data
@@ -51,7 +52,7 @@ class FilterHost:
         options: ServerOptions,
         statistics: Callable[[], Stats],
     ) -> None:
-        self.options = options
+        self.options, self._filter = options, frame_filter
         self._model: Any = getattr(frame_filter, "model", None)
         self._controls = Controls(
             frame_filter, options.limits, statistics=statistics, describe=self._describe
@@ -74,13 +75,18 @@ class FilterHost:
         model = described(self._model)
         return {"model": model["name"], "looks": model["looks"]}
 
-    def settings(self) -> Data:
+    def settings(self) -> FilterSettings:
         """The settings of the next frame."""
-        return self._controls.settings
+        return self._filter.settings
 
-    def change_settings(self, changes: Data) -> Data:
+    def change_settings(self, changes: Data) -> None:
         """Change them from the next frame on. Raises `SettingsError`."""
-        return self._controls.set(changes)
+        self._controls.set(changes)
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words of the model; `None` if it takes any prompt."""
+        return self._controls.vocabulary
 
     def snapshots(self) -> list[Data]:
         """The state of the one session."""

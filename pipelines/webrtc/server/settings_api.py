@@ -5,9 +5,18 @@ from typing import Protocol
 
 from aiohttp import web
 
-from turbolens.pipelines.webrtc.control.controls import Controls, Data, schema
+from turbolens.filter import FilterSettings
+from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
+from turbolens.pipelines.webrtc.control.controls import (
+    Controls,
+    Data,
+    schema,
+    with_readings,
+    within_limits,
+)
 
-from .answers import Handler, as_json
+from .answers import Handler, Refused, as_json
+from .models_api import add_models_route
 from .options import ServerOptions
 from .security import json_of
 
@@ -28,12 +37,17 @@ class SettingsHost(Protocol):
         """The looks of the model."""
         ...
 
-    def settings(self) -> Data:
+    def settings(self) -> FilterSettings:
         """The settings that a new session starts with."""
         ...
 
-    def change_settings(self, changes: Data) -> Data:
-        """Change these settings, and return all of them. Raises `SettingsError`."""
+    def change_settings(self, changes: Data) -> None:
+        """Change these settings. Raises `SettingsError`."""
+        ...
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words of the model; `None` if it takes any prompt, or is still loading."""
         ...
 
     def snapshots(self) -> list[Data]:
@@ -59,7 +73,9 @@ def add_settings_routes(app: web.Application, host: SettingsHost) -> None:
     router.add_get("/api/status", _answer(lambda host: host.status()))
     router.add_get("/api/looks", _answer(lambda host: host.looks()))
     router.add_get("/api/schema", _answer(_schema))
-    router.add_get("/api/settings", _answer(lambda host: {"settings": host.settings()}))
+    router.add_get("/api/reading", _reading)
+    add_models_route(app)
+    router.add_get("/api/settings", _answer(_first_settings))
     router.add_patch("/api/settings", _change_settings)
     router.add_get("/api/sessions", _answer(lambda host: {"sessions": host.snapshots()}))
     router.add_get("/api/sessions/{id}", _session, name="session")
@@ -79,13 +95,28 @@ def _schema(host: SettingsHost) -> Data:
     return schema(host.options.limits, host.options.adapters)
 
 
+def _first_settings(host: SettingsHost) -> Data:
+    return with_readings(host.settings(), host.vocabulary)
+
+
+async def _reading(request: web.Request) -> web.Response:
+    """How the model reads a prompt that is not set yet."""
+    text = request.query.get("prompt")
+    if text is None:
+        raise Refused(400, "the prompt to read must be given: api/reading?prompt=TEXT")
+    settings = within_limits(FilterSettings(prompt=text), request.app[HOST].options.limits)
+    found = readings(request.app[HOST].vocabulary, settings.weighted_prompts)
+    return as_json({"reading": found[0].as_dict() if found else None})
+
+
 def _controls(request: web.Request) -> Controls:
     return request.app[HOST].controls(request.match_info["id"])
 
 
 async def _change_settings(request: web.Request) -> web.Response:
     host = request.app[HOST]
-    return as_json({"settings": host.change_settings(await json_of(request, host.options))})
+    host.change_settings(await json_of(request, host.options))
+    return as_json(_first_settings(host))
 
 
 async def _session(request: web.Request) -> web.Response:
@@ -93,14 +124,17 @@ async def _session(request: web.Request) -> web.Response:
 
 
 async def _session_settings(request: web.Request) -> web.Response:
-    return as_json({"settings": _controls(request).settings})
+    return as_json(_controls(request).state())
 
 
 async def _change_session_settings(request: web.Request) -> web.Response:
     controls = _controls(request)
     changes = await json_of(request, request.app[HOST].options)
-    return as_json({"settings": controls.set(changes)})
+    controls.set(changes)
+    return as_json(controls.state())
 
 
 async def _reset(request: web.Request) -> web.Response:
-    return as_json({"settings": _controls(request).reset()})
+    controls = _controls(request)
+    controls.reset()
+    return as_json(controls.state())

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from turbolens.filter import TurboModel
-from turbolens.filter.diffusion.prompt_weights import MAX_WEIGHT, spans, weighted
-from turbolens.filter.diffusion.prompts import PromptEncoder
+from turbolens.filter.diffusion.prompt_weights import MAX_WEIGHT, spans
+from turbolens.filter.diffusion.prompts import PromptEncoder, weighted
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """A look of one's own: few steps on the embedded model, and a file that `--lora` loads."""
 
+import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from torch.nn import functional as F
 from turbolens.filter import FrameFilter, SettingsError, TurboModel
 from turbolens.filter.training.command import app
 from turbolens.filter.training.own_look.command import embedded_networks, read_look
+from turbolens.filter.training.own_look.samples import SampleSheet
 from turbolens.filter.training.own_look.stage import OwnLook, add_lora, degraded, statistics_loss
 
 from .picture_files import write_png
@@ -87,6 +91,68 @@ def test_the_command_writes_a_lora_that_changes_the_embedded_models_output(
     assert not np.array_equal(plain, learnt)
 
 
-def test_too_few_pictures_of_a_look_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="at least 5 pictures"):
+def test_no_picture_of_a_look_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="1 to 50 pictures"):
         read_look(tmp_path / "none", "--pictures")
+
+
+def test_one_picture_is_enough_and_fifty_are_used(tmp_path: Path) -> None:
+    for seed in range(51):
+        write_png(tmp_path / f"{seed:02}.png", picture(0, 16))
+        if seed == 0:
+            assert len(read_look(tmp_path, "--pictures").planes) == 1
+    assert len(read_look(tmp_path, "--pictures").planes) == 50
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("noir", "has the look 'noir'"), ("Stained-Glass", "has the look"),
+     ("silkscreen pop art", "as a phrase of 'pop art'"), ("photo", "is a photograph"),
+     ("a/b", "words without"), ("..", "words of at most"), ("", "words of at most"),
+     (" vincent", "words of at most"), ("(vincent", "words without"), ("a\nb", "words without"),
+     ("x" * 61, "words of at most")],
+)  # fmt: skip
+def test_a_name_that_exists_or_is_none_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=message):
+        app(["look", "--name", name, "--pictures", "missing"], standalone_mode=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_another_look_is_not_replaced(
+    striped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.safetensors").write_bytes(b"precious")
+    with pytest.raises(SettingsError, match=r"mine\.safetensors exists already"):
+        app(["look", "--name", "mine", "--pictures", str(striped)], standalone_mode=False)
+    assert Path("mine.safetensors").read_bytes() == b"precious"
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_and_renews_its_samples(
+    striped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("turbolens.filter.training.own_look.command.SHEET_EVERY", 1)
+    command = ["look", "--name", "two stripes", "--pictures", str(striped), "--steps", "4",
+               "--device", "cpu"]  # fmt: skip
+    samples, written = tmp_path / "two-stripes-run" / "samples.png", list[int]()
+    write = SampleSheet.write
+
+    def write_then_stop(sheet: SampleSheet) -> None:
+        write(sheet)
+        written.append(samples.stat().st_size)
+        if len(written) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(SampleSheet, "write", write_then_stop)
+    assert app(command, standalone_mode=False) == 130  # what Typer makes of a KeyboardInterrupt
+    state = json.loads((tmp_path / "two-stripes-run" / "two-stripes.json").read_text())
+    assert state["step"] == 3
+    assert not Path("two-stripes.safetensors").exists()
+    app(command, standalone_mode=False)
+    assert len(written) == 3  # the last step
+    assert Path("two-stripes.safetensors").stat().st_size > 0

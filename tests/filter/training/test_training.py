@@ -1,13 +1,16 @@
 """Training: looks, words, stages that resume, and a whole small run."""
 
+import os
+import re
 import signal
-from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import typer
+from rich.console import Console
 from torch import nn
 
 from turbolens.filter import FrameFilter, TurboModel
@@ -24,6 +27,7 @@ from turbolens.filter.training.look_phrases import PHRASES
 from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Losses, Stage
 from turbolens.filter.training.phrases import every_phrase, phrase
+from turbolens.filter.training.progress import follow, training_progress
 from turbolens.filter.training.text import MAX_TOKENS, new_tokenizer
 
 from .picture_files import write_png
@@ -152,34 +156,49 @@ def test_a_stopped_stage_resumes_bit_for_bit(
     assert len(resumed.history) == 40
 
 
-@pytest.fixture
-def handlers() -> Iterator[None]:
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    assert {each: signal.getsignal(each) for each in before} == before
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.usefixtures("handlers")
-def test_a_signal_stops_a_stage_after_its_step_and_it_goes_on(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    whole = linear_stage(tmp_path / "whole", 20)
+def test_an_interrupted_stage_keeps_its_last_step(tmp_path: Path, number: signal.Signals) -> None:
+    whole, stopped = linear_stage(tmp_path / "whole", 9), linear_stage(tmp_path / "half", 9)
     list(whole.run())
-    done: list[int] = []
-    with pytest.raises(KeyboardInterrupt):
-        _run_until(linear_stage(tmp_path / "half", 20), done, number)
-    assert done == list(range(1, 8))
-    resumed = linear_stage(tmp_path / "half", 20)
-    assert list(resumed.run()) == list(range(9, 21))
+    losses, handlers = stopped.losses, signal.getsignal(number)
+
+    def interrupted(generator: torch.Generator, step: int) -> Losses:
+        if step == 4:
+            os.kill(os.getpid(), number)
+        return losses(generator, step)
+
+    stopped.losses = interrupted
+    text = StringIO()
+    with (
+        training_progress(Console(file=text)) as progress,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        list(follow(progress, stopped))
+    assert "stopped after step 5 of 9; the state is kept" in text.getvalue()
+    assert signal.getsignal(number) is handlers
+    resumed = linear_stage(tmp_path / "half", 9)
+    assert next(iter(resumed.run())) == 6
+    list(resumed.run())
     assert torch.equal(whole.module.weight, resumed.module.weight)  # type: ignore[arg-type]
 
 
-def _run_until(stage: Stage, done: list[int], number: signal.Signals) -> None:
-    for step in stage.run():
-        done.append(step)
-        if step == 7:
-            signal.raise_signal(number)
+def test_the_state_is_kept_every_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("turbolens.filter.training.loop.SAVE_SECONDS", 0.0)  # every step is late
+    for _ in linear_stage(tmp_path, 40).run():
+        break  # as if the process were killed
+    assert next(iter(linear_stage(tmp_path, 40).run())) == 2
+
+
+def test_progress_without_a_terminal_is_lines_with_the_time_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turbolens.filter.training.progress.LINE_SECONDS", 0.0)
+    text = StringIO()
+    with training_progress(Console(file=text)) as progress:
+        list(follow(progress, linear_stage(tmp_path, 3)))
+    lines = [line for line in text.getvalue().splitlines() if line.startswith("linear: step")]
+    assert len(lines) == 3
+    assert re.fullmatch(r"linear: step 2 of 3, loss \d+\.\d{3}, \d+ s left", lines[1])
 
 
 def test_held_out_pictures_do_not_depend_on_their_folder(photographs: Path) -> None:

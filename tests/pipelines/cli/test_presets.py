@@ -110,7 +110,7 @@ def test_the_summary_counts_one_frame_as_one(turbolens: Any, clip: Path) -> None
     assert "none dropped" in err
 
 
-LONG = "a b c d e f g h i j k l m n o p q r s t u v w x y z " * 2
+LONG = "oil painting of a woman in a street, " * 12
 
 
 def test_what_is_cut_off_a_long_prompt_is_a_notice(turbolens: Any, clip: Path) -> None:

@@ -84,6 +84,8 @@ def playing() -> dict[str, Any]:
         "fit": element.get_property("fit"),
         "warning": warning(player.pipeline.get_bus()),
     }
+    element.set_property("prompt", "a zombie made of lego")
+    result["reading"] = warning(player.pipeline.get_bus())
     player.close()
     return result
 

@@ -116,6 +116,7 @@ def test_times_are_kept_settings_change_and_late_frames_are_dropped(run: Run) ->
     assert all(colour == [0, 0, 255] for colour in seen["colours"][8:])
     assert (seen["prompt"], seen["fit"]) == ("neon:2 | noir", "stretch")
     assert "squeeze" in seen["warning"]
+    assert "names no look of this model (unknown words: zombie, lego)" in seen["reading"]
     assert seen["latency"] > 0
 
 

@@ -7,6 +7,7 @@ import av
 
 from tests.pipelines.live.live_parts import Camera, Screen, lighter
 from turbolens.filter import FilterSettings
+from turbolens.filter.settings import DEFAULT_PROMPT
 from turbolens.pipelines.live.devices import Devices
 from turbolens.pipelines.live.options import RunOptions
 from turbolens.pipelines.webcam.call import Webcam
@@ -14,7 +15,7 @@ from turbolens.pipelines.webcam.filter import WebcamFilter
 from turbolens.pipelines.webcam.options import CallOptions
 
 SMALL = ["--camera", "test-scene", "--camera-size", "64x36"]
-LOOKS = ["oil painting", "noir", "neon"]
+LOOKS = [DEFAULT_PROMPT, "noir", "neon"]
 
 
 class Look:

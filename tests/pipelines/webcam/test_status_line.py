@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tests.pipelines.cli.test_cli import turbolens
 from turbolens.filter import FilterSettings
+from turbolens.filter.settings import DEFAULT_PROMPT
 from turbolens.pipelines.cli.live_status import LiveReporter, status_line
 from turbolens.pipelines.live.slate import slate
 from turbolens.pipelines.statistics import Stats
@@ -54,6 +55,13 @@ def test_what_must_be_seen_is_seen_on_80_columns(webcam: Webcam) -> None:
     line = shown(webcam)
     assert line.startswith("OFF · frozen · ")
     assert "0.70 · 256 px · an oil painting" in line
+
+
+def test_the_status_line_names_the_look_that_takes_the_place_of_an_unknown_prompt(
+    webcam: Webcam,
+) -> None:
+    webcam.filter.update(prompt="zombie")
+    assert f"256 px · {DEFAULT_PROMPT}" in shown(webcam)
 
 
 @pytest.mark.parametrize("key", [" ", "f"])

@@ -1,0 +1,59 @@
+"""Reads the looks of a model folder, `looks.json`, and the words of its tokenizer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from turbolens.filter.diffusion.vocabulary import Vocabulary, words_of
+from turbolens.filter.errors import ModelError
+
+LOOKS_FILE = "looks.json"
+_WORD_END = "</w>"  # of a token at the end of a word, in CLIP's tokenizers
+
+
+def load_looks(folder: Path) -> tuple[str, ...]:
+    """The names of the looks of a model folder; empty if it lists none. Raises `ModelError`."""
+    return tuple(map(str, _read_looks(folder)))
+
+
+def load_vocabulary(folder: Path) -> Vocabulary | None:
+    """The vocabulary of a model folder; `None` if the model takes any prompt.
+
+    A model with a fixed list of looks has them as an object in `looks.json`, from names to phrases.
+    A plain list of names is a gallery of a model that takes any prompt. Raises `ModelError`.
+    """
+    looks = _read_looks(folder)
+    if not isinstance(looks, dict) or not looks:
+        return None
+    phrases = {
+        str(look): tuple(map(str, given)) if isinstance(given, list) else ()
+        for look, given in looks.items()
+    }
+    return Vocabulary(phrases, _tokenizer_words(folder))
+
+
+def _read_looks(folder: Path) -> dict[str, Any] | list[Any]:
+    path = folder / LOOKS_FILE
+    if not path.is_file():
+        return []
+    looks = _read_json(path)
+    if not isinstance(looks, dict | list):
+        raise ModelError(f"{path} must list the looks by name, got {looks!r:.80}")
+    return looks
+
+
+def _tokenizer_words(folder: Path) -> frozenset[str]:
+    """The words that the model's tokenizer was trained on: tokens that are whole words."""
+    path = folder / "tokenizer" / "vocab.json"
+    if not path.is_file():
+        return frozenset()
+    tokens = _read_json(path)
+    whole = (str(token).removesuffix(_WORD_END) for token in tokens if token.endswith(_WORD_END))
+    return frozenset(word for word in whole if len(word) > 1 and words_of(word) == [word])
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} must be JSON, and cannot be read: {error}") from error

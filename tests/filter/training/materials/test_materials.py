@@ -1,7 +1,5 @@
 """Renderings in a material: size, range, repeatability, and what each material is made of."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -44,12 +42,6 @@ def test_strokes_stay_where_the_picture_stays(name: str) -> None:
     changed[..., 176:] = changed[..., 176:].flip(1)
     first, second = (MATERIALS[name](each)[..., :80] for each in (image, changed))
     assert (first - second).abs().mean() < 0.02
-
-
-def test_a_missing_opencv_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ImportError, match=r"turbolens\[train\]"):
-        MATERIALS["noir"](picture())
 
 
 def test_halftone_dots_cover_the_share_that_is_dark() -> None:

@@ -40,12 +40,13 @@ class OpenInput:
     """An input that was found and opened; nothing is decoded yet.
 
     total_frames: `None` if unknown. reader: starts decoding; call it once. A reader closes what it
-    reads; `close` is for an input that is not read.
+    reads; `close` is for an input that is not read. container: of a video file, else `None`.
     """
 
     total_frames: int | None
     reader: Callable[[Notify], Reader]
     close: Callable[[], None]
+    container: VideoContainer | None = None
 
 
 def is_scene(name: str) -> bool:
@@ -78,7 +79,9 @@ def open_input(source: str, options: MediaOptions) -> OpenInput:
         )
     span = Span(options.start, options.duration)
     container = VideoContainer.open(source, span=span, format_name=options.input_format)
-    return OpenInput(container.total_frames, partial(VideoReader.open, container), container.close)
+    return OpenInput(
+        container.total_frames, partial(VideoReader.open, container), container.close, container
+    )
 
 
 def is_video_in_an_image(source: str) -> bool:

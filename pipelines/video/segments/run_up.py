@@ -13,6 +13,7 @@ from turbolens.pipelines.base import BatchFilter, FilterCallable
 
 SEAM_LEVELS = 0.5  # mean difference at a seam that is allowed
 FRESH_LEVELS = 16.0  # mean difference between a result without a past and one with it, at most
+AHEAD = 512  # frames that may be filtered before an earlier one is written
 NOISE_FRAMES = 32  # frames after which the estimate of the camera's noise forgets its start
 
 
@@ -52,7 +53,7 @@ class RunUpTracker:
                 return  # a run-up that begins here would lack the result that was reused
             self._batches.append((pts, new))
             self._new += new
-            while self._new - self._batches[0][1] > 2 * self._wanted:
+            while self._new - self._batches[0][1] > self._wanted + AHEAD:
                 self._new -= self._batches.popleft()[1]
 
     def begin_before(self, pts: int) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 import av
 import numpy as np
 
-from turbolens.pipelines.video.job import VideoJob, VideoOptions, VideoReport
+from turbolens.pipelines.video.job import VideoJob, VideoOptions
+from turbolens.pipelines.video.report import VideoReport
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 from turbolens.pipelines.video.writer import Encoding
 

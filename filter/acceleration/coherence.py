@@ -11,6 +11,7 @@ from turbolens.filter.coherence.temporal_blend import TemporalBlend
 
 from .accelerated_module import AcceleratedModule
 from .backend import Backend
+from .trial_records import TrialRecords
 
 PATIENCE = 30  # frames of a size before a backend is prepared: more than a search for one takes
 
@@ -24,16 +25,26 @@ class AcceleratedCoherence:
     """
 
     def __init__(
-        self, device: torch.device, backends: Sequence[Backend] = (), *, wait: bool = False
+        self,
+        device: torch.device,
+        backends: Sequence[Backend] = (),
+        *,
+        wait: bool = False,
+        records: TrialRecords | None = None,
+        frames: int | None = None,
     ) -> None:
         backends = [each for each in backends if each.prepare_time != "minutes"]
-        self._estimator = AcceleratedModule(
-            MotionEstimator(), backends, wait=wait, patience=PATIENCE
+        self._estimator, self._blend = (
+            AcceleratedModule(
+                module, backends, wait=wait, patience=PATIENCE, records=records, frames=frames
+            )
+            for module in (MotionEstimator(), TemporalBlend())
         )
-        self._blend = AcceleratedModule(TemporalBlend(), backends, wait=wait, patience=PATIENCE)
         # Not on CUDA: a graph must be captured while nothing else uses the device.
         concurrent = () if device.type == "cuda" else backends
-        self._reprojector = AcceleratedModule(Reprojector(), concurrent, wait=wait, patience=1)
+        self._reprojector = AcceleratedModule(
+            Reprojector(), concurrent, wait=wait, patience=1, records=records
+        )
         self._reprojector_lock = Lock()
 
     @property

@@ -134,8 +134,10 @@ def video(  # noqa: PLR0913 - each one is an option of the command
             control_video, MediaOptions(start=options.start, duration=options.duration)
         )
     known = [job for job in jobs if isinstance(job, VideoJob)]
-    quick = watch is None and open_inputs(known, alone=single) < LONG
-    frame_filter = load_filter(choice, wanted, control=beside, quick=quick)
+    frames = None if watch is not None else open_inputs(known, alone=single)
+    frame_filter = load_filter(
+        choice, wanted, control=beside, quick=frames is not None and frames < LONG, frames=frames
+    )
     segmentation = segmentation_for(
         frame_filter, choice, control_video=control_video, seconds=_seconds(segment_length),
         resume=resume,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import av
 
-from turbolens.filter.errors import MediaError
-from turbolens.pipelines.base import FilterCallable, Notify
+from turbolens.filter.errors import FrameError, MediaError
+from turbolens.pipelines.base import FilterCallable, Notify, SizeChecker
 
 from .contact_sheet import ContactSheet, sheet_name
 from .destination import Destination, is_piped
@@ -102,6 +102,7 @@ class VideoJob:
         self._on_notice = on_notice
         self.open()
         assert self._input is not None  # noqa: S101 - just opened
+        self._check_size(self._input, frame_filter)
         reused_before = getattr(frame_filter, "reused", 0)
         if segmentation is not None and self._is_divided(segmentation, self._input):
             opened, self._input = self._input, None  # from here on the job closes it
@@ -162,6 +163,16 @@ class VideoJob:
             self._notify(
                 f"damaged input: {damaged} pieces could not be decoded; the rest is filtered"
             )
+
+    def _check_size(self, opened: OpenInput, frame_filter: FilterCallable) -> None:
+        """Refuse a size that cannot be filtered before a frame is decoded and prepared."""
+        if opened.size is None or not isinstance(frame_filter, SizeChecker):
+            return
+        try:
+            frame_filter.check_size(*opened.size)
+        except FrameError:
+            self.close()
+            raise
 
     def _notify(self, text: str) -> None:
         self._notices.append(text)

@@ -40,12 +40,14 @@ class OpenInput:
     """An input that was found and opened; nothing is decoded yet.
 
     total_frames: `None` if unknown. reader: starts decoding; call it once. A reader closes what it
-    reads; `close` is for an input that is not read. container: of a video file, else `None`.
+    reads; `close` is for an input that is not read. size: width and height of the video in pixels,
+    `None` if unknown. container: of a video file, else `None`.
     """
 
     total_frames: int | None
     reader: Callable[[Notify], Reader]
     close: Callable[[], None]
+    size: tuple[int, int] | None = None
     container: VideoContainer | None = None
 
 
@@ -80,8 +82,9 @@ def open_input(source: str, options: MediaOptions) -> OpenInput:
     span = Span(options.start, options.duration)
     container = VideoContainer.open(source, span=span, format_name=options.input_format)
     return OpenInput(
-        container.total_frames, partial(VideoReader.open, container), container.close, container
-    )
+        container.total_frames, partial(VideoReader.open, container), container.close,
+        container.size, container,
+    )  # fmt: skip
 
 
 def is_video_in_an_image(source: str) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .coherence.change import InputView
 from .denoising import Encoded, UNetPass, denoised, joined
 from .frames.conversion import FrameConverter, Geometry, rgb_from_image
+from .frames.detail import FrameLuma
 from .frames.luma import luma_of
 from .settings import FilterSettings, WeightedPrompt
 from .stream import Stream
@@ -35,21 +36,26 @@ class Request(Generic[FrameT]):
 
 @dataclass(frozen=True, eq=False)
 class Unchanged(Generic[FrameT]):
-    """A frame that equals the last one within noise, so that the last result is used again."""
+    """A frame that equals the last one within noise, so that the last result is used again.
+
+    detail: the luma whose detail the result gets, if any.
+    """
 
     request: Request[FrameT]
+    detail: FrameLuma | None
 
 
 @dataclass(frozen=True, eq=False)
 class Converted(Generic[FrameT]):
     """A new frame as a tensor.
 
-    rgb: uint8 (H, W, 3) on the CPU. prompts: of this frame. control: the input of the ControlNet,
-    if there is one.
+    rgb: uint8 (H, W, 3) on the CPU. detail: the luma whose detail the result gets, if any.
+    prompts: of this frame. control: the input of the ControlNet, if there is one.
     """
 
     request: Request[FrameT]
     rgb: torch.Tensor
+    detail: FrameLuma | None
     view: InputView
     prompts: tuple[WeightedPrompt, ...]
     control: torch.Tensor | None
@@ -57,10 +63,14 @@ class Converted(Generic[FrameT]):
 
 @dataclass(frozen=True, eq=False)
 class Finished(Generic[FrameT]):
-    """The result of a frame, RGB uint8 (H, W, 3) on the CPU."""
+    """The result of a frame, RGB uint8 (H, W, 3) on the CPU.
+
+    detail: the luma whose detail it gets, if any.
+    """
 
     request: Request[FrameT]
     rgb: torch.Tensor
+    detail: FrameLuma | None
 
 
 def filter_requests(requests: Sequence[Request[FrameT]]) -> list[FrameT]:
@@ -119,12 +129,13 @@ def _compared(request: Request[FrameT], rgb: torch.Tensor) -> Converted[FrameT] 
     control = stream.control.from_function(request.frame, request.geometry)
     if control is not None and stream.control.changed:
         stream.unchanged.invalidate()
+    detail = stream.luma_for_detail(request.frame, request.geometry, settings)
     luma = luma_of(rgb)
     if settings.reuse_unchanged and stream.unchanged(luma):
-        return Unchanged(request)
+        return Unchanged(request, detail)
     if control is None:
         control = stream.control.from_edges(rgb)
-    return Converted(request, rgb, stream.input_view(luma), prompts, control)
+    return Converted(request, rgb, detail, stream.input_view(luma), prompts, control)
 
 
 def _styled(inputs: Sequence[Converted[FrameT]]) -> dict[Converted[FrameT], torch.Tensor]:
@@ -173,18 +184,21 @@ def _remembered(converted: Converted[FrameT], rgb: torch.Tensor) -> Finished[Fra
     """Let the stream remember the result."""
     request = converted.request
     request.stream.remember(request.geometry, converted.rgb, rgb, converted.view)
-    return Finished(request, rgb)
+    return Finished(request, rgb, converted.detail)
 
 
 def _reused(unchanged: Unchanged[FrameT]) -> Finished[FrameT]:
     """The last result once more."""
-    return Finished(unchanged.request, unchanged.request.stream.reuse())
+    return Finished(unchanged.request, unchanged.request.stream.reuse(), unchanged.detail)
 
 
 def _to_frame(converter: FrameConverter, finished: Finished[FrameT]) -> FrameT:
     """The result as a frame like the one requested."""
-    request = finished.request
-    return converter.to_frame(finished.rgb, request.frame, request.geometry, request.settings.mix)
+    request, settings = finished.request, finished.request.settings
+    return converter.to_frame(
+        finished.rgb, request.frame, request.geometry, settings.mix,
+        detail=settings.detail, luma=finished.detail,
+    )  # fmt: skip
 
 
 def _stage_ended(inputs: Iterable[Converted[FrameT]], stage: str) -> None:

@@ -109,6 +109,11 @@ class FilterSettings(BaseModel):
         default=1.0, ge=0.0, le=1.0, allow_inf_nan=False,
         description="Share of the result in the output: 0 is the input, 1 the result alone.",
     )  # fmt: skip
+    detail: float = Field(
+        default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
+        description="How much of the frame's own fine detail the result gets where the style keeps "
+        "it: 0 is a plain enlargement of the working image, 1 the sharpest.",
+    )  # fmt: skip
     steadiness: float = Field(
         default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
         description="How steady the result is over time: 0 not at all, 1 as steady as possible.",

@@ -17,9 +17,11 @@ from .coherence.change import Change, InputView
 from .coherence.cross_frame import CrossFrameMemory, install_cross_frame_attention
 from .coherence.noise import AdvectedNoise
 from .coherence.reprojection import Reprojection
+from .coherence.steady_luma import SteadyLuma
 from .coherence.temporal_blend import Coherence
 from .coherence.transition import PromptTransition
 from .coherence.unchanged import UnchangedDetector
+from .frames.detail import FrameLuma, LumaReader
 from .frames.geometry import Geometry
 from .model import TurboModel
 from .networks import Run
@@ -30,7 +32,7 @@ OnStage: TypeAlias = Callable[[str], None]
 
 NOMINAL_RATE = 30  # frames per second, assumed for arrays, which have no time
 _SETTLED_FOLDS = 3.0  # e-folds after which a blended result is within 5 % of a new prompt
-_NOT_THE_STYLE = {"transition", "mix", "fit", "side", "size", "shape", "enabled"}
+_NOT_THE_STYLE = {"transition", "mix", "detail", "fit", "side", "size", "shape", "enabled"}
 
 
 class Stream:
@@ -60,6 +62,7 @@ class Stream:
         self.unchanged = UnchangedDetector()
         self.transition = PromptTransition()
         self.cross_frame_memory = CrossFrameMemory()
+        self._read_luma, self._steady_luma = LumaReader(), SteadyLuma()
         self._last_rgb: torch.Tensor | None = None
         self._frames = self._frames_to_settle = 0
         self._settings: FilterSettings | None = None
@@ -72,6 +75,7 @@ class Stream:
         self.transition.reset()
         self.cross_frame_memory.reset()
         self.reprojection.reset()
+        self._steady_luma.reset()
         self.must_reset = False
         self._last_rgb, self._frames, self._frames_to_settle = None, 0, 0
 
@@ -111,6 +115,16 @@ class Stream:
             self._frames_to_settle -= 1
             self.unchanged.invalidate()
         return prompts
+
+    def luma_for_detail(
+        self, frame: Array | av.VideoFrame, geometry: Geometry, settings: FilterSettings
+    ) -> FrameLuma | None:
+        """The luma of the frame with less noise. `None` if no detail of the frame is needed."""
+        smaller = geometry.scaled_width < geometry.frame_width
+        if settings.detail == 0.0 or not smaller:
+            self._steady_luma.reset()
+            return None
+        return self._steady_luma(self._read_luma(frame))
 
     def input_view(self, luma: torch.Tensor) -> InputView:
         """The view of an input of this luma, (1, 1, H, W) in 0…255."""

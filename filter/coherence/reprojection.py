@@ -96,7 +96,9 @@ class Reprojection:
         with self._lock:
             rgb = self._converter.to_rgb(frame, geometry)
             warped = self._warped(last, rgb, settings.motion_sensitivity)
-            return self._converter.to_frame(warped, frame, geometry, settings.mix)
+            return self._converter.to_frame(
+                warped, frame, geometry, settings.mix, detail=settings.detail
+            )
 
     def _warped(self, last: _Result, rgb: torch.Tensor, motion_sensitivity: float) -> torch.Tensor:
         """RGB uint8 (H, W, 3) of the last result, warped to `rgb`, with new places filled in."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from turbolens.filter.errors import FrameError
 
+from .detail import DetailTransfer, FrameLuma, LumaReader
 from .geometry import Geometry, working_geometry
 from .pixel_formats import (
     compress_range,
@@ -23,6 +24,7 @@ from .pixel_formats import (
     expand_range,
     format_name,
     is_limited_grey,
+    luma_view,
     matrix_of,
     range_of,
     rgb_view,
@@ -110,6 +112,8 @@ class FrameConverter:
         self._to_original = VideoReformatter()
         self._to_full_size = VideoReformatter()
         self._to_format = VideoReformatter()
+        self._read_luma = LumaReader()
+        self._detail = DetailTransfer()
 
     def to_rgb(self, frame: av.VideoFrame | Array, geometry: Geometry) -> torch.Tensor:
         """Frame → RGB uint8 (geometry.height, geometry.width, 3), contiguous, on the CPU."""
@@ -121,23 +125,30 @@ class FrameConverter:
 
     @overload
     def to_frame(
-        self, rgb: torch.Tensor, like: av.VideoFrame, geometry: Geometry, mix: float = 1.0
-    ) -> av.VideoFrame: ...
+        self, rgb: torch.Tensor, like: av.VideoFrame, geometry: Geometry,
+        mix: float = 1.0, *, detail: float = 0.0, luma: FrameLuma | None = None,
+    ) -> av.VideoFrame: ...  # fmt: skip
     @overload
     def to_frame(
-        self, rgb: torch.Tensor, like: Array, geometry: Geometry, mix: float = 1.0
-    ) -> Array: ...
+        self, rgb: torch.Tensor, like: Array, geometry: Geometry,
+        mix: float = 1.0, *, detail: float = 0.0, luma: FrameLuma | None = None,
+    ) -> Array: ...  # fmt: skip
     def to_frame(
         self,
         rgb: torch.Tensor,
         like: av.VideoFrame | Array,
         geometry: Geometry,
         mix: float = 1.0,
+        *,
+        detail: float = 0.0,
+        luma: FrameLuma | None = None,
     ) -> av.VideoFrame | Array:
         """RGB → a frame or array with the size, format, time, colour tags and side data of `like`.
 
         `mix` is the share of `rgb`, 0…1. The rest, and the border that fit="cover" cropped, is
-        `like` itself. Raises `FrameError` for formats that swscale cannot write (palettes).
+        `like` itself. `detail` is the share of the detail of `like` that is added, 0…1;
+        `luma` is its luma with less noise, if that is known. Raises `FrameError` for formats that
+        swscale cannot write (palettes).
         """
         _check_size(like, geometry)
         _check_rgb(rgb, geometry)
@@ -146,13 +157,25 @@ class FrameConverter:
         original = _as_frame(like)
         styled = self._carrier(original, size)
         rgb_view(styled)[:] = _window(rgb.numpy(), corner, size)
-        if mix < 1.0 or not geometry.covers_frame or isinstance(like, np.ndarray):
+        in_rgb = mix < 1.0 or not geometry.covers_frame or isinstance(like, np.ndarray)
+        in_rgb = in_rgb or (detail > 0.0 and luma_view(original) is None)
+        has_detail = detail > 0.0 and size[0] < original.width and size[1] < original.height
+        if has_detail:
+            self._detail.prepare(luma or self._read_luma(like), detail)
+            self._detail.add_to_working_image(rgb_view(styled))
+        if in_rgb:
             frame_pixels = geometry.frame_width, geometry.frame_height
             styled = _to_rgb(self._to_full_size, styled, frame_pixels)
+            if has_detail:
+                self._detail.add_to_full_size(rgb_view(styled))
             self._blend_into(styled, original, geometry, mix)
         if isinstance(like, np.ndarray):
             return np.array(rgb_view(styled))
-        return self._in_format_of(like, styled)
+        frame = self._in_format_of(like, styled)
+        plane = luma_view(frame)
+        if has_detail and not in_rgb and plane is not None:
+            self._detail.add_to_full_size(plane)
+        return frame
 
     def _carrier(self, like: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
         """An rgb24 frame with the time, side data and metadata of `like`, to be overwritten.

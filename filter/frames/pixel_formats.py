@@ -82,6 +82,15 @@ def compress_range(pixels: NDArray[np.uint8]) -> None:
     pixels[:] = np.rint(levels).astype(np.uint8)[pixels]
 
 
+def luma_view(frame: av.VideoFrame) -> NDArray[np.uint8] | None:
+    """The luma (H, W), a view of the frame's memory; `None` without a plane of 8-bit samples."""
+    first = frame.format.components[0]
+    planar = first.bits == 8 and not frame.format.is_rgb and not frame.format.has_palette
+    if not planar or sum(part.plane == 0 for part in frame.format.components) != 1:
+        return None
+    return _plane_rows(frame, 0)[:, : frame.width]
+
+
 def rgb_view(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """The pixels of an rgb24 frame, (H, W, 3), as a view of its memory."""
     return _plane_rows(frame, 0)[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)

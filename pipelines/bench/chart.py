@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from turbolens.pipelines.video.destination import Destination
-from turbolens.pipelines.video.images import save_image
+from turbolens.pipelines.video.images.files import save_image
 
 from .speed import BenchReport, CaseResult
 

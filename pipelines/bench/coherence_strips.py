@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turbolens.pipelines.video.destination import Destination
-from turbolens.pipelines.video.images import save_image
+from turbolens.pipelines.video.images.files import save_image
 
 Rgb = NDArray[np.uint8]
 SHOWN = 5  # frames side by side

@@ -15,6 +15,7 @@ from turbolens.pipelines.video.destination import Destination
 
 from .bench_tables import print_report
 from .coherence import coherence
+from .detail import detail
 from .latency import latency
 from .sessions import sessions
 from .shared_options import with_shared_options
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False, rich_markup_mode="rich", help="Measure the filter on this machine."
 )
 app.command("coherence")(with_shared_options(coherence))
+app.command("detail")(with_shared_options(detail))
 app.command("latency")(with_shared_options(latency))
 app.command("sessions")(with_shared_options(sessions))
 

@@ -13,8 +13,8 @@ from turbolens.pipelines.adapter_pictures import ControlVideo
 from turbolens.pipelines.model_choice import ModelChoice, load_filter
 from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
-from turbolens.pipelines.video.image_sequences import is_image, is_sequence
-from turbolens.pipelines.video.images import IMAGE_CODECS
+from turbolens.pipelines.video.images.files import IMAGE_CODECS
+from turbolens.pipelines.video.images.sequences import is_image, is_sequence
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
 from turbolens.pipelines.video.media import MediaOptions, check_exists, is_stream
 from turbolens.pipelines.video.outputs import CONTAINERS

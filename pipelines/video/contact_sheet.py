@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .destination import Destination
-from .images import save_image
+from .images.files import save_image
 
 Pixels = NDArray[np.uint8]
 THUMBNAIL_WIDTH = 320

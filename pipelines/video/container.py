@@ -12,9 +12,9 @@ from av.video.stream import VideoStream
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.errors import reason
 
-from .cover_art import is_cover
 from .cropping import cropping_of
 from .destination import file_url, is_piped
+from .side_streams.cover_art import is_cover
 
 MICROSECONDS = 1_000_000
 FALLBACK_RATE = Fraction(25)

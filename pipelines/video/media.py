@@ -9,10 +9,10 @@ from pathlib import Path
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify, Reader
 
-from .animation import is_animated, is_animated_webp
 from .container import Span, VideoContainer
 from .destination import is_piped, is_special
-from .image_sequences import SEQUENCE_RATE, ImageReader, find_images, is_image, is_sequence
+from .images.animation import is_animated, is_animated_webp
+from .images.sequences import SEQUENCE_RATE, ImageReader, find_images, is_image, is_sequence
 from .reader import VideoReader
 from .writer import Encoding
 

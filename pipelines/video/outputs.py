@@ -10,7 +10,8 @@ from turbolens.pipelines.base import Notify, SourceInfo, Writer
 from .destination import Destination, check_writable, is_piped
 from .encoder_presets import check_encoder_preset
 from .encoders import default_codec
-from .image_sequences import (
+from .images.files import IMAGE_CODECS
+from .images.sequences import (
     NUMBERED,
     ImageWriter,
     find_images,
@@ -18,7 +19,6 @@ from .image_sequences import (
     is_pattern,
     is_sequence,
 )
-from .images import IMAGE_CODECS
 from .media import MediaOptions, is_video_in_an_image
 from .writer import Encoding, VideoWriter, check_codec
 

@@ -13,7 +13,7 @@ from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 from .best_effort import BestEffortTimestamps
 from .container import MICROSECONDS, VideoContainer
 from .preparation import FramePreparation
-from .timeline import Timeline
+from .side_streams.timeline import Timeline
 
 TAIL = Fraction(1)  # seconds read beyond the span, for packets stored later than their video frames
 MAX_FAILURES = 2  # failed reads in a row after which the input has ended

@@ -14,7 +14,7 @@ from turbolens.pipelines.base import Notify, SourceInfo
 from turbolens.pipelines.letterbox import Fitter, own_copy
 
 from .destination import Destination
-from .images import save_image
+from .images.files import save_image
 from .writer import Encoding, VideoWriter
 
 MILLISECOND = Fraction(1, 1000)

@@ -12,8 +12,8 @@ from turbolens.pipelines.base import Notify, SourceInfo
 
 from .encoders import EncoderChoice, has_alpha, has_odd_side, pixel_format
 from .side_data import has_captions
-from .subtitle_conversion import MP4_LIKE
-from .timecode import advanced
+from .side_streams.subtitle_conversion import MP4_LIKE
+from .side_streams.timecode import advanced
 from .transparency import is_transparent
 
 ENCODING_TAGS = ("alpha_mode", "bps", "duration", "encoder", "number_of_", "rotate", "_statistics")

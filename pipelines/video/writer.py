@@ -12,8 +12,6 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 from turbolens.pipelines.errors import reason
 
-from .container_rules import refused_codec
-from .cover_art import CoverArt, is_cover
 from .destination import Destination
 from .encoders import (
     CodecName,
@@ -25,9 +23,11 @@ from .encoders import (
     has_encoder,
 )
 from .frame_conversion import FrameConversion
-from .side_streams import SideStreams
-from .stream_plan import FASTSTART, PlannedStream, StreamPlanner, scratch_output
-from .subtitle_conversion import MP4_LIKE
+from .side_streams.container_rules import refused_codec
+from .side_streams.cover_art import CoverArt, is_cover
+from .side_streams.muxing import SideStreams
+from .side_streams.plan import FASTSTART, PlannedStream, StreamPlanner, scratch_output
+from .side_streams.subtitle_conversion import MP4_LIKE
 from .video_stream import VideoTrack
 
 

@@ -7,7 +7,7 @@ import av
 
 from turbolens.filter import FilterSettings, NoSuchSessionError
 from turbolens.pipelines.scene.frames import TestScene
-from turbolens.pipelines.video.images import encode_image
+from turbolens.pipelines.video.images.files import encode_image
 from turbolens.pipelines.webrtc.media.batching import FrameBatcher
 
 from .model_slot import ModelSlot

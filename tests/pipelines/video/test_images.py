@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.video.destination import Destination
-from turbolens.pipelines.video.image_sequences import find_images, is_image, is_pattern
-from turbolens.pipelines.video.images import encode_image, read_image, save_image
+from turbolens.pipelines.video.images.files import encode_image, read_image, save_image
+from turbolens.pipelines.video.images.sequences import find_images, is_image, is_pattern
 from turbolens.pipelines.video.job import VideoOptions, filter_video
 
 Pixels = NDArray[np.uint8]

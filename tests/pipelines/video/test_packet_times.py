@@ -11,9 +11,9 @@ import pytest
 
 from tests.pipelines.conftest import packets_of, times_of
 from turbolens.pipelines.video.job import VideoOptions, VideoReport, filter_video
-from turbolens.pipelines.video.packet_times import RisingTimes
-from turbolens.pipelines.video.timecode import advanced
-from turbolens.pipelines.video.timeline import Timeline
+from turbolens.pipelines.video.side_streams.packet_times import RisingTimes
+from turbolens.pipelines.video.side_streams.timecode import advanced
+from turbolens.pipelines.video.side_streams.timeline import Timeline
 
 from .ffmpeg import H264, TONE, VIDEO, changed_packets, ffmpeg
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.pipelines.conftest import times_of
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.video.images import encode_image, read_image
+from turbolens.pipelines.video.images.files import encode_image, read_image
 from turbolens.pipelines.video.job import filter_video
 
 from .made_files import box, full_box, heic_grid, with_exif

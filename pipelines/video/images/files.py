@@ -10,13 +10,13 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.errors import reason
 from turbolens.pipelines.letterbox import own_copy
+from turbolens.pipelines.video.container import main_video
+from turbolens.pipelines.video.destination import Destination, file_url
+from turbolens.pipelines.video.encoders import has_alpha
+from turbolens.pipelines.video.preparation import FramePreparation
 
 from .animation import is_animated_webp
-from .container import main_video
-from .destination import Destination, file_url
-from .encoders import has_alpha
 from .heif import find_grid, read_grid
-from .preparation import FramePreparation
 
 TIME_BASE = Fraction(1, 25)  # encoders ask for one; images have no time
 IMAGE_CODECS: dict[str, tuple[str, dict[str, str]]] = {

@@ -13,8 +13,7 @@ from av.container import InputContainer
 from av.filter import Graph
 
 from turbolens.filter.errors import MediaError
-
-from .boxes import box, boxes, top_level_box
+from turbolens.pipelines.video.boxes import box, boxes, top_level_box
 
 CODED = (b"hvc1", b"hev1", b"av01", b"avc1", b"jpeg", b"vvc1")
 TURNS = ((), ("transpose", "cclock"), ("hflip", "", "vflip", ""), ("transpose", "clock"))

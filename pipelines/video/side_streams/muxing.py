@@ -10,7 +10,7 @@ from turbolens.pipelines.base import Notify
 
 from .packet_times import RisingTimes
 from .passthrough import StreamTarget
-from .stream_plan import PlannedStream
+from .plan import PlannedStream
 
 REFUSED = (av.InvalidDataError, av.ArgumentError)
 """What muxers raise for a packet that they cannot write. A full disk is another error."""

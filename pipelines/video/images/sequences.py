@@ -10,11 +10,11 @@ import av
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
+from turbolens.pipelines.video.destination import Destination
+from turbolens.pipelines.video.transparency import is_transparent
 
 from .animation import is_animated
-from .destination import Destination
-from .images import IMAGE_CODECS, read_image, save_image
-from .transparency import is_transparent
+from .files import IMAGE_CODECS, read_image, save_image
 
 READABLE = {*IMAGE_CODECS, ".bmp", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif"}
 NUMBERED = re.compile(r"%0?(\d*)d")

@@ -1,0 +1,198 @@
+"""Detail of the frame, added to a result that is enlarged from the working image.
+
+The working image is smaller than the frame, and its autoencoder smooths it besides, so an enlarged
+result is soft. The frame has the missing detail. How much of it belongs to the result, and with
+which sign, says a local linear model of the result's luma as a function of the frame's luma, as in
+the guided filter (He, Sun and Tang, 2013; He and Sun, "Fast Guided Filter", 2015):
+
+    slope = cov(frame, result) / (var(frame) + ε)
+
+A look that keeps an edge has a slope near 1 there and gets the edge back; a look that removes an
+edge has a slope near 0. Detail is added in two places:
+
+1. To the working image, in the octaves of a Laplacian pyramid (Burt and Adelson, 1983). In each
+   octave the result gets slope · frame less what it has of the frame already, so that its own
+   strokes stay and nothing is sharpened twice.
+2. To the enlarged result: slope · (frame − the frame reduced to the working size and enlarged).
+"""
+
+from typing import Any, NamedTuple
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import ColorRange, VideoReformatter
+from numpy.typing import NDArray
+
+from turbolens.filter.errors import FrameError
+
+from .pixel_formats import format_name, luma_view, range_of
+
+Array = NDArray[np.uint8]
+Floats = NDArray[np.floating[Any]]
+
+OCTAVES = 2
+"""Octaves of the working image that the autoencoder smooths."""
+SLOPE_RADIUS, BAND_RADIUS = 2, 3
+"""Pixels to each side over which the slope and the contents of an octave are measured."""
+FLAT, FLAT_BAND = 30.0, 8.0
+"""Variance, in squared levels, that counts as noise: of the frame, and of one octave of it."""
+CORE = 2
+"""Levels of the finest detail that are taken for noise of the camera."""
+MAX_SLOPE = 1.5
+_UNIT = 128  # steps of a slope of 1.0 as an integer
+
+
+class FrameLuma(NamedTuple):
+    """The luma of a frame, uint8 (H, W). limited: True if black is 16 and white 235."""
+
+    levels: Array
+    limited: bool
+
+
+class LumaReader:
+    """Reads the luma of frames. Not thread-safe: it keeps swscale's context."""
+
+    def __init__(self) -> None:
+        self._to_grey = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame | Array) -> FrameLuma:
+        """The luma of a frame, or of RGB (H, W, 3) uint8. A plane is a view of the frame's memory.
+
+        Raises `FrameError` for formats that swscale cannot read.
+        """
+        if isinstance(frame, np.ndarray):
+            return FrameLuma(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)), limited=False)
+        plane = luma_view(frame)
+        if plane is not None:
+            return FrameLuma(plane, range_of(frame) == ColorRange.MPEG)
+        try:
+            grey = self._to_grey.reformat(
+                frame, format="gray", src_color_range=range_of(frame),
+                dst_color_range=ColorRange.JPEG, threads=1,
+            )  # fmt: skip
+        except av.FFmpegError as error:
+            raise FrameError(f"{format_name(frame)} frames cannot be read: {error}") from error
+        return FrameLuma(np.array(luma_view(grey)), limited=False)
+
+
+class DetailTransfer:
+    """Adds the detail of frames to their results. Keeps its buffers from frame to frame.
+
+    For each frame call `prepare`, then `add_to_working_image`, then `add_to_full_size`.
+    """
+
+    def __init__(self) -> None:
+        self._luma: Any = None
+        self._limited, self._amount = False, 0.0
+        self._reduced: Any = None
+        self._slope: Any = None
+        self._buffers: dict[str, NDArray[Any]] = {}
+
+    def prepare(self, luma: FrameLuma, amount: float) -> None:
+        """Take the luma of a frame. amount: the share of the detail that is added, 0…1."""
+        self._luma, self._limited = luma
+        self._amount = amount
+
+    def add_to_working_image(self, rgb: Array) -> None:
+        """Add the detail of the octaves to the result, RGB (h, w, 3) with all levels, in place.
+
+        The result must be smaller than the frame.
+        """
+        self._reduced = self._at_working_size(rgb.shape[1], rgb.shape[0])
+        frame = _pyramid(self._full_range(self._reduced))
+        result = _pyramid(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32))
+        self._slope = _slope(frame[-1], result[-1])
+        missing = np.zeros_like(frame[-1])
+        for level in range(OCTAVES - 1, -1, -1):
+            band = frame[level] - _resized(frame[level + 1], frame[level], cv2.INTER_CUBIC)
+            own = result[level] - _resized(result[level + 1], result[level], cv2.INTER_CUBIC)
+            wanted = _resized(self._slope, band, cv2.INTER_LINEAR)
+            missing = _resized(missing, band, cv2.INTER_CUBIC) + _missing(band, own, wanted)
+        added = (self._amount * missing).astype(np.int16)
+        cv2.add(rgb, cv2.merge((added, added, added)), dst=rgb, dtype=cv2.CV_8U)
+
+    def add_to_full_size(self, target: Array) -> None:
+        """Add the detail beyond the working size to the enlarged result, in place.
+
+        target: luma (H, W) in the levels of the frame's luma, or RGB (H, W, 3) with all levels.
+        """
+        size = target.shape[1], target.shape[0]
+        levels, numbers = self._buffer("levels", np.uint8), self._buffer("numbers", np.int16)
+        slope, cubic = self._buffer("slope", np.int16), cv2.INTER_CUBIC
+        cv2.resize(self._reduced, size, dst=levels, interpolation=cubic)
+        cv2.addWeighted(self._luma, 1.0, levels, -1.0, 128.0, dst=levels)
+        cv2.LUT(levels, _CORED, dst=numbers)
+        cv2.resize((self._slope * _UNIT).astype(np.int16), size, dst=slope)
+        widened = 255 / 219 if self._limited and target.ndim == 3 else 1.0
+        cv2.multiply(numbers, slope, dst=numbers, scale=widened * self._amount / _UNIT)
+        added = numbers if target.ndim == 2 else cv2.merge((numbers, numbers, numbers))
+        cv2.add(target, added, dst=target, dtype=cv2.CV_8U)
+
+    def _at_working_size(self, width: int, height: int) -> Array:
+        """The luma reduced to means of pixels; first to halves, which is faster."""
+        luma = self._luma
+        while luma.shape[1] >= 2 * width and luma.shape[0] >= 2 * height:
+            half = luma.shape[1] // 2, luma.shape[0] // 2
+            luma = cv2.resize(luma, half, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA))
+
+    def _full_range(self, luma: Array) -> Floats:
+        levels = luma.astype(np.float32)
+        return (levels - 16.0) * (255 / 219) if self._limited else levels
+
+    def _buffer(self, name: str, dtype: type[np.generic]) -> Any:
+        """An array of the frame's size. A new one for each frame would cost page faults."""
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.shape != self._luma.shape:
+            buffer = self._buffers[name] = np.empty(self._luma.shape, dtype)
+        return buffer
+
+
+def _pyramid(image: Floats) -> list[Floats]:
+    """The image and `OCTAVES` versions of it, each half as large as the one before."""
+    levels: list[Any] = [image]
+    for _ in range(OCTAVES):
+        height, width = levels[-1].shape
+        half = (width + 1) // 2, (height + 1) // 2
+        levels.append(cv2.resize(levels[-1], half, interpolation=cv2.INTER_AREA))
+    return levels
+
+
+def _slope(frame: Floats, result: Floats) -> Floats:
+    """The slope of the result's luma over the frame's, smoothed as the guided filter does."""
+    mean_frame, mean_result = _mean(frame, SLOPE_RADIUS), _mean(result, SLOPE_RADIUS)
+    variance = _mean(frame * frame, SLOPE_RADIUS) - mean_frame * mean_frame
+    covariance = _mean(frame * result, SLOPE_RADIUS) - mean_frame * mean_result
+    slope: Floats = _mean(covariance / (variance + FLAT), SLOPE_RADIUS)
+    return slope.clip(-MAX_SLOPE, MAX_SLOPE)
+
+
+def _missing(band: Floats, own: Floats, slope: Floats) -> Floats:
+    """What the result's octave `own` lacks of slope · band, the frame's octave."""
+    energy = _mean(band * band, BAND_RADIUS)
+    share = energy + FLAT_BAND
+    present = np.sign(slope) * _mean(band * own, BAND_RADIUS) / share
+    lacking = np.sign(slope) * np.maximum(np.abs(slope) - present, 0.0)
+    missing: Floats = lacking.clip(-MAX_SLOPE, MAX_SLOPE) * band * (energy / share)
+    return missing
+
+
+def _mean(image: Floats, radius: int) -> Any:
+    side = 2 * radius + 1
+    mean: Any = cv2.blur(image, (side, side), borderType=cv2.BORDER_REFLECT)
+    return mean
+
+
+def _resized(image: Any, like: NDArray[Any], interpolation: int) -> Any:
+    return cv2.resize(image, (like.shape[1], like.shape[0]), interpolation=interpolation)
+
+
+def _cored() -> NDArray[np.int16]:
+    levels = np.arange(-128, 128, dtype=np.int16)
+    cored: NDArray[np.int16] = np.sign(levels) * np.maximum(np.abs(levels) - CORE, 0)
+    return cored.astype(np.int16)
+
+
+_CORED = _cored()
+"""Differences of −128…127, from index 0 on, less the noise."""

@@ -28,11 +28,11 @@ from .errors import (
     UnsupportedModelError,
     UnsupportedOfferError,
 )
-from .settings import FilterSettings
 
 if TYPE_CHECKING:
     from .framefilter import FrameFilter, filter_together
     from .model import TurboModel
+    from .settings import FilterSettings
 
 __all__ = [
     "DownloadError",
@@ -58,11 +58,13 @@ __all__ = [
 ]
 
 _LOADED_ON_USE = {
+    "FilterSettings": "settings",
     "FrameFilter": "framefilter",
     "TurboModel": "model",
     "filter_together": "framefilter",
 }
-"""Imported when first used: they import torch, for which `turbolens --help` must not wait."""
+"""Imported when first used: they import pydantic or torch, for which `turbolens --help` must
+not wait."""
 
 
 def __getattr__(name: str) -> Any:

@@ -146,9 +146,18 @@ class FrameFilter:
         with torch.inference_mode():
             return self._stream.reprojection.reproject(frame, geometry, settings)
 
+    def check_size(self, width: int, height: int) -> None:
+        """Raise `FrameError` if frames of this size, in pixels, cannot be filtered."""
+        if not passes_through(self._settings):
+            self._geometry_for(width, height, self._settings)
+
     def _geometry(self, frame: Array | av.VideoFrame, settings: FilterSettings) -> Geometry:
+        return self._geometry_for(*frame_size(frame), settings)
+
+    def _geometry_for(self, width: int, height: int, settings: FilterSettings) -> Geometry:
         return working_geometry(
-            *frame_size(frame),
+            width,
+            height,
             settings,
             native_size=self._model.native_size,
             multiple=self._model.multiple,

@@ -138,7 +138,12 @@ class TurboModel:
         return self.adapters.loras.version
 
     def accelerate(
-        self, acceleration: Acceleration = "auto", *, wait: bool = False, quick: bool = False
+        self,
+        acceleration: Acceleration = "auto",
+        *,
+        wait: bool = False,
+        quick: bool = False,
+        frames: int | None = None,
     ) -> "TurboModel":
         """Run the networks by the fastest backend whose results agree. Returns the model.
 
@@ -146,17 +151,22 @@ class TurboModel:
         the same images bit for bit on every call; any other name is one backend. Until a backend is
         ready, the model runs plainly. wait: the first frame of each size waits instead, so that all
         frames come from the same backend. quick: "auto" leaves out backends that take minutes to
-        prepare, for short files. Raises `SettingsError` if the backend is not available here.
+        prepare, for short files. frames: how many will be filtered, as far as known, so that "auto"
+        on a CPU prepares a backend only if that saves time; the first frames may then come from
+        another one, whatever `wait` is. Raises `SettingsError` if the backend is not available
+        here.
         """
         backends = backends_for(
             acceleration, self.device, self.dtype, calibrated=self.modules.calibrated
         )
         if quick and acceleration == "auto":
             backends = [each for each in backends if each.prepare_time != "minutes"]
+        if acceleration != "auto" or self.device.type != "cpu":
+            frames = None
         with self.lock:
             self._accelerated_version = self.weights_version
             self.accelerated = AcceleratedModel.with_backends(
-                backends, self.modules, self.device, wait=wait
+                backends, self.modules, self.device, wait=wait and frames is None, frames=frames
             )
         return self
 

@@ -29,6 +29,15 @@ class BatchFilter(Protocol):
 
 
 @runtime_checkable
+class SizeChecker(Protocol):
+    """A frame filter that can refuse a size before it gets a frame."""
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raise `FrameError` if frames of this size, in pixels, cannot be filtered."""
+        ...
+
+
+@runtime_checkable
 class AdjustableFilter(Protocol):
     """A frame filter whose settings can change while it runs. `FrameFilter` is one."""
 

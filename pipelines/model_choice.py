@@ -4,8 +4,10 @@ The choice is plain data, so the command, the webcam, the server, the benchmarks
 element all share it. torch is imported only when a model is loaded.
 """
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,15 +104,16 @@ def load_filter(
     control: Callable[[Any], Any] | None = None,
     live: bool = False,
     quick: bool = False,
+    frames: int | None = None,
 ) -> "FrameFilter":
     """Load the model and return a frame filter for it. Raises the errors of `load_model`.
 
     If the settings leave the number of steps open, the model's smallest number is used. control:
-    returns the ControlNet's image for a frame, instead of `choice.adapters.control`. live, quick:
-    see `load_model`.
+    returns the ControlNet's image for a frame, instead of `choice.adapters.control`. live, quick,
+    frames: see `load_model`.
     """
     given = choice.adapters.for_filter()  # first, so that a missing image is found at once
-    loaded = load_model(choice, live=live, quick=quick)
+    loaded = load_model(choice, live=live, quick=quick, frames=frames)
     if control is not None:
         given["control"] = control
     from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch: after parsing
@@ -118,24 +121,40 @@ def load_filter(
     return FrameFilter(loaded, settings.with_steps_of(loaded.steps), **given)
 
 
+def let_idle_threads_sleep() -> None:
+    """Let idle OpenMP threads sleep instead of spin, unless OMP_WAIT_POLICY is set.
+
+    Call it before PyTorch is imported, which reads the policy then. Spinning takes the processor
+    from OpenVINO's threads (on two cores a network in INT8 took up to twice as long) and from the
+    camera, the codecs and the call (a frame took seconds in place of 250 ms). Only plain PyTorch is
+    faster with it.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def load_model(
-    choice: ModelChoice, *, live: bool = False, quick: bool = False, spare_processor: bool = False
+    choice: ModelChoice,
+    *,
+    live: bool = False,
+    quick: bool = False,
+    frames: int | None = None,
+    spare_processor: bool = False,
 ) -> "TurboModel":
     """Load and accelerate the model.
 
-    live: return without waiting for the acceleration, which takes over when it is ready, and let
-    idle OpenMP threads sleep instead of spin. Spinning takes the processor from the camera, the
-    codecs and the call: on two busy cores a frame took 250 ms without it, and seconds with it.
-    quick: skip accelerations that take minutes to prepare, unless one was chosen by name.
+    live: return without waiting for the acceleration, which takes over when it is ready. quick:
+    skip accelerations that take minutes to prepare, unless one was chosen by name.
+    frames: how many will be filtered, as far as known, see `TurboModel.accelerate`.
     spare_processor: leave one core free for the rest of the program, unless OMP_NUM_THREADS is set.
 
     Raises the errors of `TurboModel.load`, and `SettingsError` for a look that the model has not.
     """
-    if live:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if live or choice.acceleration != "none":
+        let_idle_threads_sleep()
     for library in ("DIFFUSERS", "TRANSFORMERS"):  # their advice is for programmers
         os.environ.setdefault(f"{library}_VERBOSITY", "error")
-    from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing
+    with _without_garbage_collection():
+        from turbolens.filter import TurboModel  # noqa: PLC0415 - torch: after parsing
 
     if spare_processor and "OMP_NUM_THREADS" not in os.environ:
         import torch  # noqa: PLC0415 - after parsing
@@ -148,4 +167,21 @@ def load_model(
     if choice.look is not None and choice.look not in loaded.looks:
         known = ", ".join(loaded.looks) or "none; use --prompt"
         raise SettingsError(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
-    return loaded.accelerate(choice.acceleration, wait=not live, quick=quick)
+    return loaded.accelerate(choice.acceleration, wait=not live, quick=quick, frames=frames)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """For imports: torch, diffusers and transformers make a million objects that stay for good.
+
+    Collections in between took a fifth of the time of the imports. Afterwards these objects are
+    exempt from collection, so that later ones do not stop a live filter for long.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()

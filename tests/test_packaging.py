@@ -26,7 +26,8 @@ IMPURE_FILES = {
     "acceleration/int8.py", "acceleration/memory.py", "acceleration/openvino_probe.py",
     "acceleration/openvino_runtime.py", "acceleration/parallel_conversion.py",
     "acceleration/preparation.py", "acceleration/processor.py",
-    "acceleration/thread_priority.py", "acceleration/unused_gpu.py",
+    "acceleration/shape_runner.py", "acceleration/thread_priority.py",
+    "acceleration/trial_records.py", "acceleration/unused_gpu.py",
     "adapters/files.py", "adapters/image_prompt.py", "adapters/lora_files.py",
     "adapters/peft_files.py",
 }  # fmt: skip

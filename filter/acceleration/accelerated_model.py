@@ -10,6 +10,7 @@ from .backend import Backend
 from .coherence import AcceleratedCoherence
 from .modules import NetworkModules
 from .oom_fallback import OutOfMemoryFallback
+from .trial_records import TrialRecords
 
 
 @dataclass(frozen=True)
@@ -29,23 +30,28 @@ class AcceleratedModel:
         device: torch.device,
         *,
         wait: bool,
+        frames: int | None = None,
     ) -> "AcceleratedModel":
         """Every module with the backends that are exact enough for it.
 
         Reduced precision is for the predictor only, unless it is calibrated for all networks.
-        wait: as for `AcceleratedModule`.
+        wait, frames: as for `AcceleratedModule`.
         """
+        records = TrialRecords()
         exact = [backend for backend in backends if not backend.reduced_precision]
         for_images = [each for each in backends if each.calibrated or not each.reduced_precision]
         encoder, predictor, decoder = (
-            OutOfMemoryFallback(AcceleratedModule(module, chosen, wait=wait))
+            OutOfMemoryFallback(
+                AcceleratedModule(module, chosen, wait=wait, records=records, frames=frames)
+            )
             for module, chosen in (
                 (modules.encoder, for_images),
                 (modules.predictor, backends),
                 (modules.decoder, for_images),
             )
         )
-        return cls(encoder, predictor, decoder, AcceleratedCoherence(device, exact, wait=wait))
+        coherence = AcceleratedCoherence(device, exact, wait=wait, records=records, frames=frames)
+        return cls(encoder, predictor, decoder, coherence)
 
     @property
     def modules(self) -> tuple[AcceleratedModule, ...]:

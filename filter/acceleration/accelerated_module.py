@@ -9,7 +9,9 @@ from torch import nn
 
 from .backend import Backend
 from .naming import spoken_name
-from .shape_runner import ShapeRunner
+from .shape_runner import ShapeRunner, Trials
+from .trial_records import TrialRecords
+from .workload import Workload
 
 Signature: TypeAlias = tuple[tuple[tuple[int, ...], torch.dtype], ...]
 """Shape and dtype of each input."""
@@ -23,8 +25,11 @@ class AcceleratedModule:
     Until a backend is ready the module runs plainly. Not thread-safe.
 
     wait: the first call with a new shape waits until all backends are tried, so that all results
-    come from the same one: for files and benchmarks. patience: without `wait`, how many calls with
-    a shape run plainly before a backend is prepared for it.
+    come from the same one: for benchmarks. patience: without `wait`, how many calls with a shape
+    run plainly before a backend is prepared for it. records: results of trials, kept for the next
+    start: a backend that has won before is used without a trial, except with `wait`. frames: how
+    many frames will come, as far as known: a backend is prepared only if that saves time. `None`:
+    always, on another thread.
     """
 
     def __init__(
@@ -34,9 +39,12 @@ class AcceleratedModule:
         *,
         wait: bool = False,
         patience: int = 0,
+        records: TrialRecords | None = None,
+        frames: int | None = None,
     ) -> None:
-        self.module, self.backends, self.wait = module, tuple(backends), wait
-        self.patience = 0 if wait else patience
+        self.module, self.backends = module, tuple(backends)
+        self._workload = None if frames is None or wait else Workload(frames)
+        self._trials = Trials(wait, patience, records, self._workload)
         self._runners: OrderedDict[Signature, ShapeRunner] = OrderedDict()
         self._newest: Signature = ()
 
@@ -49,6 +57,8 @@ class AcceleratedModule:
         if not self.backends:
             return self.module(*inputs)
         runner = self._runner(inputs)
+        if self._workload is not None:
+            self._workload.count(len(inputs[0]) if inputs[0].ndim else 1)
         return runner(inputs, error_gain) if runner.count_call() else self.module(*inputs)
 
     def is_worthwhile(self, *inputs: torch.Tensor) -> bool:
@@ -96,7 +106,7 @@ class AcceleratedModule:
         signature = tuple((tuple(tensor.shape), tensor.dtype) for tensor in inputs)
         if signature not in self._runners:
             self._runners[signature] = ShapeRunner(
-                self.module, self.backends, wait=self.wait, patience=self.patience,
+                self.module, self.backends, self._trials,
                 is_wanted=lambda: self._newest == signature,
             )  # fmt: skip
             if len(self._runners) > _MAX_SHAPES:

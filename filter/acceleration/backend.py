@@ -44,6 +44,11 @@ class Backend(Protocol):
         """True if it needs `activation_ranges`, with which it is exact enough for every module."""
         ...
 
+    @property
+    def likely_saving(self) -> float:
+        """The share of a module's time that it is likely to save, before it was ever tried."""
+        ...
+
     def prepare(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """The module for inputs of these shapes, dtypes and device.
 
@@ -51,6 +56,40 @@ class Backend(Protocol):
         faster, and any other exception if it is not possible.
         """
         ...
+
+    def trial_key(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> str | None:
+        """What the result of a trial with inputs like these depends on.
+
+        That is the processor, the weights and the code of the module, the shape of one row of the
+        inputs, and versions. `None` if results are not kept for the next start.
+        """
+        ...
+
+    def is_prepared(self, key: str | None) -> bool:
+        """True if `prepare` takes no time, because it has prepared this before."""
+        ...
+
+    def prepare_again_s(self, key: str | None) -> float:
+        """Seconds that `prepare` takes at the next start, with what it has put into caches."""
+        ...
+
+
+class Unrecorded:
+    """For backends whose trials are repeated at each start."""
+
+    likely_saving: float = 0.3
+
+    def trial_key(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> str | None:
+        """`None`."""
+        return None
+
+    def is_prepared(self, key: str | None) -> bool:
+        """False."""
+        return False
+
+    def prepare_again_s(self, key: str | None) -> float:
+        """0, since no result is kept."""
+        return 0.0
 
 
 class NoSpeedup(Exception):  # noqa: N818 - not an error

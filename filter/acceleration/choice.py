@@ -25,7 +25,8 @@ def backends_for(
 
     "auto" on CUDA: graphs at once, compiled code when it is ready, then float8 if the GPU has it
     and the model is in half precision. On a CPU: OpenVINO, if installed, then INT8 if the processor
-    has fast 8-bit products and the model is calibrated. Elsewhere: none. "fp8" is compiled code,
+    has fast 8-bit products and the model is calibrated; in bfloat16 then INT8 alone, because
+    PyTorch is as fast as OpenVINO in that format. Elsewhere: none. "fp8" is compiled code,
     too, where float8 does not apply, and "int8" is OpenVINO, too. calibrated: the model has
     activation ranges. Raises `SettingsError` for unknown names and for what is not available here.
     """
@@ -57,7 +58,9 @@ def _automatic(device: torch.device, dtype: torch.dtype, calibrated: bool) -> li
         has_float8 = dtype != torch.float32 and _gpu_without_float8(device) is None
         return [CudaGraphs(), Compiled(), *([Float8()] if has_float8 else [])]
     if device.type == "cpu" and _is_installed("openvino"):
-        return [OpenVino(dtype), *([Int8(dtype)] if calibrated and has_fast_int8() else [])]
+        if not (calibrated and has_fast_int8()):
+            return [OpenVino(dtype)]
+        return [Int8(dtype)] if dtype == torch.bfloat16 else [OpenVino(dtype), Int8(dtype)]
     return []
 
 
@@ -81,7 +84,8 @@ def _require_openvino(device: torch.device, acceleration: str) -> None:
     if not _is_installed("openvino"):
         raise SettingsError(
             f"acceleration {acceleration} needs OpenVINO, which is not installed: "
-            "pip install 'turbolens[openvino]'"
+            "pip install openvino (for Linux on x86-64 and arm64, Windows on x86-64, macOS on "
+            "arm64), or use auto"
         )
 
 

@@ -12,6 +12,7 @@ from turbolens.filter.coherence.temporal_blend import TemporalBlend
 
 from .accelerated_module import AcceleratedModule
 from .backend import Backend
+from .trial_records import TrialRecords
 
 if TYPE_CHECKING:
     from turbolens.filter.coherence.opencv import OpenCvBlend, OpenCvMotion
@@ -29,16 +30,28 @@ class AcceleratedCoherence:
     """
 
     def __init__(
-        self, device: torch.device, backends: Sequence[Backend] = (), *, wait: bool = False
+        self,
+        device: torch.device,
+        backends: Sequence[Backend] = (),
+        *,
+        wait: bool = False,
+        records: TrialRecords | None = None,
+        frames: int | None = None,
     ) -> None:
         backends = [each for each in backends if each.prepare_time != "minutes"]
         self._opencv = _opencv() if device.type == "cpu" else None
         tried = () if device.type == "cpu" else backends
-        self._estimator = AcceleratedModule(MotionEstimator(), tried, wait=wait, patience=PATIENCE)
-        self._blend = AcceleratedModule(TemporalBlend(), tried, wait=wait, patience=PATIENCE)
+        self._estimator, self._blend = (
+            AcceleratedModule(
+                module, tried, wait=wait, patience=PATIENCE, records=records, frames=frames
+            )
+            for module in (MotionEstimator(), TemporalBlend())
+        )
         # Not on CUDA: a graph must be captured while nothing else uses the device.
         concurrent = () if device.type == "cuda" else backends
-        self._reprojector = AcceleratedModule(Reprojector(), concurrent, wait=wait, patience=1)
+        self._reprojector = AcceleratedModule(
+            Reprojector(), concurrent, wait=wait, patience=1, records=records
+        )
         self._reprojector_lock = Lock()
 
     @property

@@ -53,6 +53,16 @@ class Comparison:
         return median(self._candidate_s) < _MAX_TIME_SHARE * median(self._best_s)
 
     @property
+    def candidate_s(self) -> float:
+        """The median time of the candidate in seconds, 0 if unknown."""
+        return median(self._candidate_s or [0.0])
+
+    @property
+    def saved_s(self) -> float:
+        """By how many seconds the candidate is faster; negative if it is slower."""
+        return median(self._best_s or [0.0]) - self.candidate_s
+
+    @property
     def max_error_gain(self) -> float:
         """By how much later steps may amplify the candidate's errors, so that 35 dB remain.
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from turbolens.filter.networks import Run
 
-from .backend import PrepareTime
+from .backend import PrepareTime, Unrecorded
 from .graphs import captured
 
 # As in diffusers' guide to fast inference, measured there on an A100.
@@ -24,7 +24,7 @@ _OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
 }
 
 
-class Compiled:
+class Compiled(Unrecorded):
     """A module compiled by inductor, on CUDA replayed as a graph."""
 
     name: str = "compile"

@@ -11,7 +11,7 @@ from torch import nn
 
 from turbolens.filter.networks import Run
 
-from .backend import NoSpeedup, PrepareTime
+from .backend import NoSpeedup, PrepareTime, Unrecorded
 from .compiled import Compiled
 
 FORMAT = torch.float8_e4m3fn
@@ -40,7 +40,7 @@ class Bounds:
     share: float = 0.2
 
 
-class Float8:
+class Float8(Unrecorded):
     """A module with its large linear layers in float8, compiled as by `Compiled`.
 
     The module itself does not change. A copy is compiled, which shares all other weights with it.

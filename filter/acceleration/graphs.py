@@ -7,12 +7,12 @@ from torch import nn
 
 from turbolens.filter.networks import Result, Run
 
-from .backend import PrepareTime
+from .backend import PrepareTime, Unrecorded
 
 _WARM_UP_RUNS = 3  # before the capture: cuDNN chooses algorithms, cuBLAS allocates workspaces
 
 
-class CudaGraphs:
+class CudaGraphs(Unrecorded):
     """A module captured once for a shape, and replayed.
 
     At batch 1 a fast GPU waits for the launches of SD-Turbo's 1,050 kernels (SDXL: 3,240), not for

@@ -15,6 +15,7 @@ from torch import nn
 from turbolens.filter.networks import Range
 
 from .backend import NoSpeedup
+from .group_norm import rewrite_group_norms
 from .openvino_probe import openvino_module
 from .openvino_runtime import CONVERTING, MODEL_FILE, OpenVino, openvino_core, write_folder
 
@@ -37,21 +38,39 @@ class Int8(OpenVino):
     reduced_precision: bool = True
     calibrated: bool = True
 
+    @property
+    def likely_saving(self) -> float:
+        """Measured: 0.55 of OpenVINO's time in float32, 0.35 of PyTorch's in bfloat16."""
+        return 0.5 if self._precision == "f32" else 0.3
+
+    def _path(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Path:
+        """Where the quantised graph is kept. Raises `NoSpeedup` if the module has no ranges."""
+        return _quantised_path(self._converted_path(module, inputs), _ranges_of(module))
+
     def _model_path(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Path:
         """The quantised graph in the cache. Raises `NoSpeedup` if the module has no ranges."""
-        ranges: Mapping[str, Range] = getattr(module, "activation_ranges", {})
-        if not ranges:
-            raise NoSpeedup("it has no activation ranges")
-        plain = super()._model_path(module, inputs)
-        folder = plain.parent.with_name(f"{plain.parent.name}-{_ranges_digest(ranges)}")
-        path = folder / MODEL_FILE
+        ranges = _ranges_of(module)
+        plain = self._converted(module, inputs)
+        path = _quantised_path(plain, ranges)
         with CONVERTING:
             if not path.is_file():
                 model = openvino_core().read_model(plain)
+                rewrite_group_norms(model)
                 quantise(model, ranges)
-                write_folder(folder, lambda new: openvino_module().save_model(
+                write_folder(path.parent, lambda new: openvino_module().save_model(
                     model, new / MODEL_FILE, compress_to_fp16=False))  # fmt: skip
         return path
+
+
+def _ranges_of(module: nn.Module) -> Mapping[str, Range]:
+    ranges: Mapping[str, Range] = getattr(module, "activation_ranges", {})
+    if not ranges:
+        raise NoSpeedup("it has no activation ranges")
+    return ranges
+
+
+def _quantised_path(plain: Path, ranges: Mapping[str, Range]) -> Path:
+    return plain.parent.with_name(f"{plain.parent.name}-{_ranges_digest(ranges)}") / MODEL_FILE
 
 
 def quantise(model: Any, ranges: Mapping[str, Range]) -> int:
@@ -123,12 +142,13 @@ def _fake_quantize(
 
 
 def _ranges_digest(ranges: Mapping[str, Range]) -> str:
-    """A digest of the ranges and of this file, which turns them into a graph."""
-    digest = hashlib.blake2b(_source(), digest_size=16)
+    """A digest of the ranges and of the code that turns them into a graph."""
+    digest = hashlib.blake2b(_sources(), digest_size=16)
     digest.update(repr(sorted(ranges.items())).encode())
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)
-def _source() -> bytes:
-    return Path(__file__).read_bytes()
+def _sources() -> bytes:
+    names = Path(__file__).name, "group_norm.py"
+    return b"".join(Path(__file__).with_name(name).read_bytes() for name in names)

@@ -28,7 +28,7 @@ def runs_here(
     """True if the model runs with these shapes. Tried once; the result is kept beside the model."""
     cache = model.with_name("sound.json")
     options = json.dumps({"shapes": list(shapes), "properties": dict(properties)}, sort_keys=True)
-    key = f"{_processor_id()} {options}"
+    key = f"{processor_id()} {options}"
     known = json.loads(cache.read_text(encoding="utf-8")) if cache.is_file() else {}
     if key not in known:
         known[key] = _runs_in_process(model, options)
@@ -47,7 +47,7 @@ def _runs_in_process(model: Path, options: str) -> bool:
     return done.returncode == 0
 
 
-def _processor_id() -> str:
+def processor_id() -> str:
     """A hash of this processor's name and instruction sets."""
     flags = Path("/proc/cpuinfo")
     lines = flags.read_text(encoding="utf-8").splitlines() if flags.is_file() else []

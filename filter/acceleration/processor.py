@@ -7,6 +7,18 @@ from pathlib import Path
 import torch
 
 _CPUINFO = Path("/proc/cpuinfo")  # Linux
+_INSTRUCTIONS = {
+    "AVX2": {"avx2"},
+    "AVX-512": {"avx512f"},
+    "VNNI": {"avx512_vnni"},
+    "AVX-VNNI": {"avx_vnni"},
+    "bfloat16": {"avx512_bf16", "bf16"},
+    "AMX": {"amx_tile"},
+    "NEON": {"asimd"},
+    "dot products": {"asimddp"},
+    "8-bit matrices": {"i8mm"},
+}
+"""Instruction sets that matter for networks, and the flags that Linux has for each."""
 _FAST_INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
 
 
@@ -17,6 +29,16 @@ def processor_flags(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
     lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     listed = (line for line in lines if line.startswith(("flags", "Features")))
     return frozenset(next(listed, "").partition(":")[2].split())
+
+
+def instruction_sets(cpuinfo: Path = _CPUINFO) -> tuple[str, ...]:
+    """The instruction sets that matter for networks, such as "AVX2", "VNNI" and "bfloat16".
+
+    Only Linux lists them. Elsewhere PyTorch names the one set that it uses itself.
+    """
+    if flags := processor_flags(cpuinfo):
+        return tuple(name for name, own in _INSTRUCTIONS.items() if flags & own)
+    return (torch.backends.cpu.get_cpu_capability(),)
 
 
 @lru_cache(maxsize=1)

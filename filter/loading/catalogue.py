@@ -42,10 +42,11 @@ class KnownModel:
 
     base: a repository in diffusers' layout; `None` for the embedded weights. unet: replaces the
     base's UNet. lora: added to the UNet with `lora_weight`. tiny_vae: a small autoencoder of the
-    same latents, used unless the full one is requested. size_bytes: of the download, in half
-    precision. native_size: the longer side in pixels that it was trained for. steps: the fewest and
-    the most that its authors recommend, at most four. sampler: replaces the repository's.
-    prediction_type: of the UNet's output.
+    same latents, used unless the full one is requested; `None` if the base has no other.
+    size_bytes: of the download, whose weights take `weight_bytes` each. native_size: the longer
+    side in pixels that it was trained for. steps: the fewest and the most that its authors
+    recommend, at most four. sampler: replaces the repository's. prediction_type: of the UNet's
+    output.
     """
 
     name: str
@@ -62,6 +63,7 @@ class KnownModel:
     lora: HubFile | None = None
     lora_weight: float = 1.0
     tiny_vae: HubRepo | None = None
+    weight_bytes: int = 2
 
     @property
     def is_embedded(self) -> bool:
@@ -88,6 +90,7 @@ OPENRAIL_XL = Licence(
 )
 
 # Commits known to hold the files named here. The tiny autoencoders follow `main`.
+_SDXS = HubRepo("IDKiro/sdxs-512-dreamshaper", "76f720262bb051da75666b22c902a78c8e16c763")
 _SD15 = HubRepo(
     "stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14"
 )
@@ -111,7 +114,7 @@ _SD15_BYTES, _SDXL_BYTES, _TINY_BYTES = 2_130_000_000, 6_940_000_000, 10_000_000
 
 def known_models() -> dict[str, KnownModel]:
     """All known models by name."""
-    models = (_embedded(), *_turbo_models(), *_sd15_models(), *_sdxl_models())
+    models = (_embedded(), *_turbo_models(), _sdxs(), *_sd15_models(), *_sdxl_models())
     return {model.name: model for model in models}
 
 
@@ -137,6 +140,15 @@ def _turbo_models() -> tuple[KnownModel, ...]:
             tiny_vae=_TAESDXL, size_bytes=_SDXL_BYTES + _TINY_BYTES,
             description="Any prompt, in one to four steps, in finer detail; for a large GPU.",
         ),
+    )  # fmt: skip
+
+
+def _sdxs() -> KnownModel:
+    """SDXS-512-DreamShaper: its own autoencoder is a tiny one. Its files are in float32."""
+    return KnownModel(
+        name="sdxs", family="sd1", base=_SDXS, licence=OPENRAIL_XL, native_size=512,
+        size_bytes=1_770_000_000, weight_bytes=4, steps=(1, 1), sampler="euler",
+        description="SDXS-512-DreamShaper: any prompt in one step, a third of SD-Turbo's work.",
     )  # fmt: skip
 
 

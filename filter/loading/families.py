@@ -32,6 +32,19 @@ def architecture(family: CheckpointFamily) -> Architecture:
     return builders[family]()
 
 
+def sdxs_unet() -> dict[str, Any]:
+    """The UNet of SDXS-512 (Song et al. 2024): SD 1's without its lowest level, one layer each."""
+    return _unet(
+        cross_attention_dim=768,
+        attention_head_dim=8,
+        block_out_channels=[320, 640, 1280],
+        layers_per_block=1,
+        mid_block_type=None,
+        down_block_types=["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+        up_block_types=["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+    )
+
+
 def _sd1() -> Architecture:
     unet = _unet(cross_attention_dim=768, attention_head_dim=8)
     return Architecture(unet, _vae(0.18215), (_clip_l(),), ("<|endoftext|>",))

@@ -140,7 +140,8 @@ def _known_parts(known: KnownModel, vae: VaeChoice, hub: Hub) -> ModelParts:
             f"{known.name} is not on this machine yet ({known.size_bytes / 1e9:.1f} GB): "
             f"`turbolens models pull {known.name}` downloads it"
         )
-    tiny = tiny_vae_folder(known.family, hub) if vae != "full" else None
+    has_tiny = known.tiny_vae is not None and vae != "full"
+    tiny = tiny_vae_folder(known.family, hub) if has_tiny else None
     return ModelParts(
         known.name, folder=folder, unet=files["unet"], lora=files["lora"],
         lora_weight=known.lora_weight, tiny_vae=tiny, sampler=known.sampler, steps=known.steps,

@@ -99,7 +99,7 @@ def known_model_need(model: KnownModel, *, on_gpu: bool) -> MemoryNeed:
         return MemoryNeed(weights=model.size_bytes * 2, activations=GIBIBYTE // 4)
     configs = architecture(model.family)
     return memory_need(
-        model.size_bytes // 2,
+        model.size_bytes // model.weight_bytes,
         unet_config=configs.unet,
         vae_config={"_class_name": "AutoencoderTiny"},
         size=(model.native_size, model.native_size),

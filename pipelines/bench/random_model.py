@@ -12,7 +12,7 @@ from turbolens.filter.device import resolve_device
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.diffusion.schedule import Schedule
 from turbolens.filter.loading.catalogue import known_models
-from turbolens.filter.loading.families import CLIP_LENGTH, architecture
+from turbolens.filter.loading.families import CLIP_LENGTH, architecture, sdxs_unet
 from turbolens.filter.loading.folders import Components
 from turbolens.filter.settings import VaeChoice, WeightedPrompt
 
@@ -40,8 +40,9 @@ def random_model(
     config = architecture(known.family)
     encoder = _filled(AutoencoderKL, config.vae, on, in_dtype) if vae == "full" else _filled(
         AutoencoderTiny, {}, on, in_dtype)  # fmt: skip
+    unet = sdxs_unet() if name == "sdxs" else config.unet
     components = Components(
-        vae=encoder, unet=_filled(UNet2DConditionModel, config.unet, on, in_dtype),
+        vae=encoder, unet=_filled(UNet2DConditionModel, unet, on, in_dtype),
         tokenizers=(), text_encoders=(), schedule=Schedule.from_config(_SCHEDULER),
     )  # fmt: skip
     model = TurboModel(components, name=f"{name} (random weights)", device=on, dtype=in_dtype)

@@ -6,7 +6,6 @@ speed affects all of them.
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from time import perf_counter
@@ -16,13 +15,16 @@ import numpy as np
 import torch
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
+from turbolens.filter.acceleration.processor import instruction_sets
 from turbolens.filter.coherence.noise import FixedNoise
+from turbolens.filter.diffusion.prompts import PromptEmbeds
+from turbolens.filter.diffusion.schedule import Step
 from turbolens.filter.framefilter import STAGES
 from turbolens.filter.frames.conversion import FrameConverter, working_geometry
 from turbolens.pipelines.scene.frames import TestScene
 
 from .baseline import Baseline, MakeRun, Run, baseline
-from .floor import Floor, floor_of
+from .floor import Floor, floor_of, joint_floor, rate_tflops
 from .machine import (
     device_name,
     peak_gpu_memory_mb,
@@ -111,7 +113,8 @@ class BenchReport:
     """The results of all cases on one machine.
 
     peak_memory_mb, peak_gpu_memory_mb: of the process and of the GPU, before a baseline was loaded;
-    `None` if unknown. accelerations: what ran each part of the model.
+    `None` if unknown. accelerations: what ran each part of the model. instructions: of the
+    processor.
     """
 
     model: str
@@ -124,6 +127,7 @@ class BenchReport:
     peak_memory_mb: float | None
     peak_gpu_memory_mb: float | None
     accelerations: dict[str, str] = field(default_factory=dict)
+    instructions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ def measure(
         dtype=str(model.dtype).removeprefix("torch."), threads=torch.get_num_threads(),
         system=f"{platform.system()} {platform.machine()}", torch_version=torch.__version__,
         results=tuple(results), peak_memory_mb=memory, peak_gpu_memory_mb=gpu_memory,
-        accelerations=model.accelerations,
+        accelerations=model.accelerations, instructions=instruction_sets(),
     )  # fmt: skip
 
 
@@ -226,8 +230,19 @@ class CaseBench:
         return Timing.of(seconds)
 
     def _floor(self) -> Floor:
-        run = self._model_only(plain=True)
-        return floor_of(lambda: run(self.frames[0]), self.model.device, self.model.dtype)
+        """The floor of the networks, each in the number format that it runs in."""
+        model, inputs = self.model, self._network_inputs()
+        latents = model.encode_rgb([inputs.rgb])
+        used = model.accelerations
+        with model.plainly():
+            return joint_floor(
+                floor_of(run, rate_tflops(model.device, model.dtype, used.get(name, "none")))
+                for name, run in (
+                    ("encoder", lambda: model.encode_rgb([inputs.rgb])),
+                    ("predictor", lambda: inputs.denoise(model, latents)),
+                    ("decoder", lambda: model.decode(latents)),
+                )
+            )
 
     def run(self, runs: dict[str, Run], frames: int) -> dict[str, list[float]]:
         """Seconds of each run on each frame. The runs take turns."""
@@ -240,23 +255,36 @@ class CaseBench:
                 seconds[name].append(perf_counter() - start)
         return seconds
 
-    def _model_only(self, *, plain: bool = False) -> Run:
-        """A run of the networks on an image on the device. plain: without acceleration."""
+    def _model_only(self) -> Run:
+        """A run of the networks on an image on the device."""
+        model, inputs = self.model, self._network_inputs()
+
+        def run(_: av.VideoFrame) -> object:
+            latents = model.encode_rgb([inputs.rgb])
+            return model.decode(inputs.denoise(model, latents))
+
+        return run
+
+    def _network_inputs(self) -> "_NetworkInputs":
         model, settings = self.model, self.settings
         rgb = FrameConverter().to_rgb(self.frames[0], self.geometry).to(model.device)
         steps = model.schedule.direct_steps(settings.strength, settings.steps)
-        latents = model.encode_rgb([rgb])
-        shape = tuple(latents.shape[1:])
+        shape = tuple(model.encode_rgb([rgb]).shape[1:])
         noise = FixedNoise()(settings.seed, shape, len(steps), model.device)
-        embeds = model.prompts(settings.weighted_prompts)
+        return _NetworkInputs(rgb, tuple(steps), noise, model.prompts(settings.weighted_prompts))
 
-        def run(_: av.VideoFrame) -> object:
-            with model.plainly() if plain else nullcontext():
-                latents = model.encode_rgb([rgb])
-                denoised = model.denoise(latents, steps=steps, noise=noise, embeds=embeds)
-                return model.decode(denoised)
 
-        return run
+@dataclass(frozen=True)
+class _NetworkInputs:
+    """The inputs of the networks for one frame."""
+
+    rgb: torch.Tensor
+    steps: tuple[Step, ...]
+    noise: tuple[torch.Tensor, ...]
+    embeds: PromptEmbeds
+
+    def denoise(self, model: TurboModel, latents: torch.Tensor) -> torch.Tensor:
+        return model.denoise(latents, steps=self.steps, noise=self.noise, embeds=self.embeds)
 
 
 def scene_frames(width: int, height: int) -> list[av.VideoFrame]:

@@ -3,24 +3,21 @@
 import os
 import sys
 import threading
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated, NoReturn
 
 import typer
 
 import turbolens
-from turbolens.filter import ModelNotFoundError, SettingsError, TurbolensError
+from turbolens.filter.errors import ModelNotFoundError, SettingsError, TurbolensError
 
-from .devices import devices
-from .doctor import doctor
-from .models import app as models_app
 from .signals import INTERRUPTED, Interrupted, exit_interrupted
-from .stream import stream
-from .video import video
 
 FAILURE, USAGE = 1, 2
 HELP = ["-h", "--help"]
 BUSY = {"acceleration", "filter", "load model"}  # threads that may be running torch
+_TRAINING = "turbolens.filter.training.command"
 # Click's class, which some versions of Typer vendor.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
@@ -56,17 +53,12 @@ def _common(
         typer.echo(context.get_help(), nl=False)
 
 
-app.command()(video)
-app.command()(stream)
-app.add_typer(models_app, name="models")
-app.command()(doctor)
-app.command()(devices)
+def _register(name: str, help_text: str, module: str = "") -> None:
+    """Add a command of another module, which is imported only when the command is called.
 
-
-def _register_if_present(name: str, module: str, help_text: str) -> None:
-    """Add a command of another module, which is imported only when the command is called."""
-    if find_spec(module) is None:
-        return
+    module: by default the one of that name beside this file.
+    """
+    module = module or f"{__package__}.{name}"
 
     @app.command(
         name,
@@ -75,8 +67,6 @@ def _register_if_present(name: str, module: str, help_text: str) -> None:
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
     def call(context: typer.Context) -> None:
-        from importlib import import_module  # noqa: PLC0415
-
         loaded = import_module(module)
         single = getattr(loaded, "app", None)  # a command with subcommands
         if single is None:
@@ -89,22 +79,24 @@ def _register_if_present(name: str, module: str, help_text: str) -> None:
         raise typer.Exit(code if isinstance(code, int) else 0)
 
 
-_register_if_present(
-    "serve", "turbolens.pipelines.cli.serve", "Serve the filter to browsers, OBS and players."
+_register("video", "Filter a video. Frame count, times, audio and subtitles stay the same.")
+_register(
+    "stream",
+    "Filter a live stream, with its audio in sync. Lost connections are opened again.",
 )
-_register_if_present(
-    "bench", "turbolens.pipelines.cli.bench", "Measure the filter on this machine."
+_register("models", "List, download or remove models and adapters.")
+_register(
+    "doctor", "Show versions, devices, codecs and cameras of this machine, and what to do next."
 )
-_register_if_present(
-    "webcam",
-    "turbolens.pipelines.cli.webcam",
-    "Filter the camera into a virtual camera that a video call can use.",
+_register(
+    "devices",
+    "List cameras with their modes and virtual cameras, and say what to do about missing ones.",
 )
-_register_if_present(
-    "train",
-    "turbolens.filter.training.command",
-    "Train the embedded model again, or a Turbo model of your own.",
-)
+_register("serve", "Serve the filter to browsers, OBS and players.")
+_register("bench", "Measure the filter on this machine.")
+_register("webcam", "Filter the camera into a virtual camera that a video call can use.")
+if find_spec(_TRAINING) is not None:
+    _register("train", "Train the embedded model again, or a Turbo model of your own.", _TRAINING)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from .detail import detail
 from .latency import latency
 from .sessions import sessions
 from .shared_options import with_shared_options
+from .startup import startup
 from .usage import parse_size
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ app.command("coherence")(with_shared_options(coherence))
 app.command("detail")(with_shared_options(detail))
 app.command("latency")(with_shared_options(latency))
 app.command("sessions")(with_shared_options(sessions))
+app.command("startup")(startup)
 
 
 class CaseName(str, Enum):
@@ -86,7 +88,7 @@ def bench(  # noqa: PLR0913 - each one is an option of the command
     """Measure the speed here: each stage, the model alone, the whole filter, and peak memory.
 
     All times are in milliseconds. Baselines take turns with the filter, frame by frame. The
-    subcommands measure coherence, latency and several sessions.
+    subcommands measure coherence, latency, several sessions and the start.
     """
     if context.invoked_subcommand is not None:
         return

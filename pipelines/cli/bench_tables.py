@@ -16,7 +16,8 @@ def print_report(report: "BenchReport", console: Console) -> None:
         f"{report.model} in {report.dtype} on {report.device}, {report.threads} threads, "
         f"torch {report.torch_version}, {report.system}"
     )
-    console.print(f"accelerated: {_accelerations(report)}")
+    console.print(f"processor: {', '.join(report.instructions) or 'unknown instructions'}")
+    console.print(f"run by: {_backends(report)}")
     console.print(_times_table(report.results))
     console.print(_stages_table(report.results))
     for name, peak in (("main", report.peak_memory_mb), ("GPU", report.peak_gpu_memory_mb)):
@@ -24,9 +25,11 @@ def print_report(report: "BenchReport", console: Console) -> None:
             console.print(f"peak {name} memory {peak:,.0f} MB")
 
 
-def _accelerations(report: "BenchReport") -> str:
-    used = [f"{part} by {name}" for part, name in report.accelerations.items() if name != "none"]
-    return ", ".join(used) or "nothing"
+def _backends(report: "BenchReport") -> str:
+    """What ran each part, for example "encoder by int8, decoder by PyTorch"."""
+    named = {part: "PyTorch" if name == "none" else name
+             for part, name in report.accelerations.items()}  # fmt: skip
+    return ", ".join(f"{part} by {name}" for part, name in named.items()) or "PyTorch"
 
 
 def _times_table(results: "tuple[CaseResult, ...]") -> Table:

@@ -124,7 +124,10 @@ def _advice(found: dict[str, Any]) -> list[str]:
     if found["devices"]["chosen"].startswith("cpu"):
         lines.append("no GPU is used: the embedded model is fast on a CPU, SD-Turbo needs a GPU")
         if found["versions"]["openvino"] == "not installed":
-            lines.append("often faster on a CPU: pip install 'turbolens[openvino]'")
+            lines.append(
+                "OpenVINO, which is faster on a CPU, is not installed: pip install openvino (it "
+                "has wheels for Linux on x86-64 and arm64, Windows on x86-64, macOS on arm64)"
+            )
         card = "with a GPU: install torch for it, https://pytorch.org/get-started"
         lines.append(found["unused_card"] or card)
     if "none" in found["codecs"].values():

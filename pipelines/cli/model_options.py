@@ -6,7 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
-from turbolens.pipelines.model_choice import AdapterChoices, ControlName, ModelChoice
+from turbolens.pipelines.model_choice import (
+    AdapterChoices,
+    ControlName,
+    ModelChoice,
+    let_idle_threads_sleep,
+)
 
 from .panels import EXPERT, LOOK, MODEL
 
@@ -60,7 +65,12 @@ def model_options(own: Set[str]) -> dict[str, tuple[object, Any]]:
 
 
 def model_choice(values: dict[str, Any]) -> ModelChoice:
-    """The choice made by these values of the options."""
+    """The choice made by these values of the options.
+
+    With acceleration, idle threads sleep: set here, since some commands import PyTorch first.
+    """
+    if values["acceleration"] != "none":
+        let_idle_threads_sleep()
     adapters = AdapterChoices(
         lora=tuple(values["lora"] or ()), control=values["control_picture"],
         **{name: values[name] for name in ("controlnet", "ip_adapter", "image_prompt")},

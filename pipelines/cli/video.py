@@ -119,8 +119,8 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         beside = ControlVideo(
             control_video, MediaOptions(start=options.start, duration=options.duration)
         )
-    quick = open_inputs(jobs) < LONG
-    frame_filter = load_filter(choice, wanted, control=beside, quick=quick)
+    frames = open_inputs(jobs)
+    frame_filter = load_filter(choice, wanted, control=beside, quick=frames < LONG, frames=frames)
     if len(jobs) == 1:
         _run(jobs[0], frame_filter, as_json=json_lines)
         return

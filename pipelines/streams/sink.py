@@ -15,7 +15,7 @@ from av.video.reformatter import VideoReformatter
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
-from turbolens.pipelines.errors import reason
+from turbolens.pipelines.errors import output_reason
 from turbolens.pipelines.video.encoders import eight_bit_format
 from turbolens.pipelines.webrtc.peer.certificate import CertificateFiles
 
@@ -86,7 +86,7 @@ class StreamSink:
         except MediaError:
             raise
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise MediaError(f"cannot send to {self.name}: {reason(error)}") from error
+            raise MediaError(f"cannot send to {self.name}: {output_reason(error)}") from error
 
     def _send_audio(self, until: Fraction) -> None:
         if self._audio is None:

@@ -63,6 +63,12 @@ class VideoContainer:
         return self.demuxer.format.name != "avi"
 
     @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels before cropping and turning, `None` if unknown."""
+        context = self.video.codec_context
+        return (context.width, context.height) if context.width and context.height else None
+
+    @property
     def offset(self) -> Fraction:
         """Seconds to subtract from every timestamp, so that the span begins at 0."""
         if self.span.is_whole:

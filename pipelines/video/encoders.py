@@ -20,6 +20,9 @@ HardwareName = Literal[
 SVT_ERRORS = "1"
 """The level of SVT-AV1's own log, which it writes to the terminal, at which only errors appear."""
 
+X265_CUTREE_WIDTH = 64
+"""x265 4.2 writes beyond its memory if frames are narrower than four blocks of its lookahead."""
+
 
 @dataclass(frozen=True)
 class Codec:
@@ -116,6 +119,14 @@ def choose_encoder(
         option, default = chosen.preset
         options[option] = preset or default
     return EncoderChoice(name, chosen.encoder, options)
+
+
+def options_for_size(choice: EncoderChoice, width: int) -> dict[str, str]:
+    """The encoder's options for frames of this width in pixels."""
+    options = dict(choice.options)
+    if choice.encoder == "libx265" and width < X265_CUTREE_WIDTH:
+        options["x265-params"] += ":cutree=0"
+    return options
 
 
 def encoder_of(codec: CodecName | HardwareName) -> str:

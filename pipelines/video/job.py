@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import av
 
-from turbolens.filter.errors import MediaError
-from turbolens.pipelines.base import FilterCallable, Notify
+from turbolens.filter.errors import FrameError, MediaError
+from turbolens.pipelines.base import FilterCallable, Notify, SizeChecker
 
 from .contact_sheet import ContactSheet, sheet_name
 from .destination import Destination, is_piped
@@ -120,6 +120,7 @@ class VideoJob:
         self._on_notice = on_notice
         self.open()
         assert self._input is not None  # noqa: S101 - just opened
+        self._check_size(self._input, frame_filter)
         reader = self._input.reader(self._notify)
         self._input = None  # from here on the reader closes it
         writer = self._output.writer(reader.info, self._notify)
@@ -139,6 +140,16 @@ class VideoJob:
             self.source, self.destination, pipeline.frames, reader.damaged, pipeline.seconds,
             complete, getattr(frame_filter, "reused", 0) - reused_before, tuple(self._notices),
         )  # fmt: skip
+
+    def _check_size(self, opened: OpenInput, frame_filter: FilterCallable) -> None:
+        """Refuse a size that cannot be filtered before a frame is decoded and prepared."""
+        if opened.size is None or not isinstance(frame_filter, SizeChecker):
+            return
+        try:
+            frame_filter.check_size(*opened.size)
+        except FrameError:
+            self.close()
+            raise
 
     def _notify(self, text: str) -> None:
         self._notices.append(text)

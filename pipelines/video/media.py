@@ -40,12 +40,14 @@ class OpenInput:
     """An input that was found and opened; nothing is decoded yet.
 
     total_frames: `None` if unknown. reader: starts decoding; call it once. A reader closes what it
-    reads; `close` is for an input that is not read.
+    reads; `close` is for an input that is not read. size: width and height of the video in pixels,
+    `None` if unknown.
     """
 
     total_frames: int | None
     reader: Callable[[Notify], Reader]
     close: Callable[[], None]
+    size: tuple[int, int] | None = None
 
 
 def is_scene(name: str) -> bool:
@@ -78,7 +80,10 @@ def open_input(source: str, options: MediaOptions) -> OpenInput:
         )
     span = Span(options.start, options.duration)
     container = VideoContainer.open(source, span=span, format_name=options.input_format)
-    return OpenInput(container.total_frames, partial(VideoReader.open, container), container.close)
+    return OpenInput(
+        container.total_frames, partial(VideoReader.open, container), container.close,
+        container.size,
+    )  # fmt: skip
 
 
 def is_video_in_an_image(source: str) -> bool:

@@ -20,6 +20,9 @@ Step: TypeAlias = tuple[str, str]
 HIGH_DYNAMIC_RANGE = {16: "PQ (HDR10)", 18: "HLG"}  # AVCOL_TRC_SMPTE2084, AVCOL_TRC_ARIB_STD_B67
 UNKNOWN_PRIMARIES, UNKNOWN_MATRIX = (0, 2), 2
 
+UNCONVERTIBLE = {"yaf32le", "yaf32be"}  # for these swscale ends the whole program
+MIN_DEINTERLACED_SIDE = 3  # pixels that bwdif needs
+
 ROTATIONS: dict[tuple[int, int, int, int], list[Step]] = {
     (1, 0, 0, 1): [],
     (-1, 0, 0, 1): [("hflip", "")],
@@ -94,8 +97,13 @@ class FramePreparation:
 
     def _build(self, frame: av.VideoFrame) -> Graph | None:
         name = self._format_of(frame)
+        if name in UNCONVERTIBLE:
+            raise MediaError(
+                f"FFmpeg cannot convert the pixel format {name}; write the video in another one, "
+                "such as gray16le"
+            )
         steps: list[Step] = [] if name == frame.format.name else [("format", name)]
-        if self._interlaced:
+        if self._interlaced and min(frame.width, frame.height) >= MIN_DEINTERLACED_SIDE:
             self._notify_once("interlaced: deinterlaced, one frame for each frame")
             steps += [("bwdif", "mode=send_frame:deint=interlaced"), ("format", name)]
         steps += self._crop(frame)

@@ -8,18 +8,18 @@ import av
 from av.container import OutputContainer
 from av.stream import Disposition
 
+from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify, SourceInfo
 
-from .encoders import EncoderChoice, has_alpha, has_odd_side, pixel_format
+from .encoders import EncoderChoice, has_alpha, has_odd_side, options_for_size, pixel_format
 from .side_data import has_captions
 from .side_streams.subtitle_conversion import MP4_LIKE
-from .side_streams.timecode import advanced
+from .side_streams.timecode import advanced, is_timecode
 from .transparency import is_transparent
 
 ENCODING_TAGS = ("alpha_mode", "bps", "duration", "encoder", "number_of_", "rotate", "_statistics")
 """Beginnings of metadata keys that describe the old encoding."""
 CAPTION_CODECS = {"h264", "hevc"}
-TIMECODE_TAG = "timecode"
 BT709, LIMITED = 1, 1
 
 
@@ -27,20 +27,25 @@ BT709, LIMITED = 1, 1
 class VideoTrack:
     """The encoder and the properties of the filtered stream, by its first frame.
 
-    pixel_format: `None` to choose it by the codec and the frame.
+    pixel_format: `None` to choose it by the codec and the frame. keeps_timecode: False if the
+    container cannot hold the time code.
     """
 
     choice: EncoderChoice
     info: SourceInfo
     frame: av.VideoFrame
     pixel_format: str | None = None
+    keeps_timecode: bool = True
 
     def add_to(self, output: OutputContainer) -> Any:
-        """Add the stream. Its encoder is opened with the header."""
+        """Add the stream, with its encoder open.
+
+        Raises `MediaError` if the encoder takes no such frames.
+        """
         frame, info, choice = self.frame, self.info, self.choice
         time_base = Fraction(frame.time_base or 1 / info.rate)
         video: Any = output.add_stream(
-            choice.encoder, rate=info.rate, options=dict(choice.options),
+            choice.encoder, rate=info.rate, options=options_for_size(choice, frame.width),
             width=frame.width, height=frame.height, time_base=time_base,
         )  # fmt: skip
         context = video.codec_context
@@ -55,7 +60,18 @@ class VideoTrack:
             video.metadata["alpha_mode"] = "1"  # tells players of the alpha channel
         if info.video is not None:
             video.disposition = Disposition(info.video.disposition & ~Disposition.attached_pic)
+        self._open_encoder(context)
         return video
+
+    def _open_encoder(self, context: Any) -> None:
+        try:
+            context.open()
+        except (av.FFmpegError, ValueError) as error:
+            name = self.choice.encoder
+            raise MediaError(
+                f"the encoder {name} takes no frames of {context.width}×{context.height} pixels in "
+                f"{context.pix_fmt} with these options; choose another --codec or --pixel-format"
+            ) from error
 
     def _metadata(self) -> dict[str, str]:
         """The stream's metadata that is still true after encoding again."""
@@ -63,12 +79,18 @@ class VideoTrack:
                 if not key.lower().startswith(ENCODING_TAGS)}  # fmt: skip
         return self.with_timecode(kept)
 
+    @property
+    def has_timecode(self) -> bool:
+        """True if the input has a time code."""
+        return any(is_timecode(key) for key in (*self.info.metadata, *self.info.stream_metadata))
+
     def with_timecode(self, metadata: dict[str, str]) -> dict[str, str]:
         """The metadata with the time code of the first frame that is kept."""
         skipped = self._skipped_frames()
         return {
-            key: advanced(value, skipped, self.info.rate) if key.lower() == TIMECODE_TAG else value
+            key: advanced(value, skipped, self.info.rate) if is_timecode(key) else value
             for key, value in metadata.items()
+            if self.keeps_timecode or not is_timecode(key)
         }
 
     def _skipped_frames(self) -> int:

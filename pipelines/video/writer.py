@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import av
@@ -10,7 +10,7 @@ from av.container import OutputContainer
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
-from turbolens.pipelines.errors import reason
+from turbolens.pipelines.errors import output_reason
 
 from .destination import Destination
 from .encoders import (
@@ -80,9 +80,9 @@ class VideoWriter:
         self._mux(self._video.encode(self._converted(frame)))
 
     def _mux(self, packets: Iterable[Any]) -> None:
-        assert self._side_streams is not None  # noqa: S101 - added by the first frame
+        assert self._output is not None  # noqa: S101 - opened by the first frame
         for packet in packets:
-            self._side_streams.mux(packet)
+            self._output.mux(packet)
 
     def finish(self) -> None:
         """Flush the encoders, close the file and give it its name. May be called twice."""
@@ -104,22 +104,24 @@ class VideoWriter:
         if self._finished:
             return
         self._finished = True
+        if self._side_streams is not None:
+            self._side_streams.close()
         if self._output is not None:
             with suppress(av.FFmpegError, OSError):  # the trailer may fail, but the file is removed
                 self._output.close()
         self._destination.discard()
 
     def _error(self, error: BaseException) -> MediaError:
-        return MediaError(f"cannot write {self._destination.name}: {reason(error)}")
+        return MediaError(f"cannot write {self._destination.name}: {output_reason(error)}")
 
     def _open(self, frame: av.VideoFrame) -> None:
         name, options = _format_of(self._destination, self._encoding.format_name)
         output = av.open(self._destination.url, "w", format=name, container_options=options)
         self._output = output
-        track = self._track(output.format.name, frame)
+        track = self._with_accepted_timecode(self._track(output.format.name, frame), options)
         planned = self._plan(track, options)
         output.metadata.update(track.with_timecode(self._info.metadata))
-        self._side_streams = self._add_streams(track, planned)
+        self._side_streams = self._add_streams(track, planned, options)
         if self._info.chapters:
             output.set_chapters(list(self._info.chapters))
         covers = CoverArt(self._early_packets, self._notify)
@@ -142,6 +144,33 @@ class VideoWriter:
             choice.options["bf"] = "0"  # NUT lacks the negative timestamps of B-frames
         return VideoTrack(choice, self._info, frame, wanted.pixel_format)
 
+    def _with_accepted_timecode(self, track: VideoTrack, options: dict[str, str]) -> VideoTrack:
+        """The track without its time code if the container would refuse that at the end."""
+        assert self._output is not None  # noqa: S101
+        format_name = self._output.format.name
+        if not track.has_timecode or self._holds(track, format_name, options):
+            return track
+        without = replace(track, keeps_timecode=False)
+        if not self._holds(without, format_name, options):
+            return track
+        self._notify(
+            f"the time code is left out: {format_name} cannot hold it at "
+            f"{float(self._info.rate):g} frames per second"
+        )
+        return without
+
+    def _holds(self, track: VideoTrack, format_name: str, options: dict[str, str]) -> bool:
+        """True if a file with this track and the metadata, but no frame, can be completed."""
+        try:
+            with scratch_output(format_name, options) as scratch:
+                track.add_to(scratch)
+                scratch.metadata.update(track.with_timecode(self._info.metadata))
+                scratch.start_encoding()
+                scratch.close()
+        except (av.FFmpegError, OSError, ValueError):
+            return False
+        return True
+
     def _plan(self, track: VideoTrack, options: dict[str, str]) -> list[PlannedStream]:
         """What becomes of the other streams, tried before the file is begun."""
         source = self._info.video
@@ -159,10 +188,12 @@ class VideoWriter:
             )  # fmt: skip
             return planner.plan(others)
 
-    def _add_streams(self, track: VideoTrack, planned: list[PlannedStream]) -> SideStreams:
+    def _add_streams(
+        self, track: VideoTrack, planned: list[PlannedStream], options: dict[str, str]
+    ) -> SideStreams:
         assert self._output is not None  # noqa: S101
         at = self._info.video.index if self._info.video is not None else 0
-        side_streams = SideStreams(self._output)
+        side_streams = SideStreams(self._output, options)
         side_streams.add([each for each in planned if each.source.index < at])
         self._video = track.add_to(self._output)
         track.notify_changes(self._video, self._notify)
@@ -180,7 +211,7 @@ def check_codec(destination: Destination, encoding: Encoding) -> None:
     try:
         output = av.open(destination.url, "w", format=name)
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise MediaError(f"cannot write {destination.name}: {reason(error)}") from error
+        raise MediaError(f"cannot write {destination.name}: {output_reason(error)}") from error
     refused = refused_codec(output, encoder)
     if refused is not None:
         raise MediaError(

@@ -1,7 +1,8 @@
 """`WebcamFilter`: loads its model with the first frame, and finds a working size by measuring."""
 
 from collections.abc import Callable
-from threading import Lock
+from concurrent.futures import Future
+from threading import Lock, Thread
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -15,7 +16,7 @@ Load: TypeAlias = Callable[[FilterSettings], AdjustableFilter]
 
 
 class WebcamFilter:
-    """A frame filter that loads the actual one when the first frame needs it.
+    """A frame filter that loads the actual one with the first frame, or when `preload` is called.
 
     So the camera and the sinks are ready at once, and the model is never loaded if `enabled` is
     off. With a `search`, the working size is found in the first seconds. `frozen` repeats the last
@@ -35,6 +36,7 @@ class WebcamFilter:
         self._settings = settings
         self._lock = Lock()
         self._inner: AdjustableFilter | None = None
+        self._loading: Future[AdjustableFilter] | None = None
         self._last: av.VideoFrame | None = None
         self.frozen = False
 
@@ -68,6 +70,21 @@ class WebcamFilter:
         """The changes, with the size that was found in place of a size of `None`."""
         reset = "size" in changes and changes["size"] is None
         return {**changes, "size": self._found_size} if reset else changes
+
+    def preload(self) -> None:
+        """Begin to load on another thread, unless `enabled` is off. The first frame waits for it.
+
+        So the model loads while the camera gives its first frame.
+        """
+        if self._settings.enabled:
+            loading = self._loading = Future[AdjustableFilter]()
+            Thread(target=self._fill, args=(loading,), name="load model", daemon=True).start()
+
+    def _fill(self, loading: "Future[AdjustableFilter]") -> None:
+        try:
+            loading.set_result(self._load(self._settings))
+        except BaseException as error:  # noqa: BLE001 - edge of a thread: raised at the first frame
+            loading.set_exception(error)
 
     def reset(self) -> None:
         """Forget the past frames."""
@@ -105,7 +122,8 @@ class WebcamFilter:
         """The actual filter. Loading takes seconds, in which settings may change."""
         if self._inner is not None:
             return self._inner
-        inner = self._load(self._settings)
+        loading, self._loading = self._loading, None
+        inner = self._load(self._settings) if loading is None else loading.result()
         with self._lock:
             # Only what the user has set: the model may have set the rest, as its number of steps.
             changed = self._settings.model_dump(exclude_unset=True)

@@ -112,6 +112,7 @@ def prepare_call(
         lambda wanted: load_filter(model, wanted, live=True),
         settings, search=SizeSearch(), notify=notify,
     )  # fmt: skip
+    frame_filter.preload()
     running = replace(options.call.running, rate=_rate(devices.source))
     call = replace(options.call, running=running, adapters=model.adapters.kinds)
     return Webcam(devices, frame_filter, call, looks=load_looks(folder), notify=notify)

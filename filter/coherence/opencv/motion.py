@@ -134,7 +134,8 @@ def _patch_variance(plane: Plane) -> Plane:
     size = width // _PATCH, height // _PATCH
     mean = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
     square = cv2.resize(plane * plane, size, interpolation=cv2.INTER_AREA)
-    return np.maximum(square - mean * mean, 0.0) / np.float32(_CONTRAST**2)
+    variance: Plane = np.maximum(square - mean * mean, 0.0) / np.float32(_CONTRAST**2)
+    return variance
 
 
 def _tolerance(levels: Levels, gain: float, tau: float) -> Plane:

@@ -86,7 +86,8 @@ class Warp:
         """Undo the blur of the warp (H, W) in place, as `warped_sharply` does."""
         correction = cv2.Laplacian(warped, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE)
         np.multiply(correction, self._blur, out=correction)
-        return np.subtract(warped, correction, out=warped)
+        np.subtract(warped, correction, out=warped)
+        return warped
 
 
 def _blur(flow: Plane) -> Plane:

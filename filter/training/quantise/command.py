@@ -25,8 +25,8 @@ from turbolens.filter.networks import LayerRanges, Range
 from turbolens.filter.settings import VaeChoice
 from turbolens.filter.training.data import pictures_in, read_square
 
-from .calibration import MODULES, activation_ranges, module_inputs
-from .sensitivity import MIN_PSNR, sensitivities
+from .calibration import MODULES, activation_ranges, layer_products, module_inputs
+from .sensitivity import MIN_PSNR, chosen_layers, sensitivities
 from .whole_model import (
     CHECKED_STRENGTHS,
     MIN_MEDIAN_PSNR,
@@ -113,11 +113,12 @@ def _chosen_ranges(
         module, own = getattr(model.modules, name), getattr(inputs, name)
         ranges = activation_ranges(module, own)
         progress.update(task, description=f"layers of the {name}", total=len(ranges), completed=0)
-        chosen[name] = {}
+        psnrs: dict[str, float] = {}
         for layer, psnr in sensitivities(module, ranges, own[:TRIED_PICTURES]):
             progress.advance(task)
-            if psnr >= MIN_PSNR[name]:
-                chosen[name][layer] = ranges[layer]
+            psnrs[layer] = psnr
+        layers = chosen_layers(psnrs, layer_products(module, own[0]), MIN_PSNR[name])
+        chosen[name] = {layer: ranges[layer] for layer in layers}
         table.add_row(name, str(len(chosen[name])), str(len(ranges) - len(chosen[name])))
     return chosen, table
 

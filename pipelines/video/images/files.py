@@ -8,7 +8,7 @@ import av
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
-from turbolens.pipelines.errors import reason
+from turbolens.pipelines.errors import output_reason, reason
 from turbolens.pipelines.letterbox import own_copy
 from turbolens.pipelines.video.container import main_video
 from turbolens.pipelines.video.destination import Destination, file_url
@@ -65,7 +65,10 @@ def save_image(frame: av.VideoFrame, destination: Destination) -> None:
         Path(destination.writing).write_bytes(encode_image(frame, suffix))
     except (av.FFmpegError, OSError, ValueError) as error:
         destination.discard()
-        raise MediaError(f"cannot write {destination.name}: {reason(error)}") from error
+        refused = f"{suffix} cannot hold {frame.width}×{frame.height} pixels of {frame.format.name}"
+        raise MediaError(
+            f"cannot write {destination.name}: {output_reason(error, refused=refused)}"
+        ) from error
     destination.complete()
 
 

@@ -1,79 +1,88 @@
 """The streams beside the video in an output: their packets at rising times."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import av
 from av.container import OutputContainer
 
 from turbolens.pipelines.base import Notify
 
-from .packet_times import RisingTimes
+from .packet_times import RisingTimes, StrayTimes
 from .passthrough import StreamTarget
 from .plan import PlannedStream
-
-REFUSED = (av.InvalidDataError, av.ArgumentError)
-"""What muxers raise for a packet that they cannot write. A full disk is another error."""
+from .trial import PacketTrial
 
 
 class SideStreams:
     """Adds the planned streams to an output, and writes their packets.
 
-    A packet that cannot be decoded or written is left out and counted. Call `start` once the header
-    is written.
+    A packet that cannot be decoded or written is left out and counted. options: of the output.
     """
 
-    def __init__(self, output: OutputContainer) -> None:
-        self._output = output
+    def __init__(self, output: OutputContainer, options: Mapping[str, str]) -> None:
+        self._output, self._options = output, options
         self._times = RisingTimes(output)
         self._targets: dict[int, StreamTarget] = {}
         self._labels: dict[int, str] = {}
-        self._written = self._refused = 0
+        self._trials: dict[int, PacketTrial] = {}
+        self._strays: dict[int, StrayTimes] = {}
 
     def add(self, planned: Sequence[PlannedStream]) -> None:
         """Add streams to the output, in this order."""
         for each in planned:
+            index = each.source.index
             stream, target = each.way.add_to(self._output)
-            self._targets[each.source.index] = target
-            self._labels[each.source.index] = each.label
+            self._targets[index], self._labels[index] = target, each.label
             self._times.add(stream, each.label)
+            if each.source.type == "audio":
+                self._strays[index] = StrayTimes()
+            if each.way.encoder is None:
+                self._trials[index] = PacketTrial(each.way, self._output, self._options)
 
     def write(self, packet: Any) -> None:
         """Write a packet of the input, if its stream is carried over."""
-        target = self._targets.get(packet.stream.index)
-        if target is not None:
-            self._mux_corrected(target.packets(packet))
+        index = packet.stream.index
+        if index in self._targets:
+            self._carry(index, packet)
 
     def finish(self, notify: Notify) -> None:
         """Flush the encoders, and tell what was moved or lost."""
-        for target in self._targets.values():
-            self._mux_corrected(target.packets(None))
         for index, target in self._targets.items():
-            if target.lost:
-                notify(f"{self._labels[index]}: {_packets(target.lost)} could not be decoded")
-        if self._refused:
-            notify(f"{_packets(self._refused)} beside the video could not be written")
-        for text in self._times.notices():
+            self._carry(index, None)
+            self._mux(index, target.packets(None))
+        for text in self._notices():
             notify(text)
+        self.close()
 
-    def mux(self, packet: Any) -> None:
-        """Write a packet of any stream.
+    def _notices(self) -> Iterator[str]:
+        for index, label in self._labels.items():
+            if lost := self._targets[index].lost:
+                yield f"{label}: {_packets(lost)} could not be decoded"
+            if index in self._trials and (refused := self._trials[index].refused):
+                yield f"{label}: {_packets(refused)} could not be written"
+            if index in self._strays and (moved := self._strays[index].moved):
+                yield f"{label}: {_packets(moved)} with a time far too late, moved back"
+        yield from self._times.notices()
 
-        Packets wait for those of other streams, so that a refused packet beside the video may raise
-        an error in a call for the video. It is left out; the packet of the call still waits.
-        """
-        try:
-            self._output.mux(packet)
-        except REFUSED:
-            if self._refused >= self._written:  # not one of these streams
-                raise
-            self._refused += 1
+    def close(self) -> None:
+        """End the trials. May be called twice."""
+        for trial in self._trials.values():
+            trial.close()
 
-    def _mux_corrected(self, packets: Iterable[Any]) -> None:
+    def _carry(self, index: int, packet: Any | None) -> None:
+        """Write a packet of the input, or with `None` one that waits for the next."""
+        strays = self._strays.get(index)
+        ready = (packet,) if strays is None else strays.packets(packet)
+        for each in ready:
+            if each is not None:
+                self._mux(index, self._targets[index].packets(each))
+
+    def _mux(self, index: int, packets: Iterable[Any]) -> None:
+        trial = self._trials.get(index)
         for packet in packets:
             self._times.correct(packet)
-            self._written += 1
-            self.mux(packet)
+            if trial is None or trial.accepts(packet):
+                self._output.mux(packet)
 
 
 def _packets(count: int) -> str:

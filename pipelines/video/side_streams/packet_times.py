@@ -1,4 +1,7 @@
-"""Packet times that a container accepts: each stream's `dts` rises, and no `pts` is before it."""
+"""Packet times that a container accepts: each stream's `dts` rises, and no `pts` is before it.
+
+`StrayTimes` finds single wrong times in the input, and `RisingTimes` moves what does not rise.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +13,44 @@ from av.format import Flags
 from av.stream import Stream
 
 from .container_rules import has_flag
+
+STRAY = Fraction(1)  # seconds that one time must be beyond its neighbours to count as wrong
+
+
+class StrayTimes:
+    """Corrects an audio packet whose time is far later than those of both its neighbours.
+
+    It gets the time at which the packet before ends. Otherwise all later packets would be moved
+    behind it. Each packet waits for the next one. moved: how many were corrected.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: Any = None
+        self._end: Fraction | None = None  # of the packet before, in seconds
+        self.moved = 0
+
+    def packets(self, packet: Any | None) -> Iterator[Any]:
+        """The packets that are ready. `None` at the end, to flush."""
+        waiting, self._waiting = self._waiting, packet
+        if waiting is None:
+            return
+        if packet is not None and self._is_stray(_seconds(waiting), _seconds(packet)):
+            waiting.pts = waiting.dts = _rescaled(1, (self._end or 0) / waiting.time_base)
+            self.moved += 1
+        time = _seconds(waiting)
+        if time is not None:
+            self._end = time + (waiting.duration or 0) * Fraction(waiting.time_base)
+        yield waiting
+
+    def _is_stray(self, time: Fraction | None, following: Fraction | None) -> bool:
+        if time is None or following is None or self._end is None:
+            return False
+        return time - self._end > STRAY and abs(following - self._end) < STRAY
+
+
+def _seconds(packet: Any) -> Fraction | None:
+    time = packet.dts if packet.dts is not None else packet.pts
+    return None if time is None else time * Fraction(packet.time_base)
 
 
 @dataclass

@@ -13,8 +13,10 @@ from av.stream import Stream
 from turbolens.pipelines.base import Notify
 
 from .passthrough import Copy, Way, ways_to_carry
+from .timecode import is_timecode
 
 THOROUGH_PROBE = {"probesize": str(64 << 20), "analyzeduration": str(300_000_000)}
+TIMECODE_FORMATS = {"mp4", "mov", "ipod", "matroska"}
 FASTSTART = "+faststart"
 """The value of MP4's option `movflags` that moves the index to the front, by reading the file."""
 
@@ -109,7 +111,8 @@ class StreamPlanner:
     def _plan_one(self, stream: Stream) -> PlannedStream | None:
         label = label_of(stream)
         if stream.type == "data":
-            self._notify(f"{label} is left out: timed data cannot be copied")
+            if not self._is_kept_timecode(stream):
+                self._notify(f"{label} is left out: timed data cannot be copied")
             return None
         if stream.codec_context is None and stream.type != "attachment":
             self._notify(f"{label} is left out: FFmpeg has no decoder for it")
@@ -125,6 +128,10 @@ class StreamPlanner:
                 return planned
         self._notify(f"{label} is left out: {self._format} can neither hold nor convert it")
         return None
+
+    def _is_kept_timecode(self, stream: Stream) -> bool:
+        """True for a time code track of MOV, whose value the video's metadata carries over."""
+        return self._format in TIMECODE_FORMATS and any(map(is_timecode, stream.metadata))
 
     def _accepted_together(self, planned: Sequence[PlannedStream]) -> list[PlannedStream]:
         """Each stream that is accepted beside those before it."""

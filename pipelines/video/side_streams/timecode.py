@@ -5,6 +5,12 @@ from fractions import Fraction
 
 TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.])(\d{2,3})")
 HOURS = 24
+TAG = "timecode"
+
+
+def is_timecode(key: str) -> bool:
+    """True for the key under which FFmpeg keeps a time code in the metadata."""
+    return key.lower() == TAG
 
 
 def advanced(timecode: str, frames: int, rate: Fraction) -> str:

@@ -14,6 +14,8 @@ CONTINUOUS = ("audio", "video")  # these tell where times begin again; subtitles
 BACKWARD = Fraction(1)  # seconds that times must go back to count as begun again
 BACKWARD_IN_JOINABLE = Fraction(1, 10)  # the same in a format whose files can be joined with `cat`
 FORWARD_IN_JOINABLE = Fraction(60)  # seconds that times must skip there
+MAX_SECONDS = 1 << 36  # a time beyond, two thousand years, is damage
+MAX_PACKET_SECONDS = 60  # of audio; a longer duration is damage, which MP4 refuses
 MAX_OVERHANG = Fraction(1, 2)  # seconds that audio may end after the video without moving it
 
 
@@ -38,7 +40,8 @@ class Timeline:
         return len(self._offsets) - 1
 
     def correct(self, packet: Any) -> None:
-        """Move the packet's `dts` and `pts` onto the timeline."""
+        """Move the packet's `dts` and `pts` onto the timeline. Impossible ones become `None`."""
+        _remove_impossible_times(packet)
         time = packet.dts if packet.dts is not None else packet.pts
         if time is None:
             return
@@ -121,6 +124,18 @@ def _is_continuous(stream: Stream) -> bool:
     return stream.type in CONTINUOUS and not stream.disposition & Disposition.attached_pic
 
 
+def _remove_impossible_times(packet: Any) -> None:
+    limit = MAX_SECONDS / Fraction(packet.time_base)
+    if packet.dts is not None and abs(packet.dts) > limit:
+        packet.dts = None
+    if packet.pts is not None and abs(packet.pts) > limit:
+        packet.pts = None
+    if packet.stream.type == "audio":
+        limit = MAX_PACKET_SECONDS / Fraction(packet.time_base)
+    if (packet.duration or 0) > limit:
+        packet.duration = 0
+
+
 def duration_of(packet: Any) -> Fraction:
     """Seconds, 0 if unknown."""
     return (packet.duration or 0) * Fraction(packet.time_base)
@@ -131,4 +146,5 @@ def _shift_to_zero(video: VideoStream) -> Fraction:
     start = video.start_time
     if start is None or start >= 0 or video.time_base is None:
         return Fraction(0)
-    return -start * Fraction(video.time_base)
+    seconds = -start * Fraction(video.time_base)
+    return seconds if seconds <= MAX_SECONDS else Fraction(0)

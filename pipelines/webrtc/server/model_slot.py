@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import count
-from threading import Thread
+from math import inf
+from threading import Event, Thread
 from time import monotonic
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 State = Literal["loading", "warming", "ready", "failed"]
 MakeFilter = Callable[[Any, FilterSettings], AdjustableFilter]
 LIVE_FPS = 32.0  # of the filter alone; with the codecs, 24 remain
+FIRST_FRAMES = 2  # that are timed for a first estimate of the working size
 SETTLING_SECONDS = 60.0  # to wait at most for faster networks that are being prepared
 SEARCH_SECONDS = 8.0  # for the working size
 MESSAGES: dict[State, str] = {
@@ -66,7 +68,10 @@ class ModelSlot:
         self.state: State = "loading"
         self.error: Exception | None = None
         self.live_size: int | None = None
-        """The working size that is live on this machine; `None` for the model's native size."""
+        """The working size that is live on this machine; `None` for the model's native size.
+
+        It is estimated before the model is ready, and then measured until the first session."""
+        self._in_use = Event()
 
     def start(self) -> None:
         """Start loading. The thread is a daemon, so a server can stop while it loads."""
@@ -92,6 +97,7 @@ class ModelSlot:
     def new_filter(self, settings: FilterSettings) -> AdjustableFilter:
         """A filter for a new stream. Raises `UnavailableError` unless the model is ready."""
         self.require()
+        self._in_use.set()
         return self._make_filter(self._model, settings)
 
     def status(self) -> dict[str, Any]:
@@ -113,35 +119,68 @@ class ModelSlot:
             self._model = self._given() if callable(self._given) else self._given
             self.state = "warming"
             wanted = self._settings.with_steps_of(self.steps)
-            self._warm_up(self._make_filter(self._model, wanted))
+            warm_up = self._make_filter(self._model, wanted)
+            warm_up(_frame(0))  # the slow first one
+            native = getattr(self._model, "native_size", None)
+            if native is not None and self._settings.size is None:
+                self.live_size = _estimated_size(warm_up, native)
         except Exception as error:  # the edge of the thread: the state tells it
             self.error, self.state = error, "failed"
             logger.warning("the model could not be loaded: %s", error,
                            exc_info=not isinstance(error, TurbolensError))  # fmt: skip
         else:
-            self.state = "ready"
-            size = f" with a working size of {self.live_size} px" if self.live_size else ""
-            logger.info("the model is ready%s", size)
-        self._ended = monotonic()
+            self._ended, self.state = monotonic(), "ready"
+            logger.info("the model is ready%s", _in_words(self.live_size))
+            if native is not None and self._settings.size is None:
+                self._measure_size(warm_up, native)
+        self._ended = self._ended or monotonic()
 
-    def _warm_up(self, frame_filter: AdjustableFilter) -> None:
-        """Filter the slow first frame, then find the working size, unless the settings have one."""
-        frame_filter(_frame(0))
-        native = getattr(self._model, "native_size", None)
-        if native is not None and self._settings.size is None:
-            self.live_size = _find_live_size(frame_filter, native)
+    def _measure_size(self, frame_filter: AdjustableFilter, native: int) -> None:
+        """Replace the estimated size by a measured one, unless a session begins meanwhile."""
+        try:
+            size = _find_live_size(frame_filter, native, stop=self._in_use)
+        except Exception:  # the edge of the thread: the estimate is kept
+            logger.warning("the working size could not be measured", exc_info=True)
+            return
+        if not self._in_use.is_set() and size != self.live_size:
+            self.live_size = size
+            logger.info("new sessions begin%s", _in_words(size or native))
 
 
-def _find_live_size(frame_filter: AdjustableFilter, native: int) -> int | None:
+def _in_words(size: int | None) -> str:
+    return f" with a working size of {size} px" if size else ""
+
+
+def _sizes(native: int) -> list[int]:
+    return [native, *(size for size in SIZES if size < native)]
+
+
+def _estimated_size(frame_filter: AdjustableFilter, native: int) -> int | None:
+    """The largest size that is likely to reach `LIVE_FPS`; `None` if it is the native one.
+
+    The time of a frame is taken to grow with its number of pixels.
+    """
+    seconds = inf
+    for number in range(1, 1 + FIRST_FRAMES):
+        frame, began = _frame(number), monotonic()
+        frame_filter(frame)
+        seconds = min(seconds, monotonic() - began)
+    fast = [size for size in _sizes(native) if seconds * (size / native) ** 2 * LIVE_FPS < 1.0]
+    size = max(fast, default=_sizes(native)[-1])
+    return size if size < native else None
+
+
+def _find_live_size(frame_filter: AdjustableFilter, native: int, *, stop: Event) -> int | None:
     """The largest size that reaches `LIVE_FPS`; `None` if it is the native one.
 
     While faster networks are being prepared, measurements say little, and the search takes longer.
+    stop: ends the search, since sessions disturb it.
     """
-    search = SizeSearch([native, *(size for size in SIZES if size < native)], fps=LIVE_FPS)
+    search = SizeSearch(_sizes(native), fps=LIVE_FPS)
     deadline = monotonic() + SEARCH_SECONDS
     latest = monotonic() + SETTLING_SECONDS
-    for number in count(1):
-        if search.found or monotonic() > deadline:
+    for number in count(1 + FIRST_FRAMES):
+        if search.found or stop.is_set() or monotonic() > deadline:
             break
         frame_filter.update(size=search.size)
         frame, began = _frame(number), monotonic()

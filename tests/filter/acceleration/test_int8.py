@@ -16,7 +16,11 @@ from turbolens.filter.acceleration.backend import NoSpeedup
 from turbolens.filter.acceleration.choice import backends_for
 from turbolens.filter.acceleration.comparison import agreement_db
 from turbolens.filter.acceleration.int8 import Int8, layer_name, with_exact_zero
-from turbolens.filter.acceleration.processor import has_fast_int8, processor_flags
+from turbolens.filter.acceleration.processor import (
+    has_fast_int8,
+    instruction_sets,
+    processor_flags,
+)
 from turbolens.filter.diffusion.schedule import add_noise, denoised
 from turbolens.filter.networks import Range
 from turbolens.filter.training.quantise.calibration import MODULES, activation_ranges
@@ -233,3 +237,10 @@ def test_flags_are_read_as_linux_lists_them(tmp_path: Path, line: str, flag: str
     file.write_text(f"processor\t: 0\n{line}\n\nprocessor\t: 1\n{line}\n")
     assert flag in processor_flags(file)
     assert processor_flags(tmp_path / "none") == frozenset()
+
+
+def test_instruction_sets_have_the_names_of_the_trade(tmp_path: Path) -> None:
+    file = tmp_path / "cpuinfo"
+    file.write_text("flags\t\t: fpu avx2 avx512f avx512_vnni avx512_bf16\n")
+    assert instruction_sets(file) == ("AVX2", "AVX-512", "VNNI", "bfloat16")
+    assert len(instruction_sets(tmp_path / "none")) == 1

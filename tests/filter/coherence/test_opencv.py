@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from turbolens.filter.acceleration.coherence import AcceleratedCoherence
 from turbolens.filter.coherence.change import MotionEstimator
@@ -120,17 +121,23 @@ def test_the_same_frames_give_the_same_result() -> None:
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
 
+def smooth(image: torch.Tensor) -> torch.Tensor:
+    return F.avg_pool2d(F.pad(image, (2, 2, 2, 2), mode="reflect"), 5, stride=1)
+
+
 @pytest.mark.parametrize("size", [(HEIGHT, WIDTH), (32, 40), (131, 77)])
 def test_blending_equals_the_tensor_version(size: tuple[int, int]) -> None:
     generator = torch.Generator().manual_seed(0)
-    image, past = (torch.rand(1, 3, *size, generator=generator) * 2 - 1 for _ in range(2))
-    flow = torch.randn(1, 2, size[0] // 2, size[1] // 2, generator=generator) * 3
+    image, past = (smooth(torch.rand(1, 3, *size, generator=generator) * 2 - 1) for _ in range(2))
+    flow = smooth(torch.randn(1, 2, size[0] // 2, size[1] // 2, generator=generator) * 12)
     weight = torch.rand(1, 1, *size, generator=generator)
     inputs = image, past, flow, weight, torch.tensor(0.8), torch.tensor(0.6)
     blended = OpenCvBlend()(*inputs)
     assert blended is not None
-    assert torch.allclose(blended, TemporalBlend()(*inputs), atol=0.03)
-    assert (blended - TemporalBlend()(*inputs)).abs().mean() < 1e-3
+    assert torch.allclose(
+        blended, TemporalBlend()(*inputs), atol=0.06
+    )  # OpenCV interpolates in steps of 1/32 pixel
+    assert (blended - TemporalBlend()(*inputs)).abs().mean() < 3e-3
 
 
 @pytest.mark.parametrize("tau", [1e-6, 1e6])

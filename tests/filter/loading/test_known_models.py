@@ -1,11 +1,13 @@
 """Known models from pulling to filtering, with tiny networks on a loopback hub."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -14,12 +16,14 @@ from tests.filter.adapters.adapter_fixtures import lora_tensors, save_lora
 from tests.filter.conftest import _autoencoder_tiny
 from turbolens.filter import (
     FilterSettings,
+    FrameFilter,
     ModelError,
     ModelNotFoundError,
     SettingsError,
     TurboModel,
 )
 from turbolens.filter.loading.catalogue import KnownModel, known_models
+from turbolens.filter.loading.families import sdxs_unet
 from turbolens.filter.loading.hub import Hub
 from turbolens.filter.loading.licences import accept, is_accepted
 from turbolens.filter.loading.locating import find_model
@@ -94,6 +98,39 @@ def test_sd_turbo_is_pulled_and_loaded_with_its_tiny_autoencoder(hub: Hub) -> No
     model = TurboModel.load("sd-turbo", **CPU)
     assert isinstance(model.vae, diffusers.AutoencoderTiny)
     assert model.decode(model.encode(torch.zeros(1, 3, 16, 16))).shape == (1, 3, 16, 16)
+
+
+def test_sdxs_runs_without_a_middle_block_and_with_its_own_tiny_autoencoder(
+    server: HubServer, hub: Hub, sd_pipeline: Any, tiny_vae: Path, tmp_path: Path
+) -> None:
+    known = known_models()["sdxs"]
+    assert known.base is not None
+    sd_pipeline.save_pretrained(tmp_path / "sdxs")
+    shutil.rmtree(tmp_path / "sdxs" / "vae")
+    shutil.copytree(tiny_vae, tmp_path / "sdxs" / "vae")
+    index = tmp_path / "sdxs" / "model_index.json"
+    index.write_text(index.read_text().replace("AutoencoderKL", "AutoencoderTiny"))
+    _unet_without_middle(sd_pipeline.unet.config.cross_attention_dim).save_pretrained(
+        tmp_path / "sdxs" / "unet"
+    )
+    server.repos[known.base.name] = Repo(
+        _contents(tmp_path / "sdxs"), commit=known.base.revision or ""
+    )
+    _pull("sdxs", hub)
+    model = TurboModel.load("sdxs", **CPU)
+    assert isinstance(model.vae, diffusers.AutoencoderTiny)
+    assert (model.unet.mid_block, model.steps, model.schedule.sampler) == (None, (1, 1), "euler")
+    frame = np.zeros((64, 64, 3), np.uint8)
+    assert FrameFilter(model, prompt="a", size=64)(frame).shape == frame.shape
+
+
+def _unet_without_middle(text_width: int) -> Any:
+    """SDXS' UNet, narrow."""
+    config = sdxs_unet() | {
+        "block_out_channels": [4, 8, 8], "attention_head_dim": 2, "norm_num_groups": 2,
+        "cross_attention_dim": text_width, "sample_size": 8,
+    }  # fmt: skip
+    return diffusers.UNet2DConditionModel.from_config(config)
 
 
 def test_the_full_autoencoder_loads_on_request(hub: Hub) -> None:

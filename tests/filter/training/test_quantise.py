@@ -1,5 +1,6 @@
 """`turbolens train quantise` on a tiny model."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from turbolens.filter import SettingsError, TurboModel
 from turbolens.filter.loading.activation_ranges import read_activation_ranges
 from turbolens.filter.loading.needed_files import RANGES_FILE
 from turbolens.filter.training.command import app
-from turbolens.filter.training.quantise.calibration import MODULES, activation_ranges
+from turbolens.filter.training.quantise.calibration import (
+    MODULES,
+    activation_ranges,
+    layer_products,
+)
 from turbolens.filter.training.quantise.command import read_pictures
-from turbolens.filter.training.quantise.sensitivity import sensitivities
+from turbolens.filter.training.quantise.sensitivity import chosen_layers, sensitivities
 
 from .picture_files import write_png
 
@@ -68,12 +73,23 @@ class Layers(nn.Module):
         return self.seen(image) + self.dead(0.0 * image) + shift  # type: ignore[no-any-return]
 
 
-def test_ranges_are_means_over_pictures_of_layers_that_see_something() -> None:
+def test_ranges_hold_all_numbers_of_all_pictures() -> None:
     inputs = [
         (torch.tensor([low, high]).reshape(1, 2, 1, 1), torch.ones(1, 4))
         for low, high in ((-1.0, 2.0), (-3.0, 4.0))
     ]
-    assert activation_ranges(Layers(), inputs) == {"seen": (-2.0, 3.0)}
+    assert activation_ranges(Layers(), inputs) == {"seen": (-3.0, 4.0), "dead": (0.0, 1.0)}
+
+
+def test_the_products_of_a_layer_are_those_of_one_picture() -> None:
+    inputs = torch.ones(2, 2, 4, 5), torch.ones(2, 4)
+    assert layer_products(Layers(), inputs) == {"seen": 120, "dead": 120, "vector": 12}
+
+
+def test_layers_are_chosen_while_their_errors_together_are_small() -> None:
+    psnrs = {"costly": 49.0, "cheap": 49.0, "exact": math.inf, "coarse": 40.0}
+    products = {"costly": 1000, "cheap": 10, "exact": 10, "coarse": 5000}
+    assert chosen_layers(psnrs, products, 47.0) == ["costly", "exact"]
 
 
 def test_a_range_that_is_too_narrow_is_found_to_be_sensitive() -> None:

@@ -22,7 +22,7 @@ from turbolens.filter import FilterSettings, MediaError, ModelError, TurboModel
 from turbolens.filter.framefilter import STAGES
 from turbolens.pipelines.bench.baseline import stock_pipeline
 from turbolens.pipelines.bench.chart import BASELINE, COLOURS, chart
-from turbolens.pipelines.bench.floor import Floor, floor_of
+from turbolens.pipelines.bench.floor import Floor, floor_of, joint_floor, rate_tflops
 from turbolens.pipelines.bench.speed import BenchReport, Case, CaseResult, Extent, Timing, measure
 from turbolens.pipelines.cli.app import app
 from turbolens.pipelines.cli.bench import as_data
@@ -118,6 +118,8 @@ def test_the_tables_have_every_figure(report: BenchReport) -> None:
         "of the floor",
         "in batches of 2",
         "peak main memory",
+        "processor: ",
+        "encoder by PyTorch",
         *STAGES,
     ):
         assert word in printed.get()
@@ -145,9 +147,23 @@ def test_percentiles_rates_and_ratios_follow_from_the_times() -> None:
 
 def test_a_multiply_add_counts_as_two_flops(folder: Path) -> None:
     matrix = torch.ones(64, 64)
-    floor = floor_of(lambda: matrix @ matrix, torch.device("cpu"), torch.float32)
+    floor = floor_of(lambda: matrix @ matrix, 0.5)
     assert floor.gflop == pytest.approx(2 * 64**3 / 1e9)
-    assert floor.ms == pytest.approx(floor.gflop / floor.rate_tflops)
+    assert floor.ms == pytest.approx(floor.gflop / 0.5)
+
+
+def test_parts_in_different_formats_have_floors_of_their_own() -> None:
+    floor = joint_floor([Floor(gflop=10.0, rate_tflops=1.0), Floor(gflop=10.0, rate_tflops=0.25)])
+    assert floor.ms == pytest.approx(10.0 + 40.0)
+    assert floor.gflop == pytest.approx(20.0)
+
+
+@pytest.mark.slow
+def test_8_bit_products_have_a_rate_of_their_own() -> None:
+    pytest.importorskip("openvino", reason="needs pip install openvino")
+    exact = rate_tflops(torch.device("cpu"), torch.float32, "openvino")
+    assert exact == pytest.approx(rate_tflops(torch.device("cpu"), torch.float32, "none"), rel=0.9)
+    assert rate_tflops(torch.device("cpu"), torch.float32, "int8") > 0.0
 
 
 def test_the_chart_has_a_bar_for_each_stage_and_baseline(report: BenchReport) -> None:

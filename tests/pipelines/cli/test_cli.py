@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.pipelines.conftest import started
+from tests.pipelines.video.ffmpeg import ffmpeg
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.cli import app as cli
 from turbolens.pipelines.cli.filter_options import ELSEWHERE
@@ -200,11 +201,18 @@ def test_several_prompts_are_accepted(turbolens: Any, clip: Path) -> None:
     assert turbolens("video", clip, "out.mp4", *arguments).code == 0
 
 
-def test_a_tiny_frame_is_refused_in_one_line(turbolens: Any) -> None:
-    tiny = make_clip(Path("tiny.mkv"), size=(2, 2))
-    code, _, err = turbolens("video", tiny, "out.mkv")
+TINY = ["-f", "lavfi", "-i", "testsrc2=s=2x2:d=1", "-c:v", "mpeg4"]
+INTERLACED = ["-vf", "tinterlace=4", "-flags", "+ildct+ilme"]
+HDR = ["-c:v", "ffv1", "-color_trc", "smpte2084", "-color_primaries", "bt2020"]
+
+
+@pytest.mark.parametrize("kind", [[], INTERLACED, HDR], ids=["plain", "interlaced", "hdr"])
+def test_a_tiny_frame_is_refused_before_it_is_prepared(turbolens: Any, kind: list[str]) -> None:
+    ffmpeg(Path("tiny.mkv"), *TINY, *kind)
+    code, out, err = turbolens("video", "tiny.mkv", "out.mkv")
     assert code == 1
-    assert "2" in one_line(err)
+    assert "at least 16×16 pixels, got 2×2" in one_line(err)
+    assert "mapped" not in out
     assert os.listdir() == ["tiny.mkv"]
 
 

@@ -1,10 +1,12 @@
 """`turbolens video` on files of every kind, whole and damaged: it succeeds, or says why in a line.
 
-By default a few dozen files, the same every time. For as long as asked, files at random:
+By default a few dozen files, the same every time. For as long as asked, files at random, and every
+finding is printed with the call that makes it:
 
-    FUZZ_SECONDS=3600 python -m pytest tests/pipelines/video/test_fuzz.py
+    FUZZ_SECONDS=3600 python -m pytest -s tests/pipelines/video/test_fuzz.py
 
-FUZZ_FILE=path keeps a copy of the file of the last call, for a crash of the process.
+FUZZ_FILE=path keeps a copy of the file of the last call, and the call itself beside it in path.txt,
+for a crash of the process.
 """
 
 import io
@@ -14,9 +16,10 @@ import sys
 import time
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from unittest.mock import patch
 
 import av
@@ -37,6 +40,8 @@ OPTIONS: tuple[tuple[str, ...], ...] = (
     (), ("--start", "0.05"), ("--duration", "0.1"), ("--compare",), ("--codec", "hevc"),
     ("--codec", "ffv1"), ("--preview", "2"), ("--pixel-format", "yuv444p"),
 )  # fmt: skip
+Call: TypeAlias = tuple[Recipe, str, tuple[str, ...]]
+"""A file, the name of the output, and options."""
 UNCLEAR = ("[Errno", "Invalid argument", "Generic error", "Unknown error", ".part")
 
 
@@ -75,6 +80,7 @@ def findings(recipe: Recipe, output: str, options: tuple[str, ...]) -> list[str]
         recipe.write(source)
         if "FUZZ_FILE" in os.environ:
             Path(os.environ["FUZZ_FILE"]).write_bytes(source.read_bytes())
+            Path(os.environ["FUZZ_FILE"] + ".txt").write_text(repr((recipe, output, options)))
         outcome = run_command("video", str(source), str(target), "--size", "64", *options)
         left = {path.name for path in Path(folder).iterdir()} - {source.name}
         return [*_about_message(outcome), *_about_files(outcome, target, left)]
@@ -100,7 +106,9 @@ def _about_files(outcome: Outcome, target: Path, left: set[str]) -> list[str]:
         return ["no output, but exit code 0"]
     found = [f"left behind: {name}" for name in left if name.startswith(".")]
     try:
-        with av.open(str(target), metadata_errors="replace") as container:
+        # A tiny MPEG-TS cannot be told from other formats.
+        name = "mpegts" if target.suffix == ".ts" else None
+        with av.open(str(target), format=name, metadata_errors="replace") as container:
             frames = sum(1 for _ in container.decode(video=0))
     except (av.FFmpegError, IndexError) as error:
         return [*found, f"the output cannot be read: {error!r}"]
@@ -108,11 +116,37 @@ def _about_files(outcome: Outcome, target: Path, left: set[str]) -> list[str]:
 
 
 @st.composite
-def calls(draw: st.DrawFn) -> tuple[Recipe, str, tuple[str, ...]]:
+def calls(draw: st.DrawFn) -> Call:
     """A file, the name of the output, and options."""
     recipe = draw(recipes())
     names = IMAGES if recipe.suffix in PHOTOS else OUTPUTS
     return recipe, draw(st.sampled_from(names)), draw(st.just(()) | st.sampled_from(OPTIONS))
+
+
+@dataclass
+class Search:
+    """What was tried and found so far. ends: the time of the clock at which it ends."""
+
+    ends: float
+    calls: int = 0
+    found: list[str] = field(default_factory=list)
+
+    def add(self, call: Call) -> None:
+        """Try a call, and print what is wrong about it."""
+        try:
+            found = findings(*call)
+        except CannotMakeError:
+            reject()
+        self.calls += 1
+        if found:
+            self.found.append(f"{call}: {found}")
+            tell(f"finding {len(self.found)}, call {self.calls}: {self.found[-1]}")
+
+
+def tell(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"\n{text}\n")
+    sys.stdout.flush()
 
 
 @settings(
@@ -120,20 +154,17 @@ def calls(draw: st.DrawFn) -> tuple[Recipe, str, tuple[str, ...]]:
     derandomize=not SECONDS, suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(call=calls())
-def one_round(ends: float, call: tuple[Recipe, str, tuple[str, ...]]) -> None:
-    if time.monotonic() > ends:
-        return
-    try:
-        found = findings(*call)
-    except CannotMakeError:
-        reject()
-    assert not found, (call, found)
+def one_round(search: Search, call: Call) -> None:
+    if time.monotonic() < search.ends:
+        search.add(call)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 600)
 def test_a_file_is_filtered_or_a_line_says_why_not() -> None:
-    ends = time.monotonic() + (SECONDS or ROUND_SECONDS)
-    one_round(ends=ends)
-    while SECONDS and time.monotonic() < ends:
-        one_round(ends=ends)
+    search = Search(time.monotonic() + (SECONDS or ROUND_SECONDS))
+    one_round(search)
+    while SECONDS and time.monotonic() < search.ends:
+        one_round(search)
+    tell(f"{search.calls} calls, {len(search.found)} findings")
+    assert not search.found

@@ -1,5 +1,8 @@
 """Every kind of video file keeps its frames, their exact times and its other streams."""
 
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -198,3 +201,22 @@ def test_converted_audio_has_the_same_length(clip: MakeClip, tmp_path: Path) -> 
             return sum(frame.samples for frame in container.decode(audio=0))
 
     assert abs(samples(source) - samples(tmp_path / "out.webm")) < 2048
+
+
+NARROW = """
+import sys
+from turbolens.pipelines.video.job import VideoOptions, filter_video
+from turbolens.pipelines.video.writer import Encoding
+from tests.pipelines.conftest import invert
+filter_video(sys.argv[1], sys.argv[2], invert, VideoOptions(encoding=Encoding(codec="hevc")))
+"""
+
+
+@pytest.mark.slow
+def test_narrow_hevc_does_not_damage_memory(clip: MakeClip, tmp_path: Path) -> None:
+    """With glibc's check of the heap, where there is one; without it the program often crashes."""
+    checked = {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3"}
+    source, target = clip(size=(48, 16), pts=range(8)), tmp_path / "out.mkv"
+    command = [sys.executable, "-c", NARROW, str(source), str(target)]
+    subprocess.run(command, env={**os.environ, **checked}, check=True, timeout=60)  # noqa: S603
+    assert times_of(target) == times_of(source)

@@ -113,6 +113,53 @@ def test_one_packet_with_a_time_too_late_does_not_delay_the_rest(tmp_path: Path)
     assert timeline.joins == 0
 
 
+def with_late_block(matroska: Path, number: int, milliseconds: int) -> Path:
+    """The file with a later time in the block of one audio packet."""
+    with av.open(str(matroska)) as container:
+        packet = [bytes(each) for each in container.demux(audio=0)][number]
+    content = bytearray(matroska.read_bytes())
+    at = content.index(packet) - 3  # a signed time of 16 bits and a byte of flags before it
+    time = int.from_bytes(content[at : at + 2], "big", signed=True) + milliseconds
+    content[at : at + 2] = time.to_bytes(2, "big", signed=True)
+    matroska.write_bytes(content)
+    return matroska
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm"])  # copied, converted
+def test_an_audio_packet_far_too_late_does_not_delay_the_rest(tmp_path: Path, suffix: str) -> None:
+    source = with_late_block(recording(tmp_path / "in.mkv"), 20, 20_000)
+    report = filtered(source, tmp_path / f"out.{suffix}")
+    assert max(steps(audio_times(tmp_path / f"out.{suffix}"))) < 0.05
+    assert audio_times(tmp_path / f"out.{suffix}")[-1] < 2.1
+    assert any("1 packet with a time far too late" in notice for notice in report.notices)
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mkv", "mp4"])
+def test_times_that_no_recording_has_are_replaced(tmp_path: Path, suffix: str) -> None:
+    """FFmpeg 5 writes Theora with a negative offset as times of a billion years."""
+    source = ffmpeg(
+        tmp_path / "in.ogv", *VIDEO, *TONE, "-c:v", "libtheora", "-c:a", "libvorbis",
+        "-output_ts_offset", "-5",
+    )  # fmt: skip
+    report = filtered(source, tmp_path / f"out.{suffix}")
+    times = times_of(tmp_path / f"out.{suffix}")
+    assert len(times) == report.frames > 0
+    assert times[-1] - times[0] < 3
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_an_audio_packet_of_a_day_is_taken_for_damage(tmp_path: Path, suffix: str) -> None:
+    """The last Vorbis packet of a short Ogg file has a negative duration of 32 bits."""
+    source = ffmpeg(
+        tmp_path / "in.ogv", *VIDEO, *TONE, "-frames:v", "3", "-t", "0.12",
+        "-c:v", "libtheora", "-c:a", "libvorbis",
+    )  # fmt: skip
+    report = filtered(source, tmp_path / f"out.{suffix}")
+    with av.open(str(tmp_path / f"out.{suffix}")) as container:
+        assert (container.duration or 0) < av.time_base
+    assert len(times_of(tmp_path / f"out.{suffix}")) == report.frames > 0
+
+
 def test_joined_recordings_without_audio_go_on(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "in.ts"), "w") as output:
         video: Any = output.add_stream("mpeg2video", rate=25, width=64, height=48)

@@ -176,6 +176,26 @@ def test_overlapping_subtitles_begin_on_time_in_mp4(tmp_path: Path) -> None:
     assert subtitle_starts(tmp_path / "out.mp4") == [0.2, 0.5, 1.6]
 
 
+@pytest.mark.parametrize("suffix", ["mov", "mp4", "mkv"])
+def test_a_time_code_that_is_kept_gives_no_line(tmp_path: Path, suffix: str) -> None:
+    source = ffmpeg(tmp_path / "in.mov", *VIDEO, *H264, "-timecode", "01:00:00:00")
+    report = filtered(source, tmp_path / f"out.{suffix}")
+    assert not report.notices
+    with av.open(str(tmp_path / f"out.{suffix}")) as container:
+        tags = {**container.metadata, **container.streams.video[0].metadata}
+    assert {key.lower(): value for key, value in tags.items()}["timecode"] == "01:00:00:00"
+
+
+def test_a_time_code_that_the_container_refuses_is_left_out(tmp_path: Path) -> None:
+    """WMV counts milliseconds, and MOV has no time code at 1000 frames per second."""
+    source = ffmpeg(
+        tmp_path / "in.wmv", *VIDEO, "-frames:v", "1", "-c:v", "wmv2", "-timecode", "10:00:00:00"
+    )
+    report = filtered(source, tmp_path / "out.mov")
+    assert len(times_of(tmp_path / "out.mov")) == report.frames == 1
+    assert notice_of(report, "the time code is left out", "1000")
+
+
 def test_damaged_packets_of_converted_audio_are_counted(tmp_path: Path) -> None:
     whole = ffmpeg(tmp_path / "whole.mkv", *VIDEO, *TONE, *H264, "-c:a", "flac")
     with av.open(str(whole)) as container:
@@ -192,18 +212,19 @@ def test_damaged_packets_of_converted_audio_are_counted(tmp_path: Path) -> None:
     assert float(samples) == pytest.approx(2, abs=0.05)
 
 
-def test_damaged_packets_that_a_muxer_refuses_are_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [slice(5, 8), slice(-3, None)], ids=["middle", "end"])
+def test_damaged_packets_that_a_muxer_refuses_are_left_out(tmp_path: Path, damaged: slice) -> None:
     whole = ffmpeg(tmp_path / "whole.mkv", *VIDEO, *TONE, *H264, "-c:a", "eac3")
     with av.open(str(whole)) as container:
         packets = [bytes(each) for each in container.demux(audio=0) if each.size]
     content = whole.read_bytes()
-    for packet in packets[5:8]:
+    for packet in packets[damaged]:
         content = content.replace(packet, b"\xff" * len(packet))
     (tmp_path / "in.mkv").write_bytes(content)
     report = filtered(tmp_path / "in.mkv", tmp_path / "out.mp4")
-    assert report.frames == 50
+    assert len(times_of(tmp_path / "out.mp4")) == report.frames == 50
     assert len(packets_of(tmp_path / "out.mp4", "audio")) == len(packets) - 3
-    assert notice_of(report, "3 packets beside the video could not be written")
+    assert notice_of(report, "stream 1 (audio eac3): 3 packets could not be written")
 
 
 def test_the_filtered_stream_keeps_its_marks(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`WebcamFilter`: working size, steps, refused changes, loading of the model."""
 
+from threading import Event, current_thread
 from typing import Any
 
 import av
@@ -111,3 +112,40 @@ def test_a_filter_that_is_off_loads_no_model() -> None:
     off = WebcamFilter(load, FilterSettings(enabled=False))
     frame = numbered(1)
     assert off(frame) is frame
+
+
+def test_a_preloaded_filter_is_loaded_once_and_before_the_first_frame() -> None:
+    loads: list[str] = []
+    begun = Event()
+
+    def load(settings: FilterSettings) -> Look:
+        loads.append(current_thread().name)
+        begun.set()
+        return Look(settings)
+
+    frame_filter = WebcamFilter(load, FilterSettings())
+    frame_filter.preload()
+    assert begun.wait(20)
+    frame_filter(numbered(1))
+    frame_filter(numbered(2))
+    assert loads == ["load model"]
+    off = WebcamFilter(load, FilterSettings(enabled=False))
+    off.preload()
+    assert len(loads) == 1
+
+
+def test_an_error_of_a_preloaded_filter_comes_with_the_first_frame() -> None:
+    answers = [SettingsError("no such model"), None]
+
+    def load(settings: FilterSettings) -> Look:
+        error = answers.pop(0)
+        if error is not None:
+            raise error
+        return Look(settings)
+
+    frame_filter = WebcamFilter(load, FilterSettings())
+    frame_filter.preload()
+    with pytest.raises(SettingsError, match="no such model"):
+        frame_filter(numbered(1))
+    frame_filter(numbered(2))
+    assert answers == []

@@ -1,5 +1,6 @@
 """The server over HTTP: the page, the API, and requests that it refuses."""
 
+import asyncio
 import io
 import json
 import re
@@ -219,6 +220,23 @@ async def test_a_slow_machine_gets_a_smaller_working_size(
         model=LargeModel(), make_filter=lambda model, settings: Slow(settings), settings=settings
     ) as (_, server):
         assert server.slot.live_size == size
+
+
+@asynchronous
+async def test_a_server_is_ready_before_its_working_size_is_measured() -> None:
+    """The first session ends the measurement, which never ends here, and keeps the estimate."""
+
+    class Settling(Shade):
+        settling = True  # faster networks are being prepared
+
+    async with serving(
+        model=LargeModel(), make_filter=lambda model, settings: Settling(settings)
+    ) as (_, server):
+        (measuring,) = [each for each in threading.enumerate() if each.name == "load model"]
+        estimate = server.slot.live_size
+        server.slot.new_filter(FilterSettings())
+        await asyncio.to_thread(measuring.join)
+        assert (server.slot.state, server.slot.live_size) == ("ready", estimate)
 
 
 @asynchronous

@@ -2,7 +2,8 @@
 
 Open `command.py` first: `turbolens train` and its subcommands. The embedded model is trained in
 four stages (`autoencoder_stage.py`, `denoiser_stage.py`, `picture_stage.py`, `decoder_stage.py`) on
-renderings of photographs (`looks.py`, `rendering.py`, `data.py`); `evaluation.py` measures it. The
-rooms `distill`, `teacher`, `own_look` and `evidence` are one subcommand each and share only the
-files of this folder. Imports the other rooms of the filter.
+renderings of photographs (`looks.py`, `materials`, `data.py`). `works.py` says which real works
+train a look and which judge it; `evaluation` measures models. The rooms `distill`, `teacher`,
+`own_look` and `evidence` are one subcommand each and share only the files of this folder and
+`materials`. Imports the other rooms of the filter.
 """

@@ -1,6 +1,6 @@
 """Measures the embedded model on pictures that it was not trained on.
 
-    python -m turbolens.filter.training.evaluation --data FOLDER [--clips FOLDER] \\
+    python -m turbolens.filter.training.evaluation.references --data FOLDER [--clips FOLDER] \\
         [--model embedded] [--beside FOLDER] [--sheet PNG]
 
 prints the table of the model card. The pictures are photographs of FOLDER that training holds out,
@@ -20,15 +20,14 @@ from rich.table import Table
 from torch import Tensor
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
-
-from .agreement import RenderedCrops, look_classifier
-from .charts import write_sheet
-from .classifier import LookClassifier
-from .data import frames_of_clips, is_held_out, pictures_in, read_square
-from .denoiser_stage import FULL_LOOK_AT
-from .looks import LOOKS
-from .phrases import PHRASES
-from .rendering import edges
+from turbolens.filter.training.agreement import RenderedCrops, look_classifier
+from turbolens.filter.training.charts import write_sheet
+from turbolens.filter.training.classifier import LookClassifier
+from turbolens.filter.training.data import frames_of_clips, is_held_out, pictures_in, read_square
+from turbolens.filter.training.denoiser_stage import FULL_LOOK_AT
+from turbolens.filter.training.looks import LOOKS
+from turbolens.filter.training.phrases import PHRASES
+from turbolens.filter.training.rendering import edges
 
 SIZE = 256
 FULL_LOOK = 0.9

@@ -1,0 +1,5 @@
+"""`python -m turbolens.filter.training.evaluation`."""
+
+from .command import main
+
+main()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .scene.camera import FileCamera, SceneCamera
     from .scene.frames import TestScene
     from .statistics import Stats
-    from .video.job import Progress, VideoOptions, filter_video
+    from .video.job import VideoOptions, filter_video
+    from .video.report import Progress
 
 __all__ = [
     "Camera",
@@ -34,7 +35,7 @@ __all__ = [
 _MODULES = {
     "Camera": "camera.camera",
     "FileCamera": "scene.camera",
-    "Progress": "video.job",
+    "Progress": "video.report",
     "RunOptions": "live.options",
     "SceneCamera": "scene.camera",
     "Stats": "statistics",

@@ -1,7 +1,8 @@
-"""`AcceleratedCoherence`: the three modules of `coherence`, run by backends."""
+"""`AcceleratedCoherence`: the three modules of `coherence`, run by OpenCV or by backends."""
 
 from collections.abc import Sequence
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,12 +14,16 @@ from .accelerated_module import AcceleratedModule
 from .backend import Backend
 from .trial_records import TrialRecords
 
+if TYPE_CHECKING:
+    from turbolens.filter.coherence.opencv import OpenCvBlend, OpenCvMotion
+
 PATIENCE = 30  # frames of a size before a backend is prepared: more than a search for one takes
 
 
 class AcceleratedCoherence:
     """Motion estimation, temporal blending and reprojection on one device, for many streams.
 
+    On a CPU, OpenCV estimates motion and blends. Elsewhere backends are tried for the tensors.
     Backends that take minutes to prepare are left out: inductor would take minutes for each size,
     and makes forty kernels of what a CUDA graph launches at once. All methods but `reproject` are
     called under the model's lock.
@@ -34,9 +39,11 @@ class AcceleratedCoherence:
         frames: int | None = None,
     ) -> None:
         backends = [each for each in backends if each.prepare_time != "minutes"]
+        self._opencv = _opencv() if device.type == "cpu" else None
+        tried = () if device.type == "cpu" else backends
         self._estimator, self._blend = (
             AcceleratedModule(
-                module, backends, wait=wait, patience=PATIENCE, records=records, frames=frames
+                module, tried, wait=wait, patience=PATIENCE, records=records, frames=frames
             )
             for module in (MotionEstimator(), TemporalBlend())
         )
@@ -53,14 +60,19 @@ class AcceleratedCoherence:
         return self._estimator, self._blend
 
     def estimate_motion(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
-        """As `MotionEstimator`. `None` if no backend is faster.
+        """As `MotionEstimator`. `None` if no backend is faster, or for tiny frames on a CPU.
 
-        The plain way is then faster step by step, because it reuses the features of the last frame.
+        The plain way is then used step by step, because it reuses the features of the last frame.
         """
+        if self._opencv is not None:
+            return self._opencv[0](*inputs)
         return self._estimator(*inputs) if self._estimator.is_worthwhile(*inputs) else None
 
     def blend(self, *inputs: torch.Tensor) -> torch.Tensor:
         """As `TemporalBlend`."""
+        result = None if self._opencv is None else self._opencv[1](*inputs)
+        if result is not None:
+            return result
         return self._blend(*inputs)  # type: ignore[no-any-return]
 
     def reproject(self, *inputs: torch.Tensor) -> torch.Tensor | None:
@@ -69,3 +81,12 @@ class AcceleratedCoherence:
             if not self._reprojector.is_worthwhile(*inputs):
                 return None
             return self._reprojector(*inputs)  # type: ignore[no-any-return]
+
+
+def _opencv() -> "tuple[OpenCvMotion, OpenCvBlend]":
+    from turbolens.filter.coherence.opencv import (  # noqa: PLC0415 - loads OpenCV: on CPUs only
+        OpenCvBlend,
+        OpenCvMotion,
+    )
+
+    return OpenCvMotion(), OpenCvBlend()

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from turbolens.pipelines.base import Notify
-from turbolens.pipelines.video.job import Progress, VideoReport
+from turbolens.pipelines.video.report import Progress, VideoReport
 
 R = TypeVar("R", bound="Reporter")
 PROMPTS = logging.getLogger("turbolens.filter.diffusion.prompts")
@@ -132,12 +132,14 @@ class VideoReporter(Reporter):
 
     def done(self, report: VideoReport) -> None:
         """Sum up the file."""
-        fps = report.frames / report.seconds if report.seconds else 0.0
+        fps = (report.frames - report.resumed) / report.seconds if report.seconds else 0.0
         if self._json:
             self._line("done", **asdict(report), fps=round(fps, 2), dropped=0)
             return
         repeats = counted(report.reused, "repeat")
         reused = f", {repeats.replace(' ', ' of them ', 1)}" if report.reused else ""
+        if report.resumed:
+            reused += f", {report.resumed} of them finished before"
         state = "" if report.complete else " (interrupted; the finished part is kept)"
         self._say(
             f"{report.destination}: {counted(report.frames, 'frame')}{reused} in "

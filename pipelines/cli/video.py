@@ -1,42 +1,39 @@
 """`turbolens video`: filter video files, pipes, images and image sequences."""
 
-import sys
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from turbolens.filter import FilterSettings, MediaError, TurbolensError
+from turbolens.filter import FilterSettings
 from turbolens.pipelines.adapter_pictures import ControlVideo
 from turbolens.pipelines.model_choice import ModelChoice, load_filter, require_looks
-from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
-from turbolens.pipelines.video.images.files import IMAGE_CODECS
-from turbolens.pipelines.video.images.sequences import is_image, is_sequence
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
-from turbolens.pipelines.video.media import MediaOptions, check_exists, is_stream
-from turbolens.pipelines.video.outputs import CONTAINERS
+from turbolens.pipelines.video.media import MediaOptions
 from turbolens.pipelines.video.writer import Encoding
 
 from .panels import EXPERT, INPUT, MODEL, OUTPUT
-from .reporting import VideoReporter, counted
 from .shared_options import with_shared_options
-from .signals import Interrupted
 from .usage import usage_errors
+from .video_inputs import arriving, check_watched, checked, checked_each, input_names, open_inputs
+from .video_runs import Outcome, VideoRuns
+from .video_segments import segmentation_for
 
 LONG = 18_000  # frames, ten minutes: for longer inputs, minutes of preparation pay off
-MAX_OPEN = 16  # inputs kept open until their turn; later ones are opened again then
+SEGMENT_LENGTH = 20.0  # seconds
 Codec = Literal[CodecName, HardwareName]
 
 
 @with_shared_options
 def video(  # noqa: PLR0913 - each one is an option of the command
-    paths: Annotated[list[str], typer.Argument(
+    paths: Annotated[list[str] | None, typer.Argument(
         metavar="INPUT... OUTPUT", show_default=False,
         help="Videos, images, a folder or pattern of images (frame_%04d.png, '*.png'), - for a "
-             "pipe, or test-scene. Without OUTPUT: INPUT.turbolens.mp4 in the input's folder.")],
+             "pipe, or test-scene. Without OUTPUT: INPUT.turbolens.mp4 in the input's folder.")]
+    = None,
     *,
     settings: dict[str, Any],
     choice: ModelChoice,
@@ -46,11 +43,17 @@ def video(  # noqa: PLR0913 - each one is an option of the command
              "ControlNet.")] = None,
     output_dir: Annotated[Path | None, typer.Option(
         help="Folder for the outputs of several inputs.", rich_help_panel=OUTPUT)] = None,
+    watch: Annotated[Path | None, typer.Option(
+        metavar="FOLDER", rich_help_panel=INPUT,
+        help="Filter the videos that are or arrive in this folder, until Ctrl-C.")] = None,
     overwrite: Annotated[bool, typer.Option(
         "--overwrite", help="Replace an existing output.", rich_help_panel=OUTPUT)] = False,
     keep_partial: Annotated[bool, typer.Option(
         "--keep-partial", help="After Ctrl-C, keep the finished part as a shorter file.",
         rich_help_panel=OUTPUT)] = False,
+    resume: Annotated[bool, typer.Option(
+        "--resume/--no-resume", rich_help_panel=OUTPUT,
+        help="Go on where an interrupted run of the same command has stopped.")] = True,
     start: Annotated[float, typer.Option(
         min=0, help="Start this many seconds into the input.", rich_help_panel=INPUT)] = 0,
     duration: Annotated[float | None, typer.Option(
@@ -88,6 +91,10 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     batch: Annotated[str, typer.Option(
         metavar="auto|N", help="Number of frames to filter at once.",
         rich_help_panel=EXPERT)] = "auto",
+    segment_length: Annotated[float, typer.Option(
+        min=0, metavar="SECONDS", rich_help_panel=EXPERT,
+        help="Length of the segments after which an interrupted run goes on, for videos of at "
+             "least three of them. 0: one piece.")] = SEGMENT_LENGTH,
     json_lines: Annotated[bool, typer.Option(
         "--json", rich_help_panel=OUTPUT,
         help="Print progress and result as JSON lines (on stderr if the output is a pipe).")]
@@ -108,10 +115,17 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         rate=None if rate is None else _seconds(rate), overwrite=overwrite, compare=compare,
         sheet=preview, batch=_batch(batch), keep_partial=keep_partial,
     )  # fmt: skip
-    jobs = [_checked(*names, options) for names in _names(paths, output_dir)]
     with usage_errors():
         choice.adapters.check(has_control_video=control_video is not None)
-    if control_video is not None and (len(jobs) > 1 or choice.adapters.control is not None):
+    if watch is not None:
+        if paths:
+            raise typer.BadParameter("--watch FOLDER takes no other inputs")
+        target = check_watched(watch, output_dir)
+        jobs: list[VideoJob | Outcome] = []
+    else:
+        jobs = _jobs(input_names(paths or [], output_dir), options)
+    single = len(jobs) == 1
+    if control_video is not None and (not single or choice.adapters.control is not None):
         raise typer.BadParameter("--control-video is for one input, and takes --control's place")
     wanted = FilterSettings(**choice.with_look(settings))
     require_looks(choice, wanted)
@@ -120,49 +134,48 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         beside = ControlVideo(
             control_video, MediaOptions(start=options.start, duration=options.duration)
         )
-    frames = open_inputs(jobs)
-    frame_filter = load_filter(choice, wanted, control=beside, quick=frames < LONG, frames=frames)
-    if len(jobs) == 1:
-        _run(jobs[0], frame_filter, as_json=json_lines)
-        return
-    failed = [job for job in jobs if not _runs(job, frame_filter, as_json=json_lines)]
-    if failed:
+    known = [job for job in jobs if isinstance(job, VideoJob)]
+    frames = None if watch is not None else open_inputs(known, alone=single)
+    frame_filter = load_filter(
+        choice, wanted, control=beside, quick=frames is not None and frames < LONG, frames=frames
+    )
+    segmentation = segmentation_for(
+        frame_filter, choice, control_video=control_video, seconds=_seconds(segment_length),
+        resume=resume,
+    )  # fmt: skip
+    runs = VideoRuns(frame_filter, segmentation, as_json=json_lines)
+    if single:
+        runs.run(known[0])
+    elif watch is None:
+        _run_all(runs, jobs)
+    else:
+        _run_until_interrupted(runs, arriving(watch, target, options))
+
+
+def _jobs(names: list[tuple[str, str]], options: VideoOptions) -> list[VideoJob | Outcome]:
+    return [checked(*names[0], options)] if len(names) == 1 else checked_each(names, options)
+
+
+def _run_all(runs: VideoRuns, jobs: list[VideoJob | Outcome]) -> None:
+    """Run several jobs and sum them up. Exit code 1 if one fails."""
+    try:
+        runs.run_all(jobs)
+    finally:
+        runs.sum_up()
+    if runs.has_failures:
         raise typer.Exit(1)
 
 
-def _runs(job: VideoJob, frame_filter: Any, *, as_json: bool) -> bool:
-    """True if the job succeeds. If not, a line says why, and the other inputs go on."""
+def _run_until_interrupted(runs: VideoRuns, jobs: Iterator[VideoJob | Outcome]) -> None:
+    """Run jobs as they come. Ctrl-C between two of them is the regular end."""
     try:
-        _run(job, frame_filter, as_json=as_json)
-    except (TurbolensError, OSError) as error:
-        typer.echo(f"turbolens: {error}", err=True)
-        return False
-    return True
-
-
-def _run(job: VideoJob, frame_filter: Any, *, as_json: bool) -> None:
-    stream = sys.stderr if is_piped(job.destination) else sys.stdout
-    frame_filter.reset()
-    try:
-        with VideoReporter(job.source, as_json=as_json, stream=stream) as reporter:
-            report = job.run(frame_filter, on_progress=reporter.progress, on_notice=reporter.notice)
+        runs.run_all(jobs)
     except KeyboardInterrupt:
-        raise Interrupted(_what_is_left(job, reporter.frames)) from None
-    reporter.done(report)
-    if not report.complete:
-        raise Interrupted
-
-
-def _what_is_left(job: VideoJob, frames: int) -> str:
-    """What Ctrl-C has left of the output. frames: how many were filtered."""
-    done = f"interrupted after {counted(frames, 'frame')}"
-    if is_piped(job.destination):
-        return f"{done}; the output on the pipe ends early"
-    if is_sequence(job.destination):
-        return f"{done}; the finished images are kept"
-    left = "is unchanged" if Path(job.destination).exists() else "was not written"
-    advice = "; to keep the finished part next time, add --keep-partial" if frames else ""
-    return f"{done}: {job.destination} {left}{advice}"
+        pass
+    finally:
+        runs.sum_up()
+    if runs.has_failures:
+        raise typer.Exit(1)
 
 
 def _seconds(value: float) -> Fraction:
@@ -175,74 +188,3 @@ def _batch(text: str) -> int | None:
     if not text.isdecimal() or not 1 <= int(text) <= 256:
         raise typer.BadParameter(f"--batch must be auto or a number from 1 to 256, got {text!r}")
     return int(text)
-
-
-def _names(paths: list[str], output_dir: Path | None) -> list[tuple[str, str]]:
-    """Every input with its output."""
-    if output_dir is None:
-        if len(paths) > 2:
-            raise typer.BadParameter("several inputs need --output-dir FOLDER")
-        return [(paths[0], paths[1] if len(paths) > 1 else _beside(paths[0]))]
-    names = [(source, str(output_dir / _name_of_result(source))) for source in paths]
-    if len({target for _, target in names}) < len(names):
-        raise typer.BadParameter("two inputs have the same name; filter them one by one")
-    if output_dir.exists() and not output_dir.is_dir():
-        raise typer.BadParameter(f"--output-dir {output_dir} is not a folder")
-    _make_folder(output_dir)
-    return names
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise typer.BadParameter(
-            f"--output-dir {folder} cannot be created: {error.strerror or error}"
-        ) from error
-
-
-def _name_of_result(source: str) -> str:
-    if is_piped(source):
-        return "pipe.mkv"
-    path = Path(source)
-    if is_image(source):
-        return path.name if path.suffix.lower() in IMAGE_CODECS else (
-            f"{path.stem}.png")  # fmt: skip
-    if path.suffix.lower() in CONTAINERS:
-        return path.name
-    stem = path.stem.partition("%")[0].rstrip("_-.") or "pictures"
-    return f"{stem if '*' not in stem else 'pictures'}.mp4"
-
-
-def _beside(source: str) -> str:
-    if is_piped(source):
-        return "-"
-    path = Path(_name_of_result(source))
-    return str(Path(source).parent / f"{path.stem}.turbolens{path.suffix}")
-
-
-def open_inputs(jobs: list[VideoJob]) -> int:
-    """Open the inputs before the model is loaded. Returns their number of frames, as far as known.
-
-    Pipes and URLs are left until their turn: they might end while the model is loaded. Of several
-    inputs, those that cannot be opened fail at their turn. Raises `MediaError` for a single one.
-    """
-    frames = 0
-    for index, job in enumerate(jobs):
-        if is_stream(job.source):
-            continue
-        with suppress(TurbolensError) if len(jobs) > 1 else nullcontext():
-            frames += job.open() or 0
-        if index >= MAX_OPEN:
-            job.close()
-    return frames
-
-
-def _checked(source: str, destination: str, options: VideoOptions) -> VideoJob:
-    """Refuse what cannot work: a bad output is a usage error, a missing input a failure."""
-    try:
-        job = VideoJob.prepare(source, destination, options)
-    except MediaError as error:
-        raise typer.BadParameter(str(error)) from error
-    check_exists(source)
-    return job

@@ -10,11 +10,13 @@ from turbolens.filter.errors import MediaError
 class Destination:
     """A path to write to by way of a temporary file. Pipes and devices are written directly.
 
-    Raises `MediaError` if the file exists and may not be replaced, or if its folder does not exist
-    or is read-only.
+    temporary: that file, on the same disk; by default a hidden one beside it. Raises `MediaError`
+    if the file exists and may not be replaced, or if its folder does not exist or is read-only.
     """
 
-    def __init__(self, name: str, *, overwrite: bool = False) -> None:
+    def __init__(
+        self, name: str, *, overwrite: bool = False, temporary: Path | None = None
+    ) -> None:
         self.name = name
         self.final = Path(name)
         self.piped = is_piped(name)
@@ -22,9 +24,14 @@ class Destination:
         if not self._direct:
             _check(self.final, overwrite=overwrite)
         self._overwrite = overwrite
-        self._temporary = self.final.with_name(
+        self._temporary = temporary or self.final.with_name(
             f".{self.final.stem}.{os.getpid()}.part{self.final.suffix}"
         )
+
+    @property
+    def is_regular(self) -> bool:
+        """True for a file that is made under another name first; False for a pipe or device."""
+        return not self._direct
 
     @property
     def writing(self) -> str:

@@ -1,7 +1,8 @@
 """One input filtered into one output: checked and opened first, then run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import av
 
@@ -13,43 +14,11 @@ from .destination import Destination, is_piped
 from .media import MediaOptions, OpenInput, open_input
 from .outputs import Output, check_output
 from .pipeline import Compose, FilterPipeline, OnFrames
+from .report import OnProgress, Progress, VideoReport
+from .segments.job import Running, SegmentedJob
+from .segments.parts import has_partial_output
+from .segments.segmentation import Segmentation
 from .side_by_side import SideBySide
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How much of a file is done. total_frames: `None` if unknown."""
-
-    frames: int
-    total_frames: int | None
-    seconds: float
-    dropped: int = 0
-
-    @property
-    def fps(self) -> float:
-        """Frames per second since the start."""
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
-
-
-OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class VideoReport:
-    """The result of a job.
-
-    damaged: pieces of the input that could not be decoded. reused: frames equal to the one before,
-    which were not filtered again. complete: False if Ctrl-C ended it early.
-    """
-
-    source: str
-    destination: str
-    frames: int
-    damaged: int
-    seconds: float
-    complete: bool = True
-    reused: int = 0
-    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +37,11 @@ class VideoOptions(MediaOptions):
 
 
 class VideoJob:
-    """One input and its checked output. The input is opened once: by `open`, or else by `run`."""
+    """One input and its checked output. The input is opened once: by `open`, or else by `run`.
+
+    kept_frames: how many frames are in finished segments after a run that has not completed; the
+    same job goes on after them.
+    """
 
     def __init__(
         self, source: str, output: Output, options: VideoOptions, *, sheet: Destination | None
@@ -79,6 +52,8 @@ class VideoJob:
         self._input: OpenInput | None = None
         self._notices: list[str] = []
         self._on_notice: Notify | None = None
+        self.kept_frames = 0
+        self._replaces_partial = False
 
     @property
     def destination(self) -> str:
@@ -88,8 +63,12 @@ class VideoJob:
     @classmethod
     def prepare(cls, source: str, destination: str, options: VideoOptions) -> "VideoJob":
         """A job whose output can be written. Raises `MediaError` if it cannot."""
+        partial = not options.overwrite and has_partial_output(Path(destination))
+        options = replace(options, overwrite=options.overwrite or partial)
         output = check_output(destination, source, options)
-        return cls(source, output, options, sheet=_check_sheet(destination, options))
+        job = cls(source, output, options, sheet=_check_sheet(destination, options))
+        job._replaces_partial = partial
+        return job
 
     def open(self) -> int | None:
         """Open the input and return its number of frames, `None` if unknown.
@@ -110,36 +89,80 @@ class VideoJob:
         self,
         frame_filter: FilterCallable,
         *,
+        segmentation: Segmentation | None = None,
         on_progress: OnProgress | None = None,
         on_notice: Notify | None = None,
     ) -> VideoReport:
         """Filter the input. Once only.
 
-        Raises `MediaError` for what cannot be read or written, and whatever `frame_filter` raises.
+        segmentation: how a long video is divided, so that an interrupted run can go on; `None`: not
+        at all. Raises `MediaError` for what cannot be read or written, and whatever `frame_filter`
+        raises.
         """
         self._on_notice = on_notice
         self.open()
         assert self._input is not None  # noqa: S101 - just opened
         self._check_size(self._input, frame_filter)
+        reused_before = getattr(frame_filter, "reused", 0)
+        if segmentation is not None and self._is_divided(segmentation, self._input):
+            opened, self._input = self._input, None  # from here on the job closes it
+            report = self._run_in_segments(opened, frame_filter, segmentation, on_progress)
+            return replace(report, reused=getattr(frame_filter, "reused", 0) - reused_before)
+        self._keep_partial_output()
         reader = self._input.reader(self._notify)
         self._input = None  # from here on the reader closes it
         writer = self._output.writer(reader.info, self._notify)
-        reused_before = getattr(frame_filter, "reused", 0)
         pipeline = FilterPipeline(
             reader, frame_filter, writer,
             batch=self._options.batch, keep_partial=self._options.keep_partial,
             compose=self._compose(), on_frames=_reporting(on_progress, reader.info.total_frames),
         )  # fmt: skip
         complete = pipeline.run()
-        if reader.damaged:
-            self._notify(
-                f"damaged input: {reader.damaged} pieces could not be decoded; the rest is filtered"
-            )
+        self._notify_damage(reader.damaged)
         self._save_sheet()
         return VideoReport(
             self.source, self.destination, pipeline.frames, reader.damaged, pipeline.seconds,
             complete, getattr(frame_filter, "reused", 0) - reused_before, tuple(self._notices),
         )  # fmt: skip
+
+    def _is_divided(self, segmentation: Segmentation, opened: OpenInput) -> bool:
+        shown = self._options.compare or self._sheet is not None
+        return not shown and segmentation.divides(opened, self._output)
+
+    def _run_in_segments(
+        self,
+        opened: OpenInput,
+        frame_filter: FilterCallable,
+        segmentation: Segmentation,
+        on_progress: OnProgress | None,
+    ) -> VideoReport:
+        job = SegmentedJob(
+            opened, self._output, segmentation, self._options,
+            running=Running(self._options.batch, self._options.keep_partial),
+            replaces_partial=self._replaces_partial, notify=self._notify,
+        )  # fmt: skip
+        try:
+            result = job.run(
+                frame_filter, _reporting(on_progress, opened.total_frames, lambda: job.resumed)
+            )
+        finally:
+            self.kept_frames = job.kept_frames
+        self._notify_damage(result.damaged)
+        return VideoReport(
+            self.source, self.destination, result.frames, result.damaged, result.seconds,
+            result.complete, notices=tuple(self._notices), resumed=job.resumed,
+        )  # fmt: skip
+
+    def _keep_partial_output(self) -> None:
+        """Refuse to replace a shorter output by anything but what it is the beginning of."""
+        if self._replaces_partial:
+            raise MediaError(f"{self.destination} exists; --overwrite replaces it")
+
+    def _notify_damage(self, damaged: int) -> None:
+        if damaged:
+            self._notify(
+                f"damaged input: {damaged} pieces could not be decoded; the rest is filtered"
+            )
 
     def _check_size(self, opened: OpenInput, frame_filter: FilterCallable) -> None:
         """Refuse a size that cannot be filtered before a frame is decoded and prepared."""
@@ -198,7 +221,13 @@ def _check_sheet(destination: str, options: VideoOptions) -> Destination | None:
     return Destination(sheet_name(destination), overwrite=options.overwrite)
 
 
-def _reporting(on_progress: OnProgress | None, total_frames: int | None) -> OnFrames | None:
+def _reporting(
+    on_progress: OnProgress | None,
+    total_frames: int | None,
+    resumed: Callable[[], int] = lambda: 0,
+) -> OnFrames | None:
     if on_progress is None:
         return None
-    return lambda frames, seconds: on_progress(Progress(frames, total_frames, seconds))
+    return lambda frames, seconds: on_progress(
+        Progress(frames, total_frames, seconds, resumed=resumed())
+    )

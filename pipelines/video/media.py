@@ -41,13 +41,14 @@ class OpenInput:
 
     total_frames: `None` if unknown. reader: starts decoding; call it once. A reader closes what it
     reads; `close` is for an input that is not read. size: width and height of the video in pixels,
-    `None` if unknown.
+    `None` if unknown. container: of a video file, else `None`.
     """
 
     total_frames: int | None
     reader: Callable[[Notify], Reader]
     close: Callable[[], None]
     size: tuple[int, int] | None = None
+    container: VideoContainer | None = None
 
 
 def is_scene(name: str) -> bool:
@@ -82,7 +83,7 @@ def open_input(source: str, options: MediaOptions) -> OpenInput:
     container = VideoContainer.open(source, span=span, format_name=options.input_format)
     return OpenInput(
         container.total_frames, partial(VideoReader.open, container), container.close,
-        container.size,
+        container.size, container,
     )  # fmt: skip
 
 

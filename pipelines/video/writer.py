@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import av
@@ -91,13 +92,22 @@ class VideoWriter:
         if self._output is None or self._side_streams is None:
             raise MediaError(f"{self._info.name} holds no frame that could be decoded")
         try:
-            self._mux(self._video.encode(None))
+            self._mux(self._flushed())
             self._side_streams.finish(self._notify)
-            self._output.close()
+            self._close_output()
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._error(error) from error
         self._finished = True
         self._destination.complete()
+
+    def _close_output(self) -> None:
+        assert self._output is not None  # noqa: S101 - opened by the first frame
+        self._output.close()
+
+    def _flushed(self) -> Iterable[Any]:
+        """The packets that the encoder still holds."""
+        packets: Iterable[Any] = self._video.encode(None)
+        return packets
 
     def discard(self) -> None:
         """Close and remove the unfinished file."""
@@ -135,14 +145,9 @@ class VideoWriter:
                 self._side_streams.write(packet)
 
     def _track(self, format_name: str, frame: av.VideoFrame) -> VideoTrack:
-        wanted = self._encoding
-        codec = wanted.codec or default_codec(self._destination.final, transparent=has_alpha(frame))
-        choice = choose_encoder(
-            codec, crf=wanted.crf, preset=wanted.preset, hardware=wanted.hardware
+        return track_for(
+            frame, self._encoding, self._info, path=self._destination.final, format_name=format_name
         )
-        if format_name == "nut":
-            choice.options["bf"] = "0"  # NUT lacks the negative timestamps of B-frames
-        return VideoTrack(choice, self._info, frame, wanted.pixel_format)
 
     def _with_accepted_timecode(self, track: VideoTrack, options: dict[str, str]) -> VideoTrack:
         """The track without its time code if the container would refuse that at the end."""
@@ -199,6 +204,29 @@ class VideoWriter:
         track.notify_changes(self._video, self._notify)
         side_streams.add([each for each in planned if each.source.index > at])
         return side_streams
+
+
+def track_for(
+    frame: av.VideoFrame, wanted: Encoding, info: SourceInfo, *, path: Path, format_name: str
+) -> VideoTrack:
+    """The video stream of an output that begins with this frame.
+
+    path: the output's, whose suffix may decide the codec. format_name: its container.
+    """
+    codec = wanted.codec or default_codec(path, transparent=has_alpha(frame))
+    choice = choose_encoder(codec, crf=wanted.crf, preset=wanted.preset, hardware=wanted.hardware)
+    if format_name == "nut":
+        choice.options["bf"] = "0"  # NUT lacks the negative timestamps of B-frames
+    return VideoTrack(choice, info, frame, wanted.pixel_format)
+
+
+def container_format(destination: Destination, encoding: Encoding) -> tuple[str, dict[str, str]]:
+    """The name of the output's container and its options. Raises `MediaError` if it is unknown."""
+    name, options = _format_of(destination, encoding.format_name)
+    try:  # FFmpeg creates the file with the header, which is not written
+        return av.open(destination.url, "w", format=name).format.name, options
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MediaError(f"cannot write {destination.name}: {output_reason(error)}") from error
 
 
 def check_codec(destination: Destination, encoding: Encoding) -> None:

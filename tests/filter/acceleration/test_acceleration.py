@@ -306,7 +306,7 @@ def test_compiled_code_agrees_on_a_cpu(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_coherence_leaves_out_slow_backends() -> None:
-    coherence = AcceleratedCoherence(CPU, [Compiled(), FakeBackend(torch.neg)])
+    coherence = AcceleratedCoherence(torch.device("meta"), [Compiled(), FakeBackend(torch.neg)])
     for module in coherence.modules:
         assert [backend.name for backend in module.backends] == ["fake"]
 

@@ -16,7 +16,8 @@ import pytest
 
 from tests.pipelines.conftest import MakeClip, invert, packets_of, started, times_of
 from turbolens.filter import MediaError
-from turbolens.pipelines.cli.video import LONG, open_inputs
+from turbolens.pipelines.cli.video import LONG
+from turbolens.pipelines.cli.video_inputs import open_inputs
 from turbolens.pipelines.video.container import VideoContainer
 from turbolens.pipelines.video.job import VideoJob, VideoOptions, filter_video
 
@@ -268,7 +269,7 @@ def test_an_input_is_opened_once(
     monkeypatch.setattr(VideoContainer, "open", counted)
     source = str(clip(pts=range(10)))
     job = VideoJob.prepare(source, str(tmp_path / "out.mp4"), VideoOptions())
-    assert open_inputs([job]) == 10
+    assert open_inputs([job], alone=True) == 10
     assert job.run(invert).frames == 10
     assert opened == [source]
 
@@ -277,7 +278,7 @@ def test_a_single_input_that_cannot_be_read_is_an_error_before_it_is_run(tmp_pat
     (tmp_path / "a.mp4").write_bytes(b"text" * 500)
     job = VideoJob.prepare(str(tmp_path / "a.mp4"), str(tmp_path / "out.mp4"), VideoOptions())
     with pytest.raises(MediaError, match="damaged"):
-        open_inputs([job])
+        open_inputs([job], alone=True)
 
 
 def test_the_frames_of_inputs_are_counted_before_the_model_is_loaded(
@@ -287,7 +288,7 @@ def test_the_frames_of_inputs_are_counted_before_the_model_is_loaded(
         outputs = [str(tmp_path / f"out-{index}.mp4") for index in range(len(sources))]
         jobs = [VideoJob.prepare(*names, options or VideoOptions())
                 for names in zip(sources, outputs, strict=True)]  # fmt: skip
-        return open_inputs(jobs)
+        return open_inputs(jobs, alone=len(jobs) == 1)
 
     source, missing = str(clip(pts=range(50))), str(tmp_path / "none.mp4")
     assert frames_of(source, source) == 100

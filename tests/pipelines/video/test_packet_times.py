@@ -10,7 +10,8 @@ import av
 import pytest
 
 from tests.pipelines.conftest import packets_of, times_of
-from turbolens.pipelines.video.job import VideoOptions, VideoReport, filter_video
+from turbolens.pipelines.video.job import VideoOptions, filter_video
+from turbolens.pipelines.video.report import VideoReport
 from turbolens.pipelines.video.side_streams.packet_times import RisingTimes
 from turbolens.pipelines.video.side_streams.timecode import advanced
 from turbolens.pipelines.video.side_streams.timeline import Timeline

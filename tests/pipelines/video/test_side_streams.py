@@ -10,7 +10,8 @@ import pytest
 
 from tests.pipelines.conftest import MakeClip, packets_of, times_of
 from turbolens.filter import MediaError
-from turbolens.pipelines.video.job import VideoOptions, VideoReport, filter_video
+from turbolens.pipelines.video.job import VideoOptions, filter_video
+from turbolens.pipelines.video.report import VideoReport
 from turbolens.pipelines.video.writer import Encoding
 
 from .ffmpeg import (

@@ -1,0 +1,102 @@
+"""The list of a video's finished segments, as it is stored beside them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .first_frame import FirstFrame
+from .packet_file import Checksum
+
+VERSION = 1  # of the manifest and of the files beside it; others are not read
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where a segment begins in the input.
+
+    pts: of its first frame. run_up_pts: of the first frame to filter, so that the filter knows the
+    past when the segment begins. packet: the number of the video's packet from which to decode, a
+    key frame; 0 to decode from the beginning.
+    """
+
+    pts: int
+    run_up_pts: int
+    packet: int = 0
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A finished segment.
+
+    file: its name. parameters: see `SegmentEncoder`. following: where the next segment begins,
+    `None` after the last one. damaged: pieces of the input that could not be decoded so far.
+    """
+
+    file: str
+    frames: int
+    checksum: Checksum
+    parameters: str
+    following: ResumePoint | None
+    damaged: int = 0
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is finished of a video.
+
+    identity: see `Identity`. partial: the identity of a shorter output that was written after
+    Ctrl-C and may be replaced.
+    """
+
+    identity: dict[str, str]
+    first_frame: FirstFrame | None = None
+    segments: tuple[Segment, ...] = ()
+    partial: str | None = None
+    version: int = field(default=VERSION, kw_only=True)
+
+    @property
+    def frames(self) -> int:
+        """How many frames are finished."""
+        return sum(segment.frames for segment in self.segments)
+
+    @property
+    def is_complete(self) -> bool:
+        """True if no segment is missing."""
+        return bool(self.segments) and self.segments[-1].following is None
+
+    @property
+    def resume_point(self) -> ResumePoint | None:
+        """Where to go on; `None` for the beginning, or if nothing is missing."""
+        return self.segments[-1].following if self.segments else None
+
+    def to_bytes(self) -> bytes:
+        """As JSON."""
+        return json.dumps(asdict(self), indent=1).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Manifest":
+        """Raises `ValueError` if it cannot be read, or was written by another version."""
+        try:
+            read = json.loads(content)
+            if read["version"] != VERSION:
+                raise ValueError(f"version {read['version']}")
+            first = read["first_frame"]
+            return cls(
+                {str(name): str(value) for name, value in read["identity"].items()},
+                None if first is None else FirstFrame(**first),
+                _segments(read["segments"]), read["partial"],
+            )  # fmt: skip
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a manifest: {error}") from error
+
+
+def _segments(read: Sequence[dict[str, Any]]) -> tuple[Segment, ...]:
+    return tuple(
+        Segment(
+            each["file"], each["frames"], Checksum(**each["checksum"]), each["parameters"],
+            None if each["following"] is None else ResumePoint(**each["following"]),
+            each["damaged"],
+        )
+        for each in read
+    )  # fmt: skip

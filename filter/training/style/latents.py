@@ -1,4 +1,4 @@
-"""New looks and phrases first on latents: four times as many crops in the time of images."""
+"""New looks and phrases first on latents: three times as many crops in the time of images."""
 
 import torch
 from torch import Tensor

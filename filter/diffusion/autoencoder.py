@@ -23,7 +23,11 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
     `spatial_scale_factor = patch_size · 2^(levels - 1)`. The config's `block_out_channels` has one
     entry per halving plus one, because diffusers' pipelines compute the scale from its length.
 
-    Raises `ValueError` if `patch_size` is not a power of two or the numbers of levels differ.
+    decoder_patch_size: of the pixel-shuffle at the end of an `UpsamplingDecoder`, which has one
+    level per halving that is left. `None`: diffusers' decoder, with `patch_size`.
+
+    Raises `ValueError` if a patch size is not a power of two, or if encoder and decoder scale
+    differently.
     """
 
     encoder: nn.Module
@@ -37,6 +41,7 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
         in_channels: int = 3,
         out_channels: int = 3,
         patch_size: int = 2,
+        decoder_patch_size: int | None = None,
         encoder_block_out_channels: Sequence[int] = (32, 32, 32),
         decoder_block_out_channels: Sequence[int] = (32, 32, 32),
         num_encoder_blocks: Sequence[int] = (0, 1, 1),
@@ -53,30 +58,46 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
         block_out_channels: Sequence[int]
         | None = None,  # derived; named so that saved configs load
     ) -> None:
-        halvings = _halvings(patch_size, encoder_block_out_channels, decoder_block_out_channels)
+        halvings = _halvings(patch_size, encoder_block_out_channels)
+        last_patch = patch_size if decoder_patch_size is None else decoder_patch_size
+        doublings = _halvings(last_patch, decoder_block_out_channels)
+        if doublings != halvings:
+            raise ValueError(
+                f"encoder and decoder must scale alike, but the encoder halves {halvings} times "
+                f"and the decoder doubles {doublings} times"
+            )
+        upsampling = decoder_patch_size is not None
         super().__init__(  # type: ignore[no-untyped-call]
             in_channels=in_channels * patch_size**2,
             out_channels=out_channels * patch_size**2,
             encoder_block_out_channels=encoder_block_out_channels,
-            decoder_block_out_channels=decoder_block_out_channels,
+            # A decoder that is replaced below is made as small as possible.
+            decoder_block_out_channels=(8,) if upsampling else decoder_block_out_channels,
             act_fn=act_fn,
             upsample_fn=upsample_fn,
             upsampling_scaling_factor=upsampling_scaling_factor,
             latent_channels=latent_channels,
             num_encoder_blocks=num_encoder_blocks,
-            num_decoder_blocks=num_decoder_blocks,
+            num_decoder_blocks=(0,) if upsampling else num_decoder_blocks,
             latent_magnitude=latent_magnitude,
             latent_shift=latent_shift,
             force_upcast=force_upcast,
             scaling_factor=scaling_factor,
             shift_factor=shift_factor,
         )
-        self.patch_size = patch_size
+        if upsampling:
+            self.decoder = UpsamplingDecoder(
+                latent_channels, out_channels * last_patch**2, num_decoder_blocks,
+                channels=decoder_block_out_channels,
+            )  # fmt: skip
+        self.patch_size, self.decoder_patch_size = patch_size, last_patch
         self.spatial_scale_factor = 2**halvings
         widest = max(decoder_block_out_channels)
         self.register_to_config(
             in_channels=in_channels,
             out_channels=out_channels,
+            decoder_block_out_channels=tuple(decoder_block_out_channels),
+            num_decoder_blocks=tuple(num_decoder_blocks),
             block_out_channels=(widest,) * (halvings + 1),
         )
 
@@ -94,7 +115,7 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
         return_dict: bool = True,
     ) -> DecoderOutput | tuple[torch.Tensor]:
         """Unscaled latents → image (B, 3, H, W), not clamped. `generator` is not used."""
-        image = F.pixel_shuffle(self.decoder(x), self.patch_size)
+        image = F.pixel_shuffle(self.decoder(x), self.decoder_patch_size)
         return DecoderOutput(sample=image) if return_dict else (image,)
 
     def enable_tiling(self) -> None:
@@ -114,13 +135,58 @@ def vae_scale_factor(vae: Any) -> int:
     return int(2 ** (levels - 1))
 
 
-def _halvings(patch_size: int, encoder: Sequence[int], decoder: Sequence[int]) -> int:
-    """How often the sides are halved from image to latents."""
+class UpsamplingDecoder(nn.Module):
+    """Latents → patches, by nearest upsampling and convolutions of 3×3 between the levels.
+
+    Unlike a decoder of whole patches it can draw lines and strokes across them. The latents are
+    extended by one replicated cell on each side, whose pixels are cut off again, so that the zero
+    padding of the convolutions shows less as a rim.
+
+    blocks: residual blocks per level. channels: of the levels, one more than there are doublings.
+    """
+
+    def __init__(
+        self, latent_channels: int, out_channels: int, blocks: Sequence[int], *,
+        channels: Sequence[int],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        layers: list[nn.Module] = [_convolution(latent_channels, channels[0])]
+        for level, (width, count) in enumerate(zip(channels, blocks, strict=True)):
+            layers += [ResidualBlock(width) for _ in range(count)]
+            layers.append(nn.ReLU())
+            if level + 1 < len(channels):
+                layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
+                layers.append(_convolution(width, channels[level + 1]))
+        layers.append(_convolution(channels[-1], out_channels))
+        self.layers = nn.Sequential(*layers)
+        self.margin = 2 ** (len(channels) - 1)  # what one latent cell becomes
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        """(B, latent_channels, h, w) → (B, out_channels, h · 2^doublings, w · 2^doublings)."""
+        patches: torch.Tensor = self.layers(F.pad(latents, (1, 1, 1, 1), mode="replicate"))
+        margin = self.margin
+        return patches[..., margin:-margin, margin:-margin] * 2 - 1
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(relu(x)))), both 3×3 without a change of width."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = (_convolution(channels, channels) for _ in range(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, H, W) → the same shape."""
+        residual: torch.Tensor = self.second(F.relu(self.first(F.relu(x))))
+        return x + residual
+
+
+def _convolution(channels: int, to: int) -> nn.Conv2d:
+    return nn.Conv2d(channels, to, kernel_size=3, padding=1)
+
+
+def _halvings(patch_size: int, levels: Sequence[int]) -> int:
+    """How often the sides are halved by patches and levels."""
     if patch_size < 1 or patch_size & (patch_size - 1):
         raise ValueError(f"patch_size must be a power of two, got {patch_size}")
-    if len(encoder) != len(decoder):
-        raise ValueError(
-            "encoder_block_out_channels and decoder_block_out_channels must have the same length, "
-            f"got {len(encoder)} and {len(decoder)}"
-        )
-    return patch_size.bit_length() - 1 + len(encoder) - 1
+    return patch_size.bit_length() - 1 + len(levels) - 1

@@ -14,11 +14,11 @@ from typer.core import TyperGroup
 
 from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
 from turbolens.filter.device import resolve_device
+from turbolens.filter.loading.locating import locate
 from turbolens.filter.networks import Autoencoder, module_of
 
 from .autoencoder_stage import autoencoder_losses, new_autoencoder
 from .captions import MIN_PICTURES
-from .charts import write_sheet
 from .data import (
     RENDERED,
     LatentRenders,
@@ -28,10 +28,8 @@ from .data import (
     is_held_out,
     open_renders,
     pictures_in,
-    read_square,
     render,
 )
-from .decoder_stage import DecoderLosses, train_the_decoder
 from .denoiser_stage import Denoiser, latent_losses
 from .distill.command import distill
 from .evidence.command import evidence
@@ -42,12 +40,15 @@ from .phrases import every_phrase
 from .picture_stage import PictureLosses, PictureModel
 from .progress import follow, training_progress
 from .quantise.command import quantise
+from .samples import samples_of, watch
+from .style.run import StyleOptions, opened, style_stages
 from .teacher.command import teacher
 from .text import new_tokenizer
 
 SIZE = 256
-LATENT_RATE, PICTURE_RATE, DECODER_RATE = 1.5e-3, 5e-4, 2.5e-4
+LATENT_RATE, PICTURE_RATE = 1.5e-3, 5e-4
 PICTURE_RATES = {"critic": 0.5}
+SHEET_STEPS = 250  # of the last stage, whose steps are slow
 
 
 def train(  # noqa: PLR0913 - each one is an option of the command
@@ -60,14 +61,28 @@ def train(  # noqa: PLR0913 - each one is an option of the command
     autoencoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage one.")] = 4000,
     steps: Annotated[int, typer.Option(min=1, help="Steps of stage two.")] = 4000,
     picture_steps: Annotated[int, typer.Option(min=1, help="Steps of stage three.")] = 2500,
-    decoder_steps: Annotated[int, typer.Option(min=1, help="Steps of stage four.")] = 600,
+    decoder_steps: Annotated[int, typer.Option(min=1, help="Steps of the new decoder.")] = 600,
+    look_steps: Annotated[int, typer.Option(min=1, help="Steps of its looks on latents.")] = 3000,
+    style_steps: Annotated[int, typer.Option(min=1, help="Steps of the last stage.")] = 9000,
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Weights of VGG16's convolutions (safetensors), for the last stage."),
+    ] = None,
+    art: Annotated[
+        Path | None, typer.Option(help="Folder of painters' works, for the last stage.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="A model to start the last stage from, instead of the first three."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps or xpu.")] = "auto",
 ) -> None:
     """Train a small filter model of your own; run again with the same folders to resume.
 
     One picture in twelve is held out. The model is in OUT/model, beside renders, checkpoints, loss
-    curves and sheets of samples.
+    curves and sheets of samples. The last stage, which gives the looks strokes and material, runs
+    if --features and --art are given.
     """
     console = Console(stderr=True)
     learnt = [path for path in pictures_in(data) if not is_held_out(path)] if data.is_dir() else []
@@ -77,18 +92,47 @@ def train(  # noqa: PLR0913 - each one is an option of the command
             f"train on, found {len(learnt)} in {data}", style="red", highlight=False,
         )  # fmt: skip
         raise typer.Exit(2)
+    _check_last_stage(console, features, art, start)
     out.mkdir(parents=True, exist_ok=True)
+    target = resolve_device(device)
     with training_progress(console) as progress:
-        _render(progress, learnt[:pictures], out)
-        target = resolve_device(device)
-        vae = _autoencoder(progress, out, autoencoder_steps, seed, target)
-        samples = _samples(data)
-        denoiser = _denoiser(
-            progress, out, vae, samples, seed=seed,
-            steps=steps, picture_steps=picture_steps, decoder_steps=decoder_steps,
-        )  # fmt: skip
+        if start is None:
+            _render(progress, learnt[:pictures], out)
+            vae = _autoencoder(progress, out, autoencoder_steps, seed, target)
+            denoiser = _denoiser(
+                progress, out, vae, samples_of(data), seed=seed,
+                steps=steps, picture_steps=picture_steps,
+            )  # fmt: skip
+        else:
+            vae, denoiser = opened(locate(start), target)
+        if features is not None and art is not None:
+            options = StyleOptions(
+                features=features, art=art, out=out, photographs=learnt[:pictures],
+                decoder_steps=decoder_steps, latent_steps=look_steps, steps=style_steps, seed=seed,
+            )  # fmt: skip
+            for stage, learning in style_stages(options, vae, denoiser):
+                watch(progress, stage, denoiser, learning, samples_of(data), SHEET_STEPS)
+                vae = learning
     save_model(out / "model", vae.cpu(), denoiser.cpu())
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
+
+
+def _check_last_stage(
+    console: Console, features: Path | None, art: Path | None, start: str | None
+) -> None:
+    """Raise `typer.Exit` with a message if the options of the last stage do not fit together."""
+    if (features is None) != (art is None):
+        problem = "--features and --art must be given together: both are for the last stage"
+    elif start is not None and features is None:
+        problem = "--start needs --features and --art, since only the last stage starts from it"
+    elif features is not None and not features.is_file():
+        problem = f"--features must be a file, and there is none at {features}"
+    elif art is not None and not art.is_dir():
+        problem = f"--art must be a folder of pictures, and there is none at {art}"
+    else:
+        return
+    console.print(f"error: {problem}", style="red", highlight=False)
+    raise typer.Exit(2)
 
 
 class _Commands(TyperGroup):
@@ -168,24 +212,19 @@ def _denoiser(
     *,
     steps: int,
     picture_steps: int,
-    decoder_steps: int,
     seed: int,
 ) -> Denoiser:
-    """Run the second, third and fourth stage."""
+    """Run the second and the third stage."""
     latents = _encode(progress, out, vae)
     importance = channel_importance(vae, latents)
     denoiser = new_denoiser(vae.device, seed + 1)
     coarse = latent_losses(denoiser, latents, importance)
     stage = Stage("denoiser", denoiser, coarse, out, steps, LATENT_RATE, seed)
-    _watch(progress, stage, denoiser, vae, samples)
+    watch(progress, stage, denoiser, vae, samples)
     model = new_picture_model(vae, denoiser, seed + 2)
     fine = PictureLosses(model, open_renders(out), importance, picture_steps)
     stage = Stage("pictures", model, fine, out, picture_steps, PICTURE_RATE, seed, PICTURE_RATES)
-    _watch(progress, stage, denoiser, vae, samples)
-    train_the_decoder(model)
-    last = DecoderLosses(model, open_renders(out), importance, 0)  # 0: adversarial from the start
-    stage = Stage("decoder", model, last, out, decoder_steps, DECODER_RATE, seed)
-    _watch(progress, stage, denoiser, vae, samples)
+    watch(progress, stage, denoiser, vae, samples)
     return denoiser
 
 
@@ -202,34 +241,3 @@ def new_picture_model(vae: Autoencoder, denoiser: Denoiser, seed: int) -> Pictur
     torch.manual_seed(seed)
     model = PictureModel(vae, denoiser)
     return model.to(device=vae.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def _watch(
-    progress: Progress, stage: Stage, denoiser: Denoiser, vae: Autoencoder, samples: Tensor
-) -> None:
-    """Run a stage, writing a sheet of samples every 1,000 steps and at the end."""
-    for step in follow(progress, stage, every=1000):
-        write_sheet(
-            stage.folder / f"samples-{stage.name}-{step:05d}.png", _sheet(denoiser, vae, samples)
-        )
-
-
-def _samples(data: Path) -> Tensor:
-    """Up to four held-out pictures as images."""
-    held_out = [path for path in pictures_in(data) if is_held_out(path)][:4] or pictures_in(data)[
-        :1
-    ]
-    return torch.stack([read_square(path, SIZE) for path in held_out]).float() / 127.5 - 1
-
-
-@torch.inference_mode()
-def _sheet(denoiser: Denoiser, vae: Autoencoder, images: Tensor) -> list[list[Tensor]]:
-    """Rows: a picture, then every look of it at strength 0.9."""
-    latents = vae.encode(images.to(vae.device)).latents
-    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)).to(latents)
-    strength = torch.full((len(images),), 0.9, device=latents.device)
-    columns = [images]
-    for name in RENDERED[1:]:
-        embeds = denoiser.embed([name] * len(images))
-        columns.append(vae.decode(denoiser(latents, noise, strength, embeds)).sample.cpu())
-    return [[column[row] for column in columns] for row in range(len(images))]

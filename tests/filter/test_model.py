@@ -14,7 +14,7 @@ from turbolens.filter import ModelError, ModelNotFoundError, SettingsError, Turb
 from turbolens.filter import UnsupportedModelError as Unsupported
 from turbolens.filter.acceleration.dtype import resolve_dtype
 from turbolens.filter.device import resolve_device
-from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
+from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny, UpsamplingDecoder
 from turbolens.filter.loading.catalogue import KNOWN, known_models
 from turbolens.filter.loading.folders import Components, load_components
 from turbolens.filter.loading.locating import locate
@@ -22,6 +22,11 @@ from turbolens.filter.loading.locating import locate
 diffusers: Any = import_module("diffusers")
 
 CPU: dict[str, Any] = {"device": "cpu", "dtype": "float32"}
+UPSAMPLING: dict[str, Any] = {
+    "patch_size": 8, "decoder_patch_size": 2, "latent_channels": 8,
+    "encoder_block_out_channels": (16,), "num_encoder_blocks": (1,),
+    "decoder_block_out_channels": (16, 16, 8), "num_decoder_blocks": (1, 1, 0),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -95,6 +100,40 @@ def test_a_patched_autoencoder_survives_saving(tmp_path: Path) -> None:
     assert latents.shape == (1, 8, 2, 4)
     assert torch.equal(again.decode(again.encode(image).latents).sample, vae.decode(latents).sample)
     assert 2 ** (len(again.config.block_out_channels) - 1) == again.spatial_scale_factor == 16
+
+
+def test_an_autoencoder_that_upsamples_survives_saving(tmp_path: Path) -> None:
+    vae = PatchedAutoencoderTiny(**UPSAMPLING).eval()
+    vae.save_pretrained(tmp_path)
+    again = PatchedAutoencoderTiny.from_pretrained(tmp_path).eval()
+    latents = torch.randn(2, 8, 3, 5)
+    decoded = again.decode(latents).sample
+    assert isinstance(again.decoder, UpsamplingDecoder)
+    assert decoded.shape == (2, 3, 24, 40)
+    assert torch.equal(decoded, vae.decode(latents).sample)
+    assert again.encode(decoded).latents.shape == latents.shape
+    assert 2 ** (len(again.config.block_out_channels) - 1) == again.spatial_scale_factor == 8
+
+
+def test_the_margin_of_a_decoder_that_upsamples_makes_the_rim_fainter() -> None:
+    torch.manual_seed(4)
+    decoders = [PatchedAutoencoderTiny(**UPSAMPLING).eval().decoder for _ in range(4)]
+    latents = torch.ones(1, 8, 12, 12)
+    with torch.inference_mode():
+        rims = [_rim(decoder(latents)) for decoder in decoders]
+        bare = [_rim(decoder.layers(latents) * 2 - 1) for decoder in decoders]
+    assert sum(rims) < 0.9 * sum(bare)
+
+
+def _rim(patches: torch.Tensor) -> float:
+    """How much the first row differs from the middle, which is the same everywhere."""
+    middle = patches[..., patches.shape[-2] // 2, patches.shape[-1] // 2]
+    return float((patches[..., 0, :].mean(-1) - middle).abs().mean())
+
+
+def test_encoder_and_decoder_must_scale_alike() -> None:
+    with pytest.raises(ValueError, match="halves 3 times and the decoder doubles 2 times"):
+        PatchedAutoencoderTiny(**{**UPSAMPLING, "decoder_patch_size": 1})
 
 
 @pytest.mark.parametrize("size", [0, 3])

@@ -25,8 +25,8 @@ from turbolens.filter.training.charts import write_sheet
 from turbolens.filter.training.classifier import LookClassifier
 from turbolens.filter.training.data import frames_of_clips, is_held_out, pictures_in, read_square
 from turbolens.filter.training.denoiser_stage import FULL_LOOK_AT
+from turbolens.filter.training.look_phrases import PHRASES
 from turbolens.filter.training.looks import LOOKS
-from turbolens.filter.training.phrases import PHRASES
 from turbolens.filter.training.rendering import edges
 
 SIZE = 256

@@ -16,11 +16,13 @@ from turbolens.filter.acceleration.backend import NoSpeedup
 from turbolens.filter.acceleration.choice import backends_for
 from turbolens.filter.acceleration.comparison import agreement_db
 from turbolens.filter.acceleration.int8 import Int8, layer_name, with_exact_zero
+from turbolens.filter.acceleration.modules import Decoder
 from turbolens.filter.acceleration.processor import (
     has_fast_int8,
     instruction_sets,
     processor_flags,
 )
+from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.diffusion.schedule import add_noise, denoised
 from turbolens.filter.networks import Range
 from turbolens.filter.training.quantise.calibration import MODULES, activation_ranges
@@ -84,6 +86,25 @@ def test_a_tiny_model_agrees(sd_folder: Path, name: str, dtype: torch.dtype) -> 
     with torch.inference_mode():
         plain, other = module(*inputs), Int8(dtype).prepare(module, inputs)(*inputs)
     assert 30.0 < agreement_db(plain, other) < 70.0
+
+
+@pytest.mark.slow
+def test_a_decoder_that_upsamples_agrees_and_runs_in_8_bits() -> None:
+    torch.manual_seed(2)
+    vae = PatchedAutoencoderTiny(
+        patch_size=8, decoder_patch_size=2, latent_channels=16, encoder_block_out_channels=(16,),
+        num_encoder_blocks=(0,), decoder_block_out_channels=(32, 32, 16),
+        num_decoder_blocks=(1, 1, 0),
+    ).eval()  # fmt: skip
+    module, latents = Decoder(vae, 1.0), torch.randn(1, 16, 8, 12)
+    ranges, backend = calibrated(module, [latents]), Int8()
+    assert len(ranges) == sum(isinstance(each, nn.Conv2d) for each in vae.decoder.modules())
+    with torch.inference_mode():
+        plain, other = module(latents), backend.prepare(module, [latents])(latents)
+    assert 30.0 < agreement_db(plain, other) < 70.0
+    if has_fast_int8():
+        kernels = [each for each in compiled_types(backend) if each.endswith("_I8")]
+        assert len(kernels) >= len(ranges)
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
-"""The stages on pictures: views, critic and balance; first the network learns, then the decoder."""
+"""The stage on pictures: views, critic and balance."""
 
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from PIL import Image
 from turbolens.filter.training.autoencoder_stage import LATENT_CHANNELS, new_autoencoder
 from turbolens.filter.training.charts import COLOURS, write_curves
 from turbolens.filter.training.data import RENDERED, Renders
-from turbolens.filter.training.decoder_stage import DecoderLosses, train_the_decoder
 from turbolens.filter.training.denoiser_stage import Denoiser, Request, latent_loss
 from turbolens.filter.training.phrases import every_phrase
 from turbolens.filter.training.picture_stage import (
@@ -125,19 +123,6 @@ def test_the_autoencoder_is_frozen_and_all_else_is_trained(
         gradients = [each.grad for each in learns.parameters() if each.grad is not None]
         assert sum(float(each.abs().sum()) for each in gradients) > 0
     model.zero_grad(set_to_none=True)
-
-
-@pytest.mark.slow
-def test_the_last_stage_trains_only_the_decoder(model: PictureModel, renders: Renders) -> None:
-    model = deepcopy(model)
-    train_the_decoder(model)
-    losses = DecoderLosses(model, renders, IMPORTANCE, 0)(generator(), 1)
-    assert set(losses) == {"pixels", "edges", "steady", "critic", "adversarial", "reconstruction"}
-    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-    reached = {name.split(".")[0] + "." + name.split(".")[1]
-               for name, weight in model.named_parameters() if weight.grad is not None}  # fmt: skip
-    assert {name for name in reached if not name.startswith("critic.")} == {"vae.decoder"}
-    assert any(name.startswith("critic.") for name in reached)
 
 
 def test_the_latent_loss_weights_channels_by_importance() -> None:

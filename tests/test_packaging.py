@@ -23,9 +23,9 @@ SERVING = ("aiortc", "aiohttp", "pyvirtualcam")
 IMPURE_ROOMS = ("loading", "training")
 IMPURE_FILES = {
     "acceleration/comparison.py", "acceleration/compiled.py", "acceleration/dtype.py",
-    "acceleration/int8.py", "acceleration/memory.py", "acceleration/openvino_probe.py",
-    "acceleration/openvino_runtime.py", "acceleration/parallel_conversion.py",
-    "acceleration/preparation.py", "acceleration/processor.py",
+    "acceleration/openvino/int8.py", "acceleration/memory.py", "acceleration/openvino/probe.py",
+    "acceleration/openvino/runtime.py", "acceleration/parallel_conversion.py",
+    "acceleration/preparation.py", "acceleration/openvino/processor.py",
     "acceleration/shape_runner.py", "acceleration/thread_priority.py",
     "acceleration/trial_records.py", "acceleration/unused_gpu.py",
     "adapters/files.py", "adapters/image_prompt.py", "adapters/lora_files.py",

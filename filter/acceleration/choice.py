@@ -11,9 +11,9 @@ from .backend import Backend
 from .compiled import Compiled
 from .float8 import Float8
 from .graphs import CudaGraphs
-from .int8 import Int8
-from .openvino_runtime import OpenVino
-from .processor import has_fast_int8
+from .openvino.int8 import Int8
+from .openvino.processor import has_fast_int8
+from .openvino.runtime import OpenVino
 
 _FLOAT8_CAPABILITY = (8, 9)
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .classifier import LookClassifier, new_classifier, train_classifier
-from .looks import LOOKS
+from .references.rendered import LOOKS
 
 CROP = 128
 SEED = 0

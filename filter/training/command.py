@@ -36,10 +36,10 @@ from .evidence.command import evidence
 from .folder import save_model
 from .loop import Stage
 from .own_look.command import look
-from .phrases import every_phrase
 from .picture_stage import PictureLosses, PictureModel
 from .progress import follow, training_progress
 from .quantise.command import quantise
+from .references.phrases import every_phrase
 from .samples import samples_of, watch
 from .style.run import StyleOptions, opened, style_stages
 from .teacher.command import teacher

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from turbolens.filter.networks import Autoencoder
 
-from .looks import LOOKS, photograph
+from .references.rendered import LOOKS, photograph
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 HELD_OUT_SHARE = 12  # one picture in 12 is never trained on

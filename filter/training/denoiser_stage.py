@@ -12,7 +12,7 @@ from turbolens.filter.networks import UNet
 from .autoencoder_stage import LATENT_CHANNELS
 from .data import RENDERED, LatentRenders
 from .loop import Losses, StepLosses
-from .phrases import phrase
+from .references.phrases import phrase
 from .text import WIDTH, embeds_of, new_text_encoder
 
 BATCH = 24

@@ -15,7 +15,7 @@ from turbolens.filter.loading.folders import Components
 from turbolens.filter.networks import Autoencoder, UNet
 
 from .denoiser_stage import Denoiser, new_betas
-from .look_phrases import PHRASES
+from .references.aliases import PHRASES
 
 
 def save_model(folder: Path, vae: Autoencoder, denoiser: Denoiser) -> None:

@@ -11,9 +11,9 @@ from turbolens.filter.networks import Autoencoder
 from .charts import write_sheet
 from .data import is_held_out, pictures_in, read_square
 from .denoiser_stage import Denoiser
-from .look_phrases import PHRASES
 from .loop import Stage
 from .progress import follow
+from .references.aliases import PHRASES
 
 SIZE = 256
 EVERY = 1000  # steps between two sheets

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from turbolens.filter.acceleration.int8 import quantise
-from turbolens.filter.acceleration.openvino_runtime import openvino_core
+from turbolens.filter.acceleration.openvino.int8 import quantise
+from turbolens.filter.acceleration.openvino.runtime import openvino_core
 
 from .machine import wait_for
 

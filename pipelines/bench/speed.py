@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
-from turbolens.filter.acceleration.processor import instruction_sets
+from turbolens.filter.acceleration.openvino.processor import instruction_sets
 from turbolens.filter.coherence.noise import FixedNoise
 from turbolens.filter.diffusion.prompts import PromptEmbeds
 from turbolens.filter.diffusion.schedule import Step

@@ -12,7 +12,7 @@ import typer
 import turbolens
 from turbolens.filter.errors import ModelNotFoundError, SettingsError, TurbolensError
 
-from .optional_values import with_values
+from .options.optional_values import with_values
 from .signals import INTERRUPTED, Interrupted, exit_interrupted
 
 FAILURE, USAGE = 1, 2
@@ -87,7 +87,10 @@ def _register(name: str, help_text: str, module: str = "") -> None:
         raise typer.Exit(code if isinstance(code, int) else 0)
 
 
-_register("video", "Filter a video. Frame count, times, audio and subtitles stay the same.")
+_register(
+    "video", "Filter a video. Frame count, times, audio and subtitles stay the same.",
+    f"{__package__}.video.command",
+)  # fmt: skip
 _register(
     "stream",
     "Filter a live stream, with its audio in sync. Lost connections are opened again.",
@@ -101,7 +104,7 @@ _register(
     "List cameras with their modes and virtual cameras, and say what to do about missing ones.",
 )
 _register("serve", "Serve the filter to browsers, OBS and players.")
-_register("bench", "Measure the filter on this machine.")
+_register("bench", "Measure the filter on this machine.", f"{__package__}.bench.command")
 _register("webcam", "Filter the camera into a virtual camera that a video call can use.")
 if find_spec(_TRAINING) is not None:
     _register("train", "Train the embedded model again, or a Turbo model of your own.", _TRAINING)

@@ -21,8 +21,8 @@ from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.peer.options import Codec
 from turbolens.pipelines.webrtc.server.options import ServerOptions
 
-from .osc_option import OscOption, osc_address
-from .serve_options import (
+from .options.osc import OscOption, osc_address
+from .options.serve import (
     is_address,
     is_loopback,
     origin,
@@ -33,7 +33,7 @@ from .serve_options import (
     token_for,
     turn_server,
 )
-from .shared_options import with_shared_options
+from .options.shared import with_shared_options
 from .usage import usage_errors
 
 if TYPE_CHECKING:

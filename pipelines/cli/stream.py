@@ -17,9 +17,9 @@ from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.encoder_presets import check_encoder_preset
 
 from .live_status import LiveReporter
-from .osc_option import OscOption, osc_address
-from .panels import EXPERT, INPUT, OUTPUT
-from .shared_options import with_shared_options
+from .options.osc import OscOption, osc_address
+from .options.panels import EXPERT, INPUT, OUTPUT
+from .options.shared import with_shared_options
 from .usage import usage_errors
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import typer
 from turbolens.pipelines.live.options import OnStall, RunOptions
 from turbolens.pipelines.model_choice import ModelChoice
 
-from .osc_option import OscOption, osc_address
-from .panels import OUTPUT
-from .shared_options import with_shared_options
+from .options.osc import OscOption, osc_address
+from .options.panels import OUTPUT
+from .options.shared import with_shared_options
 from .usage import parse_size, usage_errors
 
 CAMERA, RUNNING = "Camera", "Run"

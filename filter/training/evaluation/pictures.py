@@ -7,9 +7,9 @@ from pathlib import Path
 from torch import Tensor
 
 from turbolens.filter.training.data import frames_of_clips, is_held_out, pictures_in, read_square
-from turbolens.filter.training.looks import LOOKS, Look
 from turbolens.filter.training.materials import MATERIALS
-from turbolens.filter.training.works import held_out_works, training_works
+from turbolens.filter.training.references.rendered import LOOKS, Look
+from turbolens.filter.training.references.works import held_out_works, training_works
 
 from .filtered import SIZE
 from .motion import FRAMES, STEP

@@ -25,9 +25,9 @@ from turbolens.filter.training.charts import write_sheet
 from turbolens.filter.training.classifier import LookClassifier
 from turbolens.filter.training.data import frames_of_clips, is_held_out, pictures_in, read_square
 from turbolens.filter.training.denoiser_stage import FULL_LOOK_AT
-from turbolens.filter.training.look_phrases import PHRASES
-from turbolens.filter.training.looks import LOOKS
-from turbolens.filter.training.rendering import edges
+from turbolens.filter.training.references.aliases import PHRASES
+from turbolens.filter.training.references.operators import edges
+from turbolens.filter.training.references.rendered import LOOKS
 
 SIZE = 256
 FULL_LOOK = 0.9

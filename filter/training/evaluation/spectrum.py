@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from turbolens.filter.training.rendering import blur, edges, luma
+from turbolens.filter.training.references.operators import blur, edges, luma
 
 PATCH = 8  # pixels per latent: decoders leave patterns of this period and its parts
 _FINEST, _COARSEST = 2.0, 16.0  # pixels per period of texture

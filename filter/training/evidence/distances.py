@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from turbolens.filter.training.rendering import edges
+from turbolens.filter.training.references.operators import edges
 
 _DEGREE = 3
 _CHUNK = 256  # rows of the kernel matrix at once

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from turbolens.filter import TurboModel
-from turbolens.filter.acceleration.int8 import layer_name
+from turbolens.filter.acceleration.openvino.int8 import layer_name
 from turbolens.filter.diffusion.schedule import add_noise, denoised
 from turbolens.filter.networks import Range
 

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from turbolens.filter.acceleration.comparison import agreement_db
-from turbolens.filter.acceleration.int8 import ACTIVATION_LEVELS, WEIGHT_LEVELS, with_exact_zero
+from turbolens.filter.acceleration.openvino.int8 import (
+    ACTIVATION_LEVELS,
+    WEIGHT_LEVELS,
+    with_exact_zero,
+)
 from turbolens.filter.networks import Range
 
 from .calibration import layers_of

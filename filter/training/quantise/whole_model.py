@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from turbolens.filter import TurboModel
-from turbolens.filter.acceleration.int8 import Int8
+from turbolens.filter.acceleration.openvino.int8 import Int8
 from turbolens.filter.diffusion.schedule import Step, add_noise, denoised
 from turbolens.filter.networks import Run
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from turbolens.filter.training.denoiser_stage import look_share
-from turbolens.filter.training.phrases import phrase
+from turbolens.filter.training.references.phrases import phrase
 
 from .recipes import RECIPES
 from .references import References

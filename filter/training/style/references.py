@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from turbolens.filter.training.data import read_square
-from turbolens.filter.training.works import WORKS, training_works
+from turbolens.filter.training.references.works import WORKS, training_works
 
 from .recipes import PALETTE_SHARE
 from .trunk import KEPT, Trunk, gram

@@ -11,9 +11,9 @@ from turbolens.filter.loading.folders import load_components
 from turbolens.filter.networks import Autoencoder
 from turbolens.filter.training.data import is_held_out, pictures_in
 from turbolens.filter.training.denoiser_stage import OUTPUT_SCALE, Denoiser
-from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Stage
 from turbolens.filter.training.materials import MATERIALS
+from turbolens.filter.training.references.rendered import LOOKS
 
 from .latents import StyleLatentLosses
 from .reconstruction import ReconstructionLosses, with_upsampling_decoder

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from turbolens.filter.acceleration.comparison import agreement_db
-from turbolens.filter.acceleration.group_norm import rewrite_group_norms
-from turbolens.filter.acceleration.openvino_probe import shapes_of
-from turbolens.filter.acceleration.openvino_runtime import convert, openvino_core
+from turbolens.filter.acceleration.openvino.group_norm import rewrite_group_norms
+from turbolens.filter.acceleration.openvino.probe import shapes_of
+from turbolens.filter.acceleration.openvino.runtime import convert, openvino_core
 
 if "CI" not in os.environ:
     pytest.importorskip("openvino", reason="needs pip install openvino")

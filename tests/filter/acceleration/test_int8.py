@@ -15,9 +15,9 @@ from turbolens.filter.acceleration import choice
 from turbolens.filter.acceleration.backend import NoSpeedup
 from turbolens.filter.acceleration.choice import backends_for
 from turbolens.filter.acceleration.comparison import agreement_db
-from turbolens.filter.acceleration.int8 import Int8, layer_name, with_exact_zero
 from turbolens.filter.acceleration.modules import Decoder
-from turbolens.filter.acceleration.processor import (
+from turbolens.filter.acceleration.openvino.int8 import Int8, layer_name, with_exact_zero
+from turbolens.filter.acceleration.openvino.processor import (
     has_fast_int8,
     instruction_sets,
     processor_flags,

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from turbolens.filter import FrameFilter, TurboModel
-from turbolens.filter.acceleration import openvino_probe
 from turbolens.filter.acceleration.comparison import Comparison, agreement_db
-from turbolens.filter.acceleration.openvino_probe import runs_here
-from turbolens.filter.acceleration.openvino_runtime import OpenVino, convert
+from turbolens.filter.acceleration.openvino import probe as openvino_probe
+from turbolens.filter.acceleration.openvino.probe import runs_here
+from turbolens.filter.acceleration.openvino.runtime import OpenVino, convert
 from turbolens.filter.coherence.change import MotionEstimator
 from turbolens.filter.coherence.reprojection import Reprojector
 from turbolens.filter.coherence.temporal_blend import TemporalBlend
@@ -204,7 +204,7 @@ def test_a_signal_is_handled_after_another_thread_released_the_runtime(cache: Pa
         import signal
         from threading import Thread
         import torch
-        from turbolens.filter.acceleration.openvino_runtime import OpenVino
+        from turbolens.filter.acceleration.openvino.runtime import OpenVino
         inputs = [torch.zeros(1, 2, 4, 4)]
         held = [OpenVino()]
         held[0].prepare(torch.nn.Conv2d(2, 2, 3), inputs)(*inputs)

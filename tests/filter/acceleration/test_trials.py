@@ -14,7 +14,7 @@ from turbolens.filter.acceleration import comparison, shape_runner
 from turbolens.filter.acceleration.accelerated_module import AcceleratedModule
 from turbolens.filter.acceleration.backend import PrepareTime
 from turbolens.filter.acceleration.comparison import Comparison
-from turbolens.filter.acceleration.openvino_runtime import OpenVino
+from turbolens.filter.acceleration.openvino.runtime import OpenVino
 from turbolens.filter.acceleration.trial_records import TrialRecords, TrialResult
 from turbolens.filter.acceleration.workload import Workload
 from turbolens.filter.networks import Run

@@ -12,7 +12,7 @@ from turbolens.filter.training.agreement import CROP, RenderedCrops, look_classi
 from turbolens.filter.training.classifier import LookClassifier
 from turbolens.filter.training.data import frames_of_clips
 from turbolens.filter.training.evaluation.references import SIZE, Evaluation
-from turbolens.filter.training.looks import LOOKS
+from turbolens.filter.training.references.rendered import LOOKS
 
 pytestmark = pytest.mark.slow
 

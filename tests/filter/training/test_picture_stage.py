@@ -11,7 +11,6 @@ from turbolens.filter.training.autoencoder_stage import LATENT_CHANNELS, new_aut
 from turbolens.filter.training.charts import COLOURS, write_curves
 from turbolens.filter.training.data import RENDERED, Renders
 from turbolens.filter.training.denoiser_stage import Denoiser, Request, latent_loss
-from turbolens.filter.training.phrases import every_phrase
 from turbolens.filter.training.picture_stage import (
     ADVERSARIAL_SHARE,
     CROP,
@@ -23,6 +22,7 @@ from turbolens.filter.training.picture_stage import (
     balance,
     view_difference,
 )
+from turbolens.filter.training.references.phrases import every_phrase
 from turbolens.filter.training.text import WIDTH, new_tokenizer
 
 STEPS = 100

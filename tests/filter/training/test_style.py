@@ -12,7 +12,8 @@ from torch import nn
 from turbolens.filter import FrameFilter, TurboModel
 from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny, UpsamplingDecoder
 from turbolens.filter.training.command import train
-from turbolens.filter.training.look_phrases import PHRASES
+from turbolens.filter.training.references.aliases import PHRASES
+from turbolens.filter.training.references.works import WORKS
 from turbolens.filter.training.style.draws import (
     COARSE,
     CROP,
@@ -35,7 +36,6 @@ from turbolens.filter.training.style.references import (
 from turbolens.filter.training.style.run import StyleOptions, opened, references_of, style_losses
 from turbolens.filter.training.style.stage import StyleModel
 from turbolens.filter.training.style.trunk import KEPT, Trunk, content_distance, gram, gram_distance
-from turbolens.filter.training.works import WORKS
 
 from .picture_files import write_png
 

@@ -23,11 +23,11 @@ from turbolens.filter.training.denoiser_stage import (
     look_share,
     new_betas,
 )
-from turbolens.filter.training.look_phrases import PHRASES
-from turbolens.filter.training.looks import LOOKS
 from turbolens.filter.training.loop import Losses, Stage
-from turbolens.filter.training.phrases import every_phrase, phrase
 from turbolens.filter.training.progress import follow, training_progress
+from turbolens.filter.training.references.aliases import PHRASES
+from turbolens.filter.training.references.phrases import every_phrase, phrase
+from turbolens.filter.training.references.rendered import LOOKS
 from turbolens.filter.training.text import MAX_TOKENS, new_tokenizer
 
 from .picture_files import write_png

@@ -25,8 +25,8 @@ from turbolens.pipelines.bench.chart import BASELINE, COLOURS, chart
 from turbolens.pipelines.bench.floor import Floor, floor_of, joint_floor, rate_tflops
 from turbolens.pipelines.bench.speed import BenchReport, Case, CaseResult, Extent, Timing, measure
 from turbolens.pipelines.cli.app import app
-from turbolens.pipelines.cli.bench import as_data
-from turbolens.pipelines.cli.bench_tables import print_report
+from turbolens.pipelines.cli.bench.command import as_data
+from turbolens.pipelines.cli.bench.tables import print_report
 
 # diffusers is not typed.
 stock: Any = StableDiffusionImg2ImgPipeline

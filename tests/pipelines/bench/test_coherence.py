@@ -12,8 +12,8 @@ from turbolens.filter import FilterSettings, MediaError, TurboModel
 from turbolens.pipelines.bench.coherence import Extent, count_cuts, measure
 from turbolens.pipelines.bench.coherence_clips import flow_between, measure_clips, measure_flow
 from turbolens.pipelines.bench.coherence_methods import METHODS, make_method
-from turbolens.pipelines.cli.bench import app
-from turbolens.pipelines.cli.coherence import as_data
+from turbolens.pipelines.cli.bench.coherence import as_data
+from turbolens.pipelines.cli.bench.command import app
 from turbolens.pipelines.scene.frames import TestScene
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from turbolens.filter import FilterSettings, TurboModel
 from turbolens.pipelines.bench.detail import measure_detail
-from turbolens.pipelines.cli import detail as command
 from turbolens.pipelines.cli.app import app
+from turbolens.pipelines.cli.bench import detail as command
 from turbolens.pipelines.scene.frames import TestScene
 
 

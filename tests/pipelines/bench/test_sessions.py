@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from turbolens.filter import FilterSettings, TurboModel
 from turbolens.pipelines.bench.sessions import SessionsReport, measure_sessions
 from turbolens.pipelines.cli.app import app
-from turbolens.pipelines.cli.sessions import as_data, print_report
+from turbolens.pipelines.cli.bench.sessions import as_data, print_report
 
 
 def measured() -> SessionsReport:

@@ -19,7 +19,7 @@ from tests.pipelines.conftest import started
 from tests.pipelines.video.ffmpeg import ffmpeg
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.cli import app as cli
-from turbolens.pipelines.cli.filter_options import ELSEWHERE
+from turbolens.pipelines.cli.options.filter import ELSEWHERE
 from turbolens.pipelines.model_choice import parse_prompt
 
 COMMAND = [sys.executable, "-m", "turbolens"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from turbolens.pipelines.cli.optional_values import with_values
+from turbolens.pipelines.cli.options.optional_values import with_values
 
 from .test_cli import turbolens
 

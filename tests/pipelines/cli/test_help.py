@@ -82,7 +82,8 @@ def test_the_list_of_commands_has_the_first_paragraph_of_each_help() -> None:
         name = str(command.name)
         if name in ("serve", "bench", "webcam", "train"):  # shorter in the list
             continue
-        module = import_module(f"turbolens.pipelines.cli.{name}")
+        path = "video.command" if name == "video" else name
+        module = import_module(f"turbolens.pipelines.cli.{path}")
         group = getattr(module, "app", None)
         function = group.registered_callback.callback if group else getattr(module, name)
         assert command.help == " ".join(function.__doc__.split("\n\n")[0].split())

@@ -9,13 +9,13 @@ import pytest
 PROGRAM = """
 import os, sys
 sys.argv = ["turbolens", "bench", "--frames", "2", *sys.argv[1:]]
-import turbolens.pipelines.cli.model_options as options
+import turbolens.pipelines.cli.options.model as options
 made = options.model_choice
 def report(values):
     choice = made(values)
     print("torch" in sys.modules, os.environ.get("OMP_WAIT_POLICY"))
     raise SystemExit
-import turbolens.pipelines.cli.shared_options as shared
+import turbolens.pipelines.cli.options.shared as shared
 shared._GROUPS["choice"] = shared._GROUPS["choice"]._replace(gather=report)
 from turbolens.pipelines.cli.app import app
 app()

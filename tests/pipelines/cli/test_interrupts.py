@@ -44,7 +44,7 @@ main()
         ("diffusers", ["video", "clip.mp4", "out.mp4"]),
         ("turbolens.pipelines.cli.webcam", ["webcam"]),
         ("turbolens.pipelines.cli.serve", ["serve"]),
-        ("turbolens.pipelines.cli.bench", ["bench"]),
+        ("turbolens.pipelines.cli.bench.command", ["bench"]),
     ],
 )
 def test_ctrl_c_during_an_import_is_one_line(

@@ -12,7 +12,7 @@ import pytest
 
 from tests.pipelines.conftest import started, write_clip
 from tests.pipelines.video.segments.films import pictures_of, psnr
-from turbolens.pipelines.cli.video_watch import FolderWatch
+from turbolens.pipelines.cli.video.watch import FolderWatch
 
 from .test_cli import UNFILTERED, clip, make_clip, one_line, times_of, turbolens
 

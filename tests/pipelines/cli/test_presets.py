@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.cli.filter_options import chosen_settings
+from turbolens.pipelines.cli.options.filter import chosen_settings
 from turbolens.pipelines.webcam.presets import presets_file, save_preset
 
 from .test_cli import UNFILTERED, clip, one_line, turbolens

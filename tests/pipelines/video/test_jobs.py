@@ -16,8 +16,8 @@ import pytest
 
 from tests.pipelines.conftest import MakeClip, invert, packets_of, started, times_of
 from turbolens.filter import MediaError
-from turbolens.pipelines.cli.video import LONG
-from turbolens.pipelines.cli.video_inputs import open_inputs
+from turbolens.pipelines.cli.video.command import LONG
+from turbolens.pipelines.cli.video.inputs import open_inputs
 from turbolens.pipelines.video.container import VideoContainer
 from turbolens.pipelines.video.job import VideoJob, VideoOptions, filter_video
 

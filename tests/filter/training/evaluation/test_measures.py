@@ -15,7 +15,7 @@ from turbolens.filter.training.evaluation.motion import (
     with_camera_noise,
 )
 from turbolens.filter.training.evaluation.spectrum import grid_ratio, structure, texture_change
-from turbolens.filter.training.rendering import blur
+from turbolens.filter.training.references.operators import blur
 
 SIDE = 128
 

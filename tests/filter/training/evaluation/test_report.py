@@ -8,7 +8,7 @@ from rich.console import Console
 from tests.filter.training.picture_files import write_png
 from turbolens.filter.training.data import is_held_out
 from turbolens.filter.training.evaluation.figures import LookFigures, ModelFigures, summary
-from turbolens.filter.training.works import WORKS, held_out_works, training_works
+from turbolens.filter.training.references.works import WORKS, held_out_works, training_works
 
 
 def test_no_work_both_trains_and_judges_a_look() -> None:

@@ -29,7 +29,7 @@ from tests.pipelines.webrtc.conftest import (
     until_async,
 )
 from turbolens.pipelines.cli import serve as serve_command
-from turbolens.pipelines.cli import serve_options
+from turbolens.pipelines.cli.options import serve as serve_options
 from turbolens.pipelines.webrtc import Limits, create_app
 
 ROOT = Path(__file__).resolve().parents[4]

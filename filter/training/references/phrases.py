@@ -2,7 +2,7 @@
 
 import torch
 
-from .look_phrases import PHRASES
+from .aliases import PHRASES
 
 PHOTOGRAPH = ["", "photo", "photograph", "a photo", "natural", "no effect", "realistic photograph"]
 

@@ -17,13 +17,13 @@ import platformdirs
 import torch
 from torch import nn
 
+from turbolens.filter.acceleration.backend import NoSpeedup, PrepareTime
 from turbolens.filter.networks import Result, Run
 
-from .backend import NoSpeedup, PrepareTime
-from .openvino_probe import PROPERTIES, openvino_module, processor_id, runs_here, shapes_of
+from .probe import PROPERTIES, openvino_module, processor_id, runs_here, shapes_of
 
 MODEL_FILE = "model.xml"
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[2]
 _HASHED_ROOMS = (".", "coherence", "diffusion", "frames")
 CONVERTING = Lock()  # one at a time: warnings are filtered for the whole process
 _STARTING = Lock()
@@ -237,7 +237,7 @@ def _code_digest() -> bytes:
     """A digest of the code that modules consist of: a converted module is a copy of that code."""
     digest = hashlib.blake2b(digest_size=16)
     sources = [path for room in _HASHED_ROOMS for path in sorted((_PACKAGE / room).glob("*.py"))]
-    for source in (*sources, Path(__file__).with_name("modules.py")):
+    for source in (*sources, _PACKAGE / "acceleration" / "modules.py"):
         digest.update(source.read_bytes())
     return digest.digest()
 

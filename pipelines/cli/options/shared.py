@@ -4,8 +4,8 @@ import inspect
 from collections.abc import Callable, Iterable, Set
 from typing import Any, NamedTuple, TypeVar
 
-from .filter_options import chosen_settings, filter_options
-from .model_options import model_choice, model_options
+from .filter import chosen_settings, filter_options
+from .model import model_choice, model_options
 from .panels import help_text, in_panels
 
 R = TypeVar("R")

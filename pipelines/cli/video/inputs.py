@@ -15,8 +15,8 @@ from turbolens.pipelines.video.media import check_exists, is_stream
 from turbolens.pipelines.video.outputs import CONTAINERS
 from turbolens.pipelines.video.segments.parts import has_partial_output
 
-from .video_runs import Outcome, failure
-from .video_watch import FolderWatch
+from .runs import Outcome, failure
+from .watch import FolderWatch
 
 MAX_OPEN = 16  # inputs kept open until their turn; later ones are opened again then
 

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from turbolens.filter.acceleration.backend import NoSpeedup
 from turbolens.filter.networks import Range
 
-from .backend import NoSpeedup
 from .group_norm import rewrite_group_norms
-from .openvino_probe import openvino_module
-from .openvino_runtime import CONVERTING, MODEL_FILE, OpenVino, openvino_core, write_folder
+from .probe import openvino_module
+from .runtime import CONVERTING, MODEL_FILE, OpenVino, openvino_core, write_folder
 
 ACTIVATION_LEVELS = 256
 WEIGHT_LEVELS = 255  # symmetric: −127…127

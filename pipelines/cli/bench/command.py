@@ -10,17 +10,17 @@ import typer
 from rich.console import Console
 
 from turbolens.filter import FilterSettings
+from turbolens.pipelines.cli.options.shared import with_shared_options
+from turbolens.pipelines.cli.usage import parse_size
 from turbolens.pipelines.model_choice import ModelChoice, load_model
 from turbolens.pipelines.video.destination import Destination
 
-from .bench_tables import print_report
 from .coherence import coherence
 from .detail import detail
 from .latency import latency
 from .sessions import sessions
-from .shared_options import with_shared_options
 from .startup import startup
-from .usage import parse_size
+from .tables import print_report
 
 if TYPE_CHECKING:
     from turbolens.filter import TurboModel

@@ -11,14 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from turbolens.filter import TurbolensError
+from turbolens.pipelines.cli.reporting import Reporter, VideoReporter, counted
+from turbolens.pipelines.cli.signals import Interrupted
 from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.images.sequences import is_sequence
 from turbolens.pipelines.video.job import VideoJob
 from turbolens.pipelines.video.segments.parts import parts_folder
 from turbolens.pipelines.video.segments.segmentation import Segmentation
-
-from .reporting import Reporter, VideoReporter, counted
-from .signals import Interrupted
 
 State = Literal["done", "resumed", "kept", "failed", "interrupted"]
 

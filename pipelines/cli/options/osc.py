@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
+from turbolens.pipelines.cli.usage import usage_errors
 from turbolens.pipelines.osc.server import OscAddress, parse_osc_address
-
-from .usage import usage_errors
 
 OscOption = Annotated[str | None, typer.Option(
     "--osc", metavar="[HOST:]PORT", rich_help_panel="Control",

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .materials import MATERIALS
-from .rendering import blur, contrast, curve, luma, palette, saturate
+from turbolens.filter.training.materials import MATERIALS
+
+from .operators import blur, contrast, curve, luma, palette, saturate
 
 Look = Callable[[Tensor], Tensor]
 

@@ -9,18 +9,18 @@ import typer
 
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.adapter_pictures import ControlVideo
+from turbolens.pipelines.cli.options.panels import EXPERT, INPUT, MODEL, OUTPUT
+from turbolens.pipelines.cli.options.shared import with_shared_options
+from turbolens.pipelines.cli.usage import usage_errors
 from turbolens.pipelines.model_choice import ModelChoice, load_filter, require_looks
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
 from turbolens.pipelines.video.media import MediaOptions
 from turbolens.pipelines.video.writer import Encoding
 
-from .panels import EXPERT, INPUT, MODEL, OUTPUT
-from .shared_options import with_shared_options
-from .usage import usage_errors
-from .video_inputs import arriving, check_watched, checked, checked_each, input_names, open_inputs
-from .video_runs import Outcome, VideoRuns
-from .video_segments import segmentation_for
+from .inputs import arriving, check_watched, checked, checked_each, input_names, open_inputs
+from .runs import Outcome, VideoRuns
+from .segments import segmentation_for
 
 LONG = 18_000  # frames, ten minutes: for longer inputs, minutes of preparation pay off
 SEGMENT_LENGTH = 20.0  # seconds

@@ -9,7 +9,7 @@ not listed follow `data.is_held_out`.
 from dataclasses import dataclass
 from pathlib import Path
 
-from .data import is_held_out, pictures_in
+from turbolens.filter.training.data import is_held_out, pictures_in
 
 
 @dataclass(frozen=True)

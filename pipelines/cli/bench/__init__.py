@@ -1,0 +1,1 @@
+"""`turbolens bench` and the commands below it. Start with `command.py`."""

@@ -1,0 +1,1 @@
+"""Options that several commands share. Start with `shared.py`, a decorator that adds them."""

@@ -85,7 +85,7 @@ def test_a_missing_image_prompt_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["stream", "webcam", "serve", "video.command"])
 def test_every_filtering_command_has_the_adapter_options(module: str) -> None:
-    command = getattr(import_module(f"turbolens.pipelines.cli.{module}"), module.split(".")[0])
+    command = getattr(import_module(f"turbolens.pipelines.cli.{module}"), module.partition(".")[0])
     assert {"lora", "controlnet", "control_picture", "ip_adapter", "image_prompt"} <= set(
         inspect.signature(command).parameters
     )

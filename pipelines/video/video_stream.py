@@ -15,6 +15,7 @@ from .encoders import EncoderChoice, has_alpha, has_odd_side, options_for_size, 
 from .side_data import has_captions
 from .side_streams.subtitle_conversion import MP4_LIKE
 from .side_streams.timecode import advanced, is_timecode
+from .thread_scheduling import ordinary_scheduling
 from .transparency import is_transparent
 
 ENCODING_TAGS = ("alpha_mode", "bps", "duration", "encoder", "number_of_", "rotate", "_statistics")
@@ -65,7 +66,8 @@ class VideoTrack:
 
     def _open_encoder(self, context: Any) -> None:
         try:
-            context.open()
+            with ordinary_scheduling():
+                context.open()
         except (av.FFmpegError, ValueError) as error:
             name = self.choice.encoder
             raise MediaError(

@@ -68,7 +68,7 @@ def test_cross_frame_attention_changes_later_frames_only(
         if ".attn1.to_out" in name:
             weight.data *= 200  # untrained attention says next to nothing
     frames = [pictures(1, seed=seed)[0] for seed in range(4)]
-    settings = FilterSettings(steadiness=0.0, strength=0.9)
+    settings = FilterSettings(prompt="oil painting", steadiness=0.0, strength=0.9)
     plain = _one_by_one(loaded, frames, **settings.model_dump())
     across = settings.replace(cross_frame=layers).model_dump()
     single = _one_by_one(loaded, frames, **across)

@@ -66,6 +66,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     server.slot.start()
     ticking = asyncio.create_task(_tick(server))
     yield
+    server.slot.close()
     ticking.cancel()
     with suppress(asyncio.CancelledError):
         await ticking

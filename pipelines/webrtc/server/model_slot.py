@@ -72,12 +72,16 @@ class ModelSlot:
         """The working size that is live on this machine; `None` for the model's native size.
 
         It is estimated before the model is ready, and then measured until the first session."""
-        self._in_use = Event()
+        self._stop_measuring = Event()
 
     def start(self) -> None:
         """Start loading. The thread is a daemon, so a server can stop while it loads."""
         self._began = monotonic()
         Thread(target=self._load, name="load model", daemon=True).start()
+
+    def close(self) -> None:
+        """End the measurement of the working size."""
+        self._stop_measuring.set()
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -103,7 +107,7 @@ class ModelSlot:
     def new_filter(self, settings: FilterSettings) -> AdjustableFilter:
         """A filter for a new stream. Raises `UnavailableError` unless the model is ready."""
         self.require()
-        self._in_use.set()
+        self._stop_measuring.set()
         return self._make_filter(self._model, settings)
 
     def status(self) -> dict[str, Any]:
@@ -144,11 +148,11 @@ class ModelSlot:
     def _measure_size(self, frame_filter: AdjustableFilter, native: int) -> None:
         """Replace the estimated size by a measured one, unless a session begins meanwhile."""
         try:
-            size = _find_live_size(frame_filter, native, stop=self._in_use)
+            size = _find_live_size(frame_filter, native, stop=self._stop_measuring)
         except Exception:  # the edge of the thread: the estimate is kept
             logger.warning("the working size could not be measured", exc_info=True)
             return
-        if not self._in_use.is_set() and size != self.live_size:
+        if not self._stop_measuring.is_set() and size != self.live_size:
             self.live_size = size
             logger.info("new sessions begin%s", _in_words(size or native))
 

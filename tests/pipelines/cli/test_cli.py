@@ -38,6 +38,7 @@ def turbolens(
 ) -> Callable[..., Result]:
     """Runs the command in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "_exit", sys.exit)  # how the command ends while a thread runs torch
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def call(*arguments: str | Path) -> Result:

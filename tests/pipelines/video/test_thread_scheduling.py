@@ -9,8 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from turbolens.pipelines import filter_video
+from turbolens.pipelines import VideoOptions, filter_video
 from turbolens.pipelines.video.thread_scheduling import ordinary_scheduling
+from turbolens.pipelines.video.writer import Encoding
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="scheduling of Linux")
 
@@ -43,6 +44,7 @@ def test_a_filtered_av1_file_leaves_ordinary_threads(tmp_path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = 128, 128, "yuv420p"
         frame = av.VideoFrame.from_ndarray(np.zeros((128, 128, 3), np.uint8), "rgb24")
         container.mux([*stream.encode(frame.reformat(format="yuv420p")), *stream.encode(None)])
-    report = filter_video(source, tmp_path / "out.mkv", lambda each: each, codec="av1")
-    assert report.frames_written == 1
+    options = VideoOptions(encoding=Encoding(codec="av1"))
+    report = filter_video(str(source), str(tmp_path / "out.mkv"), lambda each: each, options)
+    assert report.frames == 1
     assert policies() == {os.SCHED_OTHER}

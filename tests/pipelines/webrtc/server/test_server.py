@@ -127,7 +127,9 @@ async def test_the_openapi_document_lists_exactly_the_routes() -> None:
         found = {
             (resource.canonical.split(":")[0], route.method.lower())
             for resource in app.router.resources() for route in resource
-            if route.method != "HEAD" and re.match("/(api/|wh|he|view|metrics)", resource.canonical)
+            if route.method != "HEAD" and re.match(
+                "/(api/|wh|he|view/|metrics)", resource.canonical
+            )
         }  # fmt: skip
         documented = {(path, method) for path, methods in document["paths"].items()
                 for method in methods if method != "parameters"}  # fmt: skip
@@ -232,11 +234,23 @@ async def test_a_server_is_ready_before_its_working_size_is_measured() -> None:
     async with serving(
         model=LargeModel(), make_filter=lambda model, settings: Settling(settings)
     ) as (_, server):
-        (measuring,) = [each for each in threading.enumerate() if each.name == "load model"]
+        measuring = [each for each in threading.enumerate() if each.name == "load model"][-1]
         estimate = server.slot.live_size
         server.slot.new_filter(FilterSettings())
         await asyncio.to_thread(measuring.join)
         assert (server.slot.state, server.slot.live_size) == ("ready", estimate)
+
+
+@asynchronous
+async def test_the_measurement_of_the_working_size_ends_with_the_server() -> None:
+    class Settling(Shade):
+        settling = True
+
+    async with serving(
+        model=LargeModel(), make_filter=lambda model, settings: Settling(settings)
+    ) as (_, _):
+        measuring = [each for each in threading.enumerate() if each.name == "load model"][-1]
+    await asyncio.to_thread(measuring.join)
 
 
 @asynchronous

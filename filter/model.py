@@ -38,6 +38,10 @@ from .settings import Acceleration, VaeChoice
 log = logging.getLogger(__name__)
 
 
+_LOADING = RLock()
+"""One model at a time: libraries switch the whole process to the meta device while they load."""
+
+
 class TurboModel:
     """A Turbo diffusion model on one device, shared by any number of filters. Use `load`.
 
@@ -120,21 +124,26 @@ class TurboModel:
         parts, sources = find_model(name_or_path, vae), as_sources(loras)
         check_adapters(sources, controlnet, ip_adapter)
         check_memory(parts, on, in_dtype)
-        components = load_parts(parts, torch.float32 if on.type == "cpu" else in_dtype)
-        model = cls(
-            components, name=str(name_or_path), folder=parts.path, device=on, dtype=in_dtype
-        )
-        model.steps = parts.steps
-        own = () if parts.lora is None else (LoraSource(parts.lora, parts.lora_weight, parts.name),)
-        for lora in (*own, *sources):
-            model.adapters.loras.add(lora)
-        if model.vocabulary is not None and (sources or ip_adapter is not None):
-            model.prompts.vocabulary = replace(model.vocabulary, is_open=True)
-        if controlnet is not None:
-            model.adapters.load_controlnet(controlnet, on, in_dtype)
-        if ip_adapter is not None:
-            model.adapters.load_ip_adapter(ip_adapter, on, in_dtype)
-        return model
+        with _LOADING:
+            components = load_parts(parts, torch.float32 if on.type == "cpu" else in_dtype)
+            model = cls(
+                components, name=str(name_or_path), folder=parts.path, device=on, dtype=in_dtype
+            )
+            model.steps = parts.steps
+            own = (
+                ()
+                if parts.lora is None
+                else (LoraSource(parts.lora, parts.lora_weight, parts.name),)
+            )
+            for lora in (*own, *sources):
+                model.adapters.loras.add(lora)
+            if model.vocabulary is not None and (sources or ip_adapter is not None):
+                model.prompts.vocabulary = replace(model.vocabulary, is_open=True)
+            if controlnet is not None:
+                model.adapters.load_controlnet(controlnet, on, in_dtype)
+            if ip_adapter is not None:
+                model.adapters.load_ip_adapter(ip_adapter, on, in_dtype)
+            return model
 
     @property
     def vocabulary(self) -> Vocabulary | None:

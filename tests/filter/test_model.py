@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -304,3 +305,9 @@ def test_nothing_is_printed_while_loading(folder: Path, capfd: pytest.CaptureFix
     diffusers.logging.set_verbosity_warning()
     TurboModel.load(folder, **CPU)
     assert capfd.readouterr() == ("", "")
+
+
+def test_models_can_be_loaded_on_several_threads_at_once() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        models = list(threads.map(lambda _: TurboModel.load("embedded"), range(4)))
+    assert all(model.name == "embedded" for model in models)

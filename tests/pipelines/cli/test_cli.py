@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -47,6 +48,9 @@ def turbolens(
             cli.main()
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        for thread in threading.enumerate():
+            if thread.name == "load model":
+                thread.join()  # else it would disturb the next test
         return Result(int(ended.value.code or 0), *capsys.readouterr())
 
     return call

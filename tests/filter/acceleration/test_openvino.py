@@ -189,7 +189,7 @@ def test_the_converter_with_telemetry_is_never_imported(tmp_path: Path) -> None:
     convert(part, [torch.zeros(1, 2)], path)
     code = (
         f"import sys; sys.path.insert(0, {str(Path(openvino_probe.__file__).parent)!r})\n"
-        "from openvino_probe import openvino_module, main\n"
+        "from probe import openvino_module, main\n"
         f"main({str(path)!r}, {question!r})\n"
         "print([name for name in sys.modules if 'telemetry' in name or 'tools.ovc' in name])"
     )

@@ -2,7 +2,7 @@
 
 OpenVINO 2026.4 crashes with a segmentation fault on processors with AVX2 but without AVX-512,
 unless snippets (fused element-wise operations) are disabled. The other process runs this file by
-its path, so that it does not import PyTorch: `python openvino_probe.py MODEL OPTIONS`, the options
+its path, so that it does not import PyTorch: `python probe.py MODEL OPTIONS`, the options
 in JSON.
 """
 

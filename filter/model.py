@@ -190,8 +190,9 @@ class TurboModel:
 
     @property
     def accelerations(self) -> dict[str, str]:
-        """The backend of each module, or "none", for the shape used last."""
-        return {module.name: module.latest for module in self.accelerated.modules}
+        """The backend of each module, "opencv" or "none", for the shape used last."""
+        used = {module.name: module.latest for module in self.accelerated.modules}
+        return used | dict.fromkeys(self.accelerated.coherence.by_opencv, "opencv")
 
     @property
     def settling(self) -> bool:

@@ -59,6 +59,11 @@ class AcceleratedCoherence:
         """The modules that run for every frame."""
         return self._estimator, self._blend
 
+    @property
+    def by_opencv(self) -> tuple[str, ...]:
+        """The names of the modules that OpenCV runs in place of a backend."""
+        return () if self._opencv is None else tuple(each.name for each in self.modules)
+
     def estimate_motion(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...] | None:
         """As `MotionEstimator`. `None` if no backend is faster, or for tiny frames on a CPU.
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from turbolens.filter import TurboModel
 from turbolens.filter.acceleration.coherence import AcceleratedCoherence
 from turbolens.filter.coherence.change import MotionEstimator
 from turbolens.filter.coherence.motion import Motion
@@ -164,3 +165,9 @@ def test_tiny_frames_are_blended_by_the_tensor_version(size: tuple[int, int]) ->
     accelerated = AcceleratedCoherence(torch.device("cpu"))
     blended = accelerated.blend(image, image, flow, weight, torch.ones(()), torch.ones(()))
     assert blended.shape == image.shape
+
+
+def test_the_model_names_what_opencv_runs() -> None:
+    used = TurboModel.load("embedded", device="cpu").accelerations
+    assert {used["motion estimator"], used["temporal blend"]} == {"opencv"}
+    assert used["predictor"] == "none"

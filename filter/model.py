@@ -124,17 +124,13 @@ class TurboModel:
         parts, sources = find_model(name_or_path, vae), as_sources(loras)
         check_adapters(sources, controlnet, ip_adapter)
         check_memory(parts, on, in_dtype)
+        own = () if parts.lora is None else (LoraSource(parts.lora, parts.lora_weight, parts.name),)
         with _LOADING:
             components = load_parts(parts, torch.float32 if on.type == "cpu" else in_dtype)
             model = cls(
                 components, name=str(name_or_path), folder=parts.path, device=on, dtype=in_dtype
             )
             model.steps = parts.steps
-            own = (
-                ()
-                if parts.lora is None
-                else (LoraSource(parts.lora, parts.lora_weight, parts.name),)
-            )
             for lora in (*own, *sources):
                 model.adapters.loras.add(lora)
             if model.vocabulary is not None and (sources or ip_adapter is not None):

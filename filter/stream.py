@@ -120,8 +120,7 @@ class Stream:
         self, frame: Array | av.VideoFrame, geometry: Geometry, settings: FilterSettings
     ) -> FrameLuma | None:
         """The luma of the frame with less noise. `None` if no detail of the frame is needed."""
-        smaller = geometry.scaled_width < geometry.frame_width
-        if settings.detail == 0.0 or not smaller:
+        if settings.detail == 0.0 or not geometry.is_enlarged:
             self._steady_luma.reset()
             return None
         return self._steady_luma(self._read_luma(frame))

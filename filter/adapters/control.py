@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from turbolens.filter.errors import UnsupportedModelError
-from turbolens.filter.loading.folders import read_json
+from turbolens.filter.loading.folders import read_json_object
 from turbolens.filter.networks import UNet, prepared
 
 from .files import load_network, locate_folder
@@ -50,7 +50,7 @@ class ControlNet:
         for damaged files.
         """
         folder = cls.locate(source)
-        kind = read_json(folder / "config.json").get("_class_name")
+        kind = read_json_object(folder / "config.json").get("_class_name")
         if kind != "ControlNetModel":
             raise UnsupportedModelError(f"a ControlNet must be a ControlNetModel, got {kind!r}")
         diffusers: Any = import_module("diffusers")  # here: its ControlNets take long to import

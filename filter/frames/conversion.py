@@ -159,7 +159,7 @@ class FrameConverter:
         rgb_view(styled)[:] = _window(rgb.numpy(), corner, size)
         in_rgb = mix < 1.0 or not geometry.covers_frame or isinstance(like, np.ndarray)
         in_rgb = in_rgb or (detail > 0.0 and luma_view(original) is None)
-        has_detail = detail > 0.0 and size[0] < original.width and size[1] < original.height
+        has_detail = detail > 0.0 and geometry.is_enlarged
         if has_detail:
             self._detail.prepare(luma or self._read_luma(like), detail)
             self._detail.add_to_working_image(rgb_view(styled))

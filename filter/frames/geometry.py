@@ -39,6 +39,11 @@ class Geometry:
         """True if the working image covers every pixel of the frame."""
         return self.covered == (0, 0, self.frame_width, self.frame_height)
 
+    @property
+    def is_enlarged(self) -> bool:
+        """True if the frame is larger than the working image, so that the result is enlarged."""
+        return self.scaled_width < self.frame_width and self.scaled_height < self.frame_height
+
 
 def _covered(frame_side: int, scaled_side: int, offset: int, side: int) -> tuple[int, int]:
     if offset <= 0:

@@ -1,6 +1,5 @@
 """Loads model folders in diffusers' layout. Never loads pickles."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from turbolens.filter.errors import ModelError, ModelNotFoundError, UnsupportedM
 from turbolens.filter.networks import Autoencoder, UNet
 
 from .activation_ranges import ActivationRanges
+from .json_files import read_json
 from .looks import load_looks, load_vocabulary
 from .needed_files import PICKLES
 
@@ -93,7 +93,7 @@ def load_components(
 
 def _present_components(folder: Path) -> set[str]:
     """The components that model_index.json names and does not set to null."""
-    index = read_json(folder / "model_index.json")
+    index = read_json_object(folder / "model_index.json")
     present = {name for name, value in index.items() if isinstance(value, list) and any(value)}
     missing = {"vae", "unet", "scheduler", "text_encoder", "tokenizer"} - present
     if missing:
@@ -106,23 +106,20 @@ def _present_components(folder: Path) -> set[str]:
     return present
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
     """Read a file with one JSON object. Raises `ModelError`."""
     if not path.is_file():
         raise ModelError(
             f"a model folder in diffusers' layout must have {path.name}, not in {path.parent}"
         )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} must be JSON, and cannot be read: {error}") from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise ModelError(f"{path} must hold a JSON object, got a {type(content).__name__}")
     return content
 
 
 def _read_config(folder: Path, component: str, name: str = "config.json") -> dict[str, Any]:
-    return read_json(folder / component / name)
+    return read_json_object(folder / component / name)
 
 
 def _load_autoencoder(folder: Path, dtype: torch.dtype) -> Autoencoder:

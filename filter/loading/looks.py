@@ -1,11 +1,12 @@
 """Reads the looks of a model folder, `looks.json`, and the words of its tokenizer."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from turbolens.filter.diffusion.vocabulary import Vocabulary, words_of
 from turbolens.filter.errors import ModelError
+
+from .json_files import read_json
 
 LOOKS_FILE = "looks.json"
 _WORD_END = "</w>"  # of a token at the end of a word, in CLIP's tokenizers
@@ -36,7 +37,7 @@ def _read_looks(folder: Path) -> dict[str, Any] | list[Any]:
     path = folder / LOOKS_FILE
     if not path.is_file():
         return []
-    looks = _read_json(path)
+    looks = read_json(path)
     if not isinstance(looks, dict | list):
         raise ModelError(f"{path} must list the looks by name, got {looks!r:.80}")
     return looks
@@ -47,13 +48,6 @@ def _tokenizer_words(folder: Path) -> frozenset[str]:
     path = folder / "tokenizer" / "vocab.json"
     if not path.is_file():
         return frozenset()
-    tokens = _read_json(path)
+    tokens = read_json(path)
     whole = (str(token).removesuffix(_WORD_END) for token in tokens if token.endswith(_WORD_END))
     return frozenset(word for word in whole if len(word) > 1 and words_of(word) == [word])
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} must be JSON, and cannot be read: {error}") from error

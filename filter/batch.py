@@ -181,8 +181,9 @@ def _blended(encoded: Encoded, image: torch.Tensor) -> torch.Tensor:
 
 
 def _remembered(converted: Converted[FrameT], rgb: torch.Tensor) -> Finished[FrameT]:
-    """Let the stream remember the result."""
+    """Lay the surface of the look over the result, and let the stream remember it."""
     request = converted.request
+    rgb = request.stream.with_surface(rgb, converted.prompts, request.settings)
     request.stream.remember(request.geometry, converted.rgb, rgb, converted.view)
     return Finished(request, rgb, converted.detail)
 

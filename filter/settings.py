@@ -117,6 +117,11 @@ class FilterSettings(BaseModel):
         description="How much of the frame's own fine detail the result gets where the style keeps "
         "it: 0 is a plain enlargement of the working image, 1 the sharpest.",
     )  # fmt: skip
+    texture: float = Field(
+        default=1.0, ge=0.0, le=1.0, allow_inf_nan=False,
+        description="How much of the style's material is laid over the result: brush strokes, "
+        "paper, hatching, dots or tiles, for models whose styles have one.",
+    )  # fmt: skip
     steadiness: float = Field(
         default=0.5, ge=0.0, le=1.0, allow_inf_nan=False,
         description="How steady the result is over time: 0 not at all, 1 as steady as possible.",

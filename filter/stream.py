@@ -26,13 +26,24 @@ from .frames.geometry import Geometry
 from .model import TurboModel
 from .networks import Run
 from .settings import FilterSettings, WeightedPrompt
+from .surface.layer import SurfaceLayer
 
 Array: TypeAlias = NDArray[np.uint8]
 OnStage: TypeAlias = Callable[[str], None]
 
 NOMINAL_RATE = 30  # frames per second, assumed for arrays, which have no time
 _SETTLED_FOLDS = 3.0  # e-folds after which a blended result is within 5 % of a new prompt
-_NOT_THE_STYLE = {"transition", "mix", "detail", "fit", "side", "size", "shape", "enabled"}
+_NOT_THE_STYLE = {
+    "transition",
+    "mix",
+    "detail",
+    "texture",
+    "fit",
+    "side",
+    "size",
+    "shape",
+    "enabled",
+}
 
 
 class Stream:
@@ -63,6 +74,7 @@ class Stream:
         self.transition = PromptTransition()
         self.cross_frame_memory = CrossFrameMemory()
         self._read_luma, self._steady_luma = LumaReader(), SteadyLuma()
+        self._surface = SurfaceLayer(model.vocabulary)
         self._last_rgb: torch.Tensor | None = None
         self._frames = self._frames_to_settle = 0
         self._settings: FilterSettings | None = None
@@ -76,6 +88,7 @@ class Stream:
         self.cross_frame_memory.reset()
         self.reprojection.reset()
         self._steady_luma.reset()
+        self._surface.reset()
         self.must_reset = False
         self._last_rgb, self._frames, self._frames_to_settle = None, 0, 0
 
@@ -164,6 +177,12 @@ class Stream:
             flow = change.motion.at(*shape[-2:])
             cut = None if change.same_scene is None else change.same_scene == 0
         return self.noise(settings.seed, shape, draws, latents.device, flow=flow, cut=cut)
+
+    def with_surface(
+        self, rgb: torch.Tensor, prompts: tuple[WeightedPrompt, ...], settings: FilterSettings
+    ) -> torch.Tensor:
+        """The result, RGB uint8 (H, W, 3), with the surface of its looks."""
+        return self._surface(rgb, prompts, settings.strength, settings.texture)
 
     def remember(
         self, geometry: Geometry, rgb: torch.Tensor, styled: torch.Tensor, view: InputView

@@ -47,12 +47,14 @@ class Vocabulary:
 
     phrases: from the name of a look to the phrases that it was trained on. words: further words
     that the model was trained on, such as those of subjects, which do not change the look.
-    is_open: True if adapters may know more words. Then no prompt is replaced.
+    is_open: True if adapters may know more words. Then no prompt is replaced. surfaces: from looks
+    to the names of their surfaces, as in `surface/looks.py`.
     """
 
     phrases: Mapping[str, Sequence[str]]
     words: Collection[str] = ()
     is_open: bool = False
+    surfaces: Mapping[str, str] = field(default_factory=dict)
     _by_key: dict[str, tuple[str, str]] = field(init=False, repr=False, compare=False)
     _looks_of: dict[str, Counter[str]] = field(init=False, repr=False, compare=False)
     _longest: int = field(init=False, repr=False, compare=False)

@@ -1,14 +1,15 @@
-"""Reads the looks of a model folder, `looks.json`, and the words of its tokenizer."""
+"""Reads the looks of a model folder, their surfaces, and the words of its tokenizer."""
 
 from pathlib import Path
 from typing import Any
 
 from turbolens.filter.diffusion.vocabulary import Vocabulary, words_of
 from turbolens.filter.errors import ModelError
+from turbolens.filter.surface.looks import SURFACES
 
 from .json_files import read_json
 
-LOOKS_FILE = "looks.json"
+LOOKS_FILE, SURFACES_FILE = "looks.json", "surfaces.json"
 _WORD_END = "</w>"  # of a token at the end of a word, in CLIP's tokenizers
 
 
@@ -30,7 +31,19 @@ def load_vocabulary(folder: Path) -> Vocabulary | None:
         str(look): tuple(map(str, given)) if isinstance(given, list) else ()
         for look, given in looks.items()
     }
-    return Vocabulary(phrases, _tokenizer_words(folder))
+    return Vocabulary(phrases, _tokenizer_words(folder), surfaces=_read_surfaces(folder))
+
+
+def _read_surfaces(folder: Path) -> dict[str, str]:
+    """From looks to the names of their surfaces; a model without the file has none."""
+    path = folder / SURFACES_FILE
+    if not path.is_file():
+        return {}
+    surfaces = read_json(path)
+    if not isinstance(surfaces, dict) or not set(surfaces.values()) <= set(SURFACES):
+        known = ", ".join(SURFACES)
+        raise ModelError(f"{path} must map looks to surfaces ({known}), got {surfaces!r:.80}")
+    return {str(look): str(surface) for look, surface in surfaces.items()}
 
 
 def _read_looks(folder: Path) -> dict[str, Any] | list[Any]:

@@ -3,7 +3,7 @@
 import { createDial } from "./dial-kinds.js";
 import { byId, createElement } from "./dom.js";
 
-const FIRST = ["enabled", "strength", "steadiness", "detail"];
+const FIRST = ["enabled", "strength", "texture", "steadiness", "detail"];
 const TITLES = { enabled: "Filter", mix: "Mix with the input", steps: "Denoising steps" };
 const GROUPS = [
   ["Look", ["control_scale", "image_prompt_scale", "mix", "transition", "steps", "timesteps", "seed"]],

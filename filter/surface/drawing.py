@@ -1,0 +1,98 @@
+"""Dry and single-coloured media: pencil, charcoal, ink, linocut, blueprint and film."""
+
+import numpy as np
+
+from .canvas import Canvas
+from .planes import Plane, added, blur, coordinates, cv2, painted, relief, sample, smoothstep
+
+_HATCHES = ((-0.9, 0.86), (0.65, 0.56), (-0.25, 0.3))
+"""Angle of a layer of hatching in radians, and the tone below which it is drawn."""
+
+
+def pencil(canvas: Canvas) -> Plane:
+    """Hatching in three directions, denser in the dark, and outlines, on grained paper."""
+    tone = blur(canvas.tone, 1.2 * canvas.unit)
+    grain = canvas.paper(0.8)
+    cover = canvas.lines(1.1) * np.float32(0.95)
+    for angle, limit in _HATCHES:
+        dark = np.clip((np.float32(limit) - tone) * np.float32(2.2), 0, 1)
+        lines = _hatching(canvas, angle)
+        drawn = smoothstep(lines - 1.25 + 1.9 * dark, -0.1, 0.8) * np.minimum(1, 3 * dark)
+        cover = np.maximum(cover, drawn * np.float32(0.66))
+    cover = np.clip(cover * (1 + np.float32(0.22) * grain), 0, 1)
+    return painted((0.965, 0.955, 0.93), (0.17, 0.17, 0.20), cover)
+
+
+def _hatching(canvas: Canvas, angle: float, spacing: float = 4.8) -> Plane:
+    """Lines along an angle, −1…1, that are not quite straight."""
+    x, y = canvas.places
+    across = np.float32(2 * np.pi / (spacing * canvas.unit))
+    phase = x * np.float32(-np.sin(angle)) + y * np.float32(np.cos(angle))
+    phase = phase * across + canvas.texture(9.0, f"hand {angle}") * np.float32(0.9)
+    broken = canvas.texture(2.2, f"pressure {angle}")
+    lines: Plane = np.cos(phase) * np.float32(0.8) + broken * np.float32(0.28)
+    return lines
+
+
+def charcoal(canvas: Canvas) -> Plane:
+    """Smudged darks that catch the grain of the paper, and broad outlines."""
+    grain = canvas.paper(0.9)
+    forms = canvas.forms(rest=-0.8)
+    strokes = cv2.resize(
+        forms.smeared_noise(canvas.half_texture(1.1, "charcoal"), 4), canvas.shape[::-1]
+    )
+    dark = 1 - blur(canvas.tone, 1.2 * canvas.unit)
+    cover = smoothstep(dark + 0.10 * grain + 0.10 * strokes, 0.2, 1.0)
+    outline = canvas.lines(1.8) * np.clip(0.8 + 0.3 * grain, 0, 1)
+    return painted((0.94, 0.92, 0.88), (0.09, 0.085, 0.09), np.maximum(cover, outline))
+
+
+def ink(canvas: Canvas) -> Plane:
+    """Three washes with edges that run, and brush lines of uneven pressure."""
+    unit = canvas.unit
+    columns, rows = coordinates(*canvas.shape)
+    run = 1.8 * unit
+    x, y = canvas.texture(5.0, "run x"), canvas.texture(5.0, "run y")
+    wet = sample(canvas.tone, cv2.scaleAdd(x, run, columns), cv2.scaleAdd(y, run, rows))
+    dark = 1 - blur(wet, 1.3 * unit)
+    wash = (
+        0.3 * smoothstep(dark, 0.22, 0.5)
+        + 0.32 * smoothstep(dark, 0.5, 0.75)
+        + 0.3 * smoothstep(dark, 0.76, 0.95)
+    )
+    uneven = 1 + 0.2 * canvas.texture(12.0, "pool") + 0.12 * canvas.paper()
+    brush = canvas.lines(1.6) * np.clip(0.95 + 0.2 * canvas.texture(1.2, "brush"), 0, 1)
+    cover = np.clip(np.maximum(wash * uneven, brush), 0, 1).astype(np.float32)
+    picture = painted((0.97, 0.95, 0.90), (0.07, 0.08, 0.11), cover)
+    return added(picture, relief(canvas.paper(1.2), 0.008))
+
+
+def linocut(canvas: Canvas) -> Plane:
+    """Black and paper, with carved lines along the forms in between."""
+    forms = canvas.forms(rest=0.6)
+    carved = canvas.half_texture(2.4, "carved")
+    for _ in range(2):
+        carved = forms.smeared_noise(carved, 4)
+        carved = carved - blur(carved, 1.8 * canvas.unit)
+    carved = carved / np.float32(carved.std() + 1e-6)
+    grooves = cv2.resize(carved, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    tone = blur(canvas.tone, 1.3 * canvas.unit)
+    between = 1 - np.square(2 * tone - 1)
+    cover = 1 - smoothstep(tone + np.float32(0.26) * grooves * between, 0.45, 0.53)
+    cover = np.maximum(cover, canvas.lines(1.6))
+    return painted((0.95, 0.92, 0.84), (0.09, 0.09, 0.10), cover)
+
+
+def film(canvas: Canvas) -> Plane:
+    """The grain of fast film."""
+    middle = 1 - np.float32(0.65) * np.square(2 * canvas.luma - 1)
+    return added(canvas.picture, np.float32(0.05) * canvas.texture(0.7, "film") * middle)
+
+
+def blueprint(canvas: Canvas) -> Plane:
+    """A faint grid, and white lines."""
+    x, y = canvas.places
+    spacing = np.float32(2 * np.pi / (32 * canvas.unit))
+    grid = np.maximum(np.cos(x * spacing), np.cos(y * spacing))
+    lines = np.maximum(0.22 * smoothstep(grid, 0.985, 0.998), 0.9 * canvas.lines(1.3))
+    return added(canvas.picture, lines.astype(np.float32) * np.float32(0.7))

@@ -1,0 +1,83 @@
+"""`SurfaceLayer`: lays the surfaces of the current looks over the results of one stream."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from turbolens.filter.diffusion.vocabulary import Vocabulary
+from turbolens.filter.settings import WeightedPrompt
+
+from .canvas import Canvas
+from .drift import Drift
+from .looks import SURFACES
+from .planes import cv2, luma_of
+
+MIN_SIDE = 32  # pixels
+MAX_SURFACES = 2  # of a mixture of looks: those with the largest weights
+FULL_AT = 0.8  # strength at which a surface is complete
+_LEAST = 0.01  # a share below this cannot be seen
+
+
+class SurfaceLayer:
+    """vocabulary: of the model, with the surfaces of its looks. Not thread-safe."""
+
+    def __init__(self, vocabulary: Vocabulary | None) -> None:
+        self._vocabulary = vocabulary
+        self._drift = Drift()
+        self._prompts: Sequence[WeightedPrompt] = ()
+        self._shares: dict[str, float] = {}
+        self._figures: dict[str, float] = {}
+
+    def reset(self) -> None:
+        """Forget the past motion."""
+        self._drift.reset()
+        self._figures.clear()
+
+    def __call__(
+        self, rgb: torch.Tensor, prompts: Sequence[WeightedPrompt], strength: float, amount: float
+    ) -> torch.Tensor:
+        """The result with its surfaces.
+
+        rgb: the result, uint8 (H, W, 3) on the CPU. prompts: of this frame. strength: of the
+        filter, 0…1, with which a surface grows as the look does. amount: the setting `texture`.
+        """
+        if amount == 0 or min(rgb.shape[:2]) < MIN_SIDE or self._vocabulary is None:
+            return rgb
+        if prompts != self._prompts:
+            self._prompts, self._shares = prompts, surface_shares(self._vocabulary, prompts)
+        grown = amount * min(1.0, strength / FULL_AT) ** 1.5
+        shares = {name: grown * share for name, share in self._shares.items()}
+        if max(shares.values(), default=0.0) < _LEAST:
+            self.reset()
+            return rgb
+        return torch.from_numpy(self._laid(rgb.numpy(), shares))
+
+    def _laid(self, rgb: np.ndarray, shares: Mapping[str, float]) -> np.ndarray:
+        picture = rgb.astype(np.float32) * np.float32(1 / 255)
+        moved = self._drift(luma_of(picture))
+        if self._drift.is_new:
+            self._figures.clear()
+        canvas = Canvas(picture, moved, self._figures)
+        total = picture * np.float32(255 * (1 - sum(shares.values())))
+        for name, share in shares.items():
+            surface = np.clip(SURFACES[name](canvas), 0, 1)
+            total = cv2.scaleAdd(surface, 255 * share, total, dst=total)
+        # Rounded, and clipped to 0…255.
+        return cv2.multiply(total, 1.0, dtype=cv2.CV_8U)  # type: ignore[no-any-return]
+
+
+def surface_shares(vocabulary: Vocabulary, prompts: Sequence[WeightedPrompt]) -> dict[str, float]:
+    """The share of each surface in a mixture of prompts. The sum is at most 1."""
+    weights = [max(0.0, weight) for _, weight in prompts]
+    shares: dict[str, float] = {}
+    for (text, _), weight in zip(prompts, weights, strict=True):
+        reading = vocabulary.read(text)
+        looks = reading.looks or tuple(filter(None, [reading.replacement]))
+        for look in looks:
+            name = vocabulary.surfaces.get(look, "")
+            if name in SURFACES:
+                part = weight / (len(looks) * (sum(weights) or 1.0))
+                shares[name] = shares.get(name, 0.0) + part
+    largest = sorted(shares, key=shares.__getitem__, reverse=True)[:MAX_SURFACES]
+    return {name: shares[name] for name in largest}

@@ -1,0 +1,31 @@
+"""The surface of each look, by its name in a model's `looks.json`."""
+
+from collections.abc import Mapping
+
+from .drawing import blueprint, charcoal, film, ink, linocut, pencil
+from .painting import Strokes, Surface, watercolour
+from .printing import Halftone, Tiles, woodblock
+
+SURFACES: Mapping[str, Surface] = {
+    "oil painting": Strokes(rest=-0.6),
+    "van gogh": Strokes(width=2.8, length=5, smear=4, ragged=3.4, variation=0.13, warmth=0.07),
+    "monet": Strokes(width=2.4, length=3, smear=2, ragged=4.0, variation=0.12, warmth=0.06),
+    "munch": Strokes(width=3.2, length=6, smear=5, ragged=2.6, variation=0.10, warmth=0.04),
+    "pastel": Strokes(width=1.0, length=3, smear=2, ragged=1.6, variation=0.10, warmth=0.02,
+                      thickness=0.012, paper=0.025, rest=-0.8),
+    "watercolour": watercolour,
+    "pencil sketch": pencil,
+    "charcoal": charcoal,
+    "ink and wash": ink,
+    "linocut": linocut,
+    "ukiyo-e": woodblock,
+    "hokusai": woodblock,
+    "comic": Halftone(),
+    "pop art": Halftone(dots=8.0, steps=4, vivid=1.35, ink=1.2),
+    "mosaic": Tiles(side=9, irregular=0.55, joint=(0.72, 0.69, 0.63), gap=1.1, whole=0.75),
+    "stained glass": Tiles(side=42, irregular=0.95, joint=(0.05, 0.05, 0.06), gap=2.2, whole=0.4,
+                           vivid=1.5, outline=2.2, faces=0.3),
+    "noir": film,
+    "vintage": film,
+    "blueprint": blueprint,
+}  # fmt: skip

@@ -1,0 +1,81 @@
+"""Wet media: strokes of oil and pastel, washes of watercolour."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .canvas import Canvas
+from .planes import (
+    Plane,
+    added,
+    blur,
+    coordinates,
+    cv2,
+    faded,
+    flattened,
+    halved,
+    luma_of,
+    relief,
+    resized,
+    sample,
+    times,
+)
+
+Surface = Callable[[Canvas], Plane]
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """Strokes that follow the forms.
+
+    width: of a stroke, in units. length, smear: doublings, of the strokes and of the colours along
+    them. ragged: units that an edge is moved across. variation: of the brightness from stroke to
+    stroke. warmth: of the hue. thickness: of the paint, as seen in a light from the side. paper:
+    how much of its grain shows. rest: the angle of strokes where there is no form, or `None`.
+    """
+
+    width: float = 1.7
+    length: int = 4
+    smear: int = 3
+    ragged: float = 2.2
+    variation: float = 0.08
+    warmth: float = 0.03
+    thickness: float = 0.045
+    paper: float = 0.0
+    rest: float | None = None
+
+    def __call__(self, canvas: Canvas) -> Plane:
+        """The picture in strokes."""
+        forms = canvas.forms(self.rest)
+        half = forms.smeared_noise(canvas.half_texture(self.width, "strokes"), self.length)
+        bristles = resized(half, *canvas.shape)
+        # Eyes and mouths are busy, and must be readable.
+        calm = forms.calm * np.float32(0.7) + np.float32(0.3)
+        sideways = half * np.float32(0.5 * self.ragged * canvas.unit)
+        smeared = forms.smeared(halved(canvas.picture), self.smear, sideways)
+        picture = faded(canvas.picture, resized(smeared, *canvas.shape), calm)
+        light = cv2.multiply(bristles, calm)
+        gains = [1 + self.variation * light, self.warmth * light]
+        red, green, blue = cv2.split(times(picture, gains[0]))
+        picture = cv2.merge((red + gains[1], green, blue - gains[1]))
+        picture = added(picture, cv2.multiply(relief(bristles, self.thickness), calm))
+        return picture if self.paper == 0 else added(picture, self.paper * canvas.paper(0.8))
+
+
+def watercolour(canvas: Canvas) -> Plane:
+    """Washes with dark rims, pigment that settles in the paper, and edges that run."""
+    unit = canvas.unit
+    x, y = canvas.texture(5.0, "run x"), canvas.texture(5.0, "run y")
+    columns, rows = coordinates(*canvas.shape)
+    run = 1.6 * unit
+    flat = flattened(canvas.picture)
+    wet = sample(flat, cv2.scaleAdd(x, run, columns), cv2.scaleAdd(y, run, rows))
+    luma = luma_of(wet)
+    rims = np.clip(blur(luma, 3.2 * unit) - blur(luma, 1.1 * unit) - 0.008, 0, 0.08)
+    pool = cv2.addWeighted(
+        canvas.texture(12.0, "pool"), 0.09, canvas.texture(30.0, "flood"), 0.1, 1
+    )
+    density = pool + np.float32(0.13) * canvas.paper() + np.float32(4.5) * rims
+    picture = 1 - times(1 - wet, density)
+    return added(picture, relief(canvas.paper(1.2), 0.01))

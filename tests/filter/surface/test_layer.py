@@ -1,0 +1,134 @@
+"""`SurfaceLayer`: which surfaces a result gets, how much of them, and how they move."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from turbolens.filter import FrameFilter, TurboModel
+from turbolens.filter.diffusion.vocabulary import Vocabulary
+from turbolens.filter.errors import ModelError
+from turbolens.filter.loading.looks import load_vocabulary
+from turbolens.filter.settings import WeightedPrompt
+from turbolens.filter.surface.layer import SurfaceLayer, surface_shares
+from turbolens.filter.surface.planes import Plane, blur, luma_of, noise
+
+OIL, PENCIL = WeightedPrompt("oil painting"), WeightedPrompt("pencil sketch")
+VOCABULARY = Vocabulary(
+    {"oil painting": ("oil", "impasto"), "pencil sketch": ("pencil",), "neon": ("neon",)},
+    surfaces={"oil painting": "oil painting", "pencil sketch": "pencil sketch"},
+)
+
+
+def scene(height: int = 128, width: int = 160, offset: int = 0) -> torch.Tensor:
+    """A part of a soft random picture, RGB uint8; `offset`: pixels that it has panned."""
+    wide = np.dstack([noise((height, 512), 9.0, channel) for channel in "rgb"])
+    part = wide[:, offset : offset + width] * 0.16 + 0.5
+    return torch.from_numpy((np.clip(part, 0, 1) * 255).astype(np.uint8))
+
+
+def layer(vocabulary: Vocabulary | None = VOCABULARY) -> SurfaceLayer:
+    return SurfaceLayer(vocabulary)
+
+
+def test_a_look_gets_its_surface() -> None:
+    rgb = scene()
+    result = layer()(rgb, [OIL], 0.9, 1.0)
+    assert result.shape == rgb.shape
+    assert result.dtype == torch.uint8
+    assert (result.int() - rgb.int()).abs().float().mean() > 3
+    assert torch.equal(rgb, scene())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "strength", "amount"),
+    [(OIL, 0.9, 0.0), (OIL, 0.0, 1.0), (WeightedPrompt("neon"), 0.9, 1.0)],
+)
+def test_nothing_is_laid_over_without_amount_strength_or_surface(
+    prompt: WeightedPrompt, strength: float, amount: float
+) -> None:
+    rgb = scene()
+    assert torch.equal(layer()(rgb, [prompt], strength, amount), rgb)
+
+
+def test_a_model_that_takes_any_prompt_has_no_surfaces() -> None:
+    rgb = scene()
+    assert torch.equal(layer(None)(rgb, [OIL], 0.9, 1.0), rgb)
+
+
+def test_the_surface_grows_with_strength_and_amount() -> None:
+    rgb = scene()
+
+    def change(strength: float, amount: float) -> float:
+        result = layer()(rgb, [OIL], strength, amount)
+        return float((result.int() - rgb.int()).abs().float().mean())
+
+    assert change(0.1, 1.0) < 1.0
+    grown = [change(strength, 1.0) for strength in (0.1, 0.3, 0.5, 0.7)]
+    assert grown == sorted(grown)
+    assert change(0.9, 0.5) == pytest.approx(0.5 * change(0.9, 1.0), rel=0.15)
+
+
+def test_a_mixture_has_a_share_of_each_surface() -> None:
+    mixture = [OIL._replace(weight=3.0), PENCIL._replace(weight=1.0)]
+    assert surface_shares(VOCABULARY, mixture) == pytest.approx(
+        {"oil painting": 0.75, "pencil sketch": 0.25}
+    )
+    half = [OIL, WeightedPrompt("neon")]
+    assert surface_shares(VOCABULARY, half) == pytest.approx({"oil painting": 0.5})
+    assert surface_shares(VOCABULARY, [WeightedPrompt("oil, pencil")]) == pytest.approx(
+        {"oil painting": 0.5, "pencil sketch": 0.5}
+    )
+
+
+def _strokes(result: torch.Tensor, rgb: torch.Tensor) -> Plane:
+    difference = luma_of(result.numpy().astype(np.float32) - rgb.numpy().astype(np.float32))
+    return difference - blur(difference, 4.0)
+
+
+def _likeness(one: Plane, other: Plane) -> float:
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
+def test_strokes_travel_with_a_panning_picture() -> None:
+    surface, step, frames = layer(), 3, 8
+    results = []
+    for index in range(frames):
+        rgb = scene(offset=step * index)
+        results.append(_strokes(surface(rgb, [PENCIL], 0.9, 1.0), rgb))
+    inner = np.s_[16:-16, 32:-32]
+    last, before = results[-1], results[-4]
+    moved = np.roll(before, -3 * step, axis=1)
+    assert _likeness(last[inner], moved[inner]) > 0.6
+    assert _likeness(last[inner], before[inner]) < _likeness(last[inner], moved[inner]) - 0.25
+
+
+def test_a_picture_that_does_not_move_keeps_its_strokes() -> None:
+    surface, rgb = layer(), scene()
+    first = surface(rgb, [OIL], 0.9, 1.0)
+    assert torch.equal(surface(rgb, [OIL], 0.9, 1.0), first)
+
+
+def test_after_a_scene_cut_strokes_are_those_of_a_new_stream() -> None:
+    other = scene(offset=340)
+    surface = layer()
+    for offset in range(0, 24, 3):
+        surface(scene(offset=offset), [OIL], 0.9, 1.0)
+    assert torch.equal(surface(other, [OIL], 0.9, 1.0), layer()(other, [OIL], 0.9, 1.0))
+
+
+def test_the_embedded_model_has_surfaces_that_texture_dials() -> None:
+    frame = scene().numpy()
+    with_strokes = FrameFilter(TurboModel.load(), prompt="oil painting", size=128)
+    without = FrameFilter(TurboModel.load(), prompt="oil painting", size=128, texture=0.0)
+    difference = with_strokes(frame).astype(int) - without(frame).astype(int)
+    assert np.abs(difference).mean() > 2
+
+
+def test_a_surface_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "looks.json").write_text(json.dumps({"oil": ["oil"]}))
+    (tmp_path / "surfaces.json").write_text(json.dumps({"oil": "chocolate"}))
+    with pytest.raises(ModelError, match="must map looks to surfaces"):
+        load_vocabulary(tmp_path)

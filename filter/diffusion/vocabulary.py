@@ -48,13 +48,15 @@ class Vocabulary:
     phrases: from the name of a look to the phrases that it was trained on. words: further words
     that the model was trained on, such as those of subjects, which do not change the look.
     is_open: True if adapters may know more words. Then no prompt is replaced. surfaces: from looks
-    to the names of their surfaces, as in `surface/looks.py`.
+    to the names of their surfaces, as in `surface/looks.py`. texts: what the network is given for
+    looks that it was not trained on, which differ from others by their surface.
     """
 
     phrases: Mapping[str, Sequence[str]]
     words: Collection[str] = ()
     is_open: bool = False
     surfaces: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     _by_key: dict[str, tuple[str, str]] = field(init=False, repr=False, compare=False)
     _looks_of: dict[str, Counter[str]] = field(init=False, repr=False, compare=False)
     _longest: int = field(init=False, repr=False, compare=False)
@@ -110,8 +112,9 @@ class Vocabulary:
         if not matches:
             return self._without_look(text, unknown, self._suggestions(words))
         looks = tuple(dict.fromkeys(each.look for each in matches))
-        as_it_is = self.is_open or (verbatim and not unknown)
-        encoded = text if as_it_is else ", ".join(map(_written, matches))
+        trained = not any(each.look in self.texts for each in matches)
+        as_it_is = trained and (self.is_open or (verbatim and not unknown))
+        encoded = text if as_it_is else ", ".join(map(self._written, matches))
         near = self._suggestions(words, without=looks) if unknown else ()
         return PromptReading(text, looks, encoded, unknown, near)
 
@@ -121,7 +124,14 @@ class Vocabulary:
         if self.is_open:
             return PromptReading(text, (), text, is_photograph=not unknown)
         look = self.default_look
-        return PromptReading(text, (), look, unknown, suggestions, replacement=look)
+        return PromptReading(
+            text, (), self.texts.get(look, look), unknown, suggestions, replacement=look
+        )
+
+    def _written(self, match: _Match) -> str:
+        """The phrase, or what the network is given for it, in the notation of `prompt_weights`."""
+        phrase = self.texts.get(match.look, match.phrase)
+        return phrase if match.weight == 1.0 else f"({phrase}:{match.weight:g})"
 
     def _knows(self, word: str) -> bool:
         return (
@@ -232,8 +242,3 @@ def _ratio(one: str, other: str) -> float:
     if matcher.real_quick_ratio() < MIN_SUGGESTION_RATIO:
         return 0.0
     return matcher.ratio()
-
-
-def _written(match: _Match) -> str:
-    """The phrase in the notation of `prompt_weights`."""
-    return match.phrase if match.weight == 1.0 else f"({match.phrase}:{match.weight:g})"

@@ -31,19 +31,34 @@ def load_vocabulary(folder: Path) -> Vocabulary | None:
         str(look): tuple(map(str, given)) if isinstance(given, list) else ()
         for look, given in looks.items()
     }
-    return Vocabulary(phrases, _tokenizer_words(folder), surfaces=_read_surfaces(folder))
+    surfaces = _read_surfaces(folder)
+    return Vocabulary(
+        phrases, _tokenizer_words(folder),
+        surfaces={look: each["surface"] for look, each in surfaces.items() if "surface" in each},
+        texts={look: each["text"] for look, each in surfaces.items() if "text" in each},
+    )  # fmt: skip
 
 
-def _read_surfaces(folder: Path) -> dict[str, str]:
-    """From looks to the names of their surfaces; a model without the file has none."""
+def _read_surfaces(folder: Path) -> dict[str, dict[str, str]]:
+    """From looks to "surface", its name, and perhaps "text", what the network is given instead of
+    the look's name; a model without the file has none."""
     path = folder / SURFACES_FILE
     if not path.is_file():
         return {}
     surfaces = read_json(path)
-    if not isinstance(surfaces, dict) or not set(surfaces.values()) <= set(SURFACES):
+    if not isinstance(surfaces, dict) or not all(map(_is_surface, surfaces.values())):
         known = ", ".join(SURFACES)
-        raise ModelError(f"{path} must map looks to surfaces ({known}), got {surfaces!r:.80}")
-    return {str(look): str(surface) for look, surface in surfaces.items()}
+        raise ModelError(
+            f"{path} must map looks to objects with a surface ({known}) and perhaps a text, "
+            f"got {surfaces!r:.80}"
+        )
+    return surfaces
+
+
+def _is_surface(given: object) -> bool:
+    if not isinstance(given, dict) or given.get("surface") not in SURFACES:
+        return False
+    return isinstance(given.get("text", ""), str)
 
 
 def _read_looks(folder: Path) -> dict[str, Any] | list[Any]:

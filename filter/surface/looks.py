@@ -8,9 +8,11 @@ from .printing import Halftone, Tiles, woodblock
 
 SURFACES: Mapping[str, Surface] = {
     "oil painting": Strokes(rest=-0.6),
-    "van gogh": Strokes(width=2.8, length=5, smear=4, ragged=3.4, variation=0.13, warmth=0.07),
+    "van gogh": Strokes(width=2.8, length=5, smear=4, ragged=3.4, variation=0.13, warmth=0.09,
+                        rest=0.5, cast=(1.02, 1.0, 0.98)),
     "monet": Strokes(width=2.4, length=3, smear=2, ragged=4.0, variation=0.12, warmth=0.06),
-    "munch": Strokes(width=3.2, length=6, smear=5, ragged=2.6, variation=0.10, warmth=0.04),
+    "munch": Strokes(width=3.2, length=6, smear=5, ragged=2.6, variation=0.10, warmth=0.05,
+                     rest=0.15, cast=(1.08, 0.95, 0.92)),
     "pastel": Strokes(width=1.0, length=3, smear=2, ragged=1.6, variation=0.10, warmth=0.02,
                       thickness=0.012, paper=0.025, rest=-0.8),
     "watercolour": watercolour,

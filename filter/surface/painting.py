@@ -7,6 +7,7 @@ import numpy as np
 
 from .canvas import Canvas
 from .planes import (
+    Colour,
     Plane,
     added,
     blur,
@@ -33,6 +34,7 @@ class Strokes:
     them. ragged: units that an edge is moved across. variation: of the brightness from stroke to
     stroke. warmth: of the hue. thickness: of the paint, as seen in a light from the side. paper:
     how much of its grain shows. rest: the angle of strokes where there is no form, or `None`.
+    cast: factors of red, green and blue.
     """
 
     width: float = 1.7
@@ -44,6 +46,7 @@ class Strokes:
     thickness: float = 0.045
     paper: float = 0.0
     rest: float | None = None
+    cast: Colour | None = None
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture in strokes."""
@@ -55,6 +58,8 @@ class Strokes:
         sideways = half * np.float32(0.5 * self.ragged * canvas.unit)
         smeared = forms.smeared(halved(canvas.picture), self.smear, sideways)
         picture = faded(canvas.picture, resized(smeared, *canvas.shape), calm)
+        if self.cast is not None:
+            picture = picture * np.array(self.cast, np.float32)
         light = cv2.multiply(bristles, calm)
         gains = [1 + self.variation * light, self.warmth * light]
         red, green, blue = cv2.split(times(picture, gains[0]))

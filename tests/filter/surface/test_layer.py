@@ -129,6 +129,24 @@ def test_the_embedded_model_has_surfaces_that_texture_dials() -> None:
 
 def test_a_surface_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "looks.json").write_text(json.dumps({"oil": ["oil"]}))
-    (tmp_path / "surfaces.json").write_text(json.dumps({"oil": "chocolate"}))
-    with pytest.raises(ModelError, match="must map looks to surfaces"):
+    (tmp_path / "surfaces.json").write_text(json.dumps({"oil": {"surface": "chocolate"}}))
+    with pytest.raises(ModelError, match="must map looks to objects with a surface"):
         load_vocabulary(tmp_path)
+
+
+def test_a_look_may_be_another_one_with_its_own_surface() -> None:
+    vocabulary = Vocabulary(
+        {"oil painting": ("oil",), "munch": ("the scream",)},
+        surfaces={"oil painting": "oil painting", "munch": "munch"}, texts={"munch": "oil painting"},
+    )  # fmt: skip
+    reading = vocabulary.read("(the scream:1.2)")
+    assert reading.looks == ("munch",)
+    assert reading.encoded == "(oil painting:1.2)"
+    assert surface_shares(vocabulary, [WeightedPrompt("the scream")]) == {"munch": 1.0}
+
+
+def test_every_look_of_the_embedded_model_that_has_a_surface_exists() -> None:
+    vocabulary = TurboModel.load().vocabulary
+    assert vocabulary is not None
+    assert set(vocabulary.surfaces) <= set(vocabulary.looks)
+    assert set(vocabulary.texts.values()) <= set(vocabulary.looks)

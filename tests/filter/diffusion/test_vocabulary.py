@@ -110,7 +110,8 @@ def test_every_phrase_of_the_embedded_model_is_read_as_its_look() -> None:
         for text in (look, *texts):
             reading = vocabulary.read(f"{text} of a woman")
             assert reading.looks == (look,), text
-            assert reading.encoded == f"{text} of a woman"
+            given = vocabulary.texts.get(look)  # of a look that differs by its surface alone
+            assert reading.encoded == (given or f"{text} of a woman")
 
 
 def test_the_default_prompt_is_a_look_of_the_embedded_model() -> None:

@@ -137,8 +137,9 @@ def test_a_surface_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
 def test_a_look_may_be_another_one_with_its_own_surface() -> None:
     vocabulary = Vocabulary(
         {"oil painting": ("oil",), "munch": ("the scream",)},
-        surfaces={"oil painting": "oil painting", "munch": "munch"}, texts={"munch": "oil painting"},
-    )  # fmt: skip
+        surfaces={"oil painting": "oil painting", "munch": "munch"},
+        texts={"munch": "oil painting"},
+    )
     reading = vocabulary.read("(the scream:1.2)")
     assert reading.looks == ("munch",)
     assert reading.encoded == "(oil painting:1.2)"

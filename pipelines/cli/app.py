@@ -5,6 +5,7 @@ import sys
 import threading
 from importlib import import_module
 from importlib.util import find_spec
+from time import monotonic
 from typing import Annotated, NoReturn
 
 import typer
@@ -24,7 +25,7 @@ FIRST_STEPS = """
  What is missing:     turbolens doctor
 """
 BUSY = {"acceleration", "filter", "load model"}  # threads that may be running torch
-GRACE = 3.0  # seconds for each thread that prepares an acceleration to end
+GRACE = 3.0  # seconds for threads that prepare an acceleration to end
 _TRAINING = "turbolens.filter.training.command"
 # Click's class, which some versions of Typer vendor.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -142,9 +143,10 @@ def _exit(code: int) -> NoReturn:
     cache. On a busy machine it could take minutes.
     """
     busy = [thread for thread in threading.enumerate() if thread.name in BUSY]
+    ends = monotonic() + GRACE
     for thread in busy:
         if not thread.daemon:
-            thread.join(GRACE)
+            thread.join(max(0.0, ends - monotonic()))
     if any(thread.is_alive() for thread in busy):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -118,10 +118,11 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
             osc=osc_address(osc),
         ),
     )  # fmt: skip
-    if virtual_camera == NONE and not (preview or record or json_lines or metrics is not None):
+    shown = preview or record or json_lines or metrics is not None or control is not None
+    if virtual_camera == NONE and not shown:
         raise typer.BadParameter(
-            "nothing would be shown: leave out --virtual-camera none, or add --preview or"
-            " --record FILE"
+            "nothing would be shown: leave out --virtual-camera none, or add --preview, --control"
+            " or --record FILE"
         )
     wanted = merge_settings(choice.with_look(settings), _working_size(size))
     silence_log()

@@ -13,10 +13,12 @@ from turbolens.filter.loading.locating import locate
 from turbolens.filter.loading.looks import load_looks
 from turbolens.pipelines.base import Notify, Sink, Source, rate_of
 from turbolens.pipelines.live.devices import Devices
+from turbolens.pipelines.live.switching import SwitchableSink, SwitchableSource
 from turbolens.pipelines.live.working_size import SizeSearch
 from turbolens.pipelines.model_choice import load_filter, vocabulary_of
 
 from .call import Webcam
+from .device_choices import DeviceChoices
 from .devices import open_source, open_virtual_camera
 from .filter import WebcamFilter
 from .options import WebcamOptions
@@ -36,9 +38,10 @@ def open_devices(options: WebcamOptions, notify: Notify) -> Devices:
 
     The virtual camera is opened before the model is loaded, so that a call can choose it at once.
     """
-    devices = Devices(open_source(options))
+    source = open_source(options)
+    devices = Devices(SwitchableSource(source))
     try:
-        for sink in _open_sinks(options, devices.source, notify):
+        for sink in _open_sinks(options, source, notify):
             devices.sinks.append(sink)
     except BaseException:
         devices.close()
@@ -52,8 +55,8 @@ def _open_sinks(options: WebcamOptions, source: Source, notify: Notify) -> Itera
         check_display()
     preview = Preview() if options.preview else None  # fails first if its program is missing
     camera = open_virtual_camera(options, source)
+    yield SwitchableSink(camera)
     if camera is not None:
-        yield camera
         notify(f"showing on {camera.device} ({camera.backend}): choose it in the call")
     if preview is not None:
         yield preview
@@ -78,8 +81,18 @@ def prepare_call(
     call = replace(options.call, running=running, adapters=model.adapters.kinds)
     return Webcam(
         devices, frame_filter, call, looks=offered_looks(folder), notify=notify,
-        vocabulary=vocabulary_of(model),
+        vocabulary=vocabulary_of(model), choices=device_choices(options, devices, notify),
     )  # fmt: skip
+
+
+def device_choices(
+    options: WebcamOptions, devices: Devices, notify: Notify
+) -> DeviceChoices | None:
+    """The devices to choose from, if `open_devices` has opened these. `None` otherwise."""
+    source, sink = devices.source, devices.sinks[0] if devices.sinks else None
+    if isinstance(source, SwitchableSource) and isinstance(sink, SwitchableSink):
+        return DeviceChoices(options, source, sink, notify=notify)
+    return None
 
 
 def offered_looks(folder: Path) -> tuple[str, ...]:

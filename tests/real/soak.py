@@ -29,7 +29,7 @@ COMMAND = [
     "160x90", "--size", "128", "--virtual-camera", "none", "--control", "0", "--json",
 ]  # fmt: skip
 SAMPLES = 30  # in all, after the warm-up
-WARM_UP = 0.2  # share of the time: loading, and the choice of the fastest way to compute
+WARM_UP = 300  # frames before the first sample: loading, and the choice of the fastest backend
 SUSPENDED = 5.0  # seconds of a simulated suspend
 LIMITS = {"memory_mb": (1.05, 0), "threads": (1, 2), "descriptors": (1, 2), "latency_ms": (1.5, 20)}
 """A figure has grown if it is more than this many times its first value, plus this much. A few
@@ -103,9 +103,10 @@ class Program:
 
 def samples(program: Program, seconds: float) -> Iterator[Sample]:
     """One sample after another, until the time is over."""
-    time.sleep(WARM_UP * seconds)
+    while program.process.poll() is None and program.stats.get("filtered", 0) < WARM_UP:
+        time.sleep(1)
     for number in range(SAMPLES):
-        time.sleep((1 - WARM_UP) * seconds / SAMPLES)
+        time.sleep(seconds / SAMPLES)
         if program.process.poll() is not None:
             raise SystemExit(
                 f"the program ended by itself with status {program.process.returncode}"

@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from typing import IO
 
 import pytest
 
@@ -33,21 +34,25 @@ run(
 SUSPENDED = 3.0  # seconds, twice what a call may take
 
 
+def lines_until_counted(output: IO[str], least: int) -> list[str]:
+    """The notices until the program has filtered this many frames."""
+    notices: list[str] = []
+    while line := output.readline():
+        word, _, number = line.partition(" ")
+        if word != "count":
+            notices.append(line)
+        elif int(number) >= least:
+            return notices
+    raise AssertionError(f"the program ended: {notices}")
+
+
 @pytest.mark.slow
 def test_a_suspend_is_no_failure_of_the_filter() -> None:
     command = [sys.executable, "-c", SLOW_FILTER]
     with started(command, stdout=-1, text=True) as process:
         assert process.stdout is not None
-
-        def lines_until_filtered(least: int) -> list[str]:
-            lines = [process.stdout.readline()]
-            while not (lines[-1].startswith("count ") and int(lines[-1].split()[1]) >= least):
-                lines.append(process.stdout.readline())
-                assert lines[-1], "the program ended"
-            return [line for line in lines if not line.startswith("count ")]
-
-        lines_until_filtered(3)
+        lines_until_counted(process.stdout, 3)
         process.send_signal(signal.SIGSTOP)
         time.sleep(SUSPENDED)
         process.send_signal(signal.SIGCONT)
-        assert lines_until_filtered(12) == []
+        assert lines_until_counted(process.stdout, 12) == []

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,10 +21,11 @@ from turbolens.pipelines.live.working_size import SizeSearch
 from turbolens.pipelines.model_choice import load_filter, vocabulary_of
 from turbolens.pipelines.scene.camera import FileCamera, SceneCamera
 from turbolens.pipelines.video.media import MediaOptions, is_scene, open_reader
+from turbolens.pipelines.webrtc.client.options import ClientOptions
 
 from .call import Webcam
 from .filter import WebcamFilter
-from .options import WebcamOptions
+from .options import CallOptions, WebcamOptions
 from .preview import Preview, check_display
 
 NONE = "none"
@@ -105,7 +107,12 @@ def _rate(source: Source) -> Fraction:
 def prepare_call(
     options: WebcamOptions, settings: FilterSettings, devices: Devices, *, notify: Notify
 ) -> Webcam:
-    """The call, ready to run. Raises `ModelNotFoundError` if there is no such model."""
+    """The call, ready to run.
+
+    Raises `ModelNotFoundError` if there is no such model, and `ServerError` if there is no server.
+    """
+    if options.client is not None:
+        return _prepare_remote_call(options, options.client, settings, devices, notify=notify)
     model = options.model
     folder = locate(model.model)
     frame_filter = WebcamFilter(
@@ -113,12 +120,34 @@ def prepare_call(
         settings, search=SizeSearch(), notify=notify,
     )  # fmt: skip
     frame_filter.preload()
-    running = replace(options.call.running, rate=_rate(devices.source))
-    call = replace(options.call, running=running, adapters=model.adapters.kinds)
+    call = _call_options(options, devices.source, model.adapters.kinds)
     return Webcam(
         devices, frame_filter, call, looks=offered_looks(folder), notify=notify,
         vocabulary=vocabulary_of(model),
     )  # fmt: skip
+
+
+def _prepare_remote_call(
+    options: WebcamOptions,
+    client: ClientOptions,
+    settings: FilterSettings,
+    devices: Devices,
+    *,
+    notify: Notify,
+) -> Webcam:
+    """A call that a server filters. No model is loaded here. Raises `ServerError`."""
+    from .remote import RemoteFilter, adapters_of  # noqa: PLC0415 - aiortc, if asked
+
+    frame_filter = devices.enter(closing(RemoteFilter(client, settings, notify=notify)))
+    found = frame_filter.connection.check()
+    looks = tuple(map(str, found["looks"])) or load_looks(EMBEDDED_FOLDER)
+    call = _call_options(options, devices.source, adapters_of(found["schema"]))
+    return Webcam(devices, frame_filter, call, looks=looks, notify=notify)
+
+
+def _call_options(options: WebcamOptions, source: Source, adapters: tuple[str, ...]) -> CallOptions:
+    running = replace(options.call.running, rate=_rate(source))
+    return replace(options.call, running=running, adapters=adapters)
 
 
 def offered_looks(folder: Path) -> tuple[str, ...]:
@@ -128,7 +157,8 @@ def offered_looks(folder: Path) -> tuple[str, ...]:
 
 def silence_log() -> None:
     """Log nothing to the terminal: the command shows errors in one line, without a traceback."""
-    logging.getLogger("turbolens").addHandler(logging.NullHandler())
+    for name in ("turbolens", "aiortc", "aioice", "asyncio"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
 
 
 def _ignore(_: str) -> None:

@@ -90,7 +90,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
         min=100, max=50_000, help="Maximum bit rate of each video in kbit/s.",
         rich_help_panel=MEDIA)] = 2500,
     codec: Annotated[Codec, typer.Option(
-        help="Preferred video codec. auto: the peer's first choice.",
+        help="Preferred video codec. auto: H.264 with a hardware encoder, else the peer's choice.",
         rich_help_panel=MEDIA)] = "auto",
     udp_ports: Annotated[str | None, typer.Option(
         metavar="FIRST-LAST", help="Range of UDP ports for media [default: any].",

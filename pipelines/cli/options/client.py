@@ -64,8 +64,11 @@ def client_choice(values: dict[str, Any]) -> ClientOptions | None:
 
 
 def check_no_model(choice: ModelChoice) -> None:
-    """Raise `typer.BadParameter` if a model was chosen here, although a server filters."""
-    if replace(choice, look=None) != ModelChoice():
+    """Raise `typer.BadParameter` if a model was chosen here, although a server filters.
+
+    The acceleration is no such choice: it may be set in the environment for other commands.
+    """
+    if replace(choice, look=None, acceleration="auto") != ModelChoice():
         raise typer.BadParameter(
             "with --server the model is that of turbolens serve: give --model, --device, --lora "
             "and the like to that command"

@@ -46,6 +46,7 @@ class ServerApi:
                 text = (await response.content.read(MAX_BYTES)).decode("utf-8", "replace")
                 return self._answer(response, text)
         except KeyMismatchError as error:
+            error.transport.abort()
             raise changed_key(self._options, self._known, error.presented) from None
         except aiohttp.ClientConnectorCertificateError as error:
             raise ServerError(

@@ -12,8 +12,13 @@ import av
 from turbolens.filter.errors import PeerError, TurbolensError
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.live.pacing import back_off
+from turbolens.pipelines.video.live_encoders import live_hardware_encoder
 from turbolens.pipelines.webrtc.control.controls import Data
-from turbolens.pipelines.webrtc.peer.aiortc_internals import limit_encoder_bit_rates
+from turbolens.pipelines.webrtc.media.h264_encoder import LiveH264Encoder
+from turbolens.pipelines.webrtc.peer.aiortc_internals import (
+    limit_encoder_bit_rates,
+    replace_h264_encoder,
+)
 from turbolens.pipelines.webrtc.peer.options import IceServer
 
 from .api import ServerApi
@@ -31,7 +36,6 @@ T = TypeVar("T")
 LONGEST_PAUSE = 8.0  # seconds between two attempts
 LOADING_PAUSE = 0.7  # seconds until the server is asked again whether its model is loaded
 CLOSE_SECONDS = 8.0
-TLS_CLOSE_SECONDS = 0.25  # aiohttp closes TLS connections in the background
 logger = logging.getLogger(__name__)
 
 
@@ -142,7 +146,6 @@ class ServerConnection:
             self._running.cancel()
             with suppress(asyncio.CancelledError):
                 await self._running
-        await asyncio.sleep(TLS_CLOSE_SECONDS if self._options.server.secure else 0)
 
     async def _run(self) -> None:
         failures = 0
@@ -170,6 +173,8 @@ class ServerConnection:
         async with await self._api() as api:
             status = _object(await api.request("GET", "api/status"))
             self._require_model(_object(status.get("model")))
+            replace_h264_encoder(LiveH264Encoder)
+            await asyncio.to_thread(live_hardware_encoder)  # tried once
             limit_encoder_bit_rates(int(status["bit_rate"]))
             session = ClientSession(
                 api, self._options, deliver=self._deliver, on_event=self._on_event

@@ -35,7 +35,8 @@ class ClientOptions:
     token: the server's. fingerprint: expected of the key in the server's certificate, "SHA256:…";
     `None` accepts a certificate of a known authority, the key that was remembered, or at first
     contact any key. ice_servers: STUN and TURN servers, besides those of the server. relay_only:
-    send media through a TURN server only. codec: the preferred one for video in both directions.
+    send media through a TURN server only. codec: the preferred one for video in both
+    directions; "auto" is H.264.
     """
 
     server: ServerAddress

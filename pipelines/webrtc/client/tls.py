@@ -21,12 +21,12 @@ CONNECT_SECONDS = 10.0
 class KeyMismatchError(ServerFingerprintMismatch):
     """The server has another key than the expected one. presented: the fingerprint of its key.
 
-    aiohttp closes the connection for an error of this kind.
+    transport: the connection, which aiohttp closes without waiting for the end.
     """
 
-    def __init__(self, expected: str, presented: str) -> None:
+    def __init__(self, expected: str, presented: str, transport: Transport) -> None:
         super().__init__(expected.encode(), presented.encode(), "", 0)
-        self.presented = presented
+        self.presented, self.transport = presented, transport
 
 
 class PinnedKey(Fingerprint):
@@ -43,7 +43,7 @@ class PinnedKey(Fingerprint):
         """Raise `KeyMismatchError` if the key has another fingerprint."""
         presented = _presented(transport.get_extra_info("ssl_object"))
         if presented != self._expected:
-            raise KeyMismatchError(self._expected, presented)
+            raise KeyMismatchError(self._expected, presented, transport)
 
 
 async def trusted_tls(

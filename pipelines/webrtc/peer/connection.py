@@ -16,6 +16,7 @@ from aiortc.codecs import get_capabilities
 from aiortc.exceptions import OperationError
 
 from turbolens.filter import OfferError, UnsupportedOfferError
+from turbolens.pipelines.video.live_encoders import live_hardware_encoder
 
 from .aiortc_internals import (
     DtlsCertificate,
@@ -54,7 +55,12 @@ def create_peer(ice_servers: Iterable[IceServer], codec: Codec) -> RTCPeerConnec
 
 
 def prefer_codec(transceiver: RTCRtpTransceiver, codec: Codec) -> None:
-    """Offer or answer with this video codec first; the others remain possible."""
+    """Offer or answer with this video codec first; the others remain possible.
+
+    "auto" is H.264 if this machine encodes it in hardware.
+    """
+    if codec == "auto" and live_hardware_encoder() is not None:
+        codec = "h264"
     if codec != "auto":
         codecs = get_capabilities("video").codecs
         codecs.sort(key=lambda each: each.mimeType.lower() != MIME_TYPES[codec])

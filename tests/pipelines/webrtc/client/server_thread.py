@@ -28,14 +28,12 @@ class ServerThread:
     """Serves inside a `with` block. Port 0 takes any free port."""
 
     def __init__(
-        self, *, port: int = 0, tls: ssl.SSLContext | None = None, model: Any = None,
+        self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None, model: Any = None,
         make_filter: Any = new_shade, **options: Any,
     ) -> None:  # fmt: skip
-        self._new_app = lambda: create_app(
-            ShadeModel() if model is None else model, ServerOptions(**options),
-            make_filter=make_filter,
-        )  # fmt: skip
-        self.port, self._tls = port, tls
+        self._model = ShadeModel() if model is None else model
+        self._options, self._make_filter = ServerOptions(**options), make_filter
+        self.host, self.port, self._tls = host, port, tls
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = Thread(target=self._run, name="test server", daemon=True)
@@ -47,8 +45,9 @@ class ServerThread:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(WAIT)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(WAIT)
 
     def _run(self) -> None:
         try:
@@ -56,14 +55,14 @@ class ServerThread:
         except BaseException as error:
             self._started.set_exception(error)
             raise
+        self._loop.run_until_complete(asyncio.sleep(0.1))  # TLS connections close meanwhile
+        self._loop.close()
 
     async def _serve(self) -> None:
-        app = self._new_app()
+        app = create_app(self._model, self._options, make_filter=self._make_filter)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
-        site = web.TCPSite(
-            runner, "127.0.0.1", self.port, ssl_context=self._tls, reuse_address=True
-        )
+        site = web.TCPSite(runner, self.host, self.port, ssl_context=self._tls, reuse_address=True)
         await site.start()
         self.port = int(runner.addresses[0][1])
         self._started.set_result(app[SERVER])
@@ -80,9 +79,7 @@ class ServerThread:
 
     def client(self, **options: Any) -> ClientOptions:
         """The options of a client of this server."""
-        return ClientOptions(
-            ServerAddress("127.0.0.1", self.port, self._tls is not None), **options
-        )
+        return ClientOptions(ServerAddress(self.host, self.port, self._tls is not None), **options)
 
     def controls(self) -> Any:
         """The settings of the one session."""

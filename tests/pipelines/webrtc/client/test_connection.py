@@ -27,8 +27,8 @@ def test_filtered_frames_come_back_with_their_age(codec: Codec) -> None:
 
 
 def test_settings_reach_the_session_and_those_of_the_server_are_adopted() -> None:
-    options = {"settings": FilterSettings(prompt="fog", strength=0.9)}
-    with ServerThread(**options) as server, sending(server.client(), HALF) as (remote, found):
+    first = FilterSettings(prompt="fog", strength=0.9)
+    with ServerThread(settings=first) as server, sending(server.client(), HALF) as (remote, found):
         found.sees(CAMERA_LUMA / 2)
         assert remote.settings.prompt == (("fog", 1.0),)
         remote.update(strength=0.2, prompt="rain")

@@ -196,7 +196,10 @@ def _listening(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise MediaError(f"cannot listen at {host} port {port}: {reason}") from error
+        raise MediaError(
+            f"cannot listen at {host} port {port}: {reason}; choose another --port, or 0 for any "
+            "free one"
+        ) from error
 
 
 def new_runner(app: "web.Application", limits: Limits) -> "web.AppRunner":

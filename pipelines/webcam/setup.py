@@ -10,7 +10,6 @@ from typing import Any
 
 from turbolens.filter import FilterSettings
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER
-from turbolens.filter.loading.locating import locate
 from turbolens.filter.loading.looks import load_looks
 from turbolens.pipelines.base import Notify, Sink, Source, rate_of
 from turbolens.pipelines.camera.camera import Camera
@@ -18,7 +17,7 @@ from turbolens.pipelines.camera.framing import FramedSource, cropped_size
 from turbolens.pipelines.camera.virtual_camera import VirtualCamera
 from turbolens.pipelines.live.devices import Devices
 from turbolens.pipelines.live.working_size import SizeSearch
-from turbolens.pipelines.model_choice import load_filter, vocabulary_of
+from turbolens.pipelines.model_choice import checked_model, load_filter, vocabulary_of
 from turbolens.pipelines.scene.camera import FileCamera, SceneCamera
 from turbolens.pipelines.video.media import MediaOptions, is_scene, open_reader
 from turbolens.pipelines.webrtc.client.options import ClientOptions
@@ -114,7 +113,7 @@ def prepare_call(
     if options.client is not None:
         return _prepare_remote_call(options, options.client, settings, devices, notify=notify)
     model = options.model
-    folder = locate(model.model)
+    folder = checked_model(model)
     frame_filter = WebcamFilter(
         lambda wanted: load_filter(model, wanted, live=True),
         settings, search=SizeSearch(), notify=notify,

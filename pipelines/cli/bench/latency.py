@@ -4,6 +4,7 @@ import json
 from contextlib import closing
 from dataclasses import asdict
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,14 +43,16 @@ def latency(  # noqa: PLR0913 - each one is an option of the command
     from turbolens.pipelines.bench.latency import measure_latency  # noqa: PLC0415
 
     settings = FilterSettings(prompt=((choice.look or prompt, 1.0),), strength=strength, size=size)
-    shape = {"width": width, "height": height, "rate": Fraction(rate), "seconds": seconds}
+    measure = partial(
+        measure_latency, width=width, height=height, rate=Fraction(rate), seconds=seconds
+    )
     if client is not None:
         check_no_model(choice)
         with closing(_remote(client, settings)) as remote:
-            _show(measure_latency(remote, **shape), as_json=as_json)
+            _show(measure(remote), as_json=as_json)
         return
     local = _unchanged if choice.model == "none" else load_filter(choice, settings, live=True)
-    _show(measure_latency(local, **shape), as_json=as_json)
+    _show(measure(local), as_json=as_json)
 
 
 def _remote(client: ClientOptions, settings: FilterSettings) -> "RemoteFilter":

@@ -28,8 +28,8 @@ class ServerThread:
     """Serves inside a `with` block. Port 0 takes any free port."""
 
     def __init__(
-        self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None, model: Any = None,
-        make_filter: Any = new_shade, **options: Any,
+        self, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None,
+        model: Any = None, make_filter: Any = new_shade, **options: Any,
     ) -> None:  # fmt: skip
         self._model = ShadeModel() if model is None else model
         self._options, self._make_filter = ServerOptions(**options), make_filter

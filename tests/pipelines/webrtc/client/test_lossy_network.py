@@ -1,7 +1,7 @@
 """A bad network between a client and its server: what it adds in delay and gaps.
 
-LOSSY_SECONDS=10 python -m pytest tests/pipelines/webrtc/client/test_lossy_network.py -s measures for
-longer, with a filter that takes no time.
+Measured with a filter that takes no time; LOSSY_SECONDS=10 python -m pytest -s with this file
+measures for longer.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from threading import Thread
 from time import monotonic
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import av
 
@@ -21,6 +21,27 @@ POLL = 0.1  # seconds until a waiting thread notices that it should end
 RELOAD_AFTER = 3  # failures in a row, and again after every 3 more
 GIVE_UP_AFTER = 6  # failures in a row of a filter that has never worked
 log = logging.getLogger(__name__)
+
+
+class FilterStage(Protocol):
+    """The second thread of a live run, as the other two see it."""
+
+    thread: Thread
+
+    @property
+    def reprojector(self) -> object:
+        """What may have a method `reproject`."""
+
+    @property
+    def usual_seconds(self) -> float:
+        """How long a result usually takes, smoothed; 0 if unknown."""
+
+    @property
+    def failing(self) -> bool:
+        """True if the last frame could not be filtered."""
+
+    def replace_if_hung(self) -> None:
+        """If the filter hangs, start again with another one. Called by another thread."""
 
 
 class LiveFilter:
@@ -42,6 +63,11 @@ class LiveFilter:
         self._failures, self._has_worked = 0, False
         self._duration = Smoothed()
         self.thread = self._new_thread(reload_first=False)
+
+    @property
+    def reprojector(self) -> object:
+        """The filter in use."""
+        return self.frame_filter
 
     @property
     def usual_seconds(self) -> float:

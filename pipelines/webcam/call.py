@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from textwrap import shorten
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from turbolens.filter import MediaError, TurbolensError
 from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
@@ -28,6 +28,11 @@ from .metrics import MetricsServer
 from .options import CallOptions
 from .presets import free_name, save_preset
 
+if TYPE_CHECKING:
+    from .remote import RemoteFilter
+
+CallFilter: TypeAlias = "WebcamFilter | RemoteFilter"
+
 KEYS = (
     "keys: n p next/previous look · + - strength · space on/off · f freeze · s snapshot · r record"
     " · S save preset · q quit"
@@ -48,7 +53,7 @@ class Webcam:
     def __init__(
         self,
         devices: Devices,
-        frame_filter: WebcamFilter,
+        frame_filter: CallFilter,
         options: CallOptions,
         *,
         looks: Sequence[str],
@@ -58,7 +63,7 @@ class Webcam:
     ) -> None:
         self._choices = choices
         self._devices, self._options = devices, options
-        self.filter = frame_filter
+        self.filter: CallFilter = frame_filter
         self._looks, self._notify, self._vocabulary = list(looks), notify, vocabulary
         self._recording = RecordingSink(notify)
         self._picture = LivePicture()
@@ -142,12 +147,16 @@ class Webcam:
         )
         return " · ".join(
             [*(name for name, on in flags.items() if on), f"{settings.strength:.2f}", *size,
-             shorten(look, LOOK_WIDTH, placeholder="…")]
+             shorten(look, LOOK_WIDTH, placeholder="…"), *self._remote_state()]
         )  # fmt: skip
 
+    def _remote_state(self) -> list[str]:
+        state = self.filter.state()
+        return [state] if state else []
+
     def details(self) -> dict[str, Any]:
-        """What the JSON lines have besides the statistics: the working size in pixels."""
-        return {"size": self.filter.size}
+        """What the JSON lines have besides the statistics: the working size in pixels, and more."""
+        return {"size": self.filter.size, **self.filter.details()}
 
     def press(self, key: str) -> None:
         """Do what the key is for. Errors become notices; an unknown key shows the list of keys."""
@@ -231,5 +240,6 @@ class Webcam:
 
     def _reload(self) -> WebcamFilter:
         """A new filter in place of one that keeps failing."""
+        assert isinstance(self.filter, WebcamFilter)  # noqa: S101 - the other kind never fails
         self.filter = self.filter.reloaded()
         return self.filter

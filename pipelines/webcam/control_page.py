@@ -4,11 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import av
-
 from turbolens.filter import FilterSettings
 from turbolens.filter.diffusion.vocabulary import Vocabulary
-from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.base import Adjustable
 from turbolens.pipelines.statistics import Stats
 
 from .controlled_call import ControlledCall
@@ -28,7 +26,7 @@ class CurrentFilter:
 
     def __init__(
         self,
-        current: Callable[[], AdjustableFilter],
+        current: Callable[[], Adjustable],
         looks: Sequence[str],
         vocabulary: Vocabulary | None = None,
     ) -> None:
@@ -39,10 +37,6 @@ class CurrentFilter:
     def settings(self) -> FilterSettings:
         """The settings of the next frame."""
         return self._current().settings
-
-    def __call__(self, frame: av.VideoFrame, /) -> av.VideoFrame:
-        """Filter a frame."""
-        return self._current()(frame)
 
     def update(self, **changes: Any) -> FilterSettings:
         """Change settings from the next frame on."""
@@ -63,7 +57,7 @@ class ControlPage:
 
     def __init__(
         self,
-        current: Callable[[], AdjustableFilter],
+        current: Callable[[], Adjustable],
         looks: Sequence[str],
         port: int,
         *,

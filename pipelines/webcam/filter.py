@@ -91,6 +91,14 @@ class WebcamFilter:
         if self._inner is not None:
             self._inner.reset()
 
+    def state(self) -> str:
+        """Nothing: what there is to say about this filter is in its settings."""
+        return ""
+
+    def details(self) -> dict[str, Any]:
+        """Nothing besides the settings and the size."""
+        return {}
+
     def reloaded(self) -> "WebcamFilter":
         """A new filter with these settings and this size, whose model is loaded again."""
         return WebcamFilter(self._load, self._settings, search=self._search, notify=self._notify)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,19 +10,19 @@ from typing import Any
 
 from turbolens.filter import FilterSettings
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER
-from turbolens.filter.loading.locating import locate
 from turbolens.filter.loading.looks import load_looks
 from turbolens.pipelines.base import Notify, Sink, Source, rate_of
 from turbolens.pipelines.live.devices import Devices
 from turbolens.pipelines.live.switching import SwitchableSink, SwitchableSource
 from turbolens.pipelines.live.working_size import SizeSearch
-from turbolens.pipelines.model_choice import load_filter, vocabulary_of
+from turbolens.pipelines.model_choice import checked_model, load_filter, vocabulary_of
+from turbolens.pipelines.webrtc.client.options import ClientOptions
 
 from .call import Webcam
 from .device_choices import DeviceChoices
 from .devices import open_source, open_virtual_camera
 from .filter import WebcamFilter
-from .options import WebcamOptions
+from .options import CallOptions, WebcamOptions
 from .preview import Preview, check_display
 
 
@@ -69,16 +70,20 @@ def _rate(source: Source) -> Fraction:
 def prepare_call(
     options: WebcamOptions, settings: FilterSettings, devices: Devices, *, notify: Notify
 ) -> Webcam:
-    """The call, ready to run. Raises `ModelNotFoundError` if there is no such model."""
+    """The call, ready to run.
+
+    Raises `ModelNotFoundError` if there is no such model, and `ServerError` if there is no server.
+    """
+    if options.client is not None:
+        return _prepare_remote_call(options, options.client, settings, devices, notify=notify)
     model = options.model
-    folder = locate(model.model)
+    folder = checked_model(model)
     frame_filter = WebcamFilter(
         lambda wanted: load_filter(model, wanted, live=True),
         settings, search=SizeSearch(), notify=notify,
     )  # fmt: skip
     frame_filter.preload()
-    running = replace(options.call.running, rate=_rate(devices.source))
-    call = replace(options.call, running=running, adapters=model.adapters.kinds)
+    call = _call_options(options, devices.source, model.adapters.kinds)
     return Webcam(
         devices, frame_filter, call, looks=offered_looks(folder), notify=notify,
         vocabulary=vocabulary_of(model), choices=device_choices(options, devices, notify),
@@ -95,6 +100,30 @@ def device_choices(
     return None
 
 
+def _prepare_remote_call(
+    options: WebcamOptions,
+    client: ClientOptions,
+    settings: FilterSettings,
+    devices: Devices,
+    *,
+    notify: Notify,
+) -> Webcam:
+    """A call that a server filters. No model is loaded here. Raises `ServerError`."""
+    from .remote import RemoteFilter, adapters_of  # noqa: PLC0415 - aiortc, if asked
+
+    frame_filter = devices.enter(closing(RemoteFilter(client, settings, notify=notify)))
+    found = frame_filter.connection.check()
+    looks = tuple(map(str, found["looks"])) or load_looks(EMBEDDED_FOLDER)
+    call = _call_options(options, devices.source, adapters_of(found["schema"]))
+    choices = device_choices(options, devices, notify)
+    return Webcam(devices, frame_filter, call, looks=looks, notify=notify, choices=choices)
+
+
+def _call_options(options: WebcamOptions, source: Source, adapters: tuple[str, ...]) -> CallOptions:
+    running = replace(options.call.running, rate=_rate(source))
+    return replace(options.call, running=running, adapters=adapters)
+
+
 def offered_looks(folder: Path) -> tuple[str, ...]:
     """The looks that the model in this folder was trained for, or else the embedded model's."""
     return load_looks(folder) or load_looks(EMBEDDED_FOLDER)
@@ -102,4 +131,9 @@ def offered_looks(folder: Path) -> tuple[str, ...]:
 
 def silence_log() -> None:
     """Log nothing to the terminal: the command shows errors in one line, without a traceback."""
-    logging.getLogger("turbolens").addHandler(logging.NullHandler())
+    for name in ("turbolens", "aiortc", "aioice", "asyncio"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
+
+
+def _ignore(_: str) -> None:
+    """Take no notice."""

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from turbolens.filter import FilterSettings, NoSuchSessionError
 from turbolens.filter.diffusion.vocabulary import Vocabulary
-from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.base import Adjustable
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.webrtc.control.controls import Controls, Data
 
@@ -24,7 +24,7 @@ SESSION = "local"
 
 
 def create_control_app(
-    frame_filter: AdjustableFilter,
+    frame_filter: Adjustable,
     options: ServerOptions | None = None,
     *,
     statistics: Callable[[], Stats] = Stats,
@@ -54,7 +54,7 @@ class FilterHost:
 
     def __init__(
         self,
-        frame_filter: AdjustableFilter,
+        frame_filter: Adjustable,
         options: ServerOptions,
         statistics: Callable[[], Stats],
         *,

@@ -92,6 +92,8 @@ def _opencv() -> "tuple[OpenCvMotion, OpenCvBlend]":
     from turbolens.filter.coherence.opencv import (  # noqa: PLC0415 - loads OpenCV: on CPUs only
         OpenCvBlend,
         OpenCvMotion,
+        WarpCache,
     )
 
-    return OpenCvMotion(), OpenCvBlend()
+    warps = WarpCache()
+    return OpenCvMotion(warps), OpenCvBlend(warps)

@@ -49,7 +49,7 @@ class OpenCvMotion:
         self._forward.setFinestScale(1)
         self._forward.setPatchStride(5)
         self._forward.setGradientDescentIterations(8)
-        self._forward.setVariationalRefinementIterations(2)
+        self._forward.setVariationalRefinementIterations(3)
         self._forward.setVariationalRefinementDelta(10.0)
         self._backward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
 

@@ -94,7 +94,7 @@ def rgb_from_image(image: torch.Tensor) -> list[torch.Tensor]:
 
 def _rgb_of_planes(image: torch.Tensor) -> torch.Tensor:
     """Image (3, H, W) float32 in −1…1 on the CPU → RGB; four times as fast as by PyTorch."""
-    planes = image.contiguous().numpy()
+    planes = image.detach().contiguous().numpy()
     levels = [cv2.addWeighted(each, 127.5, each, 0.0, 127.5, dtype=cv2.CV_8U) for each in planes]
     return torch.from_numpy(cv2.merge(levels))
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 from itertools import chain, cycle, islice
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
 import av
 
@@ -137,7 +138,7 @@ class _Parts:
     def write_clip(self, width: int, height: int, frames: int) -> None:
         options = {"preset": "veryfast", "crf": "18"}
         with av.open(self._clip, "w") as output:
-            stream = output.add_stream("libx264", RATE, options=options)
+            stream: Any = output.add_stream("libx264", RATE, options=options)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             for number, frame in enumerate(_to_and_fro(width, height, frames)):
                 frame.pts, frame.time_base = number, Fraction(1, RATE)

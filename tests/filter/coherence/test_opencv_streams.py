@@ -69,7 +69,8 @@ def test_flow_is_as_exact_as_that_of_the_tensor_version() -> None:
 def cuts(scene: TestScene, indices: range) -> tuple[list[int], list[int]]:
     """The cuts that are found by OpenCV and by tensors, in frames that follow one another."""
     opencv, tensor = OpenCvStream(), Coherence()
-    found, expected = [], []
+    found: list[int] = []
+    expected: list[int] = []
     for index in indices:
         _, change = opencv.before(scene[index])
         view = InputView(luma(scene[index]), CPU)

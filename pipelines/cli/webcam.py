@@ -45,8 +45,9 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         metavar="W:H", help="Crop the frames to this aspect ratio, for example 1:1 or 4:3.",
         rich_help_panel=CAMERA)] = None,
     virtual_camera: Annotated[str | None, typer.Option(
-        metavar="DEVICE|none",
-        help="Device or name of the virtual camera, or none [default: the first one].",
+        metavar="DEVICE|pipewire|none",
+        help="Device or name of the virtual camera; pipewire: a camera of PipeWire, for desktops"
+             " that list no other [default: the first virtual camera].",
         rich_help_panel=OUTPUT)] = None,
     preview: Annotated[bool, typer.Option(
         "--preview", help="Also show the result in a window (needs ffplay).",
@@ -117,10 +118,11 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
             osc=osc_address(osc),
         ),
     )  # fmt: skip
-    if virtual_camera == NONE and not (preview or record or json_lines or metrics is not None):
+    shown = preview or record or json_lines or metrics is not None or control is not None
+    if virtual_camera == NONE and not shown:
         raise typer.BadParameter(
-            "nothing would be shown: leave out --virtual-camera none, or add --preview or"
-            " --record FILE"
+            "nothing would be shown: leave out --virtual-camera none, or add --preview, --control"
+            " or --record FILE"
         )
     wanted = merge_settings(choice.with_look(settings), _working_size(size))
     silence_log()

@@ -13,7 +13,7 @@ from turbolens.pipelines.base import FilterCallable
 from turbolens.pipelines.statistics import Smoothed
 
 from .context import CapturedFrame, FilteredFrame, RunContext
-from .pacing import back_off, is_due
+from .pacing import back_off, is_due, without_suspend
 
 Reload: TypeAlias = Callable[[], FilterCallable]
 
@@ -38,6 +38,7 @@ class LiveFilter:
         self._context, self._reload = context, reload
         self._generation = 0
         self._busy_since: float | None = None
+        self._watched_at = monotonic()
         self._failures, self._has_worked = 0, False
         self._duration = Smoothed()
         self.thread = self._new_thread(reload_first=False)
@@ -60,8 +61,17 @@ class LiveFilter:
 
     def replace_if_hung(self) -> None:
         """If the filter hangs, start a new thread with a reloaded one. Called by another thread."""
-        hang_after = self._context.options.hang_after
-        hangs = self._has_worked and is_due(self._busy_since, monotonic(), hang_after)
+        hang_after, now, busy_since = (
+            self._context.options.hang_after,
+            monotonic(),
+            self._busy_since,
+        )
+        if busy_since is not None:
+            self._busy_since = without_suspend(
+                busy_since, last=self._watched_at, now=now, usual=POLL
+            )
+        self._watched_at = now
+        hangs = self._has_worked and is_due(self._busy_since, now, hang_after)
         if not hangs or self._reload is None:
             return
         self._busy_since = None

@@ -11,7 +11,7 @@ from turbolens.pipelines.statistics import CounterName
 from .capture import LiveCapture
 from .context import CapturedFrame, FilteredFrame, RunContext
 from .filtering import POLL, LiveFilter
-from .pacing import StandIn, Window, choose_stand_in
+from .pacing import StandIn, Window, choose_stand_in, without_suspend
 from .reprojection import LiveReprojection
 from .reprojection_budget import LATE, reprojection_seconds
 from .sinks import LiveSinks
@@ -73,6 +73,7 @@ class LiveOutput:
         period = float(1 / rate)
         window = Window(monotonic() + period / 2, period)
         while not stop.is_set():
+            began = monotonic()
             stop.wait(max(0.0, window.opens - monotonic()))
             latest = window.closes - self._reprojection.lead
             fresh = filtered.take(max(0.0, latest - monotonic()))
@@ -81,6 +82,9 @@ class LiveOutput:
             elif filtered.ended:
                 return
             else:
+                self._shown_at = without_suspend(
+                    self._shown_at, last=began, now=monotonic(), usual=period
+                )
                 self._show_stand_in()
             window = window.following(monotonic(), fresh=fresh is not None)
 

@@ -19,8 +19,11 @@ from turbolens.pipelines.video.recorder import Recorder, RecordingSink
 from turbolens.pipelines.webrtc.control.controls import Controls
 
 from .control_page import ControlPage, CurrentFilter
+from .controlled_call import ControlledCall
+from .device_choices import DeviceChoices
 from .filter import WebcamFilter
 from .keys import Keys
+from .live_picture import LivePicture
 from .metrics import MetricsServer
 from .options import CallOptions
 from .presets import free_name, save_preset
@@ -38,7 +41,8 @@ class Webcam:
 
     devices: the camera and the sinks, which the call closes at its end. looks: the prompts that the
     keys n and p go through. notify: takes a line for the user, from any thread. vocabulary: the
-    words of the model; `None` if it takes any prompt.
+    words of the model; `None` if it takes any prompt. choices: the devices that the control page
+    may change; `None` for none.
     """
 
     def __init__(
@@ -50,12 +54,15 @@ class Webcam:
         looks: Sequence[str],
         notify: Notify,
         vocabulary: Vocabulary | None = None,
+        choices: DeviceChoices | None = None,
     ) -> None:
+        self._choices = choices
         self._devices, self._options = devices, options
         self.filter = frame_filter
         self._looks, self._notify, self._vocabulary = list(looks), notify, vocabulary
         self._recording = RecordingSink(notify)
-        devices.sinks.append(self._recording)
+        self._picture = LivePicture()
+        devices.sinks += [self._recording, self._picture]
         self._stop = Event()
         self._actions = self._actions_of_keys()
         if options.record is not None:
@@ -95,6 +102,7 @@ class Webcam:
                 ControlPage(
                     lambda: self.filter, self._looks, options.control_port,
                     adapters=options.adapters, vocabulary=self._vocabulary,
+                    call=self._controlled_call(),
                 )
             )  # fmt: skip
             listeners.append(page.update)
@@ -104,6 +112,15 @@ class Webcam:
             osc = self._devices.enter(OscServer(Controls(current), options.osc))
             self._notify(f"OSC: {osc.url}")
         return listeners
+
+    def _controlled_call(self) -> ControlledCall | None:
+        """What the control page changes besides the settings."""
+        if self._choices is None:
+            return None
+        return ControlledCall(
+            lambda: self.filter, self._choices, self._picture, self._looks,
+            toggle_pause=lambda: self.press("f"),
+        )  # fmt: skip
 
     @property
     def filtering(self) -> bool:

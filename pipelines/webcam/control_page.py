@@ -11,6 +11,8 @@ from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.pipelines.base import AdjustableFilter
 from turbolens.pipelines.statistics import Stats
 
+from .controlled_call import ControlledCall
+
 
 @dataclass(frozen=True)
 class _ModelDescription:
@@ -55,7 +57,8 @@ class ControlPage:
     """Serves the page on 127.0.0.1, inside a `with` block.
 
     current: returns the filter in use. adapters: the kinds of adapters that its model has.
-    vocabulary: the words of its model. Port 0 takes any free port; see `url`.
+    vocabulary: the words of its model. call: its devices, picture and pause; `None` for a page
+    without them. Port 0 takes any free port; see `url`.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class ControlPage:
         *,
         adapters: tuple[str, ...] = (),
         vocabulary: Vocabulary | None = None,
+        call: ControlledCall | None = None,
     ) -> None:
         from turbolens.pipelines.webrtc import (  # noqa: PLC0415 - aiohttp, if asked
             RemoteControl,
@@ -76,7 +80,7 @@ class ControlPage:
         self._stats = Stats()
         app = create_control_app(
             CurrentFilter(current, looks, vocabulary), ServerOptions(adapters=adapters),
-            statistics=lambda: self._stats,
+            statistics=lambda: self._stats, call=call,
         )  # fmt: skip
         self._remote = RemoteControl(app, port=port)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import av
 
-from turbolens.filter import FilterSettings
+from turbolens.filter import FilterSettings, UnavailableError
 from turbolens.pipelines.base import AdjustableFilter, Notify, SupportsReproject
 from turbolens.pipelines.live.working_size import SizeSearch
 
@@ -110,6 +110,26 @@ class WebcamFilter:
             self._measure(inner, perf_counter() - began)
         self._last = styled
         return styled
+
+    def sample(self, frame: av.VideoFrame, **changes: Any) -> av.VideoFrame:
+        """The frame with other settings, beside the stream, at the size and with the model in use.
+
+        It waits for its turn between two frames of the stream, and one of them waits for it. Raises
+        `UnavailableError` while the filter is off, loading, or looking for its size.
+        """
+        inner = self._inner
+        model = getattr(inner, "model", None)
+        if inner is None or model is None or not self._settled(inner):
+            raise UnavailableError("the model is off or still loading")
+        from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch: loaded with the model
+
+        settings = inner.settings.replace(enabled=True, **changes)
+        return FrameFilter(model, settings)(frame)
+
+    def _settled(self, inner: AdjustableFilter) -> bool:
+        """True once the filter has its final speed and size."""
+        found = self._search is None or self._search.found or self._settings.size is not None
+        return found and self._settings.enabled and not getattr(inner, "settling", False)
 
     def reproject(self, frame: av.VideoFrame) -> av.VideoFrame | None:
         """The last result as it would look in this frame. `None` if the filter cannot do that."""

@@ -45,7 +45,8 @@ class WebcamOptions:
     camera: number, path, part of the name, "test-scene", or a file; `None` is the first camera.
     size: width and height asked of the camera. rate: frames per second asked of it. pixel_format:
     FFmpeg's name. aspect: width divided by height to crop to. virtual_camera: its name or path,
-    "none" for no virtual camera, `None` for the first one. preview: show the result in a window.
+    "pipewire" for a camera of PipeWire, "none" for no virtual camera, `None` for the first one.
+    preview: show the result in a window.
     """
 
     camera: str | None = None

@@ -47,7 +47,8 @@ class Codec:
 
 CODECS: dict[CodecName, Codec] = {
     "h264": Codec(
-        "libx264", "yuv420p", "yuv420p", 20, ("preset", "medium"),
+        # "medium" takes 1.6 times as long, from the filter's processors, for 0.8 dB at 46 dB.
+        "libx264", "yuv420p", "yuv420p", 20, ("preset", "faster"),
         odd=(("yuv420p", "yuv444p"),),
         hardware=("h264_nvenc", "h264_videotoolbox", "h264_qsv", "h264_amf"),
     ),

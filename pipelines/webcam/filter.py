@@ -161,13 +161,13 @@ class WebcamFilter:
 
     def _measure(self, inner: AdjustableFilter, seconds: float) -> None:
         search = self._search
-        if search is None or search.found or self._settings.size is not None:
+        if search is None or self._settings.size is not None:
             return
-        before = search.size
+        before, was_found = search.size, search.found
         search.note(seconds, settling=getattr(inner, "settling", False))
         with self._lock:
             if search.size != before and self._settings.size is None:
                 inner.update(size=search.size)
-        if search.found:
+        if search.found and not was_found:
             rate = "" if search.seconds is None else f": {1 / search.seconds:.0f} frames per second"
             self._notify(f"working size {search.size} px{rate}")

@@ -17,6 +17,7 @@ from turbolens.pipelines.video.destination import Destination
 
 from .coherence import coherence
 from .detail import detail
+from .file import file
 from .latency import latency
 from .sessions import sessions
 from .startup import startup
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command("coherence")(with_shared_options(coherence))
 app.command("detail")(with_shared_options(detail))
+app.command("file")(with_shared_options(file))
 app.command("latency")(with_shared_options(latency))
 app.command("sessions")(with_shared_options(sessions))
 app.command("startup")(startup)

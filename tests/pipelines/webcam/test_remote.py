@@ -67,6 +67,7 @@ def test_the_raw_camera_is_shown_after_a_failure_only_if_that_was_chosen(
     on_stall: str, backend: type[KeepingBackend]
 ) -> None:
     notices: list[str] = []
+    shown = "the slate" if on_stall == "slate" else "the unfiltered camera"
     with ServerThread() as server:
         options = options_for(server, on_stall=on_stall, deadline=2.0)
         devices = open_devices(options, notices.append)
@@ -78,12 +79,11 @@ def test_the_raw_camera_is_shown_after_a_failure_only_if_that_was_chosen(
             if stats.filtered > 5 and not lost.is_set():
                 lost.set()
                 server.__exit__()
-            if lost.is_set() and any("showing" in notice for notice in notices):
+            if lost.is_set() and any(f"showing {shown}" in notice for notice in notices):
                 call.press("q")
 
         call.run(look_on)
     brightest = max(int(each.max()) for each in backend.opened[0].sent)
-    shown = "the slate" if on_stall == "slate" else "the unfiltered camera"
     assert any(f"showing {shown}" in notice for notice in notices)
     assert brightest < 250 or on_stall == "passthrough"
 

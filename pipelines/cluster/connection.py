@@ -25,6 +25,7 @@ OBJECT_STORE_BYTES = 1 << 30
 """Of `--cluster local`: for the packets of the segments that are in work, and some."""
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # else it writes to stdout when a worker ends
     "RAY_SCHEDULER_EVENTS": "0",  # else it writes to the terminal when it adds machines
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a warning of a coming default
     "RAY_worker_niceness": "0",  # 15 by default, so that other programs stop a worker for seconds

@@ -1,5 +1,6 @@
 """Sends the segments of many files to the workers of a cluster, and puts them together again."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,11 +52,23 @@ class Listener:
 
 @dataclass(frozen=True)
 class ClusterSummary:
-    """What a job met. retries: of segments. restarts: of workers. lost_nodes: how many."""
+    """What a job met, and what it cost.
 
-    retries: int
-    restarts: int
-    lost_nodes: int
+    retries: of segments. lost_workers, lost_nodes: how many. segments: how many were encoded, for
+    which the driver has sent and received so many bytes, and the workers have worked for
+    `worker_seconds`, `filter_seconds` of them in the filter. seconds: from the first segment that
+    was sent to the last one that was stored.
+    """
+
+    retries: int = 0
+    lost_workers: int = 0
+    lost_nodes: int = 0
+    segments: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    worker_seconds: float = 0.0
+    filter_seconds: float = 0.0
+    seconds: float = 0.0
 
 
 class Driver:
@@ -73,7 +86,9 @@ class Driver:
         self._finishing: dict[Future[VideoReport], ClusterFile] = {}
         self._finisher = ThreadPoolExecutor(1, "finish")
         self._interrupts = DeferredInterrupts()
-        self._files_done = self._segments_done = self._retries = 0
+        self._summary = ClusterSummary()
+        self._files_done = 0
+        self._begun: float | None = None
 
     def run(self, jobs: Iterable[VideoJob], total_files: int | None) -> ClusterSummary:
         """Run all jobs. Raises `ClusterError`, and `KeyboardInterrupt` after Ctrl-C."""
@@ -85,6 +100,8 @@ class Driver:
                     self._pool.wait(self._store, POLL)
                     self._begin_planning(jobs)
                     self._assign()
+                    if self._planner.has_waiting or self._again_first:
+                        self._pool.ask_for_more()
                     self._finish_files()
                     self._report()
         finally:
@@ -93,7 +110,9 @@ class Driver:
             self._finisher.shutdown(cancel_futures=True)
             for file in list(self._planner.files):
                 self._planner.end(file)
-        return ClusterSummary(self._retries, self._pool.restarts, self._pool.lost_nodes)
+        return replace(
+            self._summary, lost_workers=self._pool.lost_workers, lost_nodes=self._pool.lost_nodes
+        )
 
     @property
     def _is_busy(self) -> bool:
@@ -128,6 +147,7 @@ class Driver:
         if task.parcel.begin is not None and task.file.first is None:
             self._again_first.append(task)  # until its first frame is known
             return
+        self._begun = time.monotonic() if self._begun is None else self._begun
         parcel = with_first_frame(task.parcel, task.file.first)
         self._pool.submit(worker, task, method="encode", parcel=parcel)
 
@@ -143,8 +163,20 @@ class Driver:
             self._give_up(task.file, error)
             return
         if isinstance(result, EncodedSegment):
-            self._segments_done += 1
             self._rates.add(node.name, result.frames)
+            self._add(task, result)
+
+    def _add(self, task: SegmentTask, encoded: EncodedSegment) -> None:
+        total = self._summary
+        self._summary = replace(
+            total,
+            segments=total.segments + 1,
+            sent_bytes=total.sent_bytes + len(task.parcel.packets),
+            received_bytes=total.received_bytes + len(encoded.content),
+            worker_seconds=total.worker_seconds + encoded.seconds,
+            filter_seconds=total.filter_seconds + encoded.filter_seconds,
+            seconds=time.monotonic() - (self._begun or 0.0),
+        )
 
     def _failed(self, task: SegmentTask, node: Node, error: Exception) -> None:
         if isinstance(error, UnknownTimesError):
@@ -162,11 +194,10 @@ class Driver:
         return task.failures[reason] >= ATTEMPTS
 
     def _again(self, task: SegmentTask) -> None:
-        self._retries += 1
+        self._summary = replace(self._summary, retries=self._summary.retries + 1)
         self._again_first.append(task)
 
     def _killed(self, task: SegmentTask) -> None:
-        self._listener.notice(task.file, f"{KILLED}: the segment is made again")
         if self._count(task, KILLED) and not task.file.failed:
             index = (
                 "the first frame" if task.planned is None else f"segment {task.planned.index + 1}"
@@ -207,7 +238,8 @@ class Driver:
         frames, total = self._planner.frames
         fps = sum(nodes.values())
         self._listener.progress(ClusterProgress(
-            self._files_done, self._total_files, self._segments_done, frames, total, fps, nodes,
+            self._files_done, self._total_files, self._summary.segments,
+            self._planner.cut_segments, frames, total, fps, nodes,
             sum(worker.task is not None for worker in self._pool.workers),
             (total - frames) / fps if fps and self._planner.is_over else None,
         ))  # fmt: skip

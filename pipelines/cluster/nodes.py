@@ -31,6 +31,17 @@ class Share:
             return {"num_gpus": self.gpus, "num_cpus": 0}
         return {"num_cpus": min(self.cores, int(resources.get("CPU", 1.0)))}
 
+    def wanted(self, known: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+        """What a worker on one more machine would take: a GPU where there are any, or cores.
+
+        known: the resources of all nodes. If none has either, both are tried.
+        """
+        gpu: dict[str, float] = {"num_gpus": self.gpus, "num_cpus": 0}
+        cores: dict[str, float] = {"num_cpus": self.cores}
+        if any(each.get("GPU") for each in known):
+            return [gpu]
+        return [cores] if any(each.get("CPU") for each in known) else [gpu, cores]
+
 
 @dataclass(frozen=True)
 class Node:

@@ -18,7 +18,8 @@ GRACE = 5.0  # seconds; an iterator of jobs may wait for files
 class PlannerThread:
     """Gives tasks while the files are read. At most `AHEAD` of them wait in memory.
 
-    notice: called with a file and a text. files: those that are begun and not ended.
+    notice: called with a file and a text. files: those that are begun and not ended. cut_segments:
+    how many tasks for segments there were.
     """
 
     def __init__(self, notice: Callable[[ClusterFile | None, str], None]) -> None:
@@ -29,6 +30,7 @@ class PlannerThread:
         self._error: BaseException | None = None
         self._ended_frames = 0
         self.has_begun = False
+        self.cut_segments = 0
         self.files: list[ClusterFile] = []
 
     def begin(
@@ -49,6 +51,11 @@ class PlannerThread:
         if self._error is not None:
             raise self._error
         return self._tasks.empty() and self._failures.empty()
+
+    @property
+    def has_waiting(self) -> bool:
+        """True if a task waits for a worker."""
+        return not self._tasks.empty()
 
     def get(self) -> SegmentTask | None:
         """The next task, `None` if there is none yet."""
@@ -96,6 +103,7 @@ class PlannerThread:
     def _cut(self, file: ClusterFile, segmentation: Segmentation, run_up: int | None) -> None:
         try:
             for task in file.tasks(segmentation, run_up=run_up):
+                self.cut_segments += task.planned is not None
                 if not self._put(task):
                     return
         except (TurbolensError, OSError) as error:

@@ -14,7 +14,9 @@ from .nodes import Node, Share, identity_refusal, living_nodes, version_refusal
 from .worker import Load, SegmentWorker, WorkerReport
 
 NODES_INTERVAL = 2.0  # seconds between two looks at the nodes
-PATIENCE = 60.0  # seconds without any node that can work, after which the job ends
+PATIENCE = 600.0  # seconds without any node that can work; a machine may start that long
+DEMAND_INTERVAL = 30.0  # seconds between two requests for more machines
+DEMAND = 4  # workers that are asked for at a time
 
 T = TypeVar("T")
 OnResult = Callable[[Any], None]
@@ -36,10 +38,10 @@ class Worker(Generic[T]):
 class WorkerPool(Generic[T]):
     """The workers of a cluster. Everything happens in `wait`, on one thread.
 
-    ray: the connected module. on_lost: called with a task
-    whose worker has ended. on_killed: called with the same task once it is known that the worker
-    ended and not its node. restarts, lost_nodes: how many there were. identity: of the workers, by
-    the first that answered.
+    ray: the connected module. on_lost: called with a task whose worker has ended. on_killed: called
+    with the same task once it is known that the worker ended and not its node. lost_workers,
+    lost_nodes: how many there were. identity, run_up: see `LoadedFilter`; by the first worker that
+    has started.
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class WorkerPool(Generic[T]):
         self.workers: list[Worker[T]] = []
         self.identity: Identity | None = None
         self.run_up: int | None = None
-        self.restarts = self.lost_nodes = 0
-        self._looked = self._worked = -1.0
+        self.lost_workers = self.lost_nodes = 0
+        self._looked = self._asked = -DEMAND_INTERVAL
+        self._worked: float | None = None  # when there was hope for the last time
+        self._demand: set[Any] = set()
 
     @property
     def idle(self) -> list[Worker[T]]:
@@ -96,6 +100,22 @@ class WorkerPool(Generic[T]):
         for ref in ready:
             self._callbacks.pop(ref)(ref)
 
+    def ask_for_more(self) -> None:
+        """Let an autoscaler add machines, while all workers are busy and tasks wait.
+
+        It adds machines for tasks that find no room. These do nothing, and end with the driver.
+        """
+        if self._demand or any(not worker.is_ready for worker in self.workers):
+            return
+        if time.monotonic() - self._asked < DEMAND_INTERVAL:
+            return
+        self._asked = time.monotonic()
+        for needs in self._share.wanted([node.resources for node in self._nodes.values()]):
+            for _ in range(DEMAND):
+                ref = self._probe.options(**needs).remote()
+                self._demand.add(ref)
+                self._callbacks[ref] = self._demand.discard
+
     def close(self) -> None:
         """End all workers."""
         for worker in self.workers:
@@ -115,7 +135,7 @@ class WorkerPool(Generic[T]):
     def _check_hope(self) -> None:
         """Raise `ClusterError` if all nodes are refused, or none has come for long."""
         now = time.monotonic()
-        if self._worked < 0 or self.workers or self._callbacks:
+        if self._worked is None or self.workers or self._callbacks.keys() - self._demand:
             self._worked = now
             return
         refused = {self._nodes[each].name: why for each, why in self._refused.items()
@@ -194,7 +214,6 @@ class WorkerPool(Generic[T]):
         killed, worker.lost = worker.lost, []
         worker.process, worker.run_up, worker.is_ready = report.process, report.run_up, True
         for task in killed:
-            self.restarts += 1
             self._on_killed(task)
 
     def _identity_refusal(self, report: WorkerReport) -> str:
@@ -214,7 +233,12 @@ class WorkerPool(Generic[T]):
             result = self._ray.get(ref)
         except errors.RayTaskError as error:
             result = error.cause if isinstance(error.cause, Exception) else error
-        except errors.RayError:
+        except errors.RayError as error:
+            self.lost_workers += 1
+            reason = " (not enough memory)" if "memory" in str(error).lower() else ""
+            self._notify(
+                f"a worker on {worker.node.name} has ended{reason}: its segment is made again"
+            )
             worker.task, worker.is_ready = None, False
             worker.lost.append(task)
             self._on_lost(task)

@@ -12,7 +12,8 @@ WINDOW = 60.0  # seconds over which rates are taken
 class ClusterProgress:
     """A moment of a job.
 
-    files: finished or failed. segments: finished in this run. frames, total_frames: of the files
+    files: finished or failed. segments: finished in this run; cut_segments: sent or waiting to be
+    sent as well. frames, total_frames: of the files
     known so far. fps: of all nodes; nodes: of each. working: how many workers have a segment.
     seconds_left: `None` if unknown.
     """
@@ -20,6 +21,7 @@ class ClusterProgress:
     files: int
     total_files: int | None
     segments: int
+    cut_segments: int
     frames: int
     total_frames: int
     fps: float

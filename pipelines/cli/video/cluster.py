@@ -135,12 +135,11 @@ class ClusterReporter(Reporter):
         """Tell what went wrong on the way and was mended."""
         if self._json:
             self._line("cluster", **asdict(summary))
-        elif any(asdict(summary).values()):
-            retries, restarts = summary.retries, summary.restarts
-            lost = counted(summary.lost_nodes, "node")
+        elif summary.retries or summary.lost_workers or summary.lost_nodes:
+            nodes = counted(summary.lost_nodes, "node")
             self._say(
-                f"made again: {counted(retries, 'segment')}; restarted: "
-                f"{counted(restarts, 'worker')}; lost: {lost}"
+                f"made again: {counted(summary.retries, 'segment')}; lost: "
+                f"{counted(summary.lost_workers, 'worker')}, {nodes}"
             )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,20 +82,36 @@ class KillingOnce(Inverting):
         return super().__call__(frame)
 
 
+@dataclass
+class Waiting(Inverting):
+    """Waits at each frame from `pts` on until the file `go` exists."""
+
+    go: Path
+    pts: int
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The inverted frame."""
+        while (frame.pts or 0) >= self.pts and not self.go.exists():
+            time.sleep(0.05)
+        return super().__call__(frame)
+
+
 @dataclass(frozen=True)
 class Make:
-    """Makes a frame filter on a worker. version: of its weights, in its identity.
+    """Makes a frame filter on a worker.
 
-    model: a folder that must exist on the worker's node, by the name of a variable there.
+    variable: in a node's environment it names the weights there, or is "missing".
     """
 
     frame_filter: Any = field(default_factory=Inverting)
     run_up: int = 0
     variable: str = ""
+    missing_by_default: bool = False
 
     def __call__(self) -> LoadedFilter:
         """The filter, or an error that says what is missing on this node."""
-        value = os.environ.get(self.variable, "the same")
+        default = "missing" if self.missing_by_default else "the same"
+        value = os.environ.get(self.variable, default)
         if value == "missing":
             raise ModelNotFoundError("`turbolens models pull sd-turbo` downloads it")
         return LoadedFilter(self.frame_filter, {"model's files": value}, self.run_up)

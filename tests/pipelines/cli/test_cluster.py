@@ -23,7 +23,8 @@ LOCAL = ["--cluster", "local", "--cluster-cores", "2", "--segment-length", "1", 
 
 def test_without_ray_one_line_says_what_to_install(clip: Path, tmp_path: Path) -> None:
     code = "import sys; sys.modules['ray'] = None\nfrom turbolens.pipelines.cli import main\nmain()"
-    arguments = [sys.executable, "-c", code, "video", clip, tmp_path / "o.mp4", "--cluster", "auto"]
+    target = str(tmp_path / "o.mp4")
+    arguments = [sys.executable, "-c", code, "video", str(clip), target, "--cluster", "auto"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 2
     assert done.stderr == "turbolens: --cluster needs Ray: pip install 'turbolens[cluster]'\n"

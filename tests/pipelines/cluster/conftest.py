@@ -74,7 +74,8 @@ def cluster() -> Iterator[Any]:
 
     root = str(Path(__file__).parents[3])
     os.environ["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    make: Any = Cluster  # without types
+    cluster = make(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
     for name in ("second", "third"):
         cluster.add_node(**NODE, node_name=name, wait=False)
     cluster.wait_for_nodes()

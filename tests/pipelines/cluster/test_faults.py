@@ -10,14 +10,11 @@ import pytest
 import turbolens
 from tests.pipelines.conftest import write_clip
 from tests.pipelines.video.segments.films import FRAMES, content_of, make_film, parts_of
-from turbolens.pipelines.cluster.connection import Connection, connected
 from turbolens.pipelines.cluster.errors import ClusterError
-from turbolens.pipelines.cluster.nodes import Share, identity_refusal
+from turbolens.pipelines.cluster.nodes import identity_refusal, version_refusal
 from turbolens.pipelines.cluster.planner_thread import AHEAD
-from turbolens.pipelines.cluster.pool import WorkerPool
 from turbolens.pipelines.cluster.progress import ClusterProgress
 
-from . import filters
 from .conftest import NODE, Run
 from .filters import KillingOnce, Make, Waiting, run_tasks
 
@@ -124,41 +121,13 @@ def test_a_driver_that_is_killed_goes_on(
     assert content_of(target) == expected
 
 
-def test_nodes_with_something_else_are_refused_by_name(
-    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = tmp_path / "site" / "turbolens"
-    other.mkdir(parents=True)
-    (other / "__init__.py").write_text('__version__ = "0.0.1"\n')
-    environments = {
-        "old": {"PYTHONPATH": str(other.parent)},
-        "empty": {"TURBOLENS_TEST_WEIGHTS": "missing"},
-    }
-    nodes = []
-    for name, values in environments.items():
-        with monkeypatch.context() as variables:  # those of the node's processes
-            for variable, value in values.items():
-                variables.setenv(variable, value)
-            nodes.append(cluster.add_node(**NODE, node_name=name))
-    told: list[str] = []
-    try:
-        with connected(Connection(cluster.address)) as ray:
-            ray.cloudpickle.register_pickle_by_value(filters)
-            pool: WorkerPool[Any] = WorkerPool(
-                ray, Make(variable="TURBOLENS_TEST_WEIGHTS"), Share(cores=1),
-                on_lost=told.append, on_killed=told.append, notify=told.append,
-            )  # fmt: skip
-            while len(told) < len(nodes) or len(pool.idle) < WORKERS:
-                pool.wait(lambda *_: None, 0.2)
-            pool.close()
-    finally:
-        for node in nodes:
-            cluster.remove_node(node)
-    assert sorted(told) == [
-        "node empty is left out: `turbolens models pull sd-turbo` downloads it",
-        "node old is left out: it has Turbolens 0.0.1 and this machine "
-        f"{turbolens.__version__}; install the same version",
-    ]
+def test_a_node_with_another_version_or_none_is_refused() -> None:
+    wanted = turbolens.__version__
+    assert version_refusal(wanted) == ""
+    assert version_refusal("0.0.1") == (
+        f"it has Turbolens 0.0.1 and this machine {wanted}; install the same version"
+    )
+    assert version_refusal(None).startswith("Turbolens is not installed: pip install")
 
 
 def test_a_node_with_other_weights_is_refused_by_name() -> None:
@@ -175,8 +144,3 @@ def test_a_cluster_without_a_node_that_can_work_ends_the_job(
     make = Make(variable="TURBOLENS_TEST_EVERYWHERE", missing_by_default=True)
     with pytest.raises(ClusterError, match=r"no node of the cluster can work: .* models pull"):
         Run().on(cluster.address, {film: tmp_path / "out.mkv"}, make)
-
-
-def test_an_address_without_a_cluster(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match=r"there is no Ray cluster at 127\.0\.0\.1:1 "):
-        Run().on("127.0.0.1:1", {}, Make())

@@ -15,6 +15,7 @@ from turbolens.pipelines.cli.usage import parse_size
 from turbolens.pipelines.model_choice import ModelChoice, load_model
 from turbolens.pipelines.video.destination import Destination
 
+from .cluster import cluster
 from .coherence import coherence
 from .detail import detail
 from .file import file
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False, rich_markup_mode="rich", help="Measure the filter on this machine."
 )
+app.command("cluster")(cluster)
 app.command("coherence")(with_shared_options(coherence))
 app.command("detail")(with_shared_options(detail))
 app.command("file")(with_shared_options(file))

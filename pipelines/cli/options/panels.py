@@ -8,9 +8,9 @@ from typing import Annotated, Any, get_args
 from rich.markup import escape
 
 LOOK, MODEL, COHERENCE = "Look", "Model", "Coherence"
-INPUT, OUTPUT, EXPERT = "Input", "Output", "Expert"
+INPUT, OUTPUT, CLUSTER, EXPERT = "Input", "Output", "Cluster", "Expert"
 EXAMPLES = "Examples:\n"
-_FIRST, _LAST = (LOOK, MODEL, COHERENCE, INPUT), (OUTPUT, EXPERT)
+_FIRST, _LAST = (LOOK, MODEL, COHERENCE, INPUT), (OUTPUT, CLUSTER, EXPERT)
 
 _COHERENCE_SETTINGS = (
     "steadiness", "motion_sensitivity", "scene_cut_sensitivity",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,18 +10,24 @@ import typer
 
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.adapter_pictures import ControlVideo
-from turbolens.pipelines.cli.options.panels import EXPERT, INPUT, MODEL, OUTPUT
+from turbolens.pipelines.cli.options.panels import CLUSTER, EXPERT, INPUT, MODEL, OUTPUT
 from turbolens.pipelines.cli.options.shared import with_shared_options
 from turbolens.pipelines.cli.usage import usage_errors
+from turbolens.pipelines.cluster.connection import Connection
+from turbolens.pipelines.cluster.driver import ClusterOptions
+from turbolens.pipelines.cluster.nodes import Share
+from turbolens.pipelines.cluster.worker import load_chosen
+from turbolens.pipelines.filter_identity import segmentation_for
 from turbolens.pipelines.model_choice import ModelChoice, load_filter, require_looks
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
 from turbolens.pipelines.video.media import MediaOptions
+from turbolens.pipelines.video.segments.segmentation import Segmentation
 from turbolens.pipelines.video.writer import Encoding
 
+from .cluster import check_for_cluster, run_cluster
 from .inputs import arriving, check_watched, checked, checked_each, input_names, open_inputs
 from .runs import Outcome, VideoRuns
-from .segments import segmentation_for
 
 LONG = 18_000  # frames, ten minutes: for longer inputs, minutes of preparation pay off
 SEGMENT_LENGTH = 20.0  # seconds
@@ -96,6 +103,19 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         min=0, metavar="SECONDS", rich_help_panel=EXPERT,
         help="Length of the segments after which an interrupted run goes on, for videos of at "
              "least three of them. 0: one piece.")] = SEGMENT_LENGTH,
+    cluster: Annotated[str | None, typer.Option(
+        metavar="ADDRESS|auto|local", rich_help_panel=CLUSTER,
+        help="Filter on the machines of a Ray cluster; local: on all cores or GPUs of this one. "
+             "Needs turbolens[cluster].")] = None,
+    cluster_gpu_share: Annotated[float, typer.Option(
+        min=0.05, max=1, rich_help_panel=CLUSTER, help="The part of a GPU that a worker takes.")]
+    = 1.0,
+    cluster_cores: Annotated[int, typer.Option(
+        min=1, rich_help_panel=CLUSTER,
+        help="How many cores a worker takes on a machine without a GPU.")] = 4,
+    cluster_wheel: Annotated[Path | None, typer.Option(
+        metavar="FILE", rich_help_panel=CLUSTER, exists=True, dir_okay=False,
+        help="A wheel of Turbolens that is sent to machines on which it is not installed.")] = None,
     json_lines: Annotated[bool, typer.Option(
         "--json", rich_help_panel=OUTPUT,
         help="Print progress and result as JSON lines (on stderr if the output is a pipe).")]
@@ -118,6 +138,7 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     )  # fmt: skip
     with usage_errors():
         choice.adapters.check(has_control_video=control_video is not None)
+    check_for_cluster(cluster, options, control_video)
     if watch is not None:
         if paths:
             raise typer.BadParameter("--watch FOLDER takes no other inputs")
@@ -129,6 +150,17 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     if control_video is not None and (not single or choice.adapters.control is not None):
         raise typer.BadParameter("--control-video is for one input, and takes --control's place")
     wanted = FilterSettings(**choice.with_look(settings))
+    if cluster is not None:
+        run_cluster(
+            arriving(watch, target, options) if watch is not None else jobs,
+            ClusterOptions(
+                Connection(cluster, cluster_wheel), partial(load_chosen, choice, wanted),
+                Segmentation(_seconds(segment_length), resume),
+                Share(cluster_gpu_share, cluster_cores),
+            ),
+            as_json=json_lines,
+        )  # fmt: skip
+        return
     require_looks(choice, wanted)
     beside = None
     if control_video is not None:

@@ -43,8 +43,7 @@ class ServerApi:
             async with self._http.request(
                 method, f"{server.url}/{path}", json=body, ssl=self._tls, allow_redirects=False
             ) as response:
-                text = (await response.content.read(MAX_BYTES)).decode("utf-8", "replace")
-                return self._answer(response, text)
+                return self._answer(response, await _text_of(response))
         except KeyMismatchError as error:
             error.transport.abort()
             raise changed_key(self._options, self._known, error.presented) from None
@@ -87,6 +86,16 @@ class ServerApi:
             f"{name}: {data['detail']}", permanent=status not in RETRIED,
             retry_seconds=_seconds(response.headers.get("Retry-After")),
         )  # fmt: skip
+
+
+async def _text_of(response: aiohttp.ClientResponse) -> str:
+    """The body, of which the part beyond `MAX_BYTES` is left out."""
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) >= MAX_BYTES:
+            break
+    return body[:MAX_BYTES].decode("utf-8", "replace")
 
 
 def _cause(error: aiohttp.ClientOSError) -> BaseException:

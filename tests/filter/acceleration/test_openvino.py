@@ -61,7 +61,8 @@ def test_the_encoder_agrees_for_a_batch(model: TurboModel) -> None:
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_images_side_by_side_come_back_in_order(model: TurboModel, count: int) -> None:
     decoder = copy.deepcopy(model.modules.decoder)
-    decoder.num_threads = 2  # two images at a time, and an odd one alone
+    # Two images at a time, and an odd one alone.
+    decoder.num_threads = 2  # type: ignore[assignment]
     assert agrees(decoder, [torch.randn(count, model.latent_channels, 4, 8)]) > 80.0
 
 

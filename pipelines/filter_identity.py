@@ -1,4 +1,4 @@
-"""How `turbolens video` divides long videos: what an interrupted run must have been made with."""
+"""What a frame filter's results depend on besides its input, and how long videos are divided."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import av
 
 from turbolens.pipelines.model_choice import ModelChoice
-from turbolens.pipelines.video.segments.identity import Identity, file_identity, model_identity
+from turbolens.pipelines.video.segments.identity import Identity, content_identity, model_identity
 from turbolens.pipelines.video.segments.run_up import run_up_frames
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 
@@ -58,7 +58,7 @@ def _file(name: str | None) -> str:
         return ""
     for path in (Path(name), Path(name.rpartition(":")[0] or name)):
         if path.is_file():
-            return f"{name}, {file_identity(path)}"
+            return f"{name}, {content_identity(path)}"
         if path.is_dir():
             return f"{name}, {model_identity(path)}"
     return name

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from .colours import NAMES, colour_code
 from .errors import SettingsError
 
 DEFAULT_PROMPT, DEFAULT_STRENGTH = "ink and wash", 0.7
@@ -23,6 +24,7 @@ Fit = Literal["stretch", "contain", "cover"]
 Timesteps = Literal["direct", "diffusers"]
 CrossFrame = Literal["off", "mid", "up", "all"]
 NoiseKind = Literal["fixed", "advected"]
+Region = Literal["all", "person", "background"]
 
 
 class WeightedPrompt(NamedTuple):
@@ -53,6 +55,23 @@ Prompts = Annotated[
     AfterValidator(_some_weight),
     BeforeValidator(_as_prompts, json_schema_input_type=_PromptsInput),
 ]
+
+OUTSIDE = ("original", "blur")
+"""What is shown outside the region, besides a colour."""
+
+
+def _outside(value: str) -> str:
+    """ "Original", "blur" or a colour in lower case. Raises `ValueError`."""
+    text = value.strip().lower()
+    if text in OUTSIDE or text in NAMES:
+        return text
+    try:
+        return colour_code(text)
+    except ValueError as error:
+        raise ValueError(f"must be original, blur or a colour; {error}") from error
+
+
+Outside = Annotated[str, AfterValidator(_outside), Field(max_length=32)]
 
 LoraWeight = Annotated[float, Field(ge=-8.0, le=8.0, allow_inf_nan=False)]
 LoraWeights = Annotated[dict[Text, LoraWeight], Field(max_length=64)]
@@ -180,6 +199,21 @@ class FilterSettings(BaseModel):
         description="Weight of the image prompt beside the text, for models with an IP-Adapter: "
         "0 is off.", json_schema_extra={"needs": "ip_adapter"},
     )  # fmt: skip
+    region: Region = Field(
+        default="all",
+        description="What is filtered: the whole frame, only persons, or only what is behind them. "
+        "If persons cannot be told from the background, the whole frame is.",
+    )
+    feather: float = Field(
+        default=0.02, ge=0.0, le=0.2, allow_inf_nan=False,
+        description="Width of the region's soft edge, as a share of the frame's height.",
+    )  # fmt: skip
+    outside: Outside = Field(
+        default="original",
+        description="What is shown outside the region: original, blur, or a colour by name or as "
+        "#rrggbb.",
+        json_schema_extra={"choices": [*OUTSIDE, "colour"]},
+    )
     enabled: bool = Field(default=True, description="Off: frames pass through unchanged.")
 
     def __init__(self, /, **values: Any) -> None:

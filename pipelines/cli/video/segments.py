@@ -11,6 +11,8 @@ from turbolens.pipelines.video.segments.identity import Identity, file_identity,
 from turbolens.pipelines.video.segments.run_up import run_up_frames
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 
+from .companions import Companions
+
 if TYPE_CHECKING:
     from turbolens.filter import FrameFilter
 
@@ -18,18 +20,18 @@ if TYPE_CHECKING:
 def segmentation_for(
     frame_filter: "FrameFilter",
     choice: ModelChoice,
+    companions: Companions,
     *,
-    control_video: str | None,
     seconds: Fraction,
     resume: bool,
 ) -> Segmentation:
     """Segments of this length, as far as the filter's settings allow them."""
-    identity = filter_identity(frame_filter, choice, control_video=control_video)
+    identity = filter_identity(frame_filter, choice, companions)
     return Segmentation(seconds, resume, run_up_frames(frame_filter.settings), identity)
 
 
 def filter_identity(
-    frame_filter: "FrameFilter", choice: ModelChoice, *, control_video: str | None
+    frame_filter: "FrameFilter", choice: ModelChoice, companions: Companions
 ) -> Identity:
     """Settings, model, weights, device and versions, by the names of their options."""
     model, adapters = frame_filter.model, choice.adapters
@@ -46,7 +48,8 @@ def filter_identity(
         "control picture": adapters.control,
         "ip adapter": _file(adapters.ip_adapter),
         "image prompt": _file(adapters.image_prompt),
-        "control video": _file(control_video),
+        "control video": _file(companions.control_video),
+        "mask": _file(companions.mask),
         "version of PyAV": av.__version__,
     }
     return {name.replace("_", " "): str(value) for name, value in values.items()}

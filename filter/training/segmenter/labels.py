@@ -23,10 +23,12 @@ Pixels = NDArray[np.uint8]
 class Labelled:
     """Pictures of one size, stretched to squares.
 
-    people: (N, 256, 256, 4), RGB and the mask. backgrounds: (M, 256, 256, 3), RGB, without persons.
+    people: (N, 256, 256, 4), RGB and the mask. is_exact: (N,), true where the mask came with the
+    picture. backgrounds: (M, 256, 256, 3), RGB, without persons.
     """
 
     people: Pixels
+    is_exact: NDArray[np.bool_]
     backgrounds: Pixels
 
 
@@ -43,8 +45,15 @@ def read_labelled(
         [path for path in _pictures(folder) if is_held_out(path) == held_out]
         for folder in (people, backgrounds)
     )
-    masks = [_labelled(path, labels / _label_name(path, people), network) for path in with_people]
-    return Labelled(np.stack(masks), np.stack([read_rgb(path)[..., :3] for path in without]))
+    read = [read_rgb(path) for path in with_people]
+    masks = [
+        _labelled(path, rgb, labels / _label_name(path, people), network)
+        for path, rgb in zip(with_people, read, strict=True)
+    ]
+    return Labelled(
+        np.stack(masks), np.array([rgb.shape[2] == 4 for rgb in read]),
+        np.stack([read_rgb(path)[..., :3] for path in without]),
+    )  # fmt: skip
 
 
 def read_rgb(path: Path) -> Pixels:
@@ -81,8 +90,8 @@ def _label_name(path: Path, folder: Path) -> str:
     return "-".join(path.relative_to(folder).with_suffix(".png").parts)
 
 
-def _labelled(path: Path, label: Path, network: TfliteSegmenter | None) -> Pixels:
-    rgb = read_rgb(path)
+def _labelled(path: Path, rgb: Pixels, label: Path, network: TfliteSegmenter | None) -> Pixels:
+    """The picture with its mask: its own, the one in the file `label`, or a new one."""
     if rgb.shape[2] == 4:
         return rgb
     if not label.is_file():

@@ -55,8 +55,9 @@ def _on_new_background(rng: np.random.Generator, data: Labelled) -> tuple[Pixels
     rgb = background(rng, data).astype(np.float32)
     mask = np.zeros((SIDE, SIDE), np.float32)
     for _ in range(1 + int((rng.random(2) < MORE_PERSONS).sum())):
-        person = _drawn(rng, data.people)
-        if rng.random() < BODY:
+        index = int(rng.integers(len(data.people)))
+        person: Pixels = data.people[index]
+        if rng.random() < BODY and not data.is_exact[index]:
             person = with_body(rng, person, _drawn(rng, data.backgrounds))
             scale = rng.uniform(0.8, 1.3)
         else:

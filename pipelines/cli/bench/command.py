@@ -18,6 +18,7 @@ from turbolens.pipelines.video.destination import Destination
 from .coherence import coherence
 from .detail import detail
 from .latency import latency
+from .region import region
 from .sessions import sessions
 from .startup import startup
 from .tables import print_report
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command("coherence")(with_shared_options(coherence))
 app.command("detail")(with_shared_options(detail))
 app.command("latency")(with_shared_options(latency))
+app.command("region")(region)
 app.command("sessions")(with_shared_options(sessions))
 app.command("startup")(startup)
 

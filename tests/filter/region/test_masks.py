@@ -1,5 +1,7 @@
 """Masks: what is taken for one, which are sure, and the soft edges made of them."""
 
+from typing import Any
+
 import av
 import numpy as np
 import pytest
@@ -20,7 +22,8 @@ def square(side: int = 64) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("kind", ["bool", "uint8", "float64", "frame", "limited"])
 def test_a_mask_may_be_an_array_or_a_grey_frame(kind: str) -> None:
-    mask, given = square(), None
+    mask: NDArray[np.float32] = square()
+    given: Any
     if kind in ("frame", "limited"):
         levels = (mask * 255).astype(np.uint8)
         given = av.VideoFrame.from_ndarray(levels, format="gray")

@@ -1,11 +1,11 @@
 """`FilterSettings`: every live setting of a frame filter, with its range, unit and default."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from .colours import NAMES, colour_code
 from .errors import SettingsError
 
 DEFAULT_PROMPT, DEFAULT_STRENGTH = "ink and wash", 0.7
@@ -56,6 +56,32 @@ Prompts = Annotated[
     BeforeValidator(_as_prompts, json_schema_input_type=_PromptsInput),
 ]
 
+COLOURS = {
+    "black": "#000000", "white": "#ffffff", "grey": "#808080", "gray": "#808080",
+    "silver": "#c0c0c0", "red": "#ff0000", "green": "#008000", "lime": "#00ff00",
+    "blue": "#0000ff", "navy": "#000080", "teal": "#008080", "cyan": "#00ffff",
+    "magenta": "#ff00ff", "purple": "#800080", "yellow": "#ffff00", "orange": "#ffa500",
+    "pink": "#ffc0cb", "brown": "#a52a2a", "beige": "#f5f5dc",
+}  # fmt: skip
+"""The names, and their values in CSS."""
+
+_HEX_COLOUR = re.compile(r"#[0-9a-f]{6}")
+
+
+def colour_code(text: str) -> str:
+    """ "Black" → "#000000". Raises `ValueError` for what is no colour."""
+    code = COLOURS.get(text.strip().lower(), text.strip().lower())
+    if not _HEX_COLOUR.fullmatch(code):
+        raise ValueError(f"a colour must be #rrggbb or one of {', '.join(COLOURS)}")
+    return code
+
+
+def rgb_of(text: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0…255 each. Raises `ValueError`."""
+    code = colour_code(text)
+    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
+
+
 OUTSIDE = ("original", "blur")
 """What is shown outside the region, besides a colour."""
 
@@ -63,7 +89,7 @@ OUTSIDE = ("original", "blur")
 def _outside(value: str) -> str:
     """ "Original", "blur" or a colour in lower case. Raises `ValueError`."""
     text = value.strip().lower()
-    if text in OUTSIDE or text in NAMES:
+    if text in OUTSIDE or text in COLOURS:
         return text
     try:
         return colour_code(text)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from turbolens.filter.colours import rgb_of
 from turbolens.filter.frames.conversion import FrameConverter, Geometry, frame_size
 from turbolens.filter.frames.pixel_formats import format_name, plane_samples
+from turbolens.filter.settings import rgb_of
 
 from .coverage import Coverage, is_whole
 

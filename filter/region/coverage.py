@@ -23,14 +23,15 @@ def coverage_of(
     """The coverage for a mask of persons (h, w), 0…1, in a frame of `size` (width, height).
 
     now: the mask of this frame alone. The background is everything that either of the two masks
-    does not take for a person, so a result over the background never comes too late. The edge is
-    softened by `settings.feather` outside the region, which is filtered as a whole.
+    does not take for a person, so a result over the background never comes too late, and it is
+    covered as a whole: its soft edge of `settings.feather` lies on the person. The soft edge of a
+    person lies on both sides, so that no halo of the result is seen.
     """
     if settings.region == "background":
         mask = 1 - np.minimum(mask, now)
     mask = _limited(mask)
     levels = ((mask - (0.5 - _EDGE)) * (255 / (2 * _EDGE))).clip(0, 255).astype(np.uint8)
-    return _feathered(levels, settings.feather, size)
+    return _feathered(levels, settings, size)
 
 
 def everything() -> Coverage:
@@ -56,14 +57,16 @@ def _limited(mask: Floats) -> Floats:
     return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _feathered(levels: Coverage, feather: float, size: tuple[int, int]) -> Coverage:
-    """Widened by the feather, a share of the frame's height, and blurred over that width."""
-    tall = feather * levels.shape[0]
+def _feathered(levels: Coverage, settings: FilterSettings, size: tuple[int, int]) -> Coverage:
+    """Blurred over the feather's width; the background is widened by it first."""
+    tall = settings.feather * levels.shape[0]
     wide = tall * levels.shape[1] / levels.shape[0] * size[1] / size[0]
     if tall <= 0:
         return levels
-    radii = max(1, round(wide)), max(1, round(tall))
-    block: Any = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radii[0] + 1, 2 * radii[1] + 1))
-    wider = cv2.dilate(levels, block)
+    wider = levels
+    if settings.region == "background":
+        side = 2 * max(1, round(wide)) + 1, 2 * max(1, round(tall)) + 1
+        block: Any = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, side)
+        wider = np.asarray(cv2.dilate(levels, block), np.uint8)
     soft = cv2.GaussianBlur(wider, (0, 0), max(wide, 0.4) / 2, sigmaY=max(tall, 0.4) / 2)
-    return np.asarray(np.maximum(soft, levels), np.uint8)
+    return np.asarray(soft if wider is levels else np.maximum(soft, levels), np.uint8)

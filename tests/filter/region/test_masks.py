@@ -50,11 +50,17 @@ def test_an_empty_and_a_clear_mask_are_sure_but_not_a_doubtful_one() -> None:
     assert not is_sure(square() * np.float32(np.nan))
 
 
-@pytest.mark.parametrize("region", ["person", "background"])
-def test_the_region_is_covered_whole_and_its_edge_is_soft_outside(region: str) -> None:
-    settings = FilterSettings(region=region, feather=0.1)
+def test_the_edge_of_a_person_is_soft_on_both_sides() -> None:
     mask = square()
-    inside = mask == 1 if region == "person" else mask == 0
+    coverage = coverage_of(mask, mask, FilterSettings(region="person", feather=0.1), SIZE)
+    assert (coverage[32, 32], coverage[2, 2]) == (255, 0)
+    assert 0 < coverage[32, 14] < 128 < coverage[32, 17] < 255
+
+
+def test_the_background_is_covered_whole_and_its_edge_is_soft_on_the_person() -> None:
+    settings = FilterSettings(region="background", feather=0.1)
+    mask = square()
+    inside = mask == 0
     coverage = coverage_of(mask, mask, settings, SIZE)
     assert coverage[inside].min() == 255
     assert 0 < (~inside & (coverage > 0)).sum() < (~inside).sum()

@@ -3,7 +3,7 @@
 import pytest
 
 from turbolens.filter import FilterSettings, SettingsError
-from turbolens.filter.colours import rgb_of
+from turbolens.filter.settings import rgb_of
 
 
 def test_by_default_the_whole_frame_is_filtered() -> None:

@@ -168,7 +168,8 @@ class TurboModel:
         frames come from the same backend. quick: "auto" leaves out backends that take minutes to
         prepare, for short files. frames: how many will be filtered, as far as known, so that "auto"
         on a CPU prepares a backend only if that saves time; the first frames may then come from
-        another one, whatever `wait` is. Raises `SettingsError` if the backend is not available
+        another one, whatever `wait` is. With `wait` alone, backends are tried again even if results
+        of an earlier trial are kept. Raises `SettingsError` if the backend is not available
         here.
         """
         backends = backends_for(
@@ -176,6 +177,7 @@ class TurboModel:
         )
         if quick and acceleration == "auto":
             backends = [each for each in backends if each.prepare_time != "minutes"]
+        retry = wait and frames is None
         if acceleration != "auto" or self.device.type != "cpu":
             frames = None
         with self.lock:
@@ -185,8 +187,9 @@ class TurboModel:
             )
             self._person_finder: PersonFinder | None = None
             self.accelerated = AcceleratedModel.with_backends(
-                backends, self.modules, self.device, wait=wait and frames is None, frames=frames
-            )
+                backends, self.modules, self.device, wait=wait and frames is None, frames=frames,
+                retry=retry,
+            )  # fmt: skip
         return self
 
     @property

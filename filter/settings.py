@@ -138,7 +138,7 @@ class FilterSettings(BaseModel):
     )  # fmt: skip
     size: int | None = Field(
         default=None, ge=64, le=4096,
-        description="Side of the working image in pixels; none: the size that the model was "
+        description="Side of the working image in pixels; auto: the size that the model was "
         "trained for.",
     )  # fmt: skip
     side: Side = Field(
@@ -174,12 +174,12 @@ class FilterSettings(BaseModel):
     blend_before: float | None = Field(
         default=None, ge=0.0, lt=1.0, allow_inf_nan=False,
         description="Weight of the last frame in the latents before denoising, where nothing "
-        "moves; none: 0 to 0.8, derived from steadiness.",
+        "moves; auto: 0 to 0.8, derived from steadiness.",
     )  # fmt: skip
     blend_after: float | None = Field(
         default=None, ge=0.0, lt=1.0, allow_inf_nan=False,
         description="Weight of the last result in the result, along the motion of the input; "
-        "none: 0 to 0.98, derived from steadiness.",
+        "auto: 0 to 0.98, derived from steadiness.",
     )  # fmt: skip
     noise: NoiseKind = Field(
         default="fixed",

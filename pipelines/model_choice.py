@@ -6,15 +6,17 @@ element all share it. torch is imported only when a model is loaded.
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from turbolens.filter import FilterSettings, SettingsError
+from turbolens.filter import FilterSettings, ModelNotFoundError, SettingsError
 from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
 from turbolens.filter.loading.locating import locate
-from turbolens.filter.loading.looks import load_vocabulary
+from turbolens.filter.loading.looks import load_looks, load_vocabulary
+from turbolens.filter.loading.needed_files import INDEX
 from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
 
 if TYPE_CHECKING:
@@ -111,6 +113,28 @@ def vocabulary_of(choice: ModelChoice) -> Vocabulary | None:
     return vocabulary
 
 
+def checked_model(choice: ModelChoice) -> Path:
+    """The folder or file of the chosen model, which is checked as far as can be without loading it.
+
+    So that a call does not begin with seconds of a slate. Raises `ModelNotFoundError` and
+    `SettingsError`.
+    """
+    found = locate(choice.model)
+    if found.is_dir() and not (found / INDEX).is_file():
+        raise ModelNotFoundError(
+            f"a model folder in diffusers' layout must have {INDEX}, not in {found}; turbolens "
+            "models lists what is here"
+        )
+    _require_look(choice, load_looks(found))
+    return found
+
+
+def _require_look(choice: ModelChoice, looks: Sequence[str]) -> None:
+    if choice.look is not None and choice.look not in looks:
+        known = ", ".join(looks) or "none; use --prompt"
+        raise SettingsError(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
+
+
 def require_looks(choice: ModelChoice, settings: FilterSettings) -> None:
     """Raise `SettingsError` if a prompt names no look of a model with a fixed list of looks.
 
@@ -195,9 +219,7 @@ def load_model(
         choice.model, device=choice.device, dtype=choice.dtype, vae=choice.vae,
         **choice.adapters.for_model,
     )  # fmt: skip
-    if choice.look is not None and choice.look not in loaded.looks:
-        known = ", ".join(loaded.looks) or "none; use --prompt"
-        raise SettingsError(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
+    _require_look(choice, loaded.looks)
     return loaded.accelerate(choice.acceleration, wait=not live, quick=quick, frames=frames)
 
 

@@ -17,6 +17,7 @@ from turbolens.pipelines.video.destination import Destination
 
 from .coherence import coherence
 from .detail import detail
+from .file import file
 from .latency import latency
 from .region import region
 from .sessions import sessions
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command("coherence")(with_shared_options(coherence))
 app.command("detail")(with_shared_options(detail))
+app.command("file")(with_shared_options(file))
 app.command("latency")(with_shared_options(latency))
 app.command("region")(region)
 app.command("sessions")(with_shared_options(sessions))

@@ -81,7 +81,8 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         help="Quality: lower is better [default: depends on the codec, 20 for h264].",
         rich_help_panel=OUTPUT)] = None,
     encoder_preset: Annotated[str | None, typer.Option(
-        help="Speed preset of the encoder, ultrafast … veryslow [default: medium].",
+        help="Speed preset of the encoder, ultrafast … veryslow [default: faster for h264, "
+             "medium for hevc].",
         rich_help_panel=EXPERT)] = None,
     pixel_format: Annotated[str | None, typer.Option(
         help="Pixel format of the output, for example yuv444p or yuv420p10le [default: one that "

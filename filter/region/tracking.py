@@ -125,7 +125,7 @@ def coverage_now(found: FoundMask, settings: FilterSettings) -> Coverage:
 def _blended(mask: Floats, last: Floats, change: Change, weight: float) -> Floats:
     """The mask, blended with the last one, moved along the motion, where the past is valid."""
     flow = change.motion.flow[0].float().cpu().numpy()
-    moved = Warp.of_flow(flow, SIDE, SIDE)(last)
+    moved = Warp(flow, SIDE, SIDE)(last)
     valid: Any = change.past_weight[0, 0].float().cpu().numpy()
     share = cv2.resize(valid, (SIDE, SIDE), interpolation=cv2.INTER_AREA) * np.float32(weight)
     return np.asarray(mask + (moved - mask) * share, np.float32)

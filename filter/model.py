@@ -33,6 +33,7 @@ from .loading.device_memory import check_memory
 from .loading.folders import Components
 from .loading.locating import find_model
 from .networks import Autoencoder, Run, UNet, prepared
+from .region.finder import PersonFinder
 from .settings import Acceleration, VaeChoice
 
 log = logging.getLogger(__name__)
@@ -181,11 +182,23 @@ class TurboModel:
             frames = None
         with self.lock:
             self._accelerated_version = self.weights_version
+            self._new_finder = partial(
+                PersonFinder, self.device, acceleration, wait=wait and frames is None, frames=frames
+            )
+            self._person_finder: PersonFinder | None = None
             self.accelerated = AcceleratedModel.with_backends(
                 backends, self.modules, self.device, wait=wait and frames is None, frames=frames,
                 retry=retry,
             )  # fmt: skip
         return self
+
+    @property
+    def person_finder(self) -> PersonFinder:
+        """The network that finds persons, for the setting `region`; loaded with the first use."""
+        with self.lock:
+            if self._person_finder is None:
+                self._person_finder = self._new_finder()
+            return self._person_finder
 
     @property
     def accelerations(self) -> dict[str, str]:
@@ -202,12 +215,13 @@ class TurboModel:
     def plainly(self) -> Iterator[None]:
         """Within this context all modules run in plain PyTorch, for comparisons."""
         with self.lock:
-            accelerated = self.accelerated
+            accelerated, finder = self.accelerated, (self._new_finder, self._person_finder)
             self.accelerate("none")
             try:
                 yield
             finally:
                 self.accelerated = accelerated
+                self._new_finder, self._person_finder = finder
 
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> torch.Tensor:

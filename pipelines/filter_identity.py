@@ -1,5 +1,6 @@
 """What a frame filter's results depend on besides its input, and how long videos are divided."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,21 +16,28 @@ if TYPE_CHECKING:
     from turbolens.filter import FrameFilter
 
 
+COMPANIONS = ("control video", "mask")
+"""The files beside an input, by name."""
+
+
 def segmentation_for(
     frame_filter: "FrameFilter",
     choice: ModelChoice,
     *,
-    control_video: str | None,
     seconds: Fraction,
     resume: bool,
+    files: Mapping[str, str | None],
 ) -> Segmentation:
-    """Segments of this length, as far as the filter's settings allow them."""
-    identity = filter_identity(frame_filter, choice, control_video=control_video)
+    """Segments of this length, as far as the filter's settings allow them.
+
+    files: those of `COMPANIONS` that there are.
+    """
+    identity = filter_identity(frame_filter, choice, files)
     return Segmentation(seconds, resume, run_up_frames(frame_filter.settings), identity)
 
 
 def filter_identity(
-    frame_filter: "FrameFilter", choice: ModelChoice, *, control_video: str | None
+    frame_filter: "FrameFilter", choice: ModelChoice, files: Mapping[str, str | None]
 ) -> Identity:
     """Settings, model, weights, device and versions, by the names of their options."""
     model, adapters = frame_filter.model, choice.adapters
@@ -46,7 +54,7 @@ def filter_identity(
         "control picture": adapters.control,
         "ip adapter": _file(adapters.ip_adapter),
         "image prompt": _file(adapters.image_prompt),
-        "control video": _file(control_video),
+        **{name: _file(files.get(name)) for name in COMPANIONS},
         "version of PyAV": av.__version__,
     }
     return {name.replace("_", " "): str(value) for name, value in values.items()}

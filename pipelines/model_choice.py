@@ -156,6 +156,7 @@ def load_filter(
     settings: FilterSettings,
     *,
     control: Callable[[Any], Any] | None = None,
+    mask: Callable[[Any], Any] | None = None,
     live: bool = False,
     quick: bool = False,
     frames: int | None = None,
@@ -163,8 +164,8 @@ def load_filter(
     """Load the model and return a frame filter for it. Raises the errors of `load_model`.
 
     If the settings leave the number of steps open, the model's smallest number is used. control:
-    returns the ControlNet's image for a frame, instead of `choice.adapters.control`. live, quick,
-    frames: see `load_model`.
+    returns the ControlNet's image for a frame, instead of `choice.adapters.control`. mask: returns
+    the mask of persons for a frame, instead of the network. live, quick, frames: see `load_model`.
     """
     given = choice.adapters.for_filter()  # first, so that a missing image is found at once
     loaded = load_model(choice, live=live, quick=quick, frames=frames)
@@ -172,7 +173,7 @@ def load_filter(
         given["control"] = control
     from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch: after parsing
 
-    return FrameFilter(loaded, settings.with_steps_of(loaded.steps), **given)
+    return FrameFilter(loaded, settings.with_steps_of(loaded.steps), mask=mask, **given)
 
 
 def let_idle_threads_sleep() -> None:

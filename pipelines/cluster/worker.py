@@ -130,7 +130,7 @@ def load_chosen(choice: ModelChoice, settings: FilterSettings) -> LoadedFilter:
     """The frame filter of this choice. Raises as `load_filter`."""
     require_looks(choice, settings)
     frame_filter = load_filter(choice, settings)
-    identity = filter_identity(frame_filter, choice, control_video=None)
+    identity = filter_identity(frame_filter, choice, {})
     return LoadedFilter(frame_filter, dict(identity), run_up_frames(frame_filter.settings))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -100,6 +101,11 @@ class VideoJob:
         if self._input is None:
             self._input = open_input(self.source, self._options)
         return self._input.total_frames
+
+    @property
+    def duration(self) -> Fraction | None:
+        """Seconds of an input that was opened, by its header; `None` if unknown."""
+        return None if self._input is None else self._input.duration
 
     def close(self) -> None:
         """Close an input that was opened and not run."""

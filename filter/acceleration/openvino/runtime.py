@@ -25,7 +25,7 @@ from .probe import PROPERTIES, openvino_module, processor_id, runs_here, shapes_
 
 MODEL_FILE = "model.xml"
 _PACKAGE = Path(__file__).parents[2]
-_HASHED_ROOMS = (".", "coherence", "diffusion", "frames")
+_HASHED_ROOMS = (".", "coherence", "diffusion", "frames", "region")
 CONVERTING = Lock()  # one at a time: warnings are filtered for the whole process
 _STARTING = Lock()
 _MAX_KEPT = 40  # converted modules in the cache

@@ -20,6 +20,7 @@ from .coherence import coherence
 from .detail import detail
 from .file import file
 from .latency import latency
+from .region import region
 from .sessions import sessions
 from .startup import startup
 from .tables import print_report
@@ -37,6 +38,7 @@ app.command("coherence")(with_shared_options(coherence))
 app.command("detail")(with_shared_options(detail))
 app.command("file")(with_shared_options(file))
 app.command("latency")(with_shared_options(latency))
+app.command("region")(region)
 app.command("sessions")(with_shared_options(sessions))
 app.command("startup")(startup)
 

@@ -23,12 +23,11 @@ from turbolens.pipelines.cluster.progress import ClusterProgress
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
 from turbolens.pipelines.video.report import VideoReport
 
+from .companions import Companions
 from .runs import Outcome, failure, success, sum_up, what_is_left
 
 
-def check_for_cluster(
-    address: str | None, options: VideoOptions, control_video: str | None
-) -> None:
+def check_for_cluster(address: str | None, options: VideoOptions, companions: Companions) -> None:
     """Raise `typer.BadParameter` for an option that does not work with --cluster.
 
     address: of the cluster, `None` for none. Raises `SettingsError` if Ray is not installed.
@@ -36,7 +35,8 @@ def check_for_cluster(
     if address is None:
         return
     given = {"--compare": options.compare, "--preview": options.sheet,
-             "--keep-partial": options.keep_partial, "--control-video": control_video}  # fmt: skip
+             "--keep-partial": options.keep_partial, "--mask": companions.mask,
+             "--control-video": companions.control_video}  # fmt: skip
     for name, value in given.items():
         if value:
             raise typer.BadParameter(f"{name} does not work with --cluster; leave one of them out")

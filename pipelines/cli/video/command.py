@@ -9,8 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.adapter_pictures import ControlVideo
-from turbolens.pipelines.cli.options.panels import CLUSTER, EXPERT, INPUT, MODEL, OUTPUT
+from turbolens.pipelines.cli.options.panels import CLUSTER, EXPERT, INPUT, MODEL, OUTPUT, REGION
 from turbolens.pipelines.cli.options.shared import with_shared_options
 from turbolens.pipelines.cli.usage import usage_errors
 from turbolens.pipelines.cluster.connection import Connection
@@ -21,11 +20,11 @@ from turbolens.pipelines.filter_identity import segmentation_for
 from turbolens.pipelines.model_choice import ModelChoice, load_filter, require_looks
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
-from turbolens.pipelines.video.media import MediaOptions
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 from turbolens.pipelines.video.writer import Encoding
 
 from .cluster import check_for_cluster, run_cluster
+from .companions import Companions
 from .inputs import arriving, check_watched, checked, checked_each, input_names, open_inputs
 from .runs import Outcome, VideoRuns
 
@@ -48,6 +47,10 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         metavar="FILE", rich_help_panel=MODEL,
         help="A video of control images (depth, poses, …), one for each frame, for the "
              "ControlNet.")] = None,
+    mask: Annotated[str | None, typer.Option(
+        metavar="FILE", rich_help_panel=REGION,
+        help="A video of masks for --region, white where a person is; by default a network finds "
+             "persons.")] = None,
     output_dir: Annotated[Path | None, typer.Option(
         help="Folder for the outputs of several inputs.", rich_help_panel=OUTPUT)] = None,
     watch: Annotated[Path | None, typer.Option(
@@ -136,9 +139,10 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         rate=None if rate is None else _seconds(rate), overwrite=overwrite, compare=compare,
         sheet=preview, batch=_batch(batch), keep_partial=keep_partial,
     )  # fmt: skip
+    companions = Companions(control_video, mask)
     with usage_errors():
         choice.adapters.check(has_control_video=control_video is not None)
-    check_for_cluster(cluster, options, control_video)
+    check_for_cluster(cluster, options, companions)
     if watch is not None:
         if paths:
             raise typer.BadParameter("--watch FOLDER takes no other inputs")
@@ -147,8 +151,6 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     else:
         jobs = _jobs(input_names(paths or [], output_dir), options)
     single = len(jobs) == 1
-    if control_video is not None and (not single or choice.adapters.control is not None):
-        raise typer.BadParameter("--control-video is for one input, and takes --control's place")
     wanted = FilterSettings(**choice.with_look(settings))
     if cluster is not None:
         run_cluster(
@@ -162,19 +164,23 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         )  # fmt: skip
         return
     require_looks(choice, wanted)
-    beside = None
-    if control_video is not None:
-        beside = ControlVideo(
-            control_video, MediaOptions(start=options.start, duration=options.duration)
-        )
+    companions.check(choice, wanted.region, single=single)
+    control, masks = companions.open(options)
     known = [job for job in jobs if isinstance(job, VideoJob)]
     frames = None if watch is not None else open_inputs(known, alone=single)
+    if masks is not None:
+        masks.check_duration(known[0].duration)
     frame_filter = load_filter(
-        choice, wanted, control=beside, quick=frames is not None and frames < LONG, frames=frames
+        choice,
+        wanted,
+        control=control,
+        mask=masks,
+        quick=frames is not None and frames < LONG,
+        frames=frames,
     )
     segmentation = segmentation_for(
-        frame_filter, choice, control_video=control_video, seconds=_seconds(segment_length),
-        resume=resume,
+        frame_filter, choice, seconds=_seconds(segment_length), resume=resume,
+        files=companions.files,
     )  # fmt: skip
     runs = VideoRuns(frame_filter, segmentation, as_json=json_lines)
     if single:

@@ -95,7 +95,7 @@ def _values(schema: Mapping[str, Any]) -> str:
     words = {
         "array": "list of (text, weight)",
         "boolean": "`true`, `false`",
-        "null": "none",
+        "null": "auto",
         "object": "weights by name",
         "string": "text",
     }
@@ -113,7 +113,9 @@ def _range(schema: Mapping[str, Any]) -> str:
 
 def _default(schema: Mapping[str, Any]) -> str:
     default = schema["default"]
-    if default is None or default == {}:
+    if default is None:
+        return "auto"
+    if default == {}:
         return "none"
     if isinstance(default, list | tuple):
         return ", ".join(text for text, _ in default)

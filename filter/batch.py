@@ -1,12 +1,12 @@
 """Filters several frames at once, of one stream or of several that share a model.
 
 A frame goes through these stages. Each makes an immutable value for the next one:
-`Request` → `Converted` (or `Unchanged`) → `Encoded` → `Finished` → frame.
+`Request` → `Converted` (or `Unchanged`, `Outside`) → `Encoded` → `Finished` → frame.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import av
 import numpy as np
@@ -18,6 +18,8 @@ from .denoising import Encoded, UNetPass, denoised, joined
 from .frames.conversion import FrameConverter, Geometry, rgb_from_image
 from .frames.detail import FrameLuma
 from .frames.luma import luma_of
+from .region.coverage import Coverage
+from .region.tracking import FoundMask
 from .settings import FilterSettings, WeightedPrompt
 from .stream import Stream
 
@@ -38,11 +40,20 @@ class Request(Generic[FrameT]):
 class Unchanged(Generic[FrameT]):
     """A frame that equals the last one within noise, so that the last result is used again.
 
-    detail: the luma whose detail the result gets, if any.
+    detail: the luma whose detail the result gets, if any. found: the frame's mask, if it may be
+    another one.
     """
 
     request: Request[FrameT]
     detail: FrameLuma | None
+    found: FoundMask | None
+
+
+@dataclass(frozen=True, eq=False)
+class Outside(Generic[FrameT]):
+    """A frame without any pixel in the region that is filtered."""
+
+    request: Request[FrameT]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +61,8 @@ class Converted(Generic[FrameT]):
     """A new frame as a tensor.
 
     rgb: uint8 (H, W, 3) on the CPU. detail: the luma whose detail the result gets, if any.
-    prompts: of this frame. control: the input of the ControlNet, if there is one.
+    prompts: of this frame. control: the input of the ControlNet, if there is one. found: the mask
+    of the region, if there is one.
     """
 
     request: Request[FrameT]
@@ -59,18 +71,27 @@ class Converted(Generic[FrameT]):
     view: InputView
     prompts: tuple[WeightedPrompt, ...]
     control: torch.Tensor | None
+    found: FoundMask | None
+
+
+class Styled(NamedTuple):
+    """The result of a frame, RGB uint8 (H, W, 3), and the coverage of its region, if any."""
+
+    rgb: torch.Tensor
+    coverage: Coverage | None
 
 
 @dataclass(frozen=True, eq=False)
 class Finished(Generic[FrameT]):
     """The result of a frame, RGB uint8 (H, W, 3) on the CPU.
 
-    detail: the luma whose detail it gets, if any.
+    detail: the luma whose detail it gets, if any. coverage: where it is shown, if not everywhere.
     """
 
     request: Request[FrameT]
     rgb: torch.Tensor
     detail: FrameLuma | None
+    coverage: Coverage | None
 
 
 def filter_requests(requests: Sequence[Request[FrameT]]) -> list[FrameT]:
@@ -110,7 +131,7 @@ def _filter_turn(requests: list[Request[FrameT]]) -> list[FrameT]:
     _stage_ended(new, "to_image")
     results = _styled(new)
     finished = [
-        _reused(each) if isinstance(each, Unchanged) else _remembered(each, results[each])
+        _remembered(each, results[each]) if isinstance(each, Converted) else _repeated(each)
         for each in inputs
     ]
     frames = convert(_to_frame, finished)
@@ -122,8 +143,10 @@ def _to_rgb(converter: FrameConverter, request: Request[FrameT]) -> torch.Tensor
     return converter.to_rgb(request.frame, request.geometry)
 
 
-def _compared(request: Request[FrameT], rgb: torch.Tensor) -> Converted[FrameT] | Unchanged[FrameT]:
-    """Compare the frame with the last one of its stream."""
+def _compared(
+    request: Request[FrameT], rgb: torch.Tensor
+) -> Converted[FrameT] | Unchanged[FrameT] | Outside[FrameT]:
+    """Compare the frame with the last one of its stream, and find the region to filter."""
     settings, stream = request.settings, request.stream
     prompts = stream.prompts(request.frame, settings)
     control = stream.control.from_function(request.frame, request.geometry)
@@ -132,28 +155,38 @@ def _compared(request: Request[FrameT], rgb: torch.Tensor) -> Converted[FrameT] 
     detail = stream.luma_for_detail(request.frame, request.geometry, settings)
     luma = luma_of(rgb)
     if settings.reuse_unchanged and stream.unchanged(luma):
-        return Unchanged(request, detail)
+        own = stream.region.has_own_masks and settings.region != "all"
+        return Unchanged(request, detail, _found(request, rgb) if own else None)
+    found = None if settings.region == "all" else _found(request, rgb)
+    if found is not None and stream.region.is_needless(found, settings):
+        stream.unchanged.invalidate()  # there is no result of this frame to use again
+        return Outside(request)
     if control is None:
         control = stream.control.from_edges(rgb)
-    return Converted(request, rgb, detail, stream.input_view(luma), prompts, control)
+    return Converted(request, rgb, detail, stream.input_view(luma), prompts, control, found)
 
 
-def _styled(inputs: Sequence[Converted[FrameT]]) -> dict[Converted[FrameT], torch.Tensor]:
-    """The result of each frame, RGB uint8 (H, W, 3). Frames of one size are one batch."""
+def _found(request: Request[FrameT], rgb: torch.Tensor) -> FoundMask:
+    return request.stream.region.find(request.frame, request.geometry, rgb.numpy())
+
+
+def _styled(inputs: Sequence[Converted[FrameT]]) -> dict[Converted[FrameT], Styled]:
+    """The result of each frame. Frames of one size are one batch."""
     by_size: dict[tuple[int, int], list[Converted[FrameT]]] = {}
     for each in inputs:
         geometry = each.request.geometry
         by_size.setdefault((geometry.width, geometry.height), []).append(each)
-    return {each: rgb for batch in by_size.values()
-            for each, rgb in zip(batch, _run_networks(batch), strict=True)}  # fmt: skip
+    return {each: styled for batch in by_size.values()
+            for each, styled in zip(batch, _run_networks(batch), strict=True)}  # fmt: skip
 
 
-def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[torch.Tensor]:
+def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[Styled]:
     model = inputs[0].request.stream.model
     with model.lock:
         latents = model.encode_rgb([each.rgb for each in inputs])
         _stage_ended(inputs, "encode")
         encoded = [_encoded(*each) for each in zip(inputs, torch.split(latents, 1), strict=True)]
+        coverages = [_coverage(*each) for each in zip(inputs, encoded, strict=True)]
         _stage_ended(inputs, "before")
         clean = denoised(model, encoded)
         _stage_ended(inputs, "denoise")
@@ -162,7 +195,14 @@ def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[torch.Tensor]:
         blended = [_blended(*each) for each in zip(encoded, torch.split(image, 1), strict=True)]
         styled = rgb_from_image(joined(blended))
         _stage_ended(inputs, "after")
-    return styled
+    return [Styled(*each) for each in zip(styled, coverages, strict=True)]
+
+
+def _coverage(converted: Converted[FrameT], encoded: Encoded) -> Coverage | None:
+    """Where the result is shown, held over time; `None`: everywhere."""
+    if converted.found is None:
+        return None
+    return encoded.stream.region.held(converted.found, encoded.change, encoded.settings)
 
 
 def _encoded(converted: Converted[FrameT], latents: torch.Tensor) -> Encoded:
@@ -180,26 +220,38 @@ def _blended(encoded: Encoded, image: torch.Tensor) -> torch.Tensor:
     return encoded.stream.coherence.after(image, encoded.change, encoded.settings)
 
 
-def _remembered(converted: Converted[FrameT], rgb: torch.Tensor) -> Finished[FrameT]:
+def _remembered(converted: Converted[FrameT], styled: Styled) -> Finished[FrameT]:
     """Lay the surface of the look over the result, and let the stream remember it."""
     request = converted.request
-    rgb = request.stream.with_surface(rgb, converted.prompts, request.settings)
+    rgb = request.stream.with_surface(styled.rgb, converted.prompts, request.settings)
     request.stream.remember(request.geometry, converted.rgb, rgb, converted.view)
-    return Finished(request, rgb, converted.detail)
+    request.stream.region.last = styled.coverage
+    return Finished(request, rgb, converted.detail, styled.coverage)
 
 
-def _reused(unchanged: Unchanged[FrameT]) -> Finished[FrameT]:
-    """The last result once more."""
-    return Finished(unchanged.request, unchanged.request.stream.reuse(), unchanged.detail)
+def _repeated(each: Unchanged[FrameT] | Outside[FrameT]) -> Finished[FrameT] | Outside[FrameT]:
+    """The last result once more, by the frame's own mask if it has one."""
+    if isinstance(each, Outside):
+        return each
+    request, region = each.request, each.request.stream.region
+    if each.found is not None:
+        region.last = region.held(each.found, None, request.settings)
+    return Finished(request, request.stream.reuse(), each.detail, region.last)
 
 
-def _to_frame(converter: FrameConverter, finished: Finished[FrameT]) -> FrameT:
+def _to_frame(converter: FrameConverter, finished: Finished[FrameT] | Outside[FrameT]) -> FrameT:
     """The result as a frame like the one requested."""
     request, settings = finished.request, finished.request.settings
-    return converter.to_frame(
+    composer = request.stream.composer
+    if isinstance(finished, Outside):
+        return composer.outside_only(request.frame, settings.outside)
+    result = converter.to_frame(
         finished.rgb, request.frame, request.geometry, settings.mix,
         detail=settings.detail, luma=finished.detail,
     )  # fmt: skip
+    if finished.coverage is None:
+        return result
+    return composer.compose(result, request.frame, finished.coverage, settings.outside)
 
 
 def _stage_ended(inputs: Iterable[Converted[FrameT]], stage: str) -> None:

@@ -17,6 +17,8 @@ from .diffusion.vocabulary import readings
 from .errors import SettingsError
 from .frames.conversion import Geometry, frame_size, working_geometry
 from .model import TurboModel
+from .region.masks import MaskFunction
+from .region.tracking import coverage_now
 from .settings import FilterSettings
 from .stream import OnStage, Stream, passes_through
 
@@ -37,7 +39,10 @@ class FrameFilter:
     when it ends, for measurements. On a GPU the stage is only queued at that time: record an event,
     or synchronize. control: the input of the model's ControlNet: "canny", a `Canny` with other
     thresholds, or a function from a frame to its depth map, pose or other control image.
-    image_prompt: RGB (H, W, 3) uint8 for the model's IP-Adapter.
+    image_prompt: RGB (H, W, 3) uint8 for the model's IP-Adapter. mask: for the setting `region`, a
+    function from a frame to the mask of its persons, (H, W) of any size in bool, uint8 or floats
+    0…1, or a grey frame; by default a network finds them. Where it returns `None` or fails, the
+    whole frame is filtered.
 
     Thread-safe. Raises `SettingsError` for settings and `FrameError` for frames.
     """
@@ -50,13 +55,14 @@ class FrameFilter:
         on_stage: OnStage | None = None,
         control: Control | None = None,
         image_prompt: Array | None = None,
+        mask: MaskFunction | None = None,
         **changes: Any,
     ) -> None:
         self._model = model
         self._settings = self._checked((settings or FilterSettings()).replace(**changes))
         if control is not None:
             model.adapters.require_controlnet()
-        self._stream = Stream(model, on_stage, ControlImages(control))
+        self._stream = Stream(model, on_stage, ControlImages(control), mask)
         self._settings_lock = Lock()
         self._image_embeds: torch.Tensor | None = None
         self.show(image_prompt)
@@ -126,8 +132,9 @@ class FrameFilter:
     def __call__(self, frame: FrameT) -> FrameT:
         """Filter one frame: `av.VideoFrame`, or RGB (H, W, 3) uint8.
 
-        Returns the frame itself if the filter is disabled, or if strength or mix is 0. Raises
-        `FrameError` for an unsupported size, format or type.
+        Returns the frame itself if the filter is disabled, or if strength or mix is 0 and nothing
+        is to be shown outside a region. Raises `FrameError` for an unsupported size, format or
+        type.
         """
         return self.batch([frame])[0]
 
@@ -151,7 +158,13 @@ class FrameFilter:
             return frame
         geometry = self._geometry(frame, settings)
         with torch.inference_mode():
-            return self._stream.reprojection.reproject(frame, geometry, settings)
+            result = self._stream.reprojection.reproject(frame, geometry, settings)
+            if result is None or settings.region == "all":
+                return result
+            found = self._stream.region.find(frame, geometry)
+            return self._stream.composer.compose(
+                result, frame, coverage_now(found, settings), settings.outside
+            )
 
     def check_size(self, width: int, height: int) -> None:
         """Raise `FrameError` if frames of this size, in pixels, cannot be filtered."""

@@ -33,6 +33,7 @@ from .loading.device_memory import check_memory
 from .loading.folders import Components
 from .loading.locating import find_model
 from .networks import Autoencoder, Run, UNet, prepared
+from .region.finder import PersonFinder
 from .settings import Acceleration, VaeChoice
 
 log = logging.getLogger(__name__)
@@ -167,7 +168,8 @@ class TurboModel:
         frames come from the same backend. quick: "auto" leaves out backends that take minutes to
         prepare, for short files. frames: how many will be filtered, as far as known, so that "auto"
         on a CPU prepares a backend only if that saves time; the first frames may then come from
-        another one, whatever `wait` is. Raises `SettingsError` if the backend is not available
+        another one, whatever `wait` is. With `wait` alone, backends are tried again even if results
+        of an earlier trial are kept. Raises `SettingsError` if the backend is not available
         here.
         """
         backends = backends_for(
@@ -175,14 +177,28 @@ class TurboModel:
         )
         if quick and acceleration == "auto":
             backends = [each for each in backends if each.prepare_time != "minutes"]
+        retry = wait and frames is None
         if acceleration != "auto" or self.device.type != "cpu":
             frames = None
         with self.lock:
             self._accelerated_version = self.weights_version
-            self.accelerated = AcceleratedModel.with_backends(
-                backends, self.modules, self.device, wait=wait and frames is None, frames=frames
+            self._new_finder = partial(
+                PersonFinder, self.device, acceleration, wait=wait and frames is None, frames=frames
             )
+            self._person_finder: PersonFinder | None = None
+            self.accelerated = AcceleratedModel.with_backends(
+                backends, self.modules, self.device, wait=wait and frames is None, frames=frames,
+                retry=retry,
+            )  # fmt: skip
         return self
+
+    @property
+    def person_finder(self) -> PersonFinder:
+        """The network that finds persons, for the setting `region`; loaded with the first use."""
+        with self.lock:
+            if self._person_finder is None:
+                self._person_finder = self._new_finder()
+            return self._person_finder
 
     @property
     def accelerations(self) -> dict[str, str]:
@@ -199,12 +215,13 @@ class TurboModel:
     def plainly(self) -> Iterator[None]:
         """Within this context all modules run in plain PyTorch, for comparisons."""
         with self.lock:
-            accelerated = self.accelerated
+            accelerated, finder = self.accelerated, (self._new_finder, self._person_finder)
             self.accelerate("none")
             try:
                 yield
             finally:
                 self.accelerated = accelerated
+                self._new_finder, self._person_finder = finder
 
     @torch.inference_mode()
     def encode(self, image: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """`FilterSettings`: every live setting of a frame filter, with its range, unit and default."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -23,6 +24,7 @@ Fit = Literal["stretch", "contain", "cover"]
 Timesteps = Literal["direct", "diffusers"]
 CrossFrame = Literal["off", "mid", "up", "all"]
 NoiseKind = Literal["fixed", "advected"]
+Region = Literal["all", "person", "background"]
 
 
 class WeightedPrompt(NamedTuple):
@@ -53,6 +55,49 @@ Prompts = Annotated[
     AfterValidator(_some_weight),
     BeforeValidator(_as_prompts, json_schema_input_type=_PromptsInput),
 ]
+
+COLOURS = {
+    "black": "#000000", "white": "#ffffff", "grey": "#808080", "gray": "#808080",
+    "silver": "#c0c0c0", "red": "#ff0000", "green": "#008000", "lime": "#00ff00",
+    "blue": "#0000ff", "navy": "#000080", "teal": "#008080", "cyan": "#00ffff",
+    "magenta": "#ff00ff", "purple": "#800080", "yellow": "#ffff00", "orange": "#ffa500",
+    "pink": "#ffc0cb", "brown": "#a52a2a", "beige": "#f5f5dc",
+}  # fmt: skip
+"""The names, and their values in CSS."""
+
+_HEX_COLOUR = re.compile(r"#[0-9a-f]{6}")
+
+
+def colour_code(text: str) -> str:
+    """ "Black" → "#000000". Raises `ValueError` for what is no colour."""
+    code = COLOURS.get(text.strip().lower(), text.strip().lower())
+    if not _HEX_COLOUR.fullmatch(code):
+        raise ValueError(f"a colour must be #rrggbb or one of {', '.join(COLOURS)}")
+    return code
+
+
+def rgb_of(text: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0…255 each. Raises `ValueError`."""
+    code = colour_code(text)
+    return int(code[1:3], 16), int(code[3:5], 16), int(code[5:7], 16)
+
+
+OUTSIDE = ("original", "blur")
+"""What is shown outside the region, besides a colour."""
+
+
+def _outside(value: str) -> str:
+    """ "Original", "blur" or a colour in lower case. Raises `ValueError`."""
+    text = value.strip().lower()
+    if text in OUTSIDE or text in COLOURS:
+        return text
+    try:
+        return colour_code(text)
+    except ValueError as error:
+        raise ValueError(f"must be original, blur or a colour; {error}") from error
+
+
+Outside = Annotated[str, AfterValidator(_outside), Field(max_length=32)]
 
 LoraWeight = Annotated[float, Field(ge=-8.0, le=8.0, allow_inf_nan=False)]
 LoraWeights = Annotated[dict[Text, LoraWeight], Field(max_length=64)]
@@ -93,7 +138,7 @@ class FilterSettings(BaseModel):
     )  # fmt: skip
     size: int | None = Field(
         default=None, ge=64, le=4096,
-        description="Side of the working image in pixels; none: the size that the model was "
+        description="Side of the working image in pixels; auto: the size that the model was "
         "trained for.",
     )  # fmt: skip
     side: Side = Field(
@@ -134,12 +179,12 @@ class FilterSettings(BaseModel):
     blend_before: float | None = Field(
         default=None, ge=0.0, lt=1.0, allow_inf_nan=False,
         description="Weight of the last frame in the latents before denoising, where nothing "
-        "moves; none: 0 to 0.8, derived from steadiness.",
+        "moves; auto: 0 to 0.8, derived from steadiness.",
     )  # fmt: skip
     blend_after: float | None = Field(
         default=None, ge=0.0, lt=1.0, allow_inf_nan=False,
         description="Weight of the last result in the result, along the motion of the input; "
-        "none: 0 to 0.98, derived from steadiness.",
+        "auto: 0 to 0.98, derived from steadiness.",
     )  # fmt: skip
     noise: NoiseKind = Field(
         default="fixed",
@@ -185,6 +230,21 @@ class FilterSettings(BaseModel):
         description="Weight of the image prompt beside the text, for models with an IP-Adapter: "
         "0 is off.", json_schema_extra={"needs": "ip_adapter"},
     )  # fmt: skip
+    region: Region = Field(
+        default="all",
+        description="What is filtered: the whole frame, only persons, or only what is behind them. "
+        "If persons cannot be told from the background, the whole frame is.",
+    )
+    feather: float = Field(
+        default=0.02, ge=0.0, le=0.2, allow_inf_nan=False,
+        description="Width of the region's soft edge, as a share of the frame's height.",
+    )  # fmt: skip
+    outside: Outside = Field(
+        default="original",
+        description="What is shown outside the region: original, blur, or a colour by name or as "
+        "#rrggbb.",
+        json_schema_extra={"choices": [*OUTSIDE, "colour"]},
+    )
     enabled: bool = Field(default=True, description="Off: frames pass through unchanged.")
 
     def __init__(self, /, **values: Any) -> None:

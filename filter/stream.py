@@ -25,6 +25,9 @@ from .frames.detail import FrameLuma, LumaReader
 from .frames.geometry import Geometry
 from .model import TurboModel
 from .networks import Run
+from .region.composition import Composer
+from .region.masks import MaskFunction
+from .region.tracking import RegionTracker
 from .settings import FilterSettings, WeightedPrompt
 from .surface.layer import SurfaceLayer
 
@@ -34,23 +37,17 @@ OnStage: TypeAlias = Callable[[str], None]
 NOMINAL_RATE = 30  # frames per second, assumed for arrays, which have no time
 _SETTLED_FOLDS = 3.0  # e-folds after which a blended result is within 5 % of a new prompt
 _NOT_THE_STYLE = {
-    "transition",
-    "mix",
-    "detail",
-    "texture",
-    "fit",
-    "side",
-    "size",
-    "shape",
-    "enabled",
-}
+    "transition", "mix", "detail", "texture", "fit", "side", "size", "shape", "enabled", "region",
+    "feather", "outside",
+}  # fmt: skip
 
 
 class Stream:
     """The state of one stream. Use it under its `lock`.
 
     model: shared with other streams. control: the input of the ControlNet. image_embeds: the image
-    prompt. must_reset: if True, the next frame starts anew. reused: how many frames were unchanged.
+    prompt. mask: a mask of the user's own, for `region`. must_reset: if True, the next frame starts
+    anew. reused: how many frames were unchanged.
     """
 
     def __init__(
@@ -58,6 +55,7 @@ class Stream:
         model: TurboModel,
         on_stage: OnStage | None = None,
         control: ControlImages | None = None,
+        mask: MaskFunction | None = None,
     ) -> None:
         self.model = model
         self.control = control or ControlImages()
@@ -71,6 +69,8 @@ class Stream:
         self.coherence = Coherence(_blend_of(model))
         self.reprojection = Reprojection(_reprojector_of(model))
         self.unchanged = UnchangedDetector()
+        self.region = RegionTracker(lambda: model.person_finder, mask)
+        self.composer = Composer()
         self.transition = PromptTransition()
         self.cross_frame_memory = CrossFrameMemory()
         self._read_luma, self._steady_luma = LumaReader(), SteadyLuma()
@@ -89,6 +89,7 @@ class Stream:
         self.reprojection.reset()
         self._steady_luma.reset()
         self._surface.reset()
+        self.region.reset()
         self.must_reset = False
         self._last_rgb, self._frames, self._frames_to_settle = None, 0, 0
 
@@ -107,6 +108,8 @@ class Stream:
         if new_image or not _same_style(last_settings, settings):
             self.coherence.forget_results()
             self.cross_frame_memory.renew_anchor()
+        if last_settings.region != settings.region:
+            self.region.reset()
         self.unchanged.invalidate()
 
     def prompts(
@@ -224,7 +227,9 @@ def _reprojector_of(model: TurboModel) -> Run:
 
 def passes_through(settings: FilterSettings) -> bool:
     """True if frames pass through unchanged."""
-    return not settings.enabled or settings.strength == 0.0 or settings.mix == 0.0
+    is_as_given = settings.region == "all" or settings.outside == "original"
+    has_no_effect = settings.strength == 0.0 or settings.mix == 0.0
+    return not settings.enabled or (has_no_effect and is_as_given)
 
 
 def _same_style(last: FilterSettings, settings: FilterSettings) -> bool:

@@ -37,17 +37,12 @@ class SizeChecker(Protocol):
         ...
 
 
-@runtime_checkable
-class AdjustableFilter(Protocol):
-    """A frame filter whose settings can change while it runs. `FrameFilter` is one."""
+class Adjustable(Protocol):
+    """Something whose settings can change while it runs."""
 
     @property
     def settings(self) -> FilterSettings:
         """The settings for the next frame."""
-        ...
-
-    def __call__(self, frame: av.VideoFrame, /) -> av.VideoFrame:
-        """The filtered frame, of the same size and time."""
         ...
 
     def update(self, **changes: Any) -> FilterSettings:
@@ -56,6 +51,34 @@ class AdjustableFilter(Protocol):
 
     def reset(self) -> None:
         """Forget the past frames."""
+        ...
+
+
+@runtime_checkable
+class AdjustableFilter(Adjustable, Protocol):
+    """A frame filter whose settings can change while it runs. `FrameFilter` is one."""
+
+    def __call__(self, frame: av.VideoFrame, /) -> av.VideoFrame:
+        """The filtered frame, of the same size and time."""
+        ...
+
+
+@runtime_checkable
+class PipelinedFilter(Protocol):
+    """A frame filter that takes frames before the results of earlier ones are there.
+
+    One on another machine is: waiting for each result would cost a round trip per frame.
+    """
+
+    def start(self, deliver: Callable[[av.VideoFrame, float], None]) -> None:
+        """Call `deliver` with every result from now on, on any thread.
+
+        Its second argument is when the input was captured, in seconds of the monotonic clock.
+        """
+        ...
+
+    def submit(self, frame: av.VideoFrame, captured_at: float) -> None:
+        """Take the newest frame without waiting. Raises an error if no result can ever come."""
         ...
 
 

@@ -6,15 +6,17 @@ element all share it. torch is imported only when a model is loaded.
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from turbolens.filter import FilterSettings, SettingsError
+from turbolens.filter import FilterSettings, ModelNotFoundError, SettingsError
 from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
 from turbolens.filter.loading.locating import locate
-from turbolens.filter.loading.looks import load_vocabulary
+from turbolens.filter.loading.looks import load_looks, load_vocabulary
+from turbolens.filter.loading.needed_files import INDEX
 from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
 
 if TYPE_CHECKING:
@@ -111,6 +113,28 @@ def vocabulary_of(choice: ModelChoice) -> Vocabulary | None:
     return vocabulary
 
 
+def checked_model(choice: ModelChoice) -> Path:
+    """The folder or file of the chosen model, which is checked as far as can be without loading it.
+
+    So that a call does not begin with seconds of a slate. Raises `ModelNotFoundError` and
+    `SettingsError`.
+    """
+    found = locate(choice.model)
+    if found.is_dir() and not (found / INDEX).is_file():
+        raise ModelNotFoundError(
+            f"a model folder in diffusers' layout must have {INDEX}, not in {found}; turbolens "
+            "models lists what is here"
+        )
+    _require_look(choice, load_looks(found))
+    return found
+
+
+def _require_look(choice: ModelChoice, looks: Sequence[str]) -> None:
+    if choice.look is not None and choice.look not in looks:
+        known = ", ".join(looks) or "none; use --prompt"
+        raise SettingsError(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
+
+
 def require_looks(choice: ModelChoice, settings: FilterSettings) -> None:
     """Raise `SettingsError` if a prompt names no look of a model with a fixed list of looks.
 
@@ -132,6 +156,7 @@ def load_filter(
     settings: FilterSettings,
     *,
     control: Callable[[Any], Any] | None = None,
+    mask: Callable[[Any], Any] | None = None,
     live: bool = False,
     quick: bool = False,
     frames: int | None = None,
@@ -139,8 +164,8 @@ def load_filter(
     """Load the model and return a frame filter for it. Raises the errors of `load_model`.
 
     If the settings leave the number of steps open, the model's smallest number is used. control:
-    returns the ControlNet's image for a frame, instead of `choice.adapters.control`. live, quick,
-    frames: see `load_model`.
+    returns the ControlNet's image for a frame, instead of `choice.adapters.control`. mask: returns
+    the mask of persons for a frame, instead of the network. live, quick, frames: see `load_model`.
     """
     given = choice.adapters.for_filter()  # first, so that a missing image is found at once
     loaded = load_model(choice, live=live, quick=quick, frames=frames)
@@ -148,7 +173,7 @@ def load_filter(
         given["control"] = control
     from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch: after parsing
 
-    return FrameFilter(loaded, settings.with_steps_of(loaded.steps), **given)
+    return FrameFilter(loaded, settings.with_steps_of(loaded.steps), mask=mask, **given)
 
 
 def let_idle_threads_sleep() -> None:
@@ -194,9 +219,7 @@ def load_model(
         choice.model, device=choice.device, dtype=choice.dtype, vae=choice.vae,
         **choice.adapters.for_model,
     )  # fmt: skip
-    if choice.look is not None and choice.look not in loaded.looks:
-        known = ", ".join(loaded.looks) or "none; use --prompt"
-        raise SettingsError(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
+    _require_look(choice, loaded.looks)
     return loaded.accelerate(choice.acceleration, wait=not live, quick=quick, frames=frames)
 
 

@@ -32,6 +32,13 @@ def test_a_range_and_a_default_are_in_the_table(hooks: Any) -> None:
     assert f"| `strength` | 0 to 1 | `0.7` | {description} |" in hooks.settings_table()
 
 
+def test_a_setting_that_may_be_left_open_is_called_auto_everywhere(hooks: Any) -> None:
+    """As on the page: its switch is named Auto."""
+    rows = [row for row in hooks.settings_table().splitlines() if "| auto |" in row]
+    assert [row.split("`")[1] for row in rows] == ["size", "blend_before", "blend_after"]
+    assert all("or auto |" in row and "; auto: " in row for row in rows)
+
+
 def test_every_public_name_is_in_the_reference(hooks: Any) -> None:
     page = (ROOT / "docs/api.md").read_text("utf-8")
     for package in ("filter", "pipelines", "pipelines.webrtc"):

@@ -30,6 +30,7 @@ IMPURE_FILES = {
     "acceleration/trial_records.py", "acceleration/unused_gpu.py",
     "adapters/files.py", "adapters/image_prompt.py", "adapters/lora_files.py",
     "adapters/peft_files.py",
+    "region/weights.py",
 }  # fmt: skip
 IMPURE_MODULES = ("asyncio", "concurrent", "ctypes", "datetime", "multiprocessing", "platformdirs",
                   "shutil", "subprocess", "tempfile", "time")  # fmt: skip

@@ -31,18 +31,21 @@ class AcceleratedModel:
         *,
         wait: bool,
         frames: int | None = None,
+        retry: bool = False,
     ) -> "AcceleratedModel":
         """Every module with the backends that are exact enough for it.
 
         Reduced precision is for the predictor only, unless it is calibrated for all networks.
-        wait, frames: as for `AcceleratedModule`.
+        wait, frames, retry: as for `AcceleratedModule`.
         """
         records = TrialRecords()
         exact = [backend for backend in backends if not backend.reduced_precision]
         for_images = [each for each in backends if each.calibrated or not each.reduced_precision]
         encoder, predictor, decoder = (
             OutOfMemoryFallback(
-                AcceleratedModule(module, chosen, wait=wait, records=records, frames=frames)
+                AcceleratedModule(
+                    module, chosen, wait=wait, records=records, frames=frames, retry=retry
+                )
             )
             for module, chosen in (
                 (modules.encoder, for_images),
@@ -50,7 +53,9 @@ class AcceleratedModel:
                 (modules.decoder, for_images),
             )
         )
-        coherence = AcceleratedCoherence(device, exact, wait=wait, records=records, frames=frames)
+        coherence = AcceleratedCoherence(
+            device, exact, wait=wait, records=records, frames=frames, retry=retry
+        )
         return cls(encoder, predictor, decoder, coherence)
 
     @property

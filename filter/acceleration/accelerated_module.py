@@ -27,7 +27,7 @@ class AcceleratedModule:
     wait: the first call with a new shape waits until all backends are tried, so that all results
     come from the same one: for benchmarks. patience: without `wait`, how many calls with a shape
     run plainly before a backend is prepared for it. records: results of trials, kept for the next
-    start: a backend that has won before is used without a trial, except with `wait`. frames: how
+    start: a backend that has won before is used without a trial, except with `retry`. frames: how
     many frames will come, as far as known: a backend is prepared only if that saves time. `None`:
     always, on another thread.
     """
@@ -41,10 +41,11 @@ class AcceleratedModule:
         patience: int = 0,
         records: TrialRecords | None = None,
         frames: int | None = None,
+        retry: bool = False,
     ) -> None:
         self.module, self.backends = module, tuple(backends)
         self._workload = None if frames is None or wait else Workload(frames)
-        self._trials = Trials(wait, patience, records, self._workload)
+        self._trials = Trials(wait, patience, records, self._workload, retry)
         self._runners: OrderedDict[Signature, ShapeRunner] = OrderedDict()
         self._newest: Signature = ()
 

@@ -29,8 +29,8 @@ class Backend(Protocol):
     def prepare_time(self) -> PrepareTime:
         """How long `prepare` takes.
 
-        A "moment" is spent on the calling thread, "seconds" on another thread that the end of the
-        program waits for, "minutes" on a daemon thread.
+        A "moment" is spent on the calling thread, "seconds" on another thread that the end of a
+        Python program waits for, "minutes" on a daemon thread.
         """
         ...
 

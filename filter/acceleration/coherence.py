@@ -37,20 +37,27 @@ class AcceleratedCoherence:
         wait: bool = False,
         records: TrialRecords | None = None,
         frames: int | None = None,
+        retry: bool = False,
     ) -> None:
         backends = [each for each in backends if each.prepare_time != "minutes"]
         self._opencv = _opencv() if device.type == "cpu" else None
         tried = () if device.type == "cpu" else backends
         self._estimator, self._blend = (
             AcceleratedModule(
-                module, tried, wait=wait, patience=PATIENCE, records=records, frames=frames
+                module,
+                tried,
+                wait=wait,
+                patience=PATIENCE,
+                records=records,
+                frames=frames,
+                retry=retry,
             )
             for module in (MotionEstimator(), TemporalBlend())
         )
         # Not on CUDA: a graph must be captured while nothing else uses the device.
         concurrent = () if device.type == "cuda" else backends
         self._reprojector = AcceleratedModule(
-            Reprojector(), concurrent, wait=wait, patience=1, records=records
+            Reprojector(), concurrent, wait=wait, patience=1, records=records, retry=retry
         )
         self._reprojector_lock = Lock()
 
@@ -92,6 +99,8 @@ def _opencv() -> "tuple[OpenCvMotion, OpenCvBlend]":
     from turbolens.filter.coherence.opencv import (  # noqa: PLC0415 - loads OpenCV: on CPUs only
         OpenCvBlend,
         OpenCvMotion,
+        WarpCache,
     )
 
-    return OpenCvMotion(), OpenCvBlend()
+    warps = WarpCache()
+    return OpenCvMotion(warps), OpenCvBlend(warps)

@@ -21,15 +21,17 @@ from .workload import Workload
 class Trials(NamedTuple):
     """How the backends of a module are tried.
 
-    wait, patience: as for `AcceleratedModule`. records: results of earlier trials; they are used
-    unless `wait` is set, and new ones are added. workload: try only what pays for these frames, and
-    prepare it on the calling thread, because the filter would be slowed down as much by another.
+    wait, patience, retry: as for `AcceleratedModule`. records: results of earlier trials; they are
+    used unless `retry` is set, and new ones are added. workload: try only what pays for these
+    frames, and prepare it on the calling thread, because the filter would be slowed down as much by
+    another.
     """
 
     wait: bool = False
     patience: int = 0
     records: TrialRecords | None = None
     workload: Workload | None = None
+    retry: bool = False
 
 
 class _Choice(NamedTuple):
@@ -141,7 +143,7 @@ class ShapeRunner:
             return
         if self._candidates is None:
             self._candidates = candidates_for(
-                self._backends, self._module, inputs, trials.records, use_results=not trials.wait
+                self._backends, self._module, inputs, trials.records, use_results=not trials.retry
             )
             self._best_comes_first = all_known(self._candidates)
         if not self._candidates or not self._is_due(self._candidates, error_gain):

@@ -56,10 +56,10 @@ class InputView:
             if result is not None:
                 flow, agreement, mismatch, past_weight, warped_luma = result
                 motion = Motion(flow, agreement, mismatch)
-                return Change(motion, past_weight.nan_to_num(), warped_luma)
+                return Change(motion, past_weight.nan_to_num_(), warped_luma)
         motion = self.features.motion_from(past.features)
         change = _change(motion, self.luma, reference, tau)
-        return Change(motion, change.past_weight.nan_to_num(), change.warped_luma)
+        return Change(motion, change.past_weight.nan_to_num_(), change.warped_luma)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,10 @@ class Change:
 
     def within_scene(self, same_scene: torch.Tensor) -> "Change":
         """The same change with a `past_weight` of 0 after a scene cut."""
-        return Change(self.motion, self.past_weight * same_scene, self.warped_luma, same_scene)
+        weight = self.past_weight
+        if same_scene.device.type != "cpu" or not bool(same_scene):  # elsewhere reading it waits
+            weight = weight * same_scene
+        return Change(self.motion, weight, self.warped_luma, same_scene)
 
     @property
     def is_cut(self) -> bool:
@@ -88,7 +91,7 @@ class Change:
 
     def static_past_weight(self, height: int, width: int) -> torch.Tensor:
         """`past_weight` on the grid of latents, (1, 1, height, width), 0 where something moves."""
-        static = torch.exp(-(self.motion.length() / _MOVING_PX).square())
+        static = torch.exp(self.motion.squared_length() / -(_MOVING_PX**2))
         static = F.interpolate(static, size=(height, width), mode="area")
         return static * F.interpolate(self.past_weight, size=(height, width), mode="area")
 

@@ -56,7 +56,11 @@ class Motion:
 
     def length(self) -> torch.Tensor:
         """(1, 1, h, w): the length of the flow in pixels of the frame."""
-        return self.flow.square().sum(dim=1, keepdim=True).sqrt()
+        return self.squared_length().sqrt()
+
+    def squared_length(self) -> torch.Tensor:
+        """(1, 1, h, w): the square of `length`."""
+        return self.flow.square().sum(dim=1, keepdim=True)
 
 
 class MotionFeatures:

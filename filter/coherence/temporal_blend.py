@@ -141,7 +141,7 @@ class Coherence:
                 device_scalar(settings.weight_after, image.device),
                 device_scalar(max(tau, 1e-6), image.device),
             )  # fmt: skip
-        self._last_result = image.nan_to_num()
+        self._last_result = _without_nan(image)
         return image
 
 
@@ -175,7 +175,14 @@ def _reference_luma(view: InputView, change: Change, weight: float) -> torch.Ten
     A slow fade hardly differs from the last frame alone, so results would lag behind it by twenty
     frames.
     """
-    return torch.lerp(view.luma, change.warped_luma, weight * change.past_weight).nan_to_num()
+    return torch.lerp(view.luma, change.warped_luma, weight * change.past_weight).nan_to_num_()
+
+
+def _without_nan(image: torch.Tensor) -> torch.Tensor:
+    """The image with finite numbers: itself if that is known without waiting for a device."""
+    if image.device.type == "cpu" and bool(image.sum().isfinite()):
+        return image
+    return image.nan_to_num()
 
 
 def _with_feedback(

@@ -1,5 +1,8 @@
 """Formats and tags of frames: colour matrix, range, alpha, and planes as arrays."""
 
+import sys
+from typing import Any
+
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
@@ -25,6 +28,24 @@ _PACKED_ALPHA = {
     "ya8": (1, 1, 2), "ya16le": (2, 2, 4), "ya16be": (2, 2, 4),
     "vuya": (3, 1, 4), "ayuv": (0, 1, 4), "uyva": (3, 1, 4), "ayuv64le": (0, 2, 8),
 }  # fmt: skip
+
+# The samples of a pixel in each plane, and their type.
+_PLANE_SAMPLES: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+    **dict.fromkeys(
+        ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "gbrp"),
+        ((1, 1, 1), np.uint8),
+    ),
+    **dict.fromkeys(("nv12", "nv21"), ((1, 2), np.uint8)),
+    **dict.fromkeys(("rgb24", "bgr24"), ((3,), np.uint8)),
+    "gray": ((1,), np.uint8),
+}
+if sys.byteorder == "little":
+    _PLANE_SAMPLES |= dict.fromkeys(
+        ("yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p12le"), ((1, 1, 1), np.uint16)
+    )
+    _PLANE_SAMPLES["p010le"] = (1, 2), np.uint16
+
+_PIXEL_PAIRS = {"yuyv422", "uyvy422", "yvyu422"}
 
 
 def format_name(frame: av.VideoFrame) -> str:
@@ -94,6 +115,28 @@ def luma_view(frame: av.VideoFrame) -> NDArray[np.uint8] | None:
 def rgb_view(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """The pixels of an rgb24 frame, (H, W, 3), as a view of its memory."""
     return _plane_rows(frame, 0)[:, : 3 * frame.width].reshape(frame.height, frame.width, 3)
+
+
+def plane_samples(frame: av.VideoFrame) -> list[NDArray[Any]] | None:
+    """The samples of each plane, (H, W) or (H, W, samples of a pixel), views of its memory.
+
+    uint8, or uint16 for more bits. In packed formats with half the chroma, such as yuyv422, two
+    pixels count as one. `None` for formats with alpha or a palette, and for rare ones.
+    """
+    if frame.format.name in _PIXEL_PAIRS and frame.width % 2 == 0:
+        rows = _plane_rows(frame, 0)[:, : 2 * frame.width]
+        return [rows.reshape(frame.height, frame.width // 2, 4)]
+    samples = _PLANE_SAMPLES.get(frame.format.name)
+    if samples is None:
+        return None
+    counts, dtype = samples
+    return [_samples_of(frame.planes[index], count, dtype) for index, count in enumerate(counts)]
+
+
+def _samples_of(plane: Any, count: int, dtype: type[np.generic]) -> NDArray[Any]:
+    rows = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)
+    samples = rows[:, : plane.width * count]
+    return samples if count == 1 else samples.reshape(plane.height, plane.width, count)
 
 
 def copy_alpha(source: av.VideoFrame, target: av.VideoFrame) -> None:

@@ -41,6 +41,7 @@ from .progress import follow, training_progress
 from .quantise.command import quantise
 from .references.phrases import every_phrase
 from .samples import samples_of, watch
+from .segmenter.command import segmenter
 from .style.run import StyleOptions, opened, style_stages
 from .teacher.command import teacher
 from .text import new_tokenizer
@@ -155,6 +156,7 @@ app.command("look")(look)
 app.command("teacher")(teacher)
 app.command("evidence")(evidence)
 app.command("quantise")(quantise)
+app.command("segmenter")(segmenter)
 
 
 def _render(progress: Progress, pictures: list[Path], out: Path) -> None:

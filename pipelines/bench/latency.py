@@ -13,8 +13,9 @@ from time import monotonic
 import av
 import numpy as np
 
-from turbolens.pipelines.base import FilterCallable
-from turbolens.pipelines.live.running import run
+from turbolens.pipelines.base import FilterCallable, PipelinedFilter
+from turbolens.pipelines.live.devices import Devices
+from turbolens.pipelines.live.running import run_devices
 from turbolens.pipelines.scene.camera import SceneCamera
 from turbolens.pipelines.statistics import Stats, quantile
 
@@ -72,7 +73,8 @@ class LatencyReport:
     """The results. Times ending in `_ms` are in milliseconds, 50th and 95th percentile.
 
     fresh: from capture to output, of frames shown for the first time. age: the same for all frames,
-    repeats included. jitter: difference between two frames' interval and the nominal one. shown,
+    repeats included. jitter: difference between two frames' interval and the nominal one. gap: the
+    longest time between two frames shown for the first time. shown,
     repeated: numbers of frames. unreadable: frames whose number was not read, or cannot be right.
     """
 
@@ -89,11 +91,17 @@ class LatencyReport:
     age_p95_ms: float | None
     jitter_p50_ms: float | None
     jitter_p95_ms: float | None
+    gap_max_ms: float | None
     stats: Stats
 
 
 def measure_latency(
-    frame_filter: FilterCallable, *, width: int, height: int, rate: Fraction, seconds: float
+    frame_filter: FilterCallable | PipelinedFilter,
+    *,
+    width: int,
+    height: int,
+    rate: Fraction,
+    seconds: float,
 ) -> LatencyReport:
     """Run the filter live, and measure for `seconds` after it has settled."""
     camera, sink = NumberedCamera(width, height, rate=rate), NumberReader(rate)
@@ -105,17 +113,19 @@ def measure_latency(
         if first and monotonic() - first[0] >= SETTLING + seconds:
             camera.close()
 
-    stats = run(camera, frame_filter, sink, on_stats=end_in_time)
+    stats = run_devices(Devices(camera, [sink]), frame_filter, on_stats=end_in_time)
     began = (first[0] if first else 0.0) + SETTLING
     return report(camera, [seen for seen in sink.seen if seen.at >= began], stats)
 
 
 def report(camera: NumberedCamera, seen: list[Sighting], stats: Stats) -> LatencyReport:
     """The figures of these sightings."""
-    aged = [(each.number, age) for each in seen if (age := _age(camera, each)) is not None]
+    aged = [(each, age) for each in seen if (age := _age(camera, each)) is not None]
     ages = [age for _, age in aged]
-    numbers = [None, *(number for number, _ in aged)]
-    fresh = [age for (number, age), last in zip(aged, numbers, strict=False) if number != last]
+    numbers = [None, *(each.number for each, _ in aged)]
+    new = [pair for pair, last in zip(aged, numbers, strict=False) if pair[0].number != last]
+    fresh = [age for _, age in new]
+    gaps = [after.at - before.at for (before, _), (after, _) in pairwise(new)]
     period = float(1 / camera.rate)
     jitter = [abs(after.at - before.at - period) for before, after in pairwise(seen)]
     return LatencyReport(
@@ -126,7 +136,7 @@ def report(camera: NumberedCamera, seen: list[Sighting], stats: Stats) -> Latenc
         fresh_p50_ms=_ms(fresh, 0.5), fresh_p95_ms=_ms(fresh, 0.95),
         age_p50_ms=_ms(ages, 0.5), age_p95_ms=_ms(ages, 0.95),
         jitter_p50_ms=_ms(jitter, 0.5), jitter_p95_ms=_ms(jitter, 0.95),
-        stats=stats,
+        gap_max_ms=_ms(gaps, 1.0), stats=stats,
     )  # fmt: skip
 
 

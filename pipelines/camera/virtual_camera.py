@@ -11,6 +11,7 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.letterbox import Fitter, packed_bytes
 
 from . import v4l2
+from .pipewire import daemon
 
 INSTALL = {
     "linux": (
@@ -31,6 +32,7 @@ RELOAD_MODULE = (
     "sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback devices=1 video_nr=10"
     ' card_label="Turbolens" exclusive_caps=1'
 )
+PIPEWIRE_RUNS = "For programs that list PipeWire's cameras nothing needs to be installed"
 NATIVE = {"v4l2loopback": "I420", "unitycapture": "RGBA"}
 OBS_NATIVE = {"darwin": "UYVY", "win32": "NV12"}
 PIXEL_FORMATS = {"I420": "yuv420p", "NV12": "nv12", "UYVY": "uyvy422", "RGBA": "rgba"}
@@ -195,7 +197,10 @@ def _explain(reasons: list[str], device: str | None) -> str:
 def instructions() -> str:
     """How to get a virtual camera on this system."""
     steps = INSTALL.get(sys.platform, INSTALL["linux"])
-    return f"{steps[0].upper()}{steps[1:]}. Without one: --virtual-camera none"
+    without = "Without one: --virtual-camera none"
+    if daemon.is_running():
+        without = f"{PIPEWIRE_RUNS}: --virtual-camera pipewire. {without}"
+    return f"{steps[0].upper()}{steps[1:]}. {without}"
 
 
 def _pyvirtualcam() -> Any:

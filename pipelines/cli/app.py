@@ -5,6 +5,7 @@ import sys
 import threading
 from importlib import import_module
 from importlib.util import find_spec
+from time import monotonic
 from typing import Annotated, NoReturn
 
 import typer
@@ -24,6 +25,7 @@ FIRST_STEPS = """
  What is missing:     turbolens doctor
 """
 BUSY = {"acceleration", "filter", "load model"}  # threads that may be running torch
+GRACE = 3.0  # seconds for threads that prepare an acceleration to end
 _TRAINING = "turbolens.filter.training.command"
 # Click's class, which some versions of Typer vendor.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -135,8 +137,17 @@ def main() -> None:
 
 
 def _exit(code: int) -> NoReturn:
-    """Exit at once if a thread runs torch: it cannot be stopped, and torch aborts if it goes on."""
-    if any(thread.daemon and thread.name in BUSY for thread in threading.enumerate()):
+    """Exit, although a thread may run torch: it cannot be stopped, and torch aborts if it goes on.
+
+    An acceleration that takes seconds gets a moment to end, so that the next start finds it in the
+    cache. On a busy machine it could take minutes.
+    """
+    busy = [thread for thread in threading.enumerate() if thread.name in BUSY]
+    ends = monotonic() + GRACE
+    for thread in busy:
+        if not thread.daemon:
+            thread.join(max(0.0, ends - monotonic()))
+    if any(thread.is_alive() for thread in busy):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from turbolens.pipelines.camera.v4l2 import Mode
 
 
+PIPEWIRE = "pipewire"  # what --virtual-camera takes for it
+
+
 @dataclass(frozen=True)
 class VirtualCameraInfo:
     """A virtual camera device, or a program that provides one."""
@@ -32,7 +35,7 @@ def devices(
         typer.echo(json.dumps(found, indent=2))
         return
     _print_section("cameras", [line for each in found["cameras"] for line in _camera_lines(each)])
-    _print_section("virtual cameras", list(map(_virtual_camera_line, found["virtual_cameras"])))
+    _print_section("virtual cameras", list(map(virtual_camera_line, found["virtual_cameras"])))
     _print_section("what to do", found["advice"])
 
 
@@ -48,7 +51,8 @@ def _camera_lines(camera: dict[str, Any]) -> list[str]:
     return [f"{camera['index']}: {camera['name']}{kind}, {camera['device']}", *modes]
 
 
-def _virtual_camera_line(camera: dict[str, Any]) -> str:
+def virtual_camera_line(camera: dict[str, Any]) -> str:
+    """One line for a virtual camera: its name, its device, and its state."""
     device = "" if camera["device"] is None else f", {camera['device']}"
     return f"{camera['name']}{device}: {'ready' if camera['ready'] else camera['note']}"
 
@@ -88,7 +92,7 @@ def virtual_cameras() -> list[VirtualCameraInfo]:
     the programs that read it.
     """
     if sys.platform == "linux":
-        return _loopback_devices()
+        return [*_loopback_devices(), _pipewire_camera()]
     names = {"darwin": ("OBS Virtual Camera",), "win32": ("OBS Virtual Camera",
                                                           "Unity Video Capture")}  # fmt: skip
     return [
@@ -107,6 +111,14 @@ def _loopback_devices() -> list[VirtualCameraInfo]:
     ]  # fmt: skip
 
 
+def _pipewire_camera() -> VirtualCameraInfo:
+    """The camera that Turbolens itself adds to PipeWire when it starts."""
+    from turbolens.pipelines.camera.pipewire import daemon  # noqa: PLC0415
+
+    reason = daemon.why_unavailable()
+    return VirtualCameraInfo("PipeWire", PIPEWIRE, reason is None, reason or "")
+
+
 def _state(path: Path, found: Any) -> tuple[bool, str]:
     """Whether the device can be opened, and a note."""
     if found.outputs:
@@ -121,10 +133,26 @@ def advice(real: "list[CameraInfo]", virtual: list[VirtualCameraInfo]) -> list[s
     from turbolens.pipelines.camera.virtual_camera import instructions  # noqa: PLC0415
 
     lines = []
+    pipewire = any(each.device == PIPEWIRE and each.ready for each in virtual)
+    others = [each for each in virtual if each.device != PIPEWIRE]
     if not real:
         lines.append("no camera: plug one in, or try turbolens webcam --camera test-scene")
-    if not virtual:
+    if not others:
         lines.append(f"no virtual camera: {instructions()}")
-    if real and virtual:
+    if real and others:
         lines.append("run turbolens webcam, then choose the virtual camera in the video call")
+    if pipewire:
+        lines.append(pipewire_advice(with_others=bool(others)))
     return lines
+
+
+def pipewire_advice(*, with_others: bool) -> str:
+    """Which programs see which kind of virtual camera. with_others: there is v4l2loopback too."""
+    which = "a v4l2loopback device is seen by the others" if with_others else (
+        "the others need v4l2loopback"
+    )  # fmt: skip
+    return (
+        "PipeWire runs: if the program of the call does not list the virtual camera, run turbolens"
+        " webcam --virtual-camera pipewire. Programs that ask the desktop for cameras (newer"
+        f" Firefox, GNOME's Camera, OBS Studio) see that one; {which}"
+    )

@@ -38,6 +38,8 @@ def doctor(
             typer.echo(f"  {key:<14} {value}")
     typer.echo("cameras:")
     typer.echo("\n".join(f"  {camera}" for camera in found["cameras"]) or "  none")
+    typer.echo("virtual cameras:")
+    typer.echo("\n".join(f"  {camera}" for camera in found["virtual_cameras"]) or "  none")
     typer.echo("what to do:")
     typer.echo("\n".join(f"  {line}" for line in found["advice"]))
 
@@ -49,6 +51,7 @@ def examine() -> dict[str, Any]:
         "devices": _devices(),
         "codecs": _codecs(),
         "cameras": _cameras(),
+        "virtual_cameras": _virtual_cameras(),
         "unused_card": _unused_card(),
     }
     return {**found, "advice": _advice(found)}
@@ -119,6 +122,23 @@ def _cameras() -> list[str]:
     return [f"{camera.device}: {camera.name}" for camera in cameras()]
 
 
+def _virtual_cameras() -> list[str]:
+    """Each virtual camera and its state; on Linux, which kinds programs can see."""
+    from .devices import virtual_camera_line, virtual_cameras  # noqa: PLC0415
+
+    return [virtual_camera_line(vars(camera)) for camera in virtual_cameras()]
+
+
+def _virtual_camera_advice() -> list[str]:
+    """Which virtual camera to choose on a Linux desktop."""
+    from .devices import PIPEWIRE, pipewire_advice, virtual_cameras  # noqa: PLC0415
+
+    found = virtual_cameras()
+    if not any(each.device == PIPEWIRE and each.ready for each in found):
+        return []
+    return [pipewire_advice(with_others=len(found) > 1)]
+
+
 def _advice(found: dict[str, Any]) -> list[str]:
     lines = []
     if found["devices"]["chosen"].startswith("cpu"):
@@ -134,6 +154,7 @@ def _advice(found: dict[str, Any]) -> list[str]:
         lines.append("some encoders are missing: pip install -U av")
     if not found["cameras"] and sys.platform == "linux":
         lines.append("no camera: plug one in; in a container pass --device /dev/video0")
+    lines += _virtual_camera_advice()
     lines += gstreamer.advice()
     lines.append('try it: turbolens video test-scene demo.mp4 --prompt "oil painting" --compare')
     return lines

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -23,6 +22,7 @@ from turbolens.pipelines.webrtc.server.options import ServerOptions
 
 from .options.osc import OscOption, osc_address
 from .options.serve import (
+    Tls,
     is_address,
     is_loopback,
     origin,
@@ -65,7 +65,8 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
         rich_help_panel=SERVER)] = None,
     tls_self_signed: Annotated[bool, typer.Option(
         "--tls-self-signed", rich_help_panel=SERVER,
-        help="Use HTTPS with a new self-signed certificate. Browsers warn once.")] = False,
+        help="Use HTTPS with a new self-signed certificate. Browsers warn once; turbolens webcam "
+        "--server remembers its key.")] = False,
     allow_origin: Annotated[list[str] | None, typer.Option(
         metavar="URL", rich_help_panel=SERVER,
         help="Origin of other web pages that may use this server, for example "
@@ -89,7 +90,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
         min=100, max=50_000, help="Maximum bit rate of each video in kbit/s.",
         rich_help_panel=MEDIA)] = 2500,
     codec: Annotated[Codec, typer.Option(
-        help="Preferred video codec. auto: the peer's first choice.",
+        help="Preferred video codec. auto: H.264 with a hardware encoder, else the peer's choice.",
         rich_help_panel=MEDIA)] = "auto",
     udp_ports: Annotated[str | None, typer.Option(
         metavar="FIRST-LAST", help="Range of UDP ports for media [default: any].",
@@ -154,7 +155,7 @@ async def _serve(
     app: "web.Application",
     host: str,
     port: int,
-    tls: ssl.SSLContext | None,
+    tls: Tls | None,
     options: ServerOptions,
     osc: OscAddress | None = None,
 ) -> None:
@@ -165,8 +166,9 @@ async def _serve(
     runner = new_runner(app, options.limits)
     await runner.setup()
     try:
-        await web.SockSite(runner, sock, ssl_context=tls).start()
-        _announce(runner.addresses[0][1], host, options, secure=tls is not None)
+        context = None if tls is None else tls.context
+        await web.SockSite(runner, sock, ssl_context=context).start()
+        _announce(runner.addresses[0][1], host, options, tls)
         with nullcontext() if osc is None else _osc(app, osc):
             await _stopped(app)
         typer.echo("turbolens: closing the sessions …", err=True)
@@ -194,7 +196,10 @@ def _listening(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise MediaError(f"cannot listen at {host} port {port}: {reason}") from error
+        raise MediaError(
+            f"cannot listen at {host} port {port}: {reason}; choose another --port, or 0 for any "
+            "free one"
+        ) from error
 
 
 def new_runner(app: "web.Application", limits: Limits) -> "web.AppRunner":
@@ -232,8 +237,11 @@ async def _stopped(app: "web.Application") -> None:
             await asyncio.wait_for(stop.wait(), 0.2)
 
 
-def _announce(port: int, host: str, options: ServerOptions, *, secure: bool) -> None:
+def _announce(port: int, host: str, options: ServerOptions, tls: Tls | None) -> None:
+    secure = tls is not None
     typer.echo(f"turbolens: open {_link(host, port, options.token, secure=secure)}")
+    if tls is not None and tls.fingerprint is not None:
+        typer.echo(f"turbolens: fingerprint of the server's key: {tls.fingerprint}")
     if is_loopback(host):
         return
     for address in _other_addresses(host):

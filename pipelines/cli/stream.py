@@ -3,18 +3,20 @@
 import sys
 from contextlib import nullcontext
 from fractions import Fraction
+from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.base import Notify
+from turbolens.pipelines.base import AdjustableFilter, Notify
 from turbolens.pipelines.live.options import OnStall, RunOptions
-from turbolens.pipelines.model_choice import ModelChoice, load_filter
+from turbolens.pipelines.model_choice import ModelChoice, load_filter, vocabulary_of
 from turbolens.pipelines.osc.server import OscAddress, OscServer
 from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.encoder_presets import check_encoder_preset
+from turbolens.pipelines.webcam.filter import WebcamFilter
 
 from .live_status import LiveReporter
 from .options.osc import OscOption, osc_address
@@ -23,7 +25,7 @@ from .options.shared import with_shared_options
 from .usage import usage_errors
 
 if TYPE_CHECKING:
-    from turbolens.filter import FrameFilter
+    from turbolens.pipelines.webrtc.control.controls import Controls
 
 CAMERA, VIRTUAL = "camera", "virtual-camera"
 
@@ -120,7 +122,12 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
     with usage_errors():
         choice.adapters.check()
     listen_at = osc_address(osc)
+    stop = Event()
     current = _CurrentFilter(choice, wanted)
+    if incoming is not None and incoming.opens_early:
+        current.load_in_background(stop)
+    else:
+        current.load()
     report_to = sys.stderr if is_piped(target) else sys.stdout
     with (
         LiveReporter(as_json=json_lines, stream=report_to) as reporter,
@@ -130,9 +137,11 @@ def stream(  # noqa: PLR0913 - each one is an option of the command
             stats = filter_stream(
                 incoming or _camera(source), outgoing or _virtual_camera(target), current.filter,
                 options, on_stats=reporter.stats, on_notice=reporter.notice, reload=current.reload,
+                stop=stop,
             )  # fmt: skip
         except KeyboardInterrupt:
             stats = reporter.last  # the usual end of a stream
+        current.check_loaded()
     reporter.done(stats)
 
 
@@ -140,24 +149,58 @@ class _CurrentFilter:
     """The filter in use: one that keeps failing is loaded again."""
 
     def __init__(self, choice: ModelChoice, settings: FilterSettings) -> None:
-        self._choice = choice
-        self.filter = load_filter(choice, settings, live=True)
+        self._choice, self._settings = choice, settings
+        self._error: Exception | None = None
+        self.filter: AdjustableFilter
 
-    def reload(self) -> "FrameFilter":
+    def load(self) -> None:
+        """Load the filter, and wait for it."""
+        self.filter = self._loaded(self._settings)
+
+    def load_in_background(self, stop: Event) -> None:
+        """Load the filter on another thread. The first frame waits for it.
+
+        If it cannot be loaded, `stop` is set, and `check_loaded` raises the error.
+        """
+
+        def load(settings: FilterSettings) -> AdjustableFilter:
+            try:
+                return self._loaded(settings)
+            except Exception as error:
+                self._error = error
+                stop.set()
+                raise
+
+        vocabulary_of(self._choice)  # raises if there is no such model
+        self.filter = waiting = WebcamFilter(load, self._settings)
+        waiting.preload()
+
+    def check_loaded(self) -> None:
+        """Raise the error of loading in the background, if there was one."""
+        if self._error is not None:
+            raise self._error
+
+    def reload(self) -> AdjustableFilter:
         """A new filter with the present settings."""
-        self.filter = load_filter(self._choice, self.filter.settings, live=True)
+        self.filter = self._loaded(self.filter.settings)
         return self.filter
+
+    def _loaded(self, settings: FilterSettings) -> AdjustableFilter:
+        return load_filter(self._choice, settings, live=True)
+
+    def controls(self) -> "Controls":
+        """The settings of whatever filter is in use, for control surfaces."""
+        from turbolens.pipelines.webcam.control_page import CurrentFilter  # noqa: PLC0415
+        from turbolens.pipelines.webrtc.control.controls import Controls  # noqa: PLC0415
+
+        vocabulary = vocabulary_of(self._choice)
+        looks = () if vocabulary is None else vocabulary.looks
+        return Controls(CurrentFilter(lambda: self.filter, looks, vocabulary))
 
 
 def _osc(current: _CurrentFilter, address: OscAddress, notify: Notify) -> OscServer:
-    """Listens for OSC inside a `with` block, for whatever filter is in use."""
-    from turbolens.pipelines.webcam.control_page import CurrentFilter  # noqa: PLC0415
-    from turbolens.pipelines.webrtc.control.controls import Controls  # noqa: PLC0415
-
-    model = current.filter.model
-    server = OscServer(
-        Controls(CurrentFilter(lambda: current.filter, model.looks, model.vocabulary)), address
-    )
+    """Listens for OSC inside a `with` block."""
+    server = OscServer(current.controls(), address)
     notify(f"OSC: {server.url}")
     return server
 

@@ -10,7 +10,9 @@ import typer
 
 from turbolens.pipelines.live.options import OnStall, RunOptions
 from turbolens.pipelines.model_choice import ModelChoice
+from turbolens.pipelines.webrtc.client.options import ClientOptions
 
+from .options.client import check_no_model
 from .options.osc import OscOption, osc_address
 from .options.panels import OUTPUT
 from .options.shared import with_shared_options
@@ -25,6 +27,7 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
     *,
     settings: dict[str, Any],
     choice: ModelChoice,
+    client: ClientOptions | None,
     camera: Annotated[str | None, typer.Option(
         help="Number, path or part of the name of a camera; test-scene; or a video file, played"
              " like a camera [default: the first camera, see turbolens devices].",
@@ -45,8 +48,9 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         metavar="W:H", help="Crop the frames to this aspect ratio, for example 1:1 or 4:3.",
         rich_help_panel=CAMERA)] = None,
     virtual_camera: Annotated[str | None, typer.Option(
-        metavar="DEVICE|none",
-        help="Device or name of the virtual camera, or none [default: the first one].",
+        metavar="DEVICE|pipewire|none",
+        help="Device or name of the virtual camera; pipewire: a camera of PipeWire, for desktops"
+             " that list no other [default: the first virtual camera].",
         rich_help_panel=OUTPUT)] = None,
     preview: Annotated[bool, typer.Option(
         "--preview", help="Also show the result in a window (needs ffplay).",
@@ -82,13 +86,14 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
 ) -> None:  # fmt: skip
     """Filter the camera into a virtual camera that a video call can use.
 
-    Everything happens on this machine: no picture leaves it. The unfiltered camera is never shown
-    after a failure, unless --on-stall passthrough is given. Keys change the look during the run; q
-    quits.
+    Everything happens on this machine: no picture leaves it, unless --server names another machine
+    that filters. The unfiltered camera is never shown after a failure, unless --on-stall
+    passthrough is given. Keys change the look during the run; q quits.
 
     Examples:
     turbolens webcam -p watercolour --control
     turbolens webcam --camera test-scene --preview --virtual-camera none
+    turbolens webcam --server https://gpu.example.org:8443 --token TOKEN
     """
     from turbolens.pipelines.webcam.options import (  # noqa: PLC0415
         HANG_AFTER,
@@ -104,23 +109,26 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
 
     from .live_status import LiveReporter  # noqa: PLC0415
 
+    if client is not None:
+        check_no_model(choice)
     with usage_errors():
         choice.adapters.check()
     options = WebcamOptions(
         camera=camera, rate=Fraction(str(camera_rate)),
         size=parse_size("--camera-size", camera_size) if camera_size else None,
         pixel_format=camera_format, mirror=mirror, aspect=_aspect(crop),
-        virtual_camera=virtual_camera, preview=preview, model=choice,
+        virtual_camera=virtual_camera, preview=preview, model=choice, client=client,
         call=CallOptions(
             running=RunOptions(on_stall=on_stall, hang_after=HANG_AFTER), record=record,
             overwrite=overwrite, seconds=duration, metrics_port=metrics, control_port=control,
             osc=osc_address(osc),
         ),
     )  # fmt: skip
-    if virtual_camera == NONE and not (preview or record or json_lines or metrics is not None):
+    shown = preview or record or json_lines or metrics is not None or control is not None
+    if virtual_camera == NONE and not shown:
         raise typer.BadParameter(
-            "nothing would be shown: leave out --virtual-camera none, or add --preview or"
-            " --record FILE"
+            "nothing would be shown: leave out --virtual-camera none, or add --preview, --control"
+            " or --record FILE"
         )
     wanted = merge_settings(choice.with_look(settings), _working_size(size))
     silence_log()

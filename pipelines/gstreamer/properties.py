@@ -59,6 +59,8 @@ def _property(name: str, field: FieldInfo) -> Property:
         return Property("text", default, help=f"{text} Here as {pair} {SEPARATOR} {pair}")
     if get_origin(field.annotation) is Literal:
         return Property("text", default, help=f"{text} ({', '.join(get_args(field.annotation))})")
+    if field.annotation is str:
+        return Property("text", default, help=text)
     if field.annotation is bool:
         return Property("switch", default, help=text)
     return _number(field, default)

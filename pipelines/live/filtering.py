@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from threading import Thread
 from time import monotonic
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import av
 
@@ -13,7 +13,7 @@ from turbolens.pipelines.base import FilterCallable
 from turbolens.pipelines.statistics import Smoothed
 
 from .context import CapturedFrame, FilteredFrame, RunContext
-from .pacing import back_off, is_due
+from .pacing import back_off, is_due, without_suspend
 
 Reload: TypeAlias = Callable[[], FilterCallable]
 
@@ -21,6 +21,27 @@ POLL = 0.1  # seconds until a waiting thread notices that it should end
 RELOAD_AFTER = 3  # failures in a row, and again after every 3 more
 GIVE_UP_AFTER = 6  # failures in a row of a filter that has never worked
 log = logging.getLogger(__name__)
+
+
+class FilterStage(Protocol):
+    """The second thread of a live run, as the other two see it."""
+
+    thread: Thread
+
+    @property
+    def reprojector(self) -> object:
+        """What may have a method `reproject`."""
+
+    @property
+    def usual_seconds(self) -> float:
+        """How long a result usually takes, smoothed; 0 if unknown."""
+
+    @property
+    def failing(self) -> bool:
+        """True if the last frame could not be filtered."""
+
+    def replace_if_hung(self) -> None:
+        """If the filter hangs, start again with another one. Called by another thread."""
 
 
 class LiveFilter:
@@ -38,9 +59,15 @@ class LiveFilter:
         self._context, self._reload = context, reload
         self._generation = 0
         self._busy_since: float | None = None
+        self._watched_at = monotonic()
         self._failures, self._has_worked = 0, False
         self._duration = Smoothed()
         self.thread = self._new_thread(reload_first=False)
+
+    @property
+    def reprojector(self) -> object:
+        """The filter in use."""
+        return self.frame_filter
 
     @property
     def usual_seconds(self) -> float:
@@ -60,8 +87,17 @@ class LiveFilter:
 
     def replace_if_hung(self) -> None:
         """If the filter hangs, start a new thread with a reloaded one. Called by another thread."""
-        hang_after = self._context.options.hang_after
-        hangs = self._has_worked and is_due(self._busy_since, monotonic(), hang_after)
+        hang_after, now, busy_since = (
+            self._context.options.hang_after,
+            monotonic(),
+            self._busy_since,
+        )
+        if busy_since is not None:
+            self._busy_since = without_suspend(
+                busy_since, last=self._watched_at, now=now, usual=POLL
+            )
+        self._watched_at = now
+        hangs = self._has_worked and is_due(self._busy_since, now, hang_after)
         if not hangs or self._reload is None:
             return
         self._busy_since = None

@@ -10,8 +10,8 @@ from turbolens.pipelines.statistics import CounterName
 
 from .capture import LiveCapture
 from .context import CapturedFrame, FilteredFrame, RunContext
-from .filtering import POLL, LiveFilter
-from .pacing import StandIn, Window, choose_stand_in
+from .filtering import POLL, FilterStage
+from .pacing import StandIn, Window, choose_stand_in, without_suspend
 from .reprojection import LiveReprojection
 from .reprojection_budget import LATE, reprojection_seconds
 from .sinks import LiveSinks
@@ -36,7 +36,7 @@ class LiveOutput:
         context: RunContext,
         *,
         capture: LiveCapture,
-        filtering: LiveFilter,
+        filtering: FilterStage,
     ) -> None:
         self._sinks, self._context = sinks, context
         self._capture, self._filtering = capture, filtering
@@ -44,7 +44,7 @@ class LiveOutput:
         self._shown: FilteredFrame | None = None
         self._shown_at = 0.0
         self._reprojection = LiveReprojection(
-            lambda: filtering.frame_filter, float(1 / (context.options.rate or 1))
+            lambda: filtering.reprojector, float(1 / (context.options.rate or 1))
         )
         self._slate: av.VideoFrame | None = None
         self._slate_of = (0, 0, "")  # width, height and text
@@ -73,6 +73,7 @@ class LiveOutput:
         period = float(1 / rate)
         window = Window(monotonic() + period / 2, period)
         while not stop.is_set():
+            began = monotonic()
             stop.wait(max(0.0, window.opens - monotonic()))
             latest = window.closes - self._reprojection.lead
             fresh = filtered.take(max(0.0, latest - monotonic()))
@@ -81,6 +82,9 @@ class LiveOutput:
             elif filtered.ended:
                 return
             else:
+                self._shown_at = without_suspend(
+                    self._shown_at, last=began, now=monotonic(), usual=period
+                )
                 self._show_stand_in()
             window = window.following(monotonic(), fresh=fresh is not None)
 

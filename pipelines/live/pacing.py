@@ -8,6 +8,7 @@ from .options import OnStall
 StandIn = Literal["reprojected", "repeated", "slate", "camera"]
 
 PULL = 0.1  # share of a fresh frame's distance from the middle by which the next window is shifted
+SUSPENDED = 1.0  # seconds more than usual after which the whole program must have stood still
 MAX_PULL = 0.05  # of a period: the output may run at most this much faster or slower than its rate
 
 
@@ -73,6 +74,16 @@ def choose_stand_in(
     if on_stall == "passthrough" and camera_age is not None and camera_age <= deadline:
         return "camera"
     return "slate"
+
+
+def without_suspend(since: float, *, last: float, now: float, usual: float) -> float:
+    """`since`, moved by the time in which the whole program stood still.
+
+    last: when this thread looked at the clock before; `usual` seconds ago if nothing happened. The
+    clock of a suspended machine or a stopped process may go on, but then nothing is late.
+    """
+    stood_still = now - last - usual
+    return min(now, since + stood_still) if stood_still > SUSPENDED else since
 
 
 def back_off(attempt: int, *, first: float = 0.1, longest: float = 5.0) -> float:

@@ -6,7 +6,7 @@ from time import monotonic
 
 import av
 
-from turbolens.pipelines.base import FilterCallable, SupportsReproject
+from turbolens.pipelines.base import SupportsReproject
 from turbolens.pipelines.statistics import Smoothed
 
 from .context import CapturedFrame
@@ -25,7 +25,7 @@ class LiveReprojection:
     since the last fresh one.
     """
 
-    def __init__(self, frame_filter: Callable[[], FilterCallable], period: float) -> None:
+    def __init__(self, frame_filter: Callable[[], object], period: float) -> None:
         self._frame_filter, self._period = frame_filter, period
         self._budget = ReprojectionBudget(SHARE, Smoothed(WEIGHT, start=0.0))
         self._source: CapturedFrame | None = None

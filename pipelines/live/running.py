@@ -6,7 +6,15 @@ from threading import Event, Thread
 from time import monotonic
 from typing import TypeAlias
 
-from turbolens.pipelines.base import FilterCallable, Notify, Sink, Source, is_live, rate_of
+from turbolens.pipelines.base import (
+    FilterCallable,
+    Notify,
+    PipelinedFilter,
+    Sink,
+    Source,
+    is_live,
+    rate_of,
+)
 from turbolens.pipelines.interrupts import DeferredInterrupts
 from turbolens.pipelines.statistics import Stats
 
@@ -14,9 +22,10 @@ from .capture import LiveCapture
 from .context import RunContext
 from .devices import Devices
 from .every_frame import run_every_frame
-from .filtering import POLL, LiveFilter, Reload
+from .filtering import POLL, FilterStage, LiveFilter, Reload
 from .options import RunOptions
 from .output import LiveOutput
+from .pipelining import LivePipelinedFilter
 from .sinks import LiveSinks
 
 OnStats: TypeAlias = Callable[[Stats], None]
@@ -54,7 +63,7 @@ def run(
 
 def run_devices(
     devices: Devices,
-    frame_filter: FilterCallable,
+    frame_filter: FilterCallable | PipelinedFilter,
     *,
     options: RunOptions | None = None,
     on_stats: OnStats | None = None,
@@ -62,10 +71,13 @@ def run_devices(
     reload: Reload | None = None,
     stop: Event | None = None,
 ) -> Stats:
-    """`run` with devices that were opened before. Closes them in any case."""
+    """`run` with devices that were opened before. Closes them in any case.
+
+    A `PipelinedFilter` needs a live source.
+    """
     on_stats, stop = on_stats or _ignore, stop or Event()
     with devices:
-        if not is_live(devices.source):
+        if not (is_live(devices.source) or isinstance(frame_filter, PipelinedFilter)):
             return run_every_frame(devices, frame_filter, on_stats=on_stats, stop=stop)
         options = options or RunOptions()
         rate = options.rate or next(filter(None, map(rate_of, devices.sinks)), None)
@@ -79,14 +91,18 @@ class LiveRun:
     def __init__(
         self,
         devices: Devices,
-        frame_filter: FilterCallable,
+        frame_filter: FilterCallable | PipelinedFilter,
         context: RunContext,
         *,
         reload: Reload | None = None,
     ) -> None:
         self._devices, self._context = devices, context
         self._capture = LiveCapture(devices.source, context)
-        self._filter = LiveFilter(frame_filter, context, reload=reload)
+        self._filter: FilterStage = (
+            LivePipelinedFilter(frame_filter, context)
+            if isinstance(frame_filter, PipelinedFilter)
+            else LiveFilter(frame_filter, context, reload=reload)
+        )
         self._output = LiveOutput(
             LiveSinks(devices.sinks, context), context,
             capture=self._capture, filtering=self._filter,

@@ -15,17 +15,23 @@ SETTLING = 2
 OUT_OF_REACH = 4.0  # the same factor: no preparation has ever gained more
 SHARE = 0.75  # of the timed calls must be fast enough; a few may be slow
 HEADROOM = 0.95  # share of the time of a frame that the filter may take
+GROWTH_CALLS = 72  # timed calls at a size that was found, before a larger one is tried: 3 s
 
 
 class SizeSearch:
     """Goes from the largest size down until the filter keeps `fps` frames per second.
 
-    The size is then kept. It never goes up again, because a picture whose sharpness keeps changing
-    is worse than one that is a little slow.
+    In the first seconds the model may still be slower than later. A size that was found therefore
+    grows if its calls leave room for the next larger one, in proportion to its pixels. A size that
+    turns out too slow after growth is not tried again, because a picture whose sharpness keeps
+    changing is worse than a small one. A size that was found never shrinks for another reason.
     """
 
     def __init__(self, sizes: Sequence[int] = SIZES, *, fps: float = LEAST_FPS) -> None:
-        self._sizes, self._limit = list(sizes), HEADROOM / fps
+        self._sizes, self._limit = tuple(sizes), HEADROOM / fps
+        self._index = 0
+        self._largest = 0  # index of the largest size that may still be tried
+        self._before_growth: float | None = None  # seconds of a call at the size before
         self._calls, self._fastest = 0, inf
         self._times: list[float] = []
         self.seconds: float | None = None
@@ -33,36 +39,60 @@ class SizeSearch:
     @property
     def size(self) -> int:
         """The size to use now, in pixels of the longer side."""
-        return self._sizes[0]
+        return self._sizes[self._index]
 
     @property
     def found(self) -> bool:
-        """True once the size is final. `seconds` is then the time of a call, if it was measured."""
-        return len(self._sizes) == 1 or self.seconds is not None
+        """True while no size is being tried. `seconds` is then the time of a call, if measured."""
+        return self._index == len(self._sizes) - 1 or self.seconds is not None
 
     def note(self, seconds: float, *, settling: bool = False) -> None:
         """Add the time of a call at `size`. `settling`: a faster model is being prepared."""
-        if self.found:
+        if self.found and self._index == self._largest:
             return
         self._calls += 1
         if self._calls <= WARM_UP:
             return
-        if settling:
+        if self.found:
+            self._note_found(seconds, settling=settling)
+        elif settling:
             self._note_settling(seconds)
+        else:
+            self._note_tried(seconds)
+
+    def _note_found(self, seconds: float, *, settling: bool) -> None:
+        """Go to the next larger size if there is room for it."""
+        self._times = [] if settling else [*self._times, seconds]
+        if len(self._times) < GROWTH_CALLS:
             return
+        typical = quantile(self._times, SHARE) or 0.0
+        self._times = []
+        growth = self._sizes[self._index - 1] / self.size
+        if typical * growth**2 <= self._limit:
+            self._try(self._index - 1)
+            self._before_growth = typical
+
+    def _note_tried(self, seconds: float) -> None:
         self._times.append(seconds)
         measured = len(self._times) >= MEASURED
         typical = quantile(self._times, SHARE) or 0.0
         if measured and typical <= self._limit:
-            self.seconds = typical
+            self.seconds, self._times, self._before_growth = typical, [], None
         elif measured or min(self._times) > HOPELESS * self._limit:
-            self._next_smaller()
+            self._give_up()
 
     def _note_settling(self, seconds: float) -> None:
         self._fastest = min(seconds, self._fastest)
         if self._calls > WARM_UP + SETTLING and self._fastest > OUT_OF_REACH * self._limit:
-            self._next_smaller()
+            self._give_up()
 
-    def _next_smaller(self) -> None:
-        del self._sizes[0]
+    def _give_up(self) -> None:
+        """Go to the next smaller size. After growth it is found already, and final."""
+        seconds = self._before_growth
+        self._try(self._index + 1)
+        if seconds is not None:
+            self._largest, self.seconds = self._index, seconds
+
+    def _try(self, index: int) -> None:
+        self._index, self.seconds, self._before_growth = index, None, None
         self._calls, self._times, self._fastest = 0, [], inf

@@ -1,5 +1,7 @@
 """The person in the test scene: body, head and a waving arm, each a layer."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from .canvas import Canvas, Point, fractal, mix
@@ -165,7 +167,7 @@ def figure_layers(
     arm, body, head = figure.arm(), figure.body(), figure.head()
     for canvas in (arm, body, head):
         canvas.unit = unit
-    return [
+    layers = [
         layer_from(body, lambda t: Pose(*sway(t)), nearness=0.9),
         layer_from(
             head, lambda t: Pose(*sway(t), 0.06 * np.sin(t * 1.7 + phase)),
@@ -176,3 +178,4 @@ def figure_layers(
             nearness=0.9, pivot=figure.to_frame((0.22, 0.15)),
         ),
     ]  # fmt: skip
+    return [replace(layer, is_person=True) for layer in layers]

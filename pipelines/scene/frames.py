@@ -55,6 +55,11 @@ class SceneFrame:
         return self.scene.flow(self.index)
 
     @cached_property
+    def person(self) -> NDArray[np.float32]:
+        """(H, W) in 0…1: how much of each pixel the figure covers, less what is in front of it."""
+        return self.scene.person(self.index)
+
+    @cached_property
     def visible(self) -> NDArray[np.bool_]:
         """(H, W): true where the pixel was visible in the last frame. All false at cuts."""
         return self.scene.visible(self.index, self.flow)
@@ -154,6 +159,17 @@ class TestScene(Sequence[SceneFrame]):
             displacement = np.stack([columns, rows], -1) @ (linear - np.eye(2)).T + offset
             flow[rows, columns] = displacement
         return flow
+
+    def person(self, index: int) -> NDArray[np.float32]:
+        """See `SceneFrame.person`."""
+        mask = np.zeros((self.height, self.width), np.float32)
+        for layer in self._layers(index):
+            patch = patch_of(layer.texture, self._matrix(layer, index), self._size)
+            if patch is not None:
+                area, alpha = mask[patch.rows, patch.columns], patch.pixels[3]
+                area *= 1 - alpha
+                area += alpha * layer.is_person
+        return mask.clip(0.0, 1.0)
 
     def visible(self, index: int, flow: NDArray[np.float32]) -> NDArray[np.bool_]:
         """See `SceneFrame.visible`: the same layer was on top there in the last frame."""

@@ -35,6 +35,7 @@ class Layer:
 
     origin: the top left corner in pixels from the centre of the frame. pivot: the centre of
     rotation in texture pixels. nearness: parallax, from 0 for the sky to 1 for the foreground.
+    is_person: True for a part of the figure.
     """
 
     texture: Floats
@@ -43,6 +44,7 @@ class Layer:
     unit: float
     motion: Callable[[float], Pose]
     nearness: float
+    is_person: bool = False
 
     def matrix(self, seconds: float, camera: tuple[float, float]) -> Matrix:
         """Texture pixels → pixels from the frame's centre, `camera` being in frame heights."""

@@ -5,18 +5,10 @@ from fractions import Fraction
 from typing import Literal
 
 from turbolens.pipelines.video.encoders import EncoderChoice, choose_encoder
+from turbolens.pipelines.video.live_encoders import low_latency_options
 
 BITS_PER_PIXEL = 0.1  # of a filtered frame, which has more edges than a camera's
 KEPT_OPTIONS = ("preset", "x265-params")  # of the options for files
-LOW_LATENCY = {
-    "libx264": {"tune": "zerolatency"},
-    "libx265": {"tune": "zerolatency"},
-    "nvenc": {"tune": "ull", "zerolatency": "1", "rc": "cbr"},
-    "videotoolbox": {"realtime": "1"},
-    "qsv": {"low_delay_brc": "1", "async_depth": "1"},
-    "amf": {"usage": "ultralowlatency"},
-}
-"""Options by encoder, or by the hardware part of its name."""
 
 
 @dataclass(frozen=True)
@@ -48,5 +40,5 @@ def live_encoder(encoding: StreamEncoding, rate: Fraction, *, pixels: int) -> En
         "b": str(bits), "maxrate": str(bits), "bufsize": str(bits), "bf": "0",
         "g": str(max(1, round(encoding.keyframe_interval * rate))),
     }  # fmt: skip
-    options |= LOW_LATENCY.get(choice.encoder.partition("_")[2] or choice.encoder, {})
+    options |= low_latency_options(choice.encoder)
     return EncoderChoice(choice.codec, choice.encoder, options)

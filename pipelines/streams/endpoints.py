@@ -48,6 +48,19 @@ class Endpoint:
         return self.can_reopen and _scheme(self.name) not in ("udp", "rtp")
 
     @property
+    def connectionless(self) -> bool:
+        """True for UDP and RTP: the sender waits for nobody, and nothing tells of its end."""
+        return self.format == "sdp" or _scheme(self.name) in ("udp", "rtp")
+
+    @property
+    def opens_early(self) -> bool:
+        """True for an input that must be open before the model is loaded.
+
+        Packets without a connection are lost until then, and a sender that connects is refused.
+        """
+        return self.connectionless or (self.listens and bool(_scheme(self.name)))
+
+    @property
     def square_pixels(self) -> bool:
         """True if the receiver shows every pixel as a square: WebRTC has no sample aspect ratio."""
         return self.format == "whip"

@@ -181,6 +181,8 @@ class StreamSource:
         except (av.FFmpegError, OSError) as error:
             if self._endpoint.listens:
                 return  # a peer may leave at any time
+            if self._ends and self._endpoint.connectionless and self._began is not None:
+                return  # silence is the only sign of its end
             raise MediaError(f"{self._endpoint.name}: {reason(error)}") from error
 
     def _decode(self, packet: Any) -> list[Any]:

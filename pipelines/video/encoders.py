@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import av
+from av.codec.hwaccel import HWAccel
 
 from turbolens.filter.errors import MediaError
 
@@ -46,7 +47,8 @@ class Codec:
 
 CODECS: dict[CodecName, Codec] = {
     "h264": Codec(
-        "libx264", "yuv420p", "yuv420p", 20, ("preset", "medium"),
+        # "medium" takes 1.6 times as long, from the filter's processors, for 0.8 dB at 46 dB.
+        "libx264", "yuv420p", "yuv420p", 20, ("preset", "faster"),
         odd=(("yuv420p", "yuv444p"),),
         hardware=("h264_nvenc", "h264_videotoolbox", "h264_qsv", "h264_amf"),
     ),
@@ -103,7 +105,7 @@ def default_codec(path: Path, *, transparent: bool) -> CodecName:
 def choose_encoder(
     codec: CodecName | HardwareName, *, crf: int | None, preset: str | None, hardware: bool
 ) -> EncoderChoice:
-    """The encoder and its options. Raises `MediaError` if no wanted hardware encoder opens."""
+    """The encoder and its options. Raises `MediaError` if no wanted hardware encoder works."""
     wanted = codec if codec in get_args(HardwareName) else None
     name: CodecName = codec.partition("_")[0]  # type: ignore[assignment]
     chosen = CODECS[name]
@@ -137,7 +139,7 @@ def encoder_of(codec: CodecName | HardwareName) -> str:
 def _hardware_choice(
     codec: CodecName, candidates: tuple[str, ...], *, crf: int | None, preset: str | None
 ) -> EncoderChoice:
-    usable = next((name for name in candidates if _opens(name)), None)
+    usable = next((name for name in candidates if encodes(name)), None)
     if usable is None:
         names = ", ".join(candidates) or "none known"
         raise MediaError(
@@ -153,25 +155,33 @@ def _hardware_choice(
 
 
 def hardware_encoders(codec: CodecName) -> list[str]:
-    """The hardware encoders that open on this machine, best first."""
-    return [name for name in CODECS[codec].hardware if _opens(name)]
+    """The hardware encoders that work on this machine, best first."""
+    return [name for name in CODECS[codec].hardware if encodes(name)]
 
 
-def _opens(name: str) -> bool:
+def encodes(name: str, *, hardware: HWAccel | None = None) -> bool:
+    """True if the encoder exists and encodes a frame on this machine.
+
+    hardware: the device that frames are uploaded to, for an encoder that does not do that itself.
+    """
+    if not has_encoder(name):
+        return False
     try:
-        context = av.CodecContext.create(name, "w")
+        context = av.CodecContext.create(name, "w", hwaccel=hardware)
         assert isinstance(context, av.VideoCodecContext)  # noqa: S101 - for the type checker
         context.width, context.height, context.pix_fmt = 256, 256, eight_bit_format(name)
-        context.framerate = Fraction(30)
-        context.open()
-    except (av.FFmpegError, OSError, ValueError):
+        context.framerate, context.time_base = Fraction(30), Fraction(1, 30)
+        frame = av.VideoFrame(256, 256, eight_bit_format(name))
+        frame.pts = 0
+        packets = [*context.encode(frame), *context.encode(None)]
+    except (av.FFmpegError, OSError, ValueError, RuntimeError, NotImplementedError):
         return False
-    return True
+    return any(packet.size for packet in packets)
 
 
 def eight_bit_format(encoder: str) -> str:
-    """The pixel format of an H.264, HEVC or AV1 encoder. Intel's accept no planar format."""
-    return "nv12" if encoder.endswith("_qsv") else "yuv420p"
+    """The pixel format of an H.264, HEVC or AV1 encoder. Intel's and VAAPI's want nv12."""
+    return "nv12" if encoder.endswith(("_qsv", "_vaapi")) else "yuv420p"
 
 
 def has_encoder(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -60,6 +61,28 @@ class VideoJob:
         """The name of the output."""
         return self._output.name
 
+    @property
+    def output(self) -> Output:
+        """Where the result goes."""
+        return self._output
+
+    @property
+    def options(self) -> VideoOptions:
+        """How the input is read, filtered and written."""
+        return self._options
+
+    @property
+    def replaces_partial(self) -> bool:
+        """True if the output exists and may be replaced only by going on. See `SegmentedJob`."""
+        return self._replaces_partial
+
+    def take_input(self) -> OpenInput:
+        """The input, opened if need be, which the caller closes. Raises `MediaError`."""
+        self.open()
+        assert self._input is not None  # noqa: S101 - just opened
+        opened, self._input = self._input, None
+        return opened
+
     @classmethod
     def prepare(cls, source: str, destination: str, options: VideoOptions) -> "VideoJob":
         """A job whose output can be written. Raises `MediaError` if it cannot."""
@@ -78,6 +101,11 @@ class VideoJob:
         if self._input is None:
             self._input = open_input(self.source, self._options)
         return self._input.total_frames
+
+    @property
+    def duration(self) -> Fraction | None:
+        """Seconds of an input that was opened, by its header; `None` if unknown."""
+        return None if self._input is None else self._input.duration
 
     def close(self) -> None:
         """Close an input that was opened and not run."""

@@ -50,6 +50,13 @@ class OpenInput:
     size: tuple[int, int] | None = None
     container: VideoContainer | None = None
 
+    @property
+    def duration(self) -> Fraction | None:
+        """Seconds of a video file by its header, `None` if unknown."""
+        if self.container is None or self.total_frames is None:
+            return None
+        return self.total_frames / self.container.rate
+
 
 def is_scene(name: str) -> bool:
     """True if the name means the synthetic test scene."""

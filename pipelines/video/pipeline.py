@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import av
 
+from turbolens.filter.acceleration.thread_priority import lower_thread_priority
 from turbolens.pipelines.base import BatchFilter, FilterCallable, FrameOrPacket, Reader, Writer
 from turbolens.pipelines.interrupts import DeferredInterrupts
 
@@ -14,6 +15,7 @@ from .bounded_queue import POLL, BoundedQueue, ConsumerGone
 
 AUTO_BATCH = 4
 AUTO_BATCH_PIXELS = 16 << 20  # limit of a batch's size in pixels: 8K frames go one at a time
+ENCODER_NICENESS = 5  # added to that of the encoder's threads on Linux
 READER_GRACE = 1.0  # seconds; a reader may hang in a pipe that sends nothing more
 
 Compose: TypeAlias = Callable[[av.VideoFrame, av.VideoFrame], av.VideoFrame]
@@ -110,6 +112,9 @@ class FilterPipeline:
             self._decoded.end(error)
 
     def _write(self) -> None:
+        # The filter's threads wait for one another between layers, so a turn that the encoder takes
+        # from one of them delays all. The encoder uses what they leave. Its threads inherit this.
+        lower_thread_priority(ENCODER_NICENESS)
         try:
             for item in self._filtered.items():
                 self._writer.write(item)

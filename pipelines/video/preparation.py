@@ -1,6 +1,7 @@
 """Frames as they should be seen: deinterlaced, upright, and in standard dynamic range."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -39,28 +40,53 @@ WITHOUT_MATRIX: Step = ("sidedata", "mode=delete:type=DISPLAYMATRIX")
 """Encoders of images write the matrix into the file, and viewers would turn the picture again."""
 
 
+@dataclass(frozen=True)
+class PreparationState:
+    """What earlier frames decide for later ones.
+
+    rotation: `None` before the first frame. interlaced: True once a frame was. palette_format: what
+    replaces palettes.
+    """
+
+    rotation: tuple[Step, ...] | None = None
+    interlaced: bool = False
+    palette_format: str | None = None
+
+
 class FramePreparation:
     """Passes frames through the FFmpeg filters that they need: one frame out for each frame in.
 
     `pts` stays exact. Frames that need no filter are passed on as they are. cropping: what the
-    container hides of every frame.
+    container hides of every frame. state: to go on in the middle of a video.
     """
 
-    def __init__(self, notify: Notify, *, cropping: Cropping | None = None) -> None:
+    def __init__(
+        self,
+        notify: Notify,
+        *,
+        cropping: Cropping | None = None,
+        state: PreparationState | None = None,
+    ) -> None:
+        state = state or PreparationState()
         self._notify, self._cropping = notify, cropping
         self._graph: Graph | None = None
         self._graph_input: tuple[object, ...] = ()
         self._time_base = Fraction(1)
-        self._interlaced = False
-        self._rotation: list[Step] | None = None
-        self._palette_format: str | None = None
+        self._interlaced = state.interlaced
+        self._rotation = state.rotation
+        self._palette_format = state.palette_format
         self._notices: set[str] = set()
+
+    @property
+    def state(self) -> PreparationState:
+        """What the frames so far have decided."""
+        return PreparationState(self._rotation, self._interlaced, self._palette_format)
 
     def push(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
         """Add a frame. Gives the frames that are ready."""
         self._interlaced = self._interlaced or frame.interlaced_frame
         if self._rotation is None:
-            self._rotation = _rotation_of(frame)
+            self._rotation = tuple(_rotation_of(frame))
         graph_input = (
             frame.width, frame.height, frame.format.name, frame.color_trc, self._interlaced
         )  # fmt: skip

@@ -6,12 +6,11 @@ from functools import cached_property
 from typing import Any
 
 import av
-from av.video.stream import VideoStream
 
 from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 
-from .best_effort import BestEffortTimestamps
 from .container import MICROSECONDS, VideoContainer
+from .decoding import DecodingTimes, FrameDecoding, decoder_of
 from .preparation import FramePreparation
 from .side_streams.timeline import Timeline
 
@@ -29,17 +28,15 @@ class VideoReader:
     def __init__(self, container: VideoContainer, notify: Notify) -> None:
         self._container, self._notify = container, notify
         self._video, self._span = container.video, container.span
-        self._decoder = _decoder_of(container.video)
         self._preparation = FramePreparation(notify, cropping=container.cropping)
-        self._timestamps = BestEffortTimestamps(has_pts=container.has_pts)
+        self._decoding = FrameDecoding(
+            decoder_of(container.video), DecodingTimes.of(container), self._preparation
+        )
         self._offset = container.offset
         self._timeline = Timeline(container.video, from_zero=container.span.is_whole)
         self._buffered: list[FrameOrPacket] = []
         self._items = self._read()
-        self._last_pts: int | None = None
-        self._previous: av.VideoFrame | None = None
-        self._done = False
-        self.damaged = 0
+        self._failed_reads = 0
 
     @classmethod
     def open(cls, container: VideoContainer, notify: Notify) -> "VideoReader":
@@ -55,6 +52,11 @@ class VideoReader:
             reader.close()
             raise
         return reader
+
+    @property
+    def damaged(self) -> int:
+        """How many pieces could not be read or decoded so far."""
+        return self._failed_reads + self._decoding.damaged
 
     def _buffer_first_frame(self) -> None:
         for item in self._items:
@@ -95,15 +97,12 @@ class VideoReader:
         self._seek()
         for packet in self._packets():
             if packet.stream is self._video:
-                if not self._done:
-                    yield from self._frames(packet)
+                yield from self._decoding.frames(packet)
             elif packet.size and (kept := self._shifted(packet)):
                 yield kept
-            if self._done and self._is_past_tail(packet):
+            if self._decoding.is_done and self._is_past_tail(packet):
                 break
-        yield from self._frames(None)
-        if self._previous is not None:
-            yield self._previous
+        yield from self._decoding.frames(None)
         if self._timeline.joins:
             self._notify(f"timestamps begin again {self._timeline.joins}×: they are continued")
 
@@ -128,59 +127,7 @@ class VideoReader:
                 return
             except av.FFmpegError:
                 failures += 1
-                self.damaged += 1
-
-    def _frames(self, packet: Any) -> Iterator[av.VideoFrame]:
-        """The frames of a packet, or with `None` those that the decoder still holds."""
-        for decoded in self._decode(packet):
-            if decoded.is_corrupt:
-                self.damaged += 1
-            self._repair_pts(decoded)
-            for frame in self._preparation.push(decoded):
-                yield from self._trimmed(frame)
-        if packet is None:
-            for frame in self._preparation.flush():
-                yield from self._trimmed(frame)
-
-    def _decode(self, packet: Any) -> list[Any]:
-        try:
-            return list(self._decoder.decode(packet))
-        except av.EOFError:
-            return []
-        except av.FFmpegError:
-            self.damaged += 1
-            return []
-
-    def _repair_pts(self, frame: av.VideoFrame) -> None:
-        """Set a missing or wrong `pts`, and move one that does not increase."""
-        frame.time_base = frame.time_base or self._video.time_base
-        frame.pts = self._timestamps.timestamp(frame)
-        step = max(1, round(1 / (self._container.rate * Fraction(frame.time_base or 1))))
-        if frame.pts is None:
-            frame.pts = 0 if self._last_pts is None else self._last_pts + step
-        if self._last_pts is not None and frame.pts <= self._last_pts:
-            frame.pts = self._last_pts + 1
-        self._last_pts = frame.pts
-
-    def _trimmed(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
-        """Frames inside the span, with times from its beginning."""
-        if self._span.is_whole:
-            yield from self._with_duration(frame)
-            return
-        time_base = Fraction(frame.time_base or 1)
-        time = (frame.pts or 0) * time_base - self._offset
-        if self._span.duration is not None and time >= self._span.duration:
-            self._done = True
-        elif time >= 0 and not self._done:
-            frame.pts = (frame.pts or 0) - round(self._offset / time_base)
-            yield from self._with_duration(frame)
-
-    def _with_duration(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
-        """The previous frame, which lasts until this one. Files store only decoding intervals."""
-        previous, self._previous = self._previous, frame
-        if previous is not None:
-            previous.duration = (frame.pts or 0) - (previous.pts or 0)
-            yield previous
+                self._failed_reads += 1
 
     def _shifted(self, packet: Any) -> Any | None:
         """A packet of another stream with times from the span's beginning; `None` if outside."""
@@ -202,19 +149,3 @@ class VideoReader:
         if time is None or self._span.duration is None:
             return False
         return bool(time * packet.time_base - self._offset > self._span.duration + TAIL)
-
-
-def _decoder_of(video: VideoStream) -> Any:
-    """The stream's own decoder, or libvpx for transparent VP8 and VP9.
-
-    FFmpeg's own VP8 and VP9 decoders drop the alpha channel.
-    """
-    own = video.codec_context
-    library = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(own.name)
-    tags = {key.lower(): value for key, value in video.metadata.items()}
-    if library is None or tags.get("alpha_mode") != "1":
-        return own
-    try:
-        return av.CodecContext.create(library, "r")
-    except (av.FFmpegError, ValueError):
-        return own

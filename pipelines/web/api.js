@@ -84,6 +84,14 @@ export async function fetchImage(path) {
   return URL.createObjectURL(await response.blob());
 }
 
+/** The first picture with another number than the last one: { number, blob }. If there is none for a
+ * while, `blob` is null. */
+export async function fetchNewer(path, last) {
+  const response = await checkedFetch(`${path}?after=${last}`, { headers: headers() });
+  if (response.status === 204) return { number: last, blob: null };
+  return { number: Number(response.headers.get("X-Picture")), blob: await response.blob() };
+}
+
 /** Send DELETE without waiting for the answer; works while the page is being closed, too. */
 export function sendDelete(path) {
   fetch(path, { method: "DELETE", headers: headers(), keepalive: true }).catch(() => {});

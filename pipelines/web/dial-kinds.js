@@ -12,6 +12,7 @@ export function createDial(name, property, onChange) {
   const field = { id: `dial-${name}`, title: titleFor(name, property), hint };
   if (property.type === "boolean") return switchDial(field, onChange);
   if (property.enum) return choiceDial(field, property.enum, onChange);
+  if (property.choices) return colourDial(field, property.choices, onChange);
   const types = (property.anyOf ?? [property]);
   const number = types.find(({ type }) => type === "number" || type === "integer");
   if (!number) return null;
@@ -128,6 +129,24 @@ function choiceDial({ id, title, hint }, values, onChange) {
     createElement("legend", {}, title), createElement("div", { className: "segments" }, ...labels), hintFor(id, hint));
   return { element, show(value) {
     for (const radio of radios) radio.checked = radio.value === value;
+  } };
+}
+
+/** Some words, or a colour: the last choice shows a field for it. */
+function colourDial(field, choices, onChange) {
+  const words = choices.slice(0, -1), other = choices.at(-1);
+  const input = createElement("input", { type: "color", value: "#1f3d2b", "aria-label": `${field.title}: colour` });
+  const chosen = choiceDial(field, choices, (choice) => {
+    input.hidden = choice !== other;
+    onChange(choice === other ? input.value : choice);
+  });
+  input.addEventListener("input", () => onChange(input.value));
+  chosen.element.querySelector(".segments").after(input);
+  return { element: chosen.element, show(value) {
+    const isWord = words.includes(value);
+    input.hidden = isWord;
+    if (!isWord && value.startsWith("#")) input.value = value;
+    chosen.show(isWord ? value : other);
   } };
 }
 

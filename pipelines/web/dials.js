@@ -6,6 +6,7 @@ import { byId, createElement } from "./dom.js";
 const FIRST = ["enabled", "strength", "texture", "steadiness", "detail"];
 const TITLES = { enabled: "Filter", mix: "Mix with the input", steps: "Denoising steps" };
 const GROUPS = [
+  ["Person and background", ["region", "outside", "feather"]],
   ["Look", ["control_scale", "image_prompt_scale", "mix", "transition", "steps", "timesteps", "seed"]],
   ["Steadiness", ["blend_before", "blend_after", "motion_sensitivity", "scene_cut_sensitivity",
                   "noise", "feedback", "cross_frame", "reuse_unchanged"]],

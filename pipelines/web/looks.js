@@ -3,14 +3,31 @@
 import { fetchImage, request } from "./api.js";
 import { byId, createElement } from "./dom.js";
 
+const RETRY_MS = 2000;
+
 /** Radio buttons with thumbnails, if the server has some. onChoose(look) is called when the user chooses one. */
 export class Looks {
   #onChoose;
   #names = [];
   #radios = new Map();
+  #images = [];
+  #thumbnails = [];
+  #round = 0; // of drawing them; a newer one ends the one before
 
   constructor(onChoose) {
     this.#onChoose = onChoose;
+    byId("redraw").addEventListener("click", () => this.draw());
+  }
+
+  /** Fetch the thumbnails one by one. Of a call they are drawn now, from its camera. */
+  async draw() {
+    const round = ++this.#round;
+    for (const image of this.#images) image.dataset.state = "loading";
+    for (const [index, path] of this.#thumbnails.entries()) {
+      while (this.#round === round && !(await showThumbnail(this.#images[index], path))) {
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
   }
 
   /** Show the looks of the model, with this one selected; thumbnails are loaded one by one. */
@@ -26,10 +43,10 @@ export class Looks {
     const tiles = names.map((name) => this.#tile(name, thumbnails.length > 0));
     byId("gallery").replaceChildren(...tiles.map(({ label }) => label));
     this.select(text);
-    for (const [index, path] of thumbnails.entries()) { // none if a program filters its own camera
-      if (this.#names !== names) return;
-      await showThumbnail(tiles[index].image, path);
-    }
+    this.#thumbnails = thumbnails;
+    byId("redraw").hidden = !thumbnails.some((path) => path.startsWith("api/call/"));
+    this.#images = tiles.map(({ image }) => image).slice(0, thumbnails.length);
+    await this.draw();
   }
 
   /** Select the look with this name, or none if there is no such look. */
@@ -61,11 +78,17 @@ function scrollGalleryTo(tile) {
   gallery?.scrollTo({ left: tile.offsetLeft - (gallery.clientWidth - tile.clientWidth) / 2 });
 }
 
+/** False if the model has no time for it yet, so that it is worth another attempt. */
 async function showThumbnail(image, path) {
   try {
+    const before = image.src;
     image.src = await fetchImage(path);
+    URL.revokeObjectURL(before);
     image.dataset.state = "loaded";
-  } catch {
+    return true;
+  } catch ({ status }) {
+    if (status === 503) return false;
     image.dataset.state = "missing"; // the name of the look is still readable
+    return true;
   }
 }

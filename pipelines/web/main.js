@@ -1,6 +1,7 @@
 // Connects the parts of the page with each other. Start reading here.
 
 import { request, setToken } from "./api.js";
+import { Call } from "./call.js";
 import { Capture } from "./capture.js";
 import { Connection } from "./connection.js";
 import { Cover } from "./cover.js";
@@ -97,10 +98,10 @@ class Page {
   /** Wait for the model, then show the welcome, or go on with the camera after a reload. */
   async start() {
     try {
-      const { model, mode } = await this.connection.modelReady();
+      const { model, mode, call } = await this.connection.modelReady();
       this.#showModel(model);
       initModels(mode, model.name);
-      if (mode === "control") return this.#startRemoteControl();
+      if (mode === "control") return this.#startRemoteControl(call);
     } catch (error) {
       showState("refused");
       cover.show(serverErrorMessage(error), "again");
@@ -111,9 +112,10 @@ class Page {
     return source.kind || showWelcome();
   }
 
-  /** The program filters its own camera: show only dials and figures. */
-  #startRemoteControl() {
+  /** The program filters its own camera: show only dials and figures, and its call if it has one. */
+  #startRemoteControl(withCall) {
     document.body.dataset.mode = "control";
+    if (withCall) new Call((text) => notify(sentence(text)), () => this.looks.draw()).start();
     this.remote = new RemoteControl(this.settings);
     this.remote.addEventListener("state", ({ detail: { state, statistics } }) => {
       showState(state);

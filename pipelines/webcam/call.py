@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from textwrap import shorten
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from turbolens.filter import MediaError, TurbolensError
 from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
@@ -19,11 +19,19 @@ from turbolens.pipelines.video.recorder import Recorder, RecordingSink
 from turbolens.pipelines.webrtc.control.controls import Controls
 
 from .control_page import ControlPage, CurrentFilter
+from .controlled_call import ControlledCall
+from .device_choices import DeviceChoices
 from .filter import WebcamFilter
 from .keys import Keys
+from .live_picture import LivePicture
 from .metrics import MetricsServer
 from .options import CallOptions
 from .presets import free_name, save_preset
+
+if TYPE_CHECKING:
+    from .remote import RemoteFilter
+
+CallFilter: TypeAlias = "WebcamFilter | RemoteFilter"
 
 KEYS = (
     "keys: n p next/previous look · + - strength · space on/off · f freeze · s snapshot · r record"
@@ -38,24 +46,28 @@ class Webcam:
 
     devices: the camera and the sinks, which the call closes at its end. looks: the prompts that the
     keys n and p go through. notify: takes a line for the user, from any thread. vocabulary: the
-    words of the model; `None` if it takes any prompt.
+    words of the model; `None` if it takes any prompt. choices: the devices that the control page
+    may change; `None` for none.
     """
 
     def __init__(
         self,
         devices: Devices,
-        frame_filter: WebcamFilter,
+        frame_filter: CallFilter,
         options: CallOptions,
         *,
         looks: Sequence[str],
         notify: Notify,
         vocabulary: Vocabulary | None = None,
+        choices: DeviceChoices | None = None,
     ) -> None:
+        self._choices = choices
         self._devices, self._options = devices, options
-        self.filter = frame_filter
+        self.filter: CallFilter = frame_filter
         self._looks, self._notify, self._vocabulary = list(looks), notify, vocabulary
         self._recording = RecordingSink(notify)
-        devices.sinks.append(self._recording)
+        self._picture = LivePicture()
+        devices.sinks += [self._recording, self._picture]
         self._stop = Event()
         self._actions = self._actions_of_keys()
         if options.record is not None:
@@ -95,6 +107,7 @@ class Webcam:
                 ControlPage(
                     lambda: self.filter, self._looks, options.control_port,
                     adapters=options.adapters, vocabulary=self._vocabulary,
+                    call=self._controlled_call(),
                 )
             )  # fmt: skip
             listeners.append(page.update)
@@ -104,6 +117,15 @@ class Webcam:
             osc = self._devices.enter(OscServer(Controls(current), options.osc))
             self._notify(f"OSC: {osc.url}")
         return listeners
+
+    def _controlled_call(self) -> ControlledCall | None:
+        """What the control page changes besides the settings."""
+        if self._choices is None:
+            return None
+        return ControlledCall(
+            lambda: self.filter, self._choices, self._picture, self._looks,
+            toggle_pause=lambda: self.press("f"),
+        )  # fmt: skip
 
     @property
     def filtering(self) -> bool:
@@ -125,12 +147,16 @@ class Webcam:
         )
         return " · ".join(
             [*(name for name, on in flags.items() if on), f"{settings.strength:.2f}", *size,
-             shorten(look, LOOK_WIDTH, placeholder="…")]
+             shorten(look, LOOK_WIDTH, placeholder="…"), *self._remote_state()]
         )  # fmt: skip
 
+    def _remote_state(self) -> list[str]:
+        state = self.filter.state()
+        return [state] if state else []
+
     def details(self) -> dict[str, Any]:
-        """What the JSON lines have besides the statistics: the working size in pixels."""
-        return {"size": self.filter.size}
+        """What the JSON lines have besides the statistics: the working size in pixels, and more."""
+        return {"size": self.filter.size, **self.filter.details()}
 
     def press(self, key: str) -> None:
         """Do what the key is for. Errors become notices; an unknown key shows the list of keys."""
@@ -214,5 +240,6 @@ class Webcam:
 
     def _reload(self) -> WebcamFilter:
         """A new filter in place of one that keeps failing."""
+        assert isinstance(self.filter, WebcamFilter)  # noqa: S101 - the other kind never fails
         self.filter = self.filter.reloaded()
         return self.filter

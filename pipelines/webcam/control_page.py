@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import av
-
 from turbolens.filter import FilterSettings
 from turbolens.filter.diffusion.vocabulary import Vocabulary
-from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.base import Adjustable
 from turbolens.pipelines.statistics import Stats
+
+from .controlled_call import ControlledCall
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class CurrentFilter:
 
     def __init__(
         self,
-        current: Callable[[], AdjustableFilter],
+        current: Callable[[], Adjustable],
         looks: Sequence[str],
         vocabulary: Vocabulary | None = None,
     ) -> None:
@@ -37,10 +37,6 @@ class CurrentFilter:
     def settings(self) -> FilterSettings:
         """The settings of the next frame."""
         return self._current().settings
-
-    def __call__(self, frame: av.VideoFrame, /) -> av.VideoFrame:
-        """Filter a frame."""
-        return self._current()(frame)
 
     def update(self, **changes: Any) -> FilterSettings:
         """Change settings from the next frame on."""
@@ -55,17 +51,19 @@ class ControlPage:
     """Serves the page on 127.0.0.1, inside a `with` block.
 
     current: returns the filter in use. adapters: the kinds of adapters that its model has.
-    vocabulary: the words of its model. Port 0 takes any free port; see `url`.
+    vocabulary: the words of its model. call: its devices, picture and pause; `None` for a page
+    without them. Port 0 takes any free port; see `url`.
     """
 
     def __init__(
         self,
-        current: Callable[[], AdjustableFilter],
+        current: Callable[[], Adjustable],
         looks: Sequence[str],
         port: int,
         *,
         adapters: tuple[str, ...] = (),
         vocabulary: Vocabulary | None = None,
+        call: ControlledCall | None = None,
     ) -> None:
         from turbolens.pipelines.webrtc import (  # noqa: PLC0415 - aiohttp, if asked
             RemoteControl,
@@ -76,7 +74,7 @@ class ControlPage:
         self._stats = Stats()
         app = create_control_app(
             CurrentFilter(current, looks, vocabulary), ServerOptions(adapters=adapters),
-            statistics=lambda: self._stats,
+            statistics=lambda: self._stats, call=call,
         )  # fmt: skip
         self._remote = RemoteControl(app, port=port)
 

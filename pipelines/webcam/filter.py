@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import av
 
-from turbolens.filter import FilterSettings
+from turbolens.filter import FilterSettings, UnavailableError
 from turbolens.pipelines.base import AdjustableFilter, Notify, SupportsReproject
 from turbolens.pipelines.live.working_size import SizeSearch
 
@@ -91,6 +91,14 @@ class WebcamFilter:
         if self._inner is not None:
             self._inner.reset()
 
+    def state(self) -> str:
+        """Nothing: what there is to say about this filter is in its settings."""
+        return ""
+
+    def details(self) -> dict[str, Any]:
+        """Nothing besides the settings and the size."""
+        return {}
+
     def reloaded(self) -> "WebcamFilter":
         """A new filter with these settings and this size, whose model is loaded again."""
         return WebcamFilter(self._load, self._settings, search=self._search, notify=self._notify)
@@ -110,6 +118,26 @@ class WebcamFilter:
             self._measure(inner, perf_counter() - began)
         self._last = styled
         return styled
+
+    def sample(self, frame: av.VideoFrame, **changes: Any) -> av.VideoFrame:
+        """The frame with other settings, beside the stream, at the size and with the model in use.
+
+        It waits for its turn between two frames of the stream, and one of them waits for it. Raises
+        `UnavailableError` while the filter is off, loading, or looking for its size.
+        """
+        inner = self._inner
+        model = getattr(inner, "model", None)
+        if inner is None or model is None or not self._settled(inner):
+            raise UnavailableError("the model is off or still loading")
+        from turbolens.filter import FrameFilter  # noqa: PLC0415 - torch: loaded with the model
+
+        settings = inner.settings.replace(enabled=True, **changes)
+        return FrameFilter(model, settings)(frame)
+
+    def _settled(self, inner: AdjustableFilter) -> bool:
+        """True once the filter has its final speed and size."""
+        found = self._search is None or self._search.found or self._settings.size is not None
+        return found and self._settings.enabled and not getattr(inner, "settling", False)
 
     def reproject(self, frame: av.VideoFrame) -> av.VideoFrame | None:
         """The last result as it would look in this frame. `None` if the filter cannot do that."""
@@ -133,13 +161,13 @@ class WebcamFilter:
 
     def _measure(self, inner: AdjustableFilter, seconds: float) -> None:
         search = self._search
-        if search is None or search.found or self._settings.size is not None:
+        if search is None or self._settings.size is not None:
             return
-        before = search.size
+        before, was_found = search.size, search.found
         search.note(seconds, settling=getattr(inner, "settling", False))
         with self._lock:
             if search.size != before and self._settings.size is None:
                 inner.update(size=search.size)
-        if search.found:
+        if search.found and not was_found:
             rate = "" if search.seconds is None else f": {1 / search.seconds:.0f} frames per second"
             self._notify(f"working size {search.size} px{rate}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from turbolens.pipelines.live.options import RunOptions
 from turbolens.pipelines.model_choice import ModelChoice
 from turbolens.pipelines.osc.server import OscAddress
+from turbolens.pipelines.webrtc.client.options import ClientOptions
 
 HANG_AFTER = 60.0  # seconds; the first call of the filter loads the model, which may take long
 
@@ -45,7 +46,9 @@ class WebcamOptions:
     camera: number, path, part of the name, "test-scene", or a file; `None` is the first camera.
     size: width and height asked of the camera. rate: frames per second asked of it. pixel_format:
     FFmpeg's name. aspect: width divided by height to crop to. virtual_camera: its name or path,
-    "none" for no virtual camera, `None` for the first one. preview: show the result in a window.
+    "pipewire" for a camera of PipeWire, "none" for no virtual camera, `None` for the first one.
+    preview: show the result in a window.
+    client: the server that filters, `None` to filter here.
     """
 
     camera: str | None = None
@@ -58,3 +61,4 @@ class WebcamOptions:
     preview: bool = False
     model: ModelChoice = field(default_factory=ModelChoice)
     call: CallOptions = field(default_factory=CallOptions)
+    client: ClientOptions | None = None

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,25 +10,20 @@ from typing import Any
 
 from turbolens.filter import FilterSettings
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER
-from turbolens.filter.loading.locating import locate
 from turbolens.filter.loading.looks import load_looks
 from turbolens.pipelines.base import Notify, Sink, Source, rate_of
-from turbolens.pipelines.camera.camera import Camera
-from turbolens.pipelines.camera.framing import FramedSource, cropped_size
-from turbolens.pipelines.camera.virtual_camera import VirtualCamera
 from turbolens.pipelines.live.devices import Devices
+from turbolens.pipelines.live.switching import SwitchableSink, SwitchableSource
 from turbolens.pipelines.live.working_size import SizeSearch
-from turbolens.pipelines.model_choice import load_filter, vocabulary_of
-from turbolens.pipelines.scene.camera import FileCamera, SceneCamera
-from turbolens.pipelines.video.media import MediaOptions, is_scene, open_reader
+from turbolens.pipelines.model_choice import checked_model, load_filter, vocabulary_of
+from turbolens.pipelines.webrtc.client.options import ClientOptions
 
 from .call import Webcam
+from .device_choices import DeviceChoices
+from .devices import open_source, open_virtual_camera
 from .filter import WebcamFilter
-from .options import WebcamOptions
+from .options import CallOptions, WebcamOptions
 from .preview import Preview, check_display
-
-NONE = "none"
-SCENE_SIZE = 640, 360  # painting a larger test scene takes long
 
 
 def merge_settings(given: dict[str, Any], size: int | None) -> FilterSettings:
@@ -43,9 +39,10 @@ def open_devices(options: WebcamOptions, notify: Notify) -> Devices:
 
     The virtual camera is opened before the model is loaded, so that a call can choose it at once.
     """
-    devices = Devices(_open_source(options))
+    source = open_source(options)
+    devices = Devices(SwitchableSource(source))
     try:
-        for sink in _open_sinks(options, devices.source, notify):
+        for sink in _open_sinks(options, source, notify):
             devices.sinks.append(sink)
     except BaseException:
         devices.close()
@@ -53,49 +50,17 @@ def open_devices(options: WebcamOptions, notify: Notify) -> Devices:
     return devices
 
 
-def _open_source(options: WebcamOptions) -> Source:
-    """The camera, the test scene, or a file that plays as a camera."""
-    source = _open_camera(options)
-    if options.mirror or options.aspect is not None:
-        return FramedSource(source, mirror=options.mirror, aspect=options.aspect)
-    return source
-
-
-def _open_camera(options: WebcamOptions) -> Source:
-    name = options.camera
-    if name is not None and is_scene(name):
-        return SceneCamera(*(options.size or SCENE_SIZE), rate=options.rate)
-    if name is not None and Path(name).is_file():
-        return FileCamera(lambda: open_reader(name, MediaOptions(), _ignore))
-    width, height = options.size or (1280, 720)
-    return Camera(
-        name, width=width, height=height, rate=options.rate, pixel_format=options.pixel_format
-    )
-
-
 def _open_sinks(options: WebcamOptions, source: Source, notify: Notify) -> Iterator[Sink]:
     """The virtual camera and the preview, as far as they were chosen."""
     if options.preview:
         check_display()
     preview = Preview() if options.preview else None  # fails first if its program is missing
-    if options.virtual_camera != NONE:
-        width, height = _frame_size(source, options)
-        camera = VirtualCamera(
-            options.virtual_camera, width=width, height=height, rate=_rate(source)
-        )
-        yield camera
+    camera = open_virtual_camera(options, source)
+    yield SwitchableSink(camera)
+    if camera is not None:
         notify(f"showing on {camera.device} ({camera.backend}): choose it in the call")
     if preview is not None:
         yield preview
-
-
-def _frame_size(source: Source, options: WebcamOptions) -> tuple[int | None, int | None]:
-    """Width and height of the frames, `None` if unknown: then the first frame decides."""
-    inner = getattr(source, "source", source)
-    width, height = getattr(inner, "width", None), getattr(inner, "height", None)
-    if width is None or height is None or options.aspect is None:
-        return width, height
-    return cropped_size(width, height, options.aspect)
 
 
 def _rate(source: Source) -> Fraction:
@@ -105,20 +70,58 @@ def _rate(source: Source) -> Fraction:
 def prepare_call(
     options: WebcamOptions, settings: FilterSettings, devices: Devices, *, notify: Notify
 ) -> Webcam:
-    """The call, ready to run. Raises `ModelNotFoundError` if there is no such model."""
+    """The call, ready to run.
+
+    Raises `ModelNotFoundError` if there is no such model, and `ServerError` if there is no server.
+    """
+    if options.client is not None:
+        return _prepare_remote_call(options, options.client, settings, devices, notify=notify)
     model = options.model
-    folder = locate(model.model)
+    folder = checked_model(model)
     frame_filter = WebcamFilter(
         lambda wanted: load_filter(model, wanted, live=True),
         settings, search=SizeSearch(), notify=notify,
     )  # fmt: skip
     frame_filter.preload()
-    running = replace(options.call.running, rate=_rate(devices.source))
-    call = replace(options.call, running=running, adapters=model.adapters.kinds)
+    call = _call_options(options, devices.source, model.adapters.kinds)
     return Webcam(
         devices, frame_filter, call, looks=offered_looks(folder), notify=notify,
-        vocabulary=vocabulary_of(model),
+        vocabulary=vocabulary_of(model), choices=device_choices(options, devices, notify),
     )  # fmt: skip
+
+
+def device_choices(
+    options: WebcamOptions, devices: Devices, notify: Notify
+) -> DeviceChoices | None:
+    """The devices to choose from, if `open_devices` has opened these. `None` otherwise."""
+    source, sink = devices.source, devices.sinks[0] if devices.sinks else None
+    if isinstance(source, SwitchableSource) and isinstance(sink, SwitchableSink):
+        return DeviceChoices(options, source, sink, notify=notify)
+    return None
+
+
+def _prepare_remote_call(
+    options: WebcamOptions,
+    client: ClientOptions,
+    settings: FilterSettings,
+    devices: Devices,
+    *,
+    notify: Notify,
+) -> Webcam:
+    """A call that a server filters. No model is loaded here. Raises `ServerError`."""
+    from .remote import RemoteFilter, adapters_of  # noqa: PLC0415 - aiortc, if asked
+
+    frame_filter = devices.enter(closing(RemoteFilter(client, settings, notify=notify)))
+    found = frame_filter.connection.check()
+    looks = tuple(map(str, found["looks"])) or load_looks(EMBEDDED_FOLDER)
+    call = _call_options(options, devices.source, adapters_of(found["schema"]))
+    choices = device_choices(options, devices, notify)
+    return Webcam(devices, frame_filter, call, looks=looks, notify=notify, choices=choices)
+
+
+def _call_options(options: WebcamOptions, source: Source, adapters: tuple[str, ...]) -> CallOptions:
+    running = replace(options.call.running, rate=_rate(source))
+    return replace(options.call, running=running, adapters=adapters)
 
 
 def offered_looks(folder: Path) -> tuple[str, ...]:
@@ -128,7 +131,8 @@ def offered_looks(folder: Path) -> tuple[str, ...]:
 
 def silence_log() -> None:
     """Log nothing to the terminal: the command shows errors in one line, without a traceback."""
-    logging.getLogger("turbolens").addHandler(logging.NullHandler())
+    for name in ("turbolens", "aiortc", "aioice", "asyncio"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
 
 
 def _ignore(_: str) -> None:

@@ -18,13 +18,14 @@ import torch
 from torch import nn
 
 from turbolens.filter.acceleration.backend import NoSpeedup, PrepareTime
-from turbolens.filter.networks import Result, Run
+from turbolens.filter.networks import Run
 
+from .inference import BatchRun, row, stream_count
 from .probe import PROPERTIES, openvino_module, processor_id, runs_here, shapes_of
 
 MODEL_FILE = "model.xml"
 _PACKAGE = Path(__file__).parents[2]
-_HASHED_ROOMS = (".", "coherence", "diffusion", "frames")
+_HASHED_ROOMS = (".", "coherence", "diffusion", "frames", "region")
 CONVERTING = Lock()  # one at a time: warnings are filtered for the whole process
 _STARTING = Lock()
 _MAX_KEPT = 40  # converted modules in the cache
@@ -33,9 +34,9 @@ _MAX_KEPT = 40  # converted modules in the cache
 class OpenVino:
     """Modules in OpenVINO, in bfloat16 if the model is, else in float32.
 
-    A batch runs one by one: OpenVINO has no overhead that a batch would share. On some processors
-    its compiler crashes, so another process tries it first. The result of that and the converted
-    module are kept in the user's cache folder. Nothing is ever sent anywhere.
+    The images of a batch run side by side, each on its share of the threads. On some processors
+    OpenVINO's compiler crashes, so another process tries it first. The result of that and the
+    converted module are kept in the user's cache folder. Nothing is ever sent anywhere.
     """
 
     name: str = "openvino"
@@ -57,22 +58,21 @@ class OpenVino:
     def prepare(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
         """Raises `RuntimeError` if OpenVINO cannot run this module on this processor."""
         count = len(inputs[0]) if inputs[0].ndim else 1
-        single = _first_row(inputs)
+        single, threads = _first_row(inputs), _threads(module)
         path = self._model_path(module, single)
-        key = (path, *(tuple(tensor.shape) for tensor in single))
+        streams = stream_count(count, threads)
+        parallel = self._graph(module, single, path, streams)
+        alone = self._graph(module, single, path, 1) if count % streams else None
+        return BatchRun(count, parallel, alone, streams=streams)
+
+    def _graph(
+        self, module: nn.Module, single: Sequence[torch.Tensor], path: Path, streams: int
+    ) -> Any:
+        """The compiled graph for inputs like `single`, `streams` of them at a time."""
+        key = (path, *(tuple(tensor.shape) for tensor in single), streams)
         if key not in self._compiled:
-            self._compiled[key] = self._compile(module, single, path)
-        request = self._compiled[key].create_infer_request()  # one for each thread
-
-        def run(*inputs: torch.Tensor) -> Result:
-            results = [
-                _infer(request, [_row(tensor, index, count) for tensor in inputs])
-                for index in range(count)
-            ]
-            joined = results[0] if count == 1 else tuple(map(torch.cat, zip(*results, strict=True)))
-            return joined[0] if len(joined) == 1 else joined
-
-        return run
+            self._compiled[key] = self._compile(module, single, path, streams)
+        return self._compiled[key]
 
     def trial_key(self, module: nn.Module, inputs: Sequence[torch.Tensor]) -> str | None:
         """`None` if this backend is not for the module."""
@@ -120,7 +120,9 @@ class OpenVino:
                 convert(snapshot, inputs, path)
         return path
 
-    def _compile(self, module: nn.Module, inputs: Sequence[torch.Tensor], path: Path) -> Any:
+    def _compile(
+        self, module: nn.Module, inputs: Sequence[torch.Tensor], path: Path, streams: int
+    ) -> Any:
         core = openvino_core()
         shapes = [tuple(tensor.shape) for tensor in inputs]
         model = core.read_model(path)
@@ -133,7 +135,8 @@ class OpenVino:
         for extra in sorted(PROPERTIES, key=self._failed.count):
             if runs_here(path, shapes, {**properties, **extra}):
                 began = perf_counter()
-                compiled = core.compile_model(model, "CPU", {**properties, **extra})
+                parallel = {} if streams == 1 else {"NUM_STREAMS": str(streams)}
+                compiled = core.compile_model(model, "CPU", {**properties, **extra, **parallel})
                 self._load_s[self._key(module, inputs, path)] = perf_counter() - began
                 return compiled
             self._failed.append(extra)  # likely for other modules, too: tried last from now on
@@ -201,15 +204,6 @@ def _contiguous(tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to(dtype=dtype, memory_format=torch.contiguous_format, copy=True)
 
 
-def _infer(request: Any, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    arrays = [
-        (tensor.float() if tensor.is_floating_point() else tensor).contiguous().numpy()
-        for tensor in inputs
-    ]
-    results = request.infer(arrays, share_inputs=True, share_outputs=False)
-    return tuple(torch.from_numpy(array) for array in results.values())
-
-
 def _threads(module: nn.Module) -> int:
     return int(getattr(module, "num_threads", torch.get_num_threads()))
 
@@ -217,12 +211,7 @@ def _threads(module: nn.Module) -> int:
 def _first_row(inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """The inputs of the first image of a batch."""
     count = len(inputs[0]) if inputs[0].ndim else 1
-    return [_row(tensor, 0, count) for tensor in inputs]
-
-
-def _row(tensor: torch.Tensor, index: int, count: int) -> torch.Tensor:
-    """One row of a batch of `count`; other tensors are shared by all rows."""
-    return tensor[index : index + 1] if tensor.ndim and len(tensor) == count else tensor
+    return [row(tensor, 0, count) for tensor in inputs]
 
 
 def _remove_old(folder: Path) -> None:

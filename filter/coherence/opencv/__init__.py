@@ -6,5 +6,6 @@ where nothing may wait for the host. Import this package only where it is used: 
 
 from .blend import OpenCvBlend
 from .motion import OpenCvMotion
+from .warping import WarpCache
 
-__all__ = ["OpenCvBlend", "OpenCvMotion"]
+__all__ = ["OpenCvBlend", "OpenCvMotion", "WarpCache"]

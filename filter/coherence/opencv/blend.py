@@ -3,11 +3,17 @@
 import numpy as np
 import torch
 
-from .warping import Plane, Warp, cv2, is_supported, negative_exp, plane_of
+from .warping import Plane, Warp, WarpCache, cv2, is_supported, negative_exp, plane_of
 
 
 class OpenCvBlend:
-    """Runs as `TemporalBlend`, with the same arguments, on a CPU."""
+    """Runs as `TemporalBlend`, with the same arguments, on a CPU.
+
+    warps: what `OpenCvMotion` has computed for the flow of the same frame.
+    """
+
+    def __init__(self, warps: WarpCache | None = None) -> None:
+        self._warps = WarpCache() if warps is None else warps
 
     def __call__(
         self,
@@ -23,12 +29,12 @@ class OpenCvBlend:
         if not is_supported(height, width):
             return None
         now = image[0].contiguous().numpy()
-        differences = _warped(past, flow)
+        warp = self._warps.take(flow, height, width)
+        differences = _warped(past, warp)
         for difference, plane in zip(differences, now, strict=True):
             np.subtract(difference, plane, out=difference)
         share = _similarity(differences, float(tau))
-        np.multiply(share, plane_of(past_weight), out=share)
-        np.multiply(share, np.float32(weight), out=share)
+        cv2.multiply(share, plane_of(past_weight), share, scale=float(weight))
         result = np.empty((1, 3, height, width), np.float32)
         for target, difference, plane in zip(result[0], differences, now, strict=True):
             np.multiply(difference, share, out=target)
@@ -36,12 +42,12 @@ class OpenCvBlend:
         return torch.from_numpy(result)
 
 
-def _warped(past: torch.Tensor, flow: torch.Tensor) -> list[Plane]:
+def _warped(past: torch.Tensor, warp: Warp) -> list[Plane]:
     """The three planes of the past, warped and sharpened."""
-    height, width = past.shape[-2:]
-    warp = Warp.of_flow(flow[0].numpy(), height, width)
     red, green, blue = past[0].contiguous().numpy()
-    planes = cv2.split(warp(cv2.merge([red, green, blue, blue])))[:3]  # remap is slow with three
+    moved = warp(cv2.merge([red, green, blue, blue]))  # remap is slow with three channels
+    planes = [np.empty(red.shape, np.float32) for _ in range(3)]
+    cv2.mixChannels([moved], planes, [0, 0, 1, 1, 2, 2])
     return [warp.sharpen(plane) for plane in planes]
 
 

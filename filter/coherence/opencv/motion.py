@@ -11,10 +11,13 @@ from turbolens.filter.coherence.motion import SCALE
 from .warping import (
     Plane,
     Warp,
+    WarpCache,
     cv2,
     is_supported,
     negative_exp,
     plane_of,
+    remapped,
+    sampled_at,
     tensor_of,
     upscaled,
 )
@@ -36,12 +39,15 @@ class OpenCvMotion:
 
     The flow comes from the averaged luma of the past, not from the last frame: it has less noise,
     and an error of one frame is corrected by the next. Forward flow is refined by a variational
-    method. Backward flow is not, because it only tells occlusions.
+    method. Backward flow is not, because it only tells occlusions. warps: takes the warp of each
+    flow, for `OpenCvBlend`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, warps: WarpCache | None = None) -> None:
+        self._warps = WarpCache() if warps is None else warps
         self._forward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._forward.setFinestScale(1)
+        self._forward.setPatchStride(5)
         self._forward.setGradientDescentIterations(8)
         self._forward.setVariationalRefinementIterations(3)
         self._forward.setVariationalRefinementDelta(10.0)
@@ -65,21 +71,20 @@ class OpenCvMotion:
         now, then = plane_of(luma), plane_of(reference)
         searched, gain = _searchable(now)
         flow, agreement, mismatch = self._motion(searched, _searchable(then)[0])
-        warp = Warp.of_flow(flow, height, width)
+        warp, moves = Warp(flow, height, width), torch.from_numpy(flow)[None]
+        self._warps.put(moves, warp)
         warped = warp.sharpen(warp(then))
         weight = _similarity(now - warped, _tolerance(searched, gain, float(tau)))
         np.multiply(weight, upscaled(agreement, height, width), out=weight)
         share = torch.full((1, 1, 1, 1), mismatch)
-        moves = torch.from_numpy(flow)[None]
         return moves, tensor_of(agreement), share, tensor_of(weight), tensor_of(warped)
 
     def _motion(self, now: Levels, past: Levels) -> tuple[Plane, Plane, float]:
         """Flow (2, h, w) in pixels of the frame, agreement (h, w), and the mismatch."""
         forward = cv2.split(self._forward.calc(now, past, None))
-        backward = cv2.split(self._backward.calc(past, now, None))
-        warp = Warp(*forward, *now.shape)
-        zero = np.zeros_like(forward[0])
-        moved = cv2.split(warp(cv2.merge([*backward, past.astype(np.float32), zero])))
+        backward, luma = self._backward.calc(past, now, None), past.astype(np.float32)
+        sampled = sampled_at(*(each.copy() for each in forward))
+        moved = cv2.split(remapped(cv2.merge([backward, luma, luma]), *sampled))
         agreement = _agreement(forward, moved[:2])
         return _without_noise(forward), agreement, _mismatch(now.astype(np.float32), moved[2])
 
@@ -103,7 +108,10 @@ def _without_noise(flow: tuple[Plane, ...]) -> Plane:
     squared = flow[0] * flow[0] + flow[1] * flow[1]
     squared /= squared + np.float32((_STILL_PX / SCALE) ** 2)
     squared *= np.float32(SCALE)
-    return np.stack([flow[0] * squared, flow[1] * squared])
+    steady = np.empty((2, *squared.shape), np.float32)
+    for target, plane in zip(steady, flow, strict=True):
+        np.multiply(plane, squared, out=target)
+    return steady
 
 
 def _agreement(forward: tuple[Plane, ...], back: tuple[Plane, ...]) -> Plane:

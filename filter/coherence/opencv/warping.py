@@ -1,8 +1,10 @@
 """Warps planes by flow, and converts tensors to planes and back."""
 
+from collections import deque
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, TypeAlias
+from weakref import ref
 
 import numpy as np
 import torch
@@ -40,7 +42,7 @@ def tensor_of(plane: Plane) -> torch.Tensor:
 
 def negative_exp(exponent: Plane) -> Plane:
     """exp(exponent) in place, for exponents up to 0."""
-    np.maximum(exponent, np.float32(_LOWEST_EXPONENT), out=exponent)
+    cv2.max(exponent, _LOWEST_EXPONENT, exponent)
     result: Plane = cv2.exp(exponent, exponent)
     return result
 
@@ -54,47 +56,83 @@ def upscaled(plane: Plane, height: int, width: int) -> Plane:
 class Warp:
     """Warps images of one size along a flow.
 
-    flow_x, flow_y: (h, w), in pixels of an image of height × width: what is at p was at p + flow.
+    flow: (2, h, w), in pixels of a frame of `SCALE` times its size: what is at p was at p + flow.
+    height, width: of the images.
     """
 
-    def __init__(self, flow_x: Plane, flow_y: Plane, height: int, width: int) -> None:
-        self._blur = upscaled(_blur(flow_x) + _blur(flow_y), height, width)
-        columns, rows = _coordinates(height, width)
-        self._x, self._y = upscaled(flow_x, height, width), upscaled(flow_y, height, width)
-        np.add(self._x, columns, out=self._x)
-        np.add(self._y, rows, out=self._y)
-
-    @classmethod
-    def of_flow(cls, flow: Plane, height: int, width: int) -> "Warp":
-        """The warp by a flow (2, h, w) in pixels of a frame of `SCALE` times its size."""
+    def __init__(self, flow: Plane, height: int, width: int) -> None:
         x, y = np.ascontiguousarray(flow)
         rows, columns = x.shape
-        scale_x, scale_y = width / (columns * SCALE), height / (rows * SCALE)
-        return cls(x * np.float32(scale_x), y * np.float32(scale_y), height, width)
+        x = _scaled(x, width / (columns * SCALE))
+        y = _scaled(y, height / (rows * SCALE))
+        self.size = height, width
+        self._correction = upscaled(_correction(x) + _correction(y), height, width)
+        self._x, self._y = sampled_at(upscaled(x, height, width), upscaled(y, height, width))
 
     def __call__(self, image: Plane) -> Plane:
         """The image sampled at p + flow(p), bilinear. Edges are replicated.
 
         Float32 images of one or four channels take a third of the time of two or three channels.
         """
-        result: Plane = cv2.remap(
-            image, self._x, self._y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        return result
+        return remapped(image, self._x, self._y)
 
     def sharpen(self, warped: Plane) -> Plane:
         """Undo the blur of the warp (H, W) in place, as `warped_sharply` does."""
-        correction = cv2.Laplacian(warped, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE)
-        np.multiply(correction, self._blur, out=correction)
-        np.subtract(warped, correction, out=warped)
+        curvature = cv2.Laplacian(warped, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE)
+        cv2.accumulateProduct(curvature, self._correction, warped)
         return warped
 
 
-def _blur(flow: Plane) -> Plane:
-    """t(1 − t) of the fraction t of the flow, times the sharpening."""
-    fraction = flow - np.floor(flow)
-    blur: Plane = fraction * (1 - fraction) * np.float32(_SHARPENING)
-    return blur
+class WarpCache:
+    """The warps of the newest frames, by their flow: motion estimation and blending share them.
+
+    At most `max_kept`; one that was taken is not kept any longer.
+    """
+
+    def __init__(self, max_kept: int = 8) -> None:
+        self._kept: deque[tuple[ref[torch.Tensor], Warp]] = deque(maxlen=max_kept)
+
+    def put(self, flow: torch.Tensor, warp: Warp) -> None:
+        """Keep the warp of a flow (1, 2, h, w) as long as that flow is in use."""
+        living = [each for each in self._kept if each[0]() is not None]
+        self._kept.clear()
+        self._kept.extend([*living, (ref(flow), warp)])
+
+    def take(self, flow: torch.Tensor, height: int, width: int) -> Warp:
+        """The warp by this flow for images of this size: a kept one, or a new one."""
+        for index, (kept_flow, warp) in enumerate(self._kept):
+            if kept_flow() is flow and warp.size == (height, width):
+                del self._kept[index]
+                return warp
+        return Warp(flow[0].numpy(), height, width)
+
+
+def remapped(image: Plane, x: Plane, y: Plane) -> Plane:
+    """The image sampled at these coordinates in pixels, bilinear. Edges are replicated."""
+    result: Plane = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return result
+
+
+def sampled_at(flow_x: Plane, flow_y: Plane) -> tuple[Plane, Plane]:
+    """p + flow(p), in the memory of the flow, which is in pixels of its own grid."""
+    columns, rows = _coordinates(*flow_x.shape)
+    np.add(flow_x, columns, out=flow_x)
+    np.add(flow_y, rows, out=flow_y)
+    return flow_x, flow_y
+
+
+def _scaled(flow: Plane, scale: float) -> Plane:
+    return flow if scale == 1.0 else flow * np.float32(scale)
+
+
+def _correction(flow: Plane) -> Plane:
+    """−t(1 − t) of the fraction t of the flow, times the sharpening."""
+    fraction = np.floor(flow)
+    np.subtract(flow, fraction, out=fraction)
+    correction: Plane = fraction * fraction
+    np.subtract(correction, fraction, out=correction)
+    np.multiply(correction, np.float32(_SHARPENING), out=correction)
+    return correction
 
 
 @lru_cache(maxsize=16)

@@ -24,8 +24,9 @@ from turbolens.filter.loading.needed_files import RANGES_FILE
 from turbolens.filter.networks import LayerRanges, Range
 from turbolens.filter.settings import VaeChoice
 from turbolens.filter.training.data import pictures_in, read_square
+from turbolens.filter.training.layer_ranges import activation_ranges, layer_products
 
-from .calibration import MODULES, activation_ranges, layer_products, module_inputs
+from .calibration import MODULES, module_inputs
 from .sensitivity import MIN_PSNR, chosen_layers, sensitivities
 from .whole_model import (
     CHECKED_STRENGTHS,

@@ -15,8 +15,7 @@ from turbolens.filter.acceleration.openvino.int8 import (
     with_exact_zero,
 )
 from turbolens.filter.networks import Range
-
-from .calibration import layers_of
+from turbolens.filter.training.layer_ranges import layers_of
 
 MIN_PSNR = {"encoder": 47.0, "predictor": 47.0, "decoder": 60.0}
 """dB that a module's result should keep with all chosen layers quantised.

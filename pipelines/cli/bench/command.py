@@ -15,9 +15,12 @@ from turbolens.pipelines.cli.usage import parse_size
 from turbolens.pipelines.model_choice import ModelChoice, load_model
 from turbolens.pipelines.video.destination import Destination
 
+from .cluster import cluster
 from .coherence import coherence
 from .detail import detail
+from .file import file
 from .latency import latency
+from .region import region
 from .sessions import sessions
 from .startup import startup
 from .tables import print_report
@@ -30,9 +33,12 @@ if TYPE_CHECKING:
 app = typer.Typer(
     add_completion=False, rich_markup_mode="rich", help="Measure the filter on this machine."
 )
+app.command("cluster")(cluster)
 app.command("coherence")(with_shared_options(coherence))
 app.command("detail")(with_shared_options(detail))
+app.command("file")(with_shared_options(file))
 app.command("latency")(with_shared_options(latency))
+app.command("region")(region)
 app.command("sessions")(with_shared_options(sessions))
 app.command("startup")(startup)
 

@@ -7,14 +7,15 @@ from typing import Annotated, Any, get_args
 
 from rich.markup import escape
 
-LOOK, MODEL, COHERENCE = "Look", "Model", "Coherence"
-INPUT, OUTPUT, EXPERT = "Input", "Output", "Expert"
+LOOK, REGION, MODEL, COHERENCE = "Look", "Region", "Model", "Coherence"
+INPUT, OUTPUT, CLUSTER, EXPERT = "Input", "Output", "Cluster", "Expert"
 EXAMPLES = "Examples:\n"
-_FIRST, _LAST = (LOOK, MODEL, COHERENCE, INPUT), (OUTPUT, EXPERT)
+_FIRST, _LAST = (LOOK, REGION, MODEL, COHERENCE, INPUT), (OUTPUT, CLUSTER, EXPERT)
 
 _COHERENCE_SETTINGS = (
     "steadiness", "motion_sensitivity", "scene_cut_sensitivity",
 )  # fmt: skip
+_REGION_SETTINGS = ("region", "feather", "outside")
 _MODEL_SETTINGS = ("steps", "size", "lora_weights", "control_scale", "image_prompt_scale")
 _EXPERT_SETTINGS = (
     "timesteps", "side", "shape", "fit", "blend_before", "blend_after", "noise", "feedback",
@@ -24,7 +25,10 @@ _EXPERT_SETTINGS = (
 
 def panel_of_setting(name: str) -> str:
     """The group of the option for a setting of `FilterSettings`."""
-    groups = {COHERENCE: _COHERENCE_SETTINGS, MODEL: _MODEL_SETTINGS, EXPERT: _EXPERT_SETTINGS}
+    groups = {
+        REGION: _REGION_SETTINGS, COHERENCE: _COHERENCE_SETTINGS, MODEL: _MODEL_SETTINGS,
+        EXPERT: _EXPERT_SETTINGS,
+    }  # fmt: skip
     return next((panel for panel, names in groups.items() if name in names), LOOK)
 
 
@@ -38,9 +42,9 @@ def help_text(docstring: str) -> str:
 def in_panels(parameters: Sequence[inspect.Parameter]) -> list[inspect.Parameter]:
     """The parameters of a command in the order of the help, with brackets in their texts escaped.
 
-    Arguments come first, then look, model, coherence, input, the command's own groups, output and
-    expert. Typer shows groups in the order of their first option, and parses the texts as markup of
-    rich, which would leave out "[default: …]".
+    Arguments come first, then look, region, model, coherence, input, the command's own groups,
+    output and expert. Typer shows groups in the order of their first option, and parses the texts
+    as markup of rich, which would leave out "[default: …]".
     """
     shown = [each.replace(annotation=_escaped(each.annotation)) for each in parameters]
     return sorted(shown, key=_rank)  # stable: within a group the order stays

@@ -5,6 +5,7 @@ import re
 import secrets
 import ssl
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
@@ -20,9 +21,16 @@ def token_for(given: str | None, *, local: bool) -> str | None:
     return given
 
 
+class Tls(NamedTuple):
+    """The TLS context of a server. fingerprint: of its key if the certificate is self-signed."""
+
+    context: ssl.SSLContext
+    fingerprint: str | None = None
+
+
 def tls_for(
     host: str, certificate: Path | None, key: Path | None, *, self_signed: bool
-) -> ssl.SSLContext | None:
+) -> Tls | None:
     """The TLS context, or `None` for HTTP. Raises `MediaError` for files that cannot be used."""
     from turbolens.pipelines.webrtc.peer.certificate import (  # noqa: PLC0415
         self_signed_context,
@@ -30,10 +38,10 @@ def tls_for(
     )
 
     if certificate is not None:
-        return tls_context(certificate, key)
+        return Tls(tls_context(certificate, key))
     if key is not None:
         raise typer.BadParameter("--tls-key needs --tls-cert")
-    return self_signed_context(host) if self_signed else None
+    return Tls(*self_signed_context(host)) if self_signed else None
 
 
 def is_address(host: str) -> bool:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Set
 from typing import Any, NamedTuple, TypeVar
 
+from .client import client_choice, client_options
 from .filter import chosen_settings, filter_options
 from .model import model_choice, model_options
 from .panels import help_text, in_panels
@@ -25,14 +26,16 @@ class _Group(NamedTuple):
 _GROUPS = {
     "choice": _Group(model_options, model_choice),
     "settings": _Group(filter_options, chosen_settings),
+    "client": _Group(client_options, client_choice),
 }
 
 
 def with_shared_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Replace the arguments `choice` and `settings` of a command by the options they stand for.
+    """Replace the arguments `choice`, `settings` and `client` by the options they stand for.
 
     `choice` is a `ModelChoice`, made from the options for the model and its adapters. `settings` is
-    a `dict` of the filter's settings that were given. Typer reads options from the signature, so
+    a `dict` of the filter's settings that were given. `client` is a `ClientOptions`, or `None`
+    without --server. Typer reads options from the signature, so
     the decorated function has one that lists the command's own options and then the shared ones.
     """
     signature = inspect.signature(command)

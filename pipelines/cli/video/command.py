@@ -2,25 +2,31 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.adapter_pictures import ControlVideo
-from turbolens.pipelines.cli.options.panels import EXPERT, INPUT, MODEL, OUTPUT
+from turbolens.pipelines.cli.options.panels import CLUSTER, EXPERT, INPUT, MODEL, OUTPUT, REGION
 from turbolens.pipelines.cli.options.shared import with_shared_options
 from turbolens.pipelines.cli.usage import usage_errors
+from turbolens.pipelines.cluster.connection import Connection
+from turbolens.pipelines.cluster.driver import ClusterOptions
+from turbolens.pipelines.cluster.nodes import Share
+from turbolens.pipelines.cluster.worker import load_chosen
+from turbolens.pipelines.filter_identity import segmentation_for
 from turbolens.pipelines.model_choice import ModelChoice, load_filter, require_looks
 from turbolens.pipelines.video.encoders import CodecName, HardwareName
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
-from turbolens.pipelines.video.media import MediaOptions
+from turbolens.pipelines.video.segments.segmentation import Segmentation
 from turbolens.pipelines.video.writer import Encoding
 
+from .cluster import check_for_cluster, run_cluster
+from .companions import Companions
 from .inputs import arriving, check_watched, checked, checked_each, input_names, open_inputs
 from .runs import Outcome, VideoRuns
-from .segments import segmentation_for
 
 LONG = 18_000  # frames, ten minutes: for longer inputs, minutes of preparation pay off
 SEGMENT_LENGTH = 20.0  # seconds
@@ -41,6 +47,10 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         metavar="FILE", rich_help_panel=MODEL,
         help="A video of control images (depth, poses, …), one for each frame, for the "
              "ControlNet.")] = None,
+    mask: Annotated[str | None, typer.Option(
+        metavar="FILE", rich_help_panel=REGION,
+        help="A video of masks for --region, white where a person is; by default a network finds "
+             "persons.")] = None,
     output_dir: Annotated[Path | None, typer.Option(
         help="Folder for the outputs of several inputs.", rich_help_panel=OUTPUT)] = None,
     watch: Annotated[Path | None, typer.Option(
@@ -78,7 +88,8 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         help="Quality: lower is better [default: depends on the codec, 20 for h264].",
         rich_help_panel=OUTPUT)] = None,
     encoder_preset: Annotated[str | None, typer.Option(
-        help="Speed preset of the encoder, ultrafast … veryslow [default: medium].",
+        help="Speed preset of the encoder, ultrafast … veryslow [default: faster for h264, "
+             "medium for hevc].",
         rich_help_panel=EXPERT)] = None,
     pixel_format: Annotated[str | None, typer.Option(
         help="Pixel format of the output, for example yuv444p or yuv420p10le [default: one that "
@@ -95,6 +106,19 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         min=0, metavar="SECONDS", rich_help_panel=EXPERT,
         help="Length of the segments after which an interrupted run goes on, for videos of at "
              "least three of them. 0: one piece.")] = SEGMENT_LENGTH,
+    cluster: Annotated[str | None, typer.Option(
+        metavar="ADDRESS|auto|local", rich_help_panel=CLUSTER,
+        help="Filter on the machines of a Ray cluster; local: on all cores or GPUs of this one. "
+             "Needs turbolens[cluster].")] = None,
+    cluster_gpu_share: Annotated[float, typer.Option(
+        min=0.05, max=1, rich_help_panel=CLUSTER, help="The part of a GPU that a worker takes.")]
+    = 1.0,
+    cluster_cores: Annotated[int, typer.Option(
+        min=1, rich_help_panel=CLUSTER,
+        help="How many cores a worker takes on a machine without a GPU.")] = 4,
+    cluster_wheel: Annotated[Path | None, typer.Option(
+        metavar="FILE", rich_help_panel=CLUSTER, exists=True, dir_okay=False,
+        help="A wheel of Turbolens that is sent to machines on which it is not installed.")] = None,
     json_lines: Annotated[bool, typer.Option(
         "--json", rich_help_panel=OUTPUT,
         help="Print progress and result as JSON lines (on stderr if the output is a pipe).")]
@@ -115,8 +139,10 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         rate=None if rate is None else _seconds(rate), overwrite=overwrite, compare=compare,
         sheet=preview, batch=_batch(batch), keep_partial=keep_partial,
     )  # fmt: skip
+    companions = Companions(control_video, mask)
     with usage_errors():
         choice.adapters.check(has_control_video=control_video is not None)
+    check_for_cluster(cluster, options, companions)
     if watch is not None:
         if paths:
             raise typer.BadParameter("--watch FOLDER takes no other inputs")
@@ -125,23 +151,36 @@ def video(  # noqa: PLR0913 - each one is an option of the command
     else:
         jobs = _jobs(input_names(paths or [], output_dir), options)
     single = len(jobs) == 1
-    if control_video is not None and (not single or choice.adapters.control is not None):
-        raise typer.BadParameter("--control-video is for one input, and takes --control's place")
     wanted = FilterSettings(**choice.with_look(settings))
+    if cluster is not None:
+        run_cluster(
+            arriving(watch, target, options) if watch is not None else jobs,
+            ClusterOptions(
+                Connection(cluster, cluster_wheel), partial(load_chosen, choice, wanted),
+                Segmentation(_seconds(segment_length), resume),
+                Share(cluster_gpu_share, cluster_cores),
+            ),
+            as_json=json_lines,
+        )  # fmt: skip
+        return
     require_looks(choice, wanted)
-    beside = None
-    if control_video is not None:
-        beside = ControlVideo(
-            control_video, MediaOptions(start=options.start, duration=options.duration)
-        )
+    companions.check(choice, wanted.region, single=single)
+    control, masks = companions.open(options)
     known = [job for job in jobs if isinstance(job, VideoJob)]
     frames = None if watch is not None else open_inputs(known, alone=single)
+    if masks is not None:
+        masks.check_duration(known[0].duration)
     frame_filter = load_filter(
-        choice, wanted, control=beside, quick=frames is not None and frames < LONG, frames=frames
+        choice,
+        wanted,
+        control=control,
+        mask=masks,
+        quick=frames is not None and frames < LONG,
+        frames=frames,
     )
     segmentation = segmentation_for(
-        frame_filter, choice, control_video=control_video, seconds=_seconds(segment_length),
-        resume=resume,
+        frame_filter, choice, seconds=_seconds(segment_length), resume=resume,
+        files=companions.files,
     )  # fmt: skip
     runs = VideoRuns(frame_filter, segmentation, as_json=json_lines)
     if single:

@@ -16,6 +16,7 @@ from turbolens.pipelines.cli.signals import Interrupted
 from turbolens.pipelines.video.destination import is_piped
 from turbolens.pipelines.video.images.sequences import is_sequence
 from turbolens.pipelines.video.job import VideoJob
+from turbolens.pipelines.video.report import VideoReport
 from turbolens.pipelines.video.segments.parts import parts_folder
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 
@@ -76,12 +77,11 @@ class VideoRuns:
                     on_progress=reporter.progress, on_notice=reporter.notice,
                 )  # fmt: skip
         except KeyboardInterrupt:
-            raise Interrupted(_what_is_left(job, reporter.frames)) from None
+            raise Interrupted(what_is_left(job, reporter.frames)) from None
         reporter.done(report)
         if not report.complete:
             raise Interrupted(_how_to_go_on(job) if job.kept_frames else "")
-        state: State = "resumed" if report.resumed else "done"
-        return Outcome(job.source, job.destination, state, report.frames)
+        return success(report)
 
     @property
     def has_failures(self) -> bool:
@@ -89,11 +89,8 @@ class VideoRuns:
         return any(outcome.state == "failed" for outcome in self.outcomes)
 
     def sum_up(self) -> None:
-        """Print what became of every input: a table, or a JSON line."""
-        if self._json:
-            SummaryReporter(as_json=True).summary(self.outcomes)
-        else:
-            Console(stderr=True, highlight=False).print(_table(self.outcomes))
+        """Print what became of every input."""
+        sum_up(self.outcomes, as_json=self._json)
 
 
 class SummaryReporter(Reporter):
@@ -104,6 +101,20 @@ class SummaryReporter(Reporter):
         states = [outcome.state for outcome in outcomes]
         counts = {state: states.count(state) for state in ("done", "resumed", "kept", "failed")}
         self._line("summary", **counts, files=[asdict(outcome) for outcome in outcomes])
+
+
+def sum_up(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Print what became of every input: a table, or a JSON line."""
+    if as_json:
+        SummaryReporter(as_json=True).summary(outcomes)
+    else:
+        Console(stderr=True, highlight=False).print(_table(outcomes))
+
+
+def success(report: VideoReport) -> Outcome:
+    """The outcome of an input that was filtered."""
+    state: State = "resumed" if report.resumed else "done"
+    return Outcome(report.source, report.destination, state, report.frames)
 
 
 def failure(source: str, destination: str, error: Exception) -> Outcome:
@@ -119,7 +130,7 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def _what_is_left(job: VideoJob, frames: int) -> str:
+def what_is_left(job: VideoJob, frames: int) -> str:
     """What Ctrl-C has left of the output. frames: how many were filtered."""
     done = f"interrupted after {counted(frames, 'frame')}"
     if is_piped(job.destination):

@@ -15,6 +15,29 @@ MIN_RATIO = 4.0  # of that difference to the mean of the frames before it
 UNREADABLE_BITS = 32  # a sample; swscale aborts for some such formats
 
 
+class InputCutter:
+    """Cuts at the scene cuts of the input, by which the filter forgets the past.
+
+    `look` is called with every frame before it is filtered, and `begins_segment` with the result,
+    maybe on another thread. begin: the `pts` of the first frame that is not part of a run-up.
+    """
+
+    def __init__(self, seconds: Fraction, begin: int | None = None) -> None:
+        self._cutter, self._begin = Cutter(seconds), begin
+        self._begins: set[int] = set()
+
+    def look(self, frame: av.VideoFrame) -> None:
+        """Decide whether a segment begins with this frame."""
+        pts = frame.pts or 0
+        is_run_up = self._begin is not None and pts < self._begin
+        if not is_run_up and self._cutter.begins_segment(frame):
+            self._begins.add(pts)
+
+    def begins_segment(self, frame: av.VideoFrame) -> bool:
+        """True if the filtered frame is the first one of a segment."""
+        return (frame.pts or 0) in self._begins
+
+
 class Cutter:
     """Decides frame by frame whether a new segment begins.
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import av
@@ -24,17 +25,32 @@ ERRORS = (av.FFmpegError, OSError, ValueError)
 
 @dataclass(frozen=True)
 class EncoderSetup:
-    """What the encoders of all segments of a video have in common."""
+    """What the encoders of all segments of a video have in common.
 
-    destination: Destination
+    path: the output's. format_name, format_options: of its container, by FFmpeg's names.
+    """
+
+    path: Path
+    format_name: str
+    format_options: dict[str, str]
     encoding: Encoding
     info: SourceInfo
 
+    @classmethod
+    def of(cls, destination: Destination, encoding: Encoding, info: SourceInfo) -> "EncoderSetup":
+        """For this output. Raises `MediaError` if its container is unknown."""
+        name, options = container_format(destination, encoding)
+        return cls(destination.final, name, options, encoding, info)
+
+    @property
+    def portable(self) -> "EncoderSetup":
+        """The same for another process, which cannot use the open streams of the input."""
+        return replace(self, info=replace(self.info, video=None, streams=(), chapters=()))
+
     def track(self, first: FirstFrame) -> VideoTrack:
         """The video stream whose first frame has these properties."""
-        name, _ = container_format(self.destination, self.encoding)
         return track_for(
-            first.blank(), self.encoding, self.info, path=self.destination.final, format_name=name
+            first.blank(), self.encoding, self.info, path=self.path, format_name=self.format_name
         )
 
 
@@ -48,11 +64,12 @@ class SegmentEncoder:
     """
 
     def __init__(self, setup: EncoderSetup, first: FirstFrame, notify: Notify) -> None:
-        self._name = setup.destination.name
+        self._name = str(setup.path)
         self._resources = ExitStack()
-        name, options = container_format(setup.destination, setup.encoding)
         try:
-            scratch = self._resources.enter_context(scratch_output(name, options))
+            scratch = self._resources.enter_context(
+                scratch_output(setup.format_name, setup.format_options)
+            )
             track = setup.track(first)
             self._video: Any = track.add_to(scratch)
             scratch.start_encoding()

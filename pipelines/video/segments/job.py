@@ -9,19 +9,17 @@ from pathlib import Path
 import turbolens
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import FilterCallable, Notify
-from turbolens.pipelines.video.container import Span, VideoContainer
-from turbolens.pipelines.video.destination import Destination
 from turbolens.pipelines.video.media import MediaOptions, OpenInput
 from turbolens.pipelines.video.outputs import Output, VideoOutput
 from turbolens.pipelines.video.pipeline import FilterPipeline, OnFrames
 
-from .cutter import Cutter
+from .assembly import write_output
+from .cutter import InputCutter
 from .encoder import EncoderSetup
-from .identity import file_identity
-from .joining import JoiningWriter, join, packets_before
+from .identity import Identity, file_identity
 from .manifest import ResumePoint, Segment
 from .parts import Parts
-from .reader import FrameReader, OtherStreamsReader
+from .reader import FrameReader
 from .run_up import RunUpTracker, tracked
 from .segmentation import Segmentation
 from .writer import SegmentWriter
@@ -77,7 +75,7 @@ class SegmentedJob:
         assert isinstance(output, VideoOutput)  # noqa: S101
         self._container = opened.container
         self._output, self._segmentation, self._options = output, segmentation, options
-        self._running, self._notify = running, _once(notify)
+        self._running, self._notify = running, once(notify)
         self._replaces_partial = replaces_partial
         self.resumed = self.kept_frames = 0
 
@@ -103,8 +101,11 @@ class SegmentedJob:
     def _open_parts(self) -> Iterator[Parts]:
         """The folder of segments, which is closed in the end. Errors say what it has."""
         try:
+            identity = job_identity(
+                self._container.name, self._options, self._segmentation.identity
+            )
             parts = Parts(
-                self._output.destination.final, self._identity(), notify=self._notify,
+                self._output.destination.final, identity, notify=self._notify,
                 resume=self._segmentation.resume, must_resume=self._replaces_partial,
             )  # fmt: skip
         except BaseException:
@@ -123,17 +124,6 @@ class SegmentedJob:
             self.kept_frames = parts.manifest.frames if parts.folder.exists() else 0
             parts.close()
 
-    def _identity(self) -> dict[str, str]:
-        options = self._options
-        named = {**vars(options.encoding), "start": options.start, "duration": options.duration,
-                 "input format": options.input_format}  # fmt: skip
-        return {
-            "version of turbolens": turbolens.__version__,
-            "input": file_identity(Path(self._container.name)),
-            **self._segmentation.identity,
-            **{name.replace("_", " "): str(value) for name, value in named.items()},
-        }
-
     def _filter(
         self, parts: Parts, frame_filter: FilterCallable, on_frames: OnFrames | None
     ) -> Filtered:
@@ -148,14 +138,15 @@ class SegmentedJob:
             damaged = 0  # what is damaged will be met again
         reader = FrameReader.open_at(self._container, begin, self._notify)
         tracker = RunUpTracker(self._segmentation.run_up or 0)
+        cutter = InputCutter(self._segmentation.seconds, None if begin is None else begin.pts)
         writer = SegmentWriter(
-            parts, EncoderSetup(self._output.destination, self._output.encoding, reader.info),
-            Cutter(self._segmentation.seconds), notify=self._notify,
+            parts, EncoderSetup.of(self._output.destination, self._output.encoding, reader.info),
+            cutter, notify=self._notify,
             resume_point_at=lambda pts: _resume_point(pts, tracker, reader),
             damaged=lambda: damaged + reader.damaged,
         )  # fmt: skip
         pipeline = FilterPipeline(
-            reader, tracked(frame_filter, tracker), writer,
+            reader, tracked(frame_filter, tracker, cutter.look), writer,
             batch=self._running.batch, keep_partial=self._running.keep_partial,
             on_frames=_with_finished(on_frames, finished.frames, reader),
         )  # fmt: skip
@@ -169,32 +160,25 @@ class SegmentedJob:
         )
 
     def _join(self, parts: Parts, filtered: Filtered) -> None:
-        options, manifest = self._options, parts.manifest
-        assert manifest.first_frame is not None  # noqa: S101 - a frame was written
-        container = VideoContainer.open(
-            self._container.name, span=Span(options.start, options.duration),
-            format_name=options.input_format,
+        write_output(
+            parts, self._container.name, self._output, self._options, tail=filtered.tail,
+            end=None if filtered.complete else filtered.end, notify=self._notify,
         )  # fmt: skip
-        reader = OtherStreamsReader.open(container, self._notify)
-        try:
-            destination = Destination(
-                self._output.name, overwrite=options.overwrite, temporary=parts.joined
-            )
-            writer = JoiningWriter(
-                destination, reader.info, self._output.encoding, first=manifest.first_frame,
-                notify=self._notify,
-            )  # fmt: skip
-            segments, others = list(manifest.segments), reader.packets()
-            if filtered.tail is not None:
-                segments.append(filtered.tail)
-            if not filtered.complete:
-                others = packets_before(filtered.end, others)
-            join(writer, parts.folder, segments, others=others)
-        finally:
-            reader.close()
 
 
-def _once(notify: Notify) -> Notify:
+def job_identity(source: str, options: MediaOptions, of_filter: Identity) -> dict[str, str]:
+    """What the segments of a video are made from. source: a file's name."""
+    named = {**vars(options.encoding), "start": options.start, "duration": options.duration,
+             "input format": options.input_format}  # fmt: skip
+    return {
+        "version of turbolens": turbolens.__version__,
+        "input": file_identity(Path(source)),
+        **of_filter,
+        **{name.replace("_", " "): str(value) for name, value in named.items()},
+    }
+
+
+def once(notify: Notify) -> Notify:
     """Notices of which each is told once: both passes over an input give the same ones."""
     told: set[str] = set()
 

@@ -1,7 +1,6 @@
 """The list of a video's finished segments, as it is stored beside them."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -42,17 +41,31 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class SegmentAhead:
+    """A segment that was finished before an earlier one. `segment.damaged` counts its own pieces.
+
+    index: its place among all segments. pts: of its first frame.
+    """
+
+    index: int
+    pts: int
+    segment: Segment
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What is finished of a video.
 
-    identity: see `Identity`. partial: the identity of a shorter output that was written after
-    Ctrl-C and may be replaced.
+    identity: see `Identity`. segments: the first ones, without a gap. partial: the identity of a
+    shorter output that was written after Ctrl-C and may be replaced. ahead: segments after a gap,
+    if several are made at a time.
     """
 
     identity: dict[str, str]
     first_frame: FirstFrame | None = None
     segments: tuple[Segment, ...] = ()
     partial: str | None = None
+    ahead: tuple[SegmentAhead, ...] = ()
     version: int = field(default=VERSION, kw_only=True)
 
     @property
@@ -85,18 +98,17 @@ class Manifest:
             return cls(
                 {str(name): str(value) for name, value in read["identity"].items()},
                 None if first is None else FirstFrame(**first),
-                _segments(read["segments"]), read["partial"],
+                tuple(map(_segment, read["segments"])), read["partial"],
+                tuple(SegmentAhead(each["index"], each["pts"], _segment(each["segment"]))
+                      for each in read.get("ahead", ())),
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a manifest: {error}") from error
 
 
-def _segments(read: Sequence[dict[str, Any]]) -> tuple[Segment, ...]:
-    return tuple(
-        Segment(
-            each["file"], each["frames"], Checksum(**each["checksum"]), each["parameters"],
-            None if each["following"] is None else ResumePoint(**each["following"]),
-            each["damaged"],
-        )
-        for each in read
+def _segment(read: dict[str, Any]) -> Segment:
+    return Segment(
+        read["file"], read["frames"], Checksum(**read["checksum"]), read["parameters"],
+        None if read["following"] is None else ResumePoint(**read["following"]),
+        read["damaged"],
     )  # fmt: skip

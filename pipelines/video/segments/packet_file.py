@@ -1,4 +1,4 @@
-"""A file of encoded packets with exact times, flags and side data.
+"""Encoded packets with exact times, flags and side data, as records in a file or in memory.
 
 Containers of FFmpeg round times (Matroska), reorder headers (MP4) or drop side data. Each record
 is a header of fixed size, the side data and the payload. All numbers are little-endian.
@@ -56,16 +56,7 @@ class PacketFileWriter:
 
     def write(self, packet: Any) -> None:
         """Append a packet."""
-        payload, side_data = bytes(packet), _side_data_of(packet)
-        time_base = Fraction(packet.time_base)
-        self._write(HEADER.pack(
-            _or_unknown(packet.pts), _or_unknown(packet.dts), packet.duration or 0,
-            time_base.numerator, time_base.denominator, bool(packet.is_keyframe),
-            len(side_data), len(payload),
-        ))  # fmt: skip
-        for name, content in side_data:
-            self._write(SIDE_DATA.pack(len(name), len(content)) + name.encode() + content)
-        self._write(payload)
+        self._write(packet_record(packet))
 
     def complete(self) -> Checksum:
         """Give the file its name once its contents are on the disk."""
@@ -83,6 +74,22 @@ class PacketFileWriter:
         self._temporary.unlink(missing_ok=True)
 
 
+class PacketBuffer:
+    """The contents of such a file in memory."""
+
+    def __init__(self) -> None:
+        self._records = [MAGIC]
+
+    def write(self, packet: Any) -> None:
+        """Append a packet."""
+        self._records.append(packet_record(packet))
+
+    @property
+    def content(self) -> bytes:
+        """All bytes."""
+        return b"".join(self._records)
+
+
 def checksum_of(path: Path) -> Checksum:
     """The size and CRC-32 of a file, which is read for it."""
     size = crc32 = 0
@@ -92,24 +99,46 @@ def checksum_of(path: Path) -> Checksum:
     return Checksum(size, crc32)
 
 
+def packet_record(packet: Any) -> bytes:
+    """A packet as bytes, which `packets_in` reads."""
+    payload, side_data = bytes(packet), _side_data_of(packet)
+    time_base = Fraction(packet.time_base)
+    header = HEADER.pack(
+        _or_unknown(packet.pts), _or_unknown(packet.dts), packet.duration or 0,
+        time_base.numerator, time_base.denominator, bool(packet.is_keyframe),
+        len(side_data), len(payload),
+    )  # fmt: skip
+    listed = (SIDE_DATA.pack(len(name), len(content)) + name.encode() + content
+              for name, content in side_data)  # fmt: skip
+    return b"".join((header, *listed, payload))
+
+
 def read_packets(path: Path) -> Iterator[Any]:
     """The packets of a file, one in memory at a time. Raises `MediaError` if it is cut short."""
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise MediaError(f"{path} is not a finished segment; use --no-resume to begin anew")
-        while header := file.read(HEADER.size):
-            yield _packet(file, header, path)
+        yield from packets_in(file, path)
 
 
-def _packet(file: BinaryIO, header: bytes, path: Path) -> Any:
+def packets_in(file: BinaryIO, name: object) -> Iterator[Any]:
+    """The packets of these records. name: for the `MediaError` if the last one is cut short."""
+    while header := file.read(HEADER.size):
+        yield _packet(file, header, name)
+
+
+def _packet(file: BinaryIO, header: bytes, name: object) -> Any:
     try:
         pts, dts, duration, numerator, denominator, key, count, size = HEADER.unpack(header)
         side_data = [_read_side_data(file) for _ in range(count)]
     except struct.error as error:
-        raise MediaError(f"{path} is cut short; use --no-resume to begin anew") from error
-    packet: Any = av.Packet(file.read(size))
-    if packet.size != size:
-        raise MediaError(f"{path} is cut short; use --no-resume to begin anew")
+        raise MediaError(f"{name} is cut short; use --no-resume to begin anew") from error
+    payload = file.read(size)
+    if len(payload) != size:
+        raise MediaError(f"{name} is cut short; use --no-resume to begin anew")
+    packet: Any = av.Packet(size)  # with the padding that decoders need; `Packet(bytes)` has none
+    if size:
+        packet.update(payload)
     packet.pts, packet.dts = (None if time == UNKNOWN else time for time in (pts, dts))
     packet.duration, packet.time_base = duration, Fraction(numerator, denominator)
     packet.is_keyframe = bool(key)

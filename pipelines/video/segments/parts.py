@@ -1,6 +1,7 @@
 """The folder `OUT.parts` with the finished segments of an output, and their manifest."""
 
 import shutil
+import zlib
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,8 @@ from .durable import write_durably
 from .first_frame import FirstFrame
 from .folder_lock import FolderLock
 from .identity import Identity, differences, file_identity
-from .manifest import Manifest, Segment
-from .packet_file import PacketFileWriter, checksum_of
+from .manifest import Manifest, ResumePoint, Segment, SegmentAhead
+from .packet_file import Checksum, PacketFileWriter, checksum_of
 
 MANIFEST = "manifest.json"
 
@@ -29,6 +30,12 @@ def has_partial_output(output: Path) -> bool:
     if manifest is None or manifest.partial is None or not output.is_file():
         return False
     return file_identity(output) == manifest.partial
+
+
+def stored_identity(output: Path) -> Identity | None:
+    """What the finished segments of this output were made from. `None` if there are none."""
+    manifest = _read_manifest(parts_folder(output))
+    return None if manifest is None else manifest.identity
 
 
 class Parts:
@@ -76,7 +83,7 @@ class Parts:
 
     def _load(self, notify: Notify) -> None:
         found = _read_manifest(self.folder)
-        if found is None or not found.segments:
+        if found is None or not (found.segments or found.ahead):
             return
         different = differences(found.identity, self.manifest.identity)
         if different:
@@ -85,25 +92,37 @@ class Parts:
         intact = self._intact(found)
         if len(intact) < len(found.segments):
             notify(f"{self.folder}: segment {len(intact) + 1} is damaged and is made again")
-        if intact:
-            self.manifest = replace(found, segments=intact)
+        ahead = tuple(each for each in found.ahead
+                      if each.index > len(intact) and self._is_intact(each.segment))  # fmt: skip
+        if intact or ahead:
+            self.manifest = replace(found, segments=intact, ahead=ahead)
 
     def _intact(self, manifest: Manifest) -> tuple[Segment, ...]:
         """The segments up to the first one whose file is missing or has changed."""
         for index, segment in enumerate(manifest.segments):
-            path = self.folder / segment.file
-            if not path.is_file() or checksum_of(path) != segment.checksum:
+            if not self._is_intact(segment):
                 return manifest.segments[:index]
         return manifest.segments
 
+    def _is_intact(self, segment: Segment) -> bool:
+        path = self.folder / segment.file
+        return path.is_file() and checksum_of(path) == segment.checksum
+
     def _clean(self) -> None:
         """Remove what the manifest does not list, the manifest first if it is not valid now."""
-        if not self.manifest.segments:
+        if not self.has_segments:
             (self.folder / MANIFEST).unlink(missing_ok=True)
-        wanted = {MANIFEST, "lock", *(segment.file for segment in self.manifest.segments)}
+        ahead = (each.segment for each in self.manifest.ahead)
+        files = (segment.file for segment in (*self.manifest.segments, *ahead))
+        wanted = {MANIFEST, "lock", *files}
         for path in self.folder.iterdir():
             if path.name not in wanted and path.is_file():
                 path.unlink()
+
+    @property
+    def has_segments(self) -> bool:
+        """True if any segment is finished."""
+        return bool(self.manifest.segments or self.manifest.ahead)
 
     @property
     def joined(self) -> Path:
@@ -122,7 +141,12 @@ class Parts:
     @property
     def next_name(self) -> str:
         """The name of the next segment's file."""
-        return f"{len(self.manifest.segments):05}.packets"
+        return name_of(len(self.manifest.segments))
+
+    def store(self, name: str, content: bytes) -> Checksum:
+        """Write the file of a segment that was encoded elsewhere."""
+        write_durably(self.folder / name, content)
+        return Checksum(len(content), zlib.crc32(content))
 
     def set_first_frame(self, first: FirstFrame) -> None:
         """Keep the properties of the first frame. They are stored with the first segment."""
@@ -131,6 +155,25 @@ class Parts:
     def append(self, segment: Segment) -> None:
         """Add a finished segment, whose file is on the disk."""
         self._save(replace(self.manifest, segments=(*self.manifest.segments, segment)))
+
+    def place(self, finished: SegmentAhead) -> None:
+        """Add a finished segment, whose file is on the disk, in any order."""
+        ahead = {each.index: each for each in (*self.manifest.ahead, finished)}
+        segments = list(self.manifest.segments)
+        while (following := ahead.pop(len(segments), None)) is not None:
+            segment, before = following.segment, segments[-1].damaged if segments else 0
+            segments.append(replace(segment, damaged=before + segment.damaged))
+        remaining = tuple(ahead[index] for index in sorted(ahead))
+        self._save(replace(self.manifest, segments=tuple(segments), ahead=remaining))
+
+    def holds(self, index: int, pts: int, following: ResumePoint | None) -> bool:
+        """True if this segment, from `pts` to the following one, is finished."""
+        if index < len(self.manifest.segments):
+            return True
+        return any(
+            (each.index, each.pts, _pts(each.segment.following)) == (index, pts, _pts(following))
+            for each in self.manifest.ahead
+        )
 
     def note_partial_output(self) -> None:
         """Allow a later run to replace the shorter output that was just written."""
@@ -143,7 +186,7 @@ class Parts:
     def close(self) -> None:
         """Let other processes use the folder. It is removed if nothing is finished."""
         self._lock.release()
-        if not self.manifest.segments:
+        if not self.has_segments:
             self.remove()
 
     def remove(self) -> None:
@@ -152,6 +195,15 @@ class Parts:
         with suppress(OSError):  # the output is whole; what is left of the folder does no harm
             (self.folder / MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(self.folder)
+
+
+def name_of(index: int) -> str:
+    """The name of a segment's file."""
+    return f"{index:05}.packets"
+
+
+def _pts(point: ResumePoint | None) -> int | None:
+    return None if point is None else point.pts
 
 
 def _read_manifest(folder: Path) -> Manifest | None:

@@ -26,7 +26,7 @@ class FrameReader(VideoReader):
     def __init__(self, container: VideoContainer, notify: Notify) -> None:
         super().__init__(container, notify)
         self._begin: ResumePoint | None = None
-        self._exact = container.has_pts
+        self._exact = container.has_pts  # False once a packet had no `pts`
         self._count = 0
         self.run_up = 0
         self._key_frames: list[tuple[int, int]] = []  # pts and number of the packet
@@ -52,7 +52,7 @@ class FrameReader(VideoReader):
         0, for the beginning, if a timestamp was missing or wrong: repairs depend on all frames
         before. May be called on another thread.
         """
-        if not self._exact:
+        if not self._exact or self._decoding.repaired:
             return 0
         return next((number for key, number in reversed(self._key_frames[:]) if key <= pts), 0)
 
@@ -90,11 +90,6 @@ class FrameReader(VideoReader):
         if last is None or (pts - last) * time_base >= KEY_INTERVAL:
             self._key_frames.append((pts, self._count))
 
-    def _repair_pts(self, frame: av.VideoFrame) -> None:
-        stored = frame.pts
-        super()._repair_pts(frame)
-        self._exact = self._exact and frame.pts == stored
-
 
 class OtherStreamsReader(VideoReader):
     """The packets beside the video. No frame but the first is decoded. Use `open`."""
@@ -116,10 +111,10 @@ class OtherStreamsReader(VideoReader):
     def _packets(self) -> Iterator[Any]:
         """Without those of the video, once the first frame is decoded."""
         for packet in super()._packets():
-            if not self._is_open or self._done or packet.stream is not self._video:
+            if not self._is_open or self._decoding.is_done or packet.stream is not self._video:
                 yield packet
             elif self._is_after_span(packet):
-                self._done = True  # as if the frame had been decoded: reading ends soon
+                self._decoding.is_done = True  # as if the frame had been decoded: reading ends soon
 
     def _is_after_span(self, packet: Any) -> bool:
         if packet.pts is None or self._span.duration is None:

@@ -2,9 +2,9 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 import av
 
@@ -15,6 +15,8 @@ SEAM_LEVELS = 0.5  # mean difference at a seam that is allowed
 FRESH_LEVELS = 16.0  # mean difference between a result without a past and one with it, at most
 AHEAD = 512  # frames that may be filtered before an earlier one is written
 NOISE_FRAMES = 32  # frames after which the estimate of the camera's noise forgets its start
+
+Look: TypeAlias = Callable[[av.VideoFrame], None]
 
 
 def run_up_frames(settings: FilterSettings) -> int | None:
@@ -73,18 +75,24 @@ class RunUpTracker:
         return batches[0][0] if batches else pts
 
 
-def tracked(frame_filter: FilterCallable, tracker: RunUpTracker) -> FilterCallable:
-    """The same filter, whose frames are added to the tracker."""
+def tracked(
+    frame_filter: FilterCallable, tracker: RunUpTracker, look: Look = lambda _: None
+) -> FilterCallable:
+    """The same filter, whose frames are added to the tracker.
+
+    look: called with each frame before it is filtered.
+    """
     if isinstance(frame_filter, BatchFilter):
-        return _TrackedBatches(frame_filter, tracker)
-    return _Tracked(frame_filter, tracker)
+        return _TrackedBatches(frame_filter, tracker, look)
+    return _Tracked(frame_filter, tracker, look)
 
 
 class _Tracked:
-    def __init__(self, frame_filter: Any, tracker: RunUpTracker) -> None:
-        self._filter, self._tracker = frame_filter, tracker
+    def __init__(self, frame_filter: Any, tracker: RunUpTracker, look: Look) -> None:
+        self._filter, self._tracker, self._look = frame_filter, tracker, look
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self._look(frame)
         reused = self._reused
         filtered: av.VideoFrame = self._filter(frame)
         self._tracker.add(frame.pts or 0, 1 - (self._reused - reused))
@@ -98,6 +106,8 @@ class _Tracked:
 class _TrackedBatches(_Tracked):
     def batch(self, frames: Sequence[av.VideoFrame]) -> list[av.VideoFrame]:
         """The filtered frames, in order."""
+        for frame in frames:
+            self._look(frame)
         reused, pts = self._reused, frames[0].pts or 0
         filtered: list[av.VideoFrame] = self._filter.batch(frames)
         self._tracker.add(pts, len(frames) - (self._reused - reused))

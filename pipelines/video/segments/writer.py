@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import av
 
@@ -11,7 +11,7 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import FrameOrPacket, Notify
 from turbolens.pipelines.errors import reason
 
-from .cutter import Cutter
+from .cutter import InputCutter
 from .encoder import EncoderSetup, SegmentEncoder
 from .first_frame import FirstFrame
 from .manifest import ResumePoint, Segment
@@ -19,26 +19,34 @@ from .packet_file import PacketFileWriter
 from .parts import Parts
 
 
+class PacketSink(Protocol):
+    """Where the packets of a segment go."""
+
+    def write(self, packet: Any) -> None:
+        """Append a packet."""
+        ...
+
+
+P = TypeVar("P", bound=PacketSink)
+
+
 @dataclass
-class _OpenSegment:
-    """A segment that is being written."""
+class OpenSegment(Generic[P]):
+    """A segment that is being encoded."""
 
     encoder: SegmentEncoder
-    file: PacketFileWriter
+    file: P
     frames: int = field(default=0, init=False)
     has_packets: bool = field(default=False, init=False)
 
     def write(self, frame: av.VideoFrame | None) -> None:
+        """Encode a frame; `None` at the end. Raises `MediaError`."""
         for packet in self.encoder.packets(frame):
             if not self.has_packets and not packet.is_keyframe:
                 raise MediaError("the encoder did not begin with a key frame; choose another codec")
             self.has_packets = True
             self.file.write(packet)
         self.frames += frame is not None
-
-    def discard(self) -> None:
-        self.encoder.close()
-        self.file.discard()
 
 
 class SegmentWriter:
@@ -54,7 +62,7 @@ class SegmentWriter:
         self,
         parts: Parts,
         setup: EncoderSetup,
-        cutter: Cutter,
+        cutter: InputCutter,
         *,
         resume_point_at: Callable[[int], ResumePoint],
         damaged: Callable[[], int],
@@ -63,7 +71,7 @@ class SegmentWriter:
         self._parts, self._setup, self._cutter, self._notify = parts, setup, cutter, notify
         self._resume_point_at, self._damaged = resume_point_at, damaged
         self._run_up_to = parts.manifest.resume_point
-        self._segment: _OpenSegment | None = None
+        self._segment: OpenSegment[PacketFileWriter] | None = None
         self.last: Segment | None = None
         self.end = Fraction(0)
 
@@ -103,7 +111,7 @@ class SegmentWriter:
             self._parts.set_first_frame(first)
         encoder = SegmentEncoder(self._setup, first, self._notify)
         try:
-            self._segment = _OpenSegment(encoder, self._parts.next_file())
+            self._segment = OpenSegment(encoder, self._parts.next_file())
         except OSError:
             encoder.close()
             raise
@@ -137,7 +145,8 @@ class SegmentWriter:
     def discard(self) -> None:
         """Remove the segment that is not finished. Those before it stay."""
         if self._segment is not None:
-            self._segment.discard()
+            self._segment.encoder.close()
+            self._segment.file.discard()
             self._segment = None
 
     def _error(self, error: Any) -> MediaError:

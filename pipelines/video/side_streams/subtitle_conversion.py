@@ -1,16 +1,20 @@
 """Text subtitles that are written in another text format, which the container can hold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import av
 from av.container import OutputContainer
+from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
 MILLISECOND = Fraction(1, 1000)
 TEXT_SUBTITLES = {"srt", "subrip", "ass", "ssa", "webvtt", "mov_text", "text"}
 MP4_LIKE = {"mp4", "mov", "ipod"}
 TEXT_ENCODERS = {**dict.fromkeys(MP4_LIKE, "mov_text"), "webm": "webvtt"}
+TEXT_FIELD = 8  # of a decoded event of ASS, counted from 0; the text may hold commas
+NEW_LINE = rb"{\r}\N"  # ends the style of the line before
 PLAIN_STYLE = b"""[Script Info]
 ScriptType: v4.00+
 
@@ -51,49 +55,107 @@ def _header_of(decoder: Any) -> bytes | None:
     return header
 
 
+@dataclass(frozen=True)
+class _Subtitle:
+    """A decoded subtitle. start, end: in `time_base`; equal if the end is unknown."""
+
+    content: SubtitleSet
+    start: int
+    end: int
+    time_base: Fraction
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Its lines, as events of ASS."""
+        return [line.ass for line in self.content if isinstance(line, AssSubtitle)]
+
+
 class TranscodedSubtitles:
     """Text subtitles are written in another text format.
 
-    MP4 has no two samples at once: there a subtitle ends where the next one begins.
+    MP4 has no two samples at once. There a subtitle ends where a later one begins, and those that
+    begin together become one with the lines of all.
     """
 
     def __init__(self, source: Any, target: Any) -> None:
         self._decoder, self._target = source.codec_context, target
         self._one_at_a_time = target.container.format.name in MP4_LIKE
-        self._waiting: Any = None  # for the beginning of the next one
+        self._waiting: list[_Subtitle] = []  # they begin together; for the beginning of the next
         self.lost = 0
 
     def packets(self, packet: Any | None) -> Iterator[Any]:
-        """One packet for each subtitle."""
-        encoded = self._converted(packet)
+        """One packet for each subtitle, or for each time at which others are shown."""
+        subtitle = self._decoded(packet)
         if not self._one_at_a_time:
-            if encoded is not None:
-                yield encoded
-        elif encoded is not None or packet is None:
-            waiting, self._waiting = self._waiting, encoded
-            if waiting is not None:
-                yield _ended_before(waiting, encoded)
+            if subtitle is not None:
+                yield from self._encoded(subtitle)
+            return
+        if packet is None:
+            yield from self._group(until=None)
+        if subtitle is None:
+            return
+        if self._waiting:
+            subtitle = _moved_to(max(subtitle.start, self._waiting[0].start), subtitle)
+            if subtitle.start > self._waiting[0].start:
+                yield from self._group(until=subtitle.start)
+        self._waiting.append(subtitle)
 
-    def _converted(self, packet: Any | None) -> Any | None:
+    def _group(self, *, until: int | None) -> Iterator[Any]:
+        """The packets of the waiting subtitles. until: the beginning of the next one."""
+        waiting, self._waiting = self._waiting, []
+        for subtitle in _one_at_a_time(waiting, until=until):
+            yield from self._encoded(subtitle)
+
+    def _decoded(self, packet: Any | None) -> _Subtitle | None:
         if packet is None or packet.pts is None:
             return None
         try:
-            subtitle = self._decoder.decode2(packet)
-            if subtitle is None or not len(subtitle):
-                return None
-            encoded = self._target.codec_context.encode_subtitle(subtitle)
+            content = self._decoder.decode2(packet)
         except (av.FFmpegError, ValueError):
             self.lost += 1
             return None
-        encoded.stream, encoded.time_base = self._target, packet.time_base
-        encoded.pts = encoded.dts = packet.pts
-        encoded.duration = packet.duration
-        return encoded
+        if content is None or not len(content):
+            return None
+        end = packet.pts + (packet.duration or 0)
+        return _Subtitle(content, packet.pts, end, packet.time_base)
+
+    def _encoded(self, subtitle: _Subtitle) -> Iterator[Any]:
+        try:
+            packet = self._target.codec_context.encode_subtitle(subtitle.content)
+        except (av.FFmpegError, ValueError):
+            self.lost += 1
+            return
+        packet.stream, packet.time_base = self._target, subtitle.time_base
+        packet.pts = packet.dts = subtitle.start
+        packet.duration = subtitle.end - subtitle.start
+        yield packet
 
 
-def _ended_before(packet: Any, following: Any | None) -> Any:
-    """The packet, cut at the beginning of the following one, and at least one tick long."""
-    if following is not None:
-        following.pts = following.dts = max(following.pts, packet.pts + 1)
-        packet.duration = min(packet.duration, following.pts - packet.pts)
-    return packet
+def _moved_to(start: int, subtitle: _Subtitle) -> _Subtitle:
+    return replace(subtitle, start=start, end=subtitle.end + start - subtitle.start)
+
+
+def _one_at_a_time(together: Sequence[_Subtitle], *, until: int | None) -> Iterator[_Subtitle]:
+    """Subtitles that begin together, as a sequence: each time one ends, the others go on.
+
+    until: the beginning of a later one, at which all end; `None` if there is none.
+    """
+    if not together:
+        return
+    start = together[0].start
+    ends = {each.end if until is None else min(each.end, until) for each in together}
+    for end in sorted(ends - {start}) or [start]:
+        shown = [each for each in together if each.end >= end or each.end == each.start]
+        yield replace(_joined(shown), start=start, end=end)
+        start = end
+
+
+def _joined(subtitles: Sequence[_Subtitle]) -> _Subtitle:
+    """One subtitle with the lines of all, in the style of the first."""
+    first, *others = subtitles
+    lines = [line for each in subtitles for line in each.lines]
+    if not others or not lines:
+        return first
+    texts = [line.split(b",", TEXT_FIELD)[-1] for line in lines[1:]]
+    content = SubtitleSet.create(NEW_LINE.join([lines[0], *texts]), start=0, end=0)
+    return replace(first, content=content)

@@ -5,7 +5,7 @@ from typing import Any
 
 from turbolens.filter import FilterSettings, SettingsError
 from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
-from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.base import Adjustable
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.webrtc.limits import Limits
 
@@ -22,7 +22,7 @@ class Controls:
 
     def __init__(
         self,
-        frame_filter: AdjustableFilter,
+        frame_filter: Adjustable,
         limits: Limits | None = None,
         *,
         statistics: Callable[[], Stats] = Stats,

@@ -22,6 +22,7 @@ from aiortc import (
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpTransceiver,
+    codecs,
 )
 from aiortc.codecs import h264, vpx
 from aiortc.jitterbuffer import JitterFrame
@@ -89,6 +90,14 @@ def limit_encoder_bit_rates(kilobits: int) -> None:
         _replace(module, "MAX_BITRATE", kilobits * 1000)
         minimum: int = vars(module)["MIN_BITRATE"]
         _replace(module, "MIN_BITRATE", min(minimum, kilobits * 1000))
+
+
+def replace_h264_encoder(encoder: type[h264.H264Encoder]) -> None:
+    """Use this encoder for all H.264 that this process sends from now on.
+
+    aiortc's own has no options; it is too slow for 1920×1080, and knows no hardware.
+    """
+    _replace(codecs, "H264Encoder", encoder)
 
 
 def replace_loss_repair(

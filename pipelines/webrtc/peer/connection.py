@@ -16,6 +16,7 @@ from aiortc.codecs import get_capabilities
 from aiortc.exceptions import OperationError
 
 from turbolens.filter import OfferError, UnsupportedOfferError
+from turbolens.pipelines.video.live_encoders import live_hardware_encoder
 
 from .aiortc_internals import (
     DtlsCertificate,
@@ -49,11 +50,17 @@ def create_peer(ice_servers: Iterable[IceServer], codec: Codec) -> RTCPeerConnec
     ]
     peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
     replace_certificate(peer, DtlsCertificate.generateCertificate())
-    _prefer_codec(peer.addTransceiver("video", direction="recvonly"), codec)
+    prefer_codec(peer.addTransceiver("video", direction="recvonly"), codec)
     return peer
 
 
-def _prefer_codec(transceiver: RTCRtpTransceiver, codec: Codec) -> None:
+def prefer_codec(transceiver: RTCRtpTransceiver, codec: Codec) -> None:
+    """Offer or answer with this video codec first; the others remain possible.
+
+    "auto" is H.264 if this machine encodes it in hardware.
+    """
+    if codec == "auto" and live_hardware_encoder() is not None:
+        codec = "h264"
     if codec != "auto":
         codecs = get_capabilities("video").codecs
         codecs.sort(key=lambda each: each.mimeType.lower() != MIME_TYPES[codec])
@@ -78,10 +85,10 @@ async def set_offer(peer: RTCPeerConnection, offer: str, *, receives_only: bool 
     except Exception as error:  # aiortc raises errors of many kinds for a contradictory offer
         logger.debug("an offer was refused", exc_info=True)
         raise OfferError("the offer cannot be answered; its parts contradict each other") from error
-    _repair_losses(peer)
+    repair_losses(peer)
 
 
-def _repair_losses(peer: RTCPeerConnection) -> None:
+def repair_losses(peer: RTCPeerConnection) -> None:
     """Use our own NACK generator and jitter buffer for every video that the peer sends."""
     for transceiver in peer.getTransceivers():
         if transceiver.kind == "video":

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Codec = Literal["auto", "vp8", "h264"]
-"""The preferred video codec; "auto" leaves the choice to the peer."""
+"""The preferred video codec; "auto" is H.264 with a hardware encoder, else the peer's choice."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Thread
@@ -75,7 +76,13 @@ class BackgroundServer:
             await stop.wait()
         except OSError as error:
             raise MediaError(
-                f"cannot listen at {self._host} port {self._port}: {error.strerror}"
+                f"cannot listen at {self._host} port {self._port}: {_reason(error)}; choose "
+                "another port, or 0 for any free one"
             ) from error
         finally:
             await runner.cleanup()
+
+
+def _reason(error: OSError) -> str:
+    """The system's own words, without those that asyncio adds."""
+    return os.strerror(error.errno) if error.errno else str(error)

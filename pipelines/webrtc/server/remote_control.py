@@ -7,13 +7,14 @@ from aiohttp import web
 
 from turbolens.filter import FilterSettings, NoSuchSessionError
 from turbolens.filter.diffusion.vocabulary import Vocabulary
-from turbolens.pipelines.base import AdjustableFilter
+from turbolens.pipelines.base import Adjustable
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.webrtc.control.controls import Controls, Data
 
 from . import pages
 from .answers import Refused, answer_errors
 from .background import BackgroundServer
+from .call_api import CallApi, CallHost
 from .model_slot import described
 from .options import ServerOptions
 from .security import guard
@@ -23,21 +24,26 @@ SESSION = "local"
 
 
 def create_control_app(
-    frame_filter: AdjustableFilter,
+    frame_filter: Adjustable,
     options: ServerOptions | None = None,
     *,
     statistics: Callable[[], Stats] = Stats,
+    call: CallHost | None = None,
 ) -> web.Application:
     """The page and the settings API for one filter. It is the session "local".
 
-    statistics: returns the figures for the page; called on the server's thread.
+    statistics: returns the figures for the page; called on the server's thread. call: what the page
+    shows and changes besides the settings; `None` if there is nothing else.
     """
     options = options or ServerOptions()
     app = web.Application(
         middlewares=[answer_errors, guard(options), answer_errors],
         client_max_size=options.limits.body_bytes,
     )
-    add_settings_routes(app, FilterHost(frame_filter, options, statistics))
+    api = None if call is None else CallApi(call)
+    add_settings_routes(app, FilterHost(frame_filter, options, statistics, call=api))
+    if api is not None:
+        api.add_routes(app)
     app.router.add_post("/api/sessions", _refuse)
     pages.add_routes(app)
     return app
@@ -48,11 +54,13 @@ class FilterHost:
 
     def __init__(
         self,
-        frame_filter: AdjustableFilter,
+        frame_filter: Adjustable,
         options: ServerOptions,
         statistics: Callable[[], Stats],
+        *,
+        call: CallApi | None = None,
     ) -> None:
-        self.options, self._filter = options, frame_filter
+        self.options, self._filter, self._call = options, frame_filter, call
         self._model: Any = getattr(frame_filter, "model", None)
         self._controls = Controls(
             frame_filter, options.limits, statistics=statistics, describe=self._describe
@@ -67,13 +75,14 @@ class FilterHost:
         ready = {"state": "ready", "message": "ready", "seconds": 0.0}
         return {
             "mode": "control", "model": {**described(self._model), **ready}, "sessions": 1,
-            "max_sessions": 1, "ice_servers": [], "bit_rate": 0,
+            "max_sessions": 1, "ice_servers": [], "bit_rate": 0, "call": self._call is not None,
         }  # fmt: skip
 
     def looks(self) -> Data:
-        """The looks of the model."""
+        """The looks of the model, and in a call the addresses of their thumbnails."""
         model = described(self._model)
-        return {"model": model["name"], "looks": model["looks"]}
+        thumbnails = {} if self._call is None else {"thumbnails": self._call.thumbnails()}
+        return {"model": model["name"], "looks": model["looks"], **thumbnails}
 
     def settings(self) -> FilterSettings:
         """The settings of the next frame."""

@@ -25,7 +25,8 @@ from turbolens.filter.acceleration.openvino.processor import (
 from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.diffusion.schedule import add_noise, denoised
 from turbolens.filter.networks import Range
-from turbolens.filter.training.quantise.calibration import MODULES, activation_ranges
+from turbolens.filter.training.layer_ranges import activation_ranges
+from turbolens.filter.training.quantise.calibration import MODULES
 from turbolens.filter.training.quantise.sensitivity import simulated
 from turbolens.pipelines.scene.frames import TestScene
 

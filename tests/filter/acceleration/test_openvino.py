@@ -1,5 +1,6 @@
 """OpenVINO agrees with PyTorch on the embedded model, and sends no telemetry."""
 
+import copy
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from torch import nn
 from turbolens.filter import FrameFilter, TurboModel
 from turbolens.filter.acceleration.comparison import Comparison, agreement_db
 from turbolens.filter.acceleration.openvino import probe as openvino_probe
+from turbolens.filter.acceleration.openvino.inference import stream_count
 from turbolens.filter.acceleration.openvino.probe import runs_here
 from turbolens.filter.acceleration.openvino.runtime import OpenVino, convert
 from turbolens.filter.coherence.change import MotionEstimator
@@ -54,6 +56,19 @@ def agrees(part: nn.Module, inputs: Sequence[torch.Tensor]) -> float:
 def test_the_encoder_agrees_for_a_batch(model: TurboModel) -> None:
     pictures = torch.randint(0, 256, (2, 32, 64, 3), dtype=torch.uint8)
     assert agrees(model.modules.encoder, [pictures]) > 80.0
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_images_side_by_side_come_back_in_order(model: TurboModel, count: int) -> None:
+    decoder = copy.deepcopy(model.modules.decoder)
+    # Two images at a time, and an odd one alone.
+    decoder.num_threads = 2  # type: ignore[assignment]
+    assert agrees(decoder, [torch.randn(count, model.latent_channels, 4, 8)]) > 80.0
+
+
+def test_a_batch_has_one_stream_for_each_image_as_far_as_threads_go() -> None:
+    counts = {(1, 8): 1, (2, 1): 1, (2, 2): 2, (3, 2): 2, (3, 8): 2, (4, 8): 4, (9, 6): 4}
+    assert {each: stream_count(*each) for each in counts} == counts
 
 
 def test_the_predictor_agrees_for_a_batch(model: TurboModel) -> None:

@@ -121,10 +121,22 @@ def test_a_loser_is_not_prepared_at_the_next_start(tmp_path: Path, clock: Clock)
     assert backend.prepared == 0
 
 
-def test_waiting_tries_again_and_replaces_the_result(tmp_path: Path, clock: Clock) -> None:
+def test_waiting_for_a_known_winner_takes_no_trial(
+    tmp_path: Path, clock: Clock, comparisons: list[str]
+) -> None:
+    records, backend = TrialRecords(tmp_path / "trials.json"), Recorded()
+    records.put("fast (8,)", GOOD)
+    module = AcceleratedModule(Doubled(), [backend], wait=True, records=records)
+    module(torch.ones(1, 8))
+    assert (module.latest, backend.prepared, comparisons) == ("fast", 1, [])
+
+
+def test_a_retry_replaces_the_result(tmp_path: Path, clock: Clock) -> None:
     records = TrialRecords(tmp_path / "trials.json")
     records.put("fast (8,)", NEVER)
-    AcceleratedModule(Doubled(), [Recorded()], wait=True, records=records)(torch.ones(1, 8))
+    AcceleratedModule(Doubled(), [Recorded()], wait=True, records=records, retry=True)(
+        torch.ones(1, 8)
+    )
     result = records.get("fast (8,)")
     assert result is not None
     assert (result.won, round(result.saved_s, 3)) == (True, 0.9)

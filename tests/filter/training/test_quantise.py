@@ -14,11 +14,8 @@ from turbolens.filter import SettingsError, TurboModel
 from turbolens.filter.loading.activation_ranges import read_activation_ranges
 from turbolens.filter.loading.needed_files import RANGES_FILE
 from turbolens.filter.training.command import app
-from turbolens.filter.training.quantise.calibration import (
-    MODULES,
-    activation_ranges,
-    layer_products,
-)
+from turbolens.filter.training.layer_ranges import activation_ranges, layer_products
+from turbolens.filter.training.quantise.calibration import MODULES
 from turbolens.filter.training.quantise.command import read_pictures
 from turbolens.filter.training.quantise.sensitivity import chosen_layers, sensitivities
 

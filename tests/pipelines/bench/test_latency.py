@@ -70,6 +70,7 @@ def test_the_report_has_the_figures_of_the_sightings() -> None:
     assert (found.shown, found.repeated, found.unreadable) == (5, 1, 2)
     assert (found.fresh_p50_ms, found.age_p95_ms) == (50.0, 150.0)
     assert found.jitter_p95_ms == pytest.approx(0, abs=0.01)
+    assert found.gap_max_ms == pytest.approx(200)
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from turbolens.pipelines.camera.framing import FramedSource, cropped_size
 from turbolens.pipelines.camera.modes import ChosenMode, WantedMode, choose_mode
 from turbolens.pipelines.camera.systems import CameraInfo, device_reason
 from turbolens.pipelines.camera.v4l2 import Mode
-from turbolens.pipelines.cli.devices import advice, examine, mode_lines
+from turbolens.pipelines.cli.devices import VirtualCameraInfo, advice, examine, mode_lines
 from turbolens.pipelines.letterbox import own_copy, packed_bytes
 from turbolens.pipelines.scene.camera import FileCamera, FrameTimer, SceneCamera
 from turbolens.pipelines.video.media import MediaOptions, open_reader
@@ -387,3 +387,16 @@ def test_devices_lists_cameras_and_the_next_step() -> None:
 def test_the_next_step_depends_on_what_is_missing() -> None:
     assert len(advice([], [])) == 2
     assert advice(KNOWN[1:], [])[0].startswith("no virtual camera")
+
+
+def test_the_next_step_says_which_programs_see_a_camera_of_pipewire() -> None:
+    loopback = VirtualCameraInfo("Turbolens", "/dev/video10", ready=True)
+    pipewire = VirtualCameraInfo("PipeWire", "pipewire", ready=True)
+    without, alone, both = (
+        advice(KNOWN[1:], virtual)
+        for virtual in ([loopback], [pipewire], [loopback, pipewire])
+    )  # fmt: skip
+    assert not any("pipewire" in line for line in without)
+    assert alone[0].startswith("no virtual camera")
+    assert "the others need v4l2loopback" in alone[-1]
+    assert "a v4l2loopback device is seen by the others" in both[-1]

@@ -5,7 +5,13 @@ from itertools import pairwise
 import pytest
 
 from turbolens.pipelines.live.options import OnStall
-from turbolens.pipelines.live.pacing import Window, back_off, choose_stand_in, is_due
+from turbolens.pipelines.live.pacing import (
+    Window,
+    back_off,
+    choose_stand_in,
+    is_due,
+    without_suspend,
+)
 from turbolens.pipelines.live.slate import slate
 
 PERIOD = 1 / 30
@@ -110,3 +116,8 @@ def test_a_slate_is_dark_grey_and_of_the_size_asked_for(size: tuple[int, int]) -
     pixels = frame.to_ndarray(format="rgb24")
     assert pixels.max() < 128
     assert pixels.std() > 0
+
+
+@pytest.mark.parametrize(("now", "expected"), [(10.1, 9.0), (10.9, 9.0), (40.1, 39.0)])
+def test_the_time_of_a_suspend_does_not_count(now: float, expected: float) -> None:
+    assert without_suspend(9.0, last=10.0, now=now, usual=0.1) == pytest.approx(expected)

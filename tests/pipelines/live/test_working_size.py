@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from turbolens.pipelines.live.working_size import HEADROOM, LEAST_FPS, MEASURED, SIZES, SizeSearch
+from turbolens.pipelines.live.working_size import (
+    GROWTH_CALLS,
+    HEADROOM,
+    LEAST_FPS,
+    MEASURED,
+    SIZES,
+    SizeSearch,
+)
 
 BUDGET = HEADROOM / LEAST_FPS
 
@@ -58,3 +65,35 @@ def test_while_a_faster_model_is_prepared_only_hopeless_sizes_are_given_up() -> 
     for _ in range(6):
         slow.note(5 * limit, settling=True)
     assert slow.size == SIZES[1]
+
+
+def after_a_slow_start(seconds_at: Callable[[int], float]) -> tuple[SizeSearch, list[int]]:
+    """A search that went down to the smallest size, and the sizes of 1,000 calls after that."""
+    search = searched(lambda _: 10 * BUDGET, calls=50)
+    assert (search.size, search.found) == (SIZES[-1], True)
+    sizes = []
+    for _ in range(1000):
+        sizes.append(search.size)
+        search.note(seconds_at(search.size))
+    return search, sizes
+
+
+@pytest.mark.parametrize("expected", SIZES)
+def test_a_size_grows_when_the_filter_has_become_faster(expected: int) -> None:
+    search, _ = after_a_slow_start(lambda size: 0.99 * BUDGET * (size / expected) ** 2)
+    assert (search.size, search.found) == (expected, True)
+
+
+def test_a_size_that_is_too_slow_after_growth_is_tried_once() -> None:
+    search, sizes = after_a_slow_start(lambda size: BUDGET * (0.3 if size <= 320 else 1.1))
+    assert (search.size, search.found) == (320, True)
+    assert search.seconds == pytest.approx(0.3 * BUDGET)
+    assert sum(size == 384 for size in sizes) < 2 * MEASURED
+    assert max(sizes) == 384
+
+
+def test_a_size_does_not_grow_while_a_faster_model_is_prepared() -> None:
+    search = searched(lambda _: 10 * BUDGET, calls=50)
+    for _ in range(3 * GROWTH_CALLS):
+        search.note(BUDGET / 10, settling=True)
+    assert search.size == SIZES[-1]

@@ -119,3 +119,16 @@ def test_an_endless_scene_has_no_length_and_a_short_one_ends() -> None:
     assert len(scene) == len(list(scene)) == 2
     with pytest.raises(IndexError):
         scene[2]
+
+
+def test_the_person_is_what_the_figure_covers() -> None:
+    scene = TestScene(*SMALL)
+    frame, owner = scene[11], scene.render(11).owner
+    layers = scene._layers(11)
+    figure = [number for number, layer in enumerate(layers) if layer.is_person]
+    assert len(figure) == 3
+    assert frame.person.shape == owner.shape
+    assert frame.person.min() == 0.0
+    assert frame.person.max() == 1.0
+    differs = (frame.person > 0.5) != np.isin(owner, figure)
+    assert differs.mean() < 0.002  # edges where two half-transparent layers meet

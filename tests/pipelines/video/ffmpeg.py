@@ -60,6 +60,14 @@ def subtitle_starts(path: Path) -> list[float]:
     return [float(start.rpartition(":")[2].replace(",", ".")) for start in starts]
 
 
+def subtitle_cues(path: Path) -> list[str]:
+    """What ffmpeg shows of the subtitles of a file, as "START --> END LINE/LINE"."""
+    command = ["ffmpeg", "-v", "error", "-copyts", "-i", str(path), "-f", "srt", "-"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    cues = [cue.splitlines()[1:] for cue in done.stdout.strip().split("\n\n")]
+    return [f"{times} {'/'.join(lines)}".replace("00:00:0", "") for times, *lines in cues]
+
+
 def codecs_of(path: Path) -> list[str]:
     """The codec of each stream, as the decoders are named."""
     with av.open(str(path)) as container:

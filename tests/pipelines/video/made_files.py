@@ -11,6 +11,8 @@ import av
 import numpy as np
 
 Edit = Callable[[bytes], bytes]
+PICTURE_CODE = b"\0\0\1\xb6"  # begins each picture of MPEG-4 part 2
+EMPTY_PICTURE = PICTURE_CODE + b"\x51\x40\0"
 
 
 def ffmpeg(folder: Path, *arguments: str) -> None:
@@ -149,3 +151,32 @@ def _grid_meta(
 
 def _counted(grid: int) -> list[int]:
     return [grid - 1, *range(1, grid)]
+
+
+def packed_bitstream(source: Path, target: Path) -> Path:
+    """DivX's packed bitstream: a packet has a picture and the B-picture after it.
+
+    An empty packet follows, so that there are as many packets as pictures. The name of the encoder
+    in the stream marks it.
+    """
+    with av.open(str(source)) as before, av.open(str(target), "w") as after:
+        video: Any = before.streams.video[0]
+        copy: Any = after.add_stream_from_template(video, opaque=True)
+        pictures = [bytes(packet) for packet in before.demux(video) if packet.size]
+        packets: list[bytes] = []
+        for picture in pictures:
+            is_b = picture[picture.index(PICTURE_CODE) + 4] >> 6 == 2
+            if is_b and packets[-1] != EMPTY_PICTURE:
+                packets[-1:] = [packets[-1] + picture, EMPTY_PICTURE]
+            elif is_b:
+                packets[-1:] = [picture, EMPTY_PICTURE]
+            else:
+                packets.append(picture)
+        packets[0] = packets[0].replace(PICTURE_CODE, b"\0\0\1\xb2DivX503b1393p" + PICTURE_CODE, 1)
+        for index, data in enumerate(packets):
+            packet: Any = av.Packet(data)
+            packet.stream, packet.time_base = copy, Fraction(1, 25)
+            packet.pts = packet.dts = index
+            packet.is_keyframe = data[data.index(PICTURE_CODE) + 4] >> 6 == 0
+            after.mux(packet)
+    return target

@@ -18,7 +18,7 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.video.job import VideoOptions, filter_video
 from turbolens.pipelines.video.writer import Encoding
 
-from .made_files import ffmpeg, with_clean_aperture, with_element
+from .made_files import ffmpeg, packed_bitstream, with_clean_aperture, with_element
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ffmpeg") is None and "CI" not in os.environ, reason="needs the program ffmpeg"
@@ -157,6 +157,16 @@ def test_frames_of_avi_have_the_best_effort_times_of_ffmpeg(
     filter_video(str(source), str(tmp_path / "out.mkv"), same)
     before, after = best_effort_times(source), best_effort_times(tmp_path / "out.mkv")
     assert len(after) == (100 if joined else 50)
+    assert all(abs(a - b) <= Fraction(1, 1000) for a, b in zip(before, after, strict=False))
+
+
+def test_a_packed_bitstream_of_avi_has_the_best_effort_times_of_ffmpeg(tmp_path: Path) -> None:
+    source = packed_bitstream(
+        make(tmp_path, "in.avi", "-c:v", "mpeg4", "-bf", "2"), tmp_path / "packed.avi"
+    )
+    filter_video(str(source), str(tmp_path / "out.mkv"), same)
+    before, after = best_effort_times(source), best_effort_times(tmp_path / "out.mkv")
+    assert len(after) == 50
     assert all(abs(a - b) <= Fraction(1, 1000) for a, b in zip(before, after, strict=False))
 
 

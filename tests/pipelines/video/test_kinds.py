@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 
 from tests.pipelines.conftest import MakeClip, invert, packets_of, times_of
+from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
+from turbolens.pipelines.streams.filter_stream import filter_stream
 from turbolens.pipelines.video.encoders import CODECS, EncoderChoice, has_encoder, pixel_format
 from turbolens.pipelines.video.job import VideoOptions, filter_video
 from turbolens.pipelines.video.media import MediaOptions, open_reader
 from turbolens.pipelines.video.writer import Encoding
+
+from .multiview import write_multiview
 
 VFR = (0, 100, 130, 400, 405, 900)
 MILLISECONDS = Fraction(1, 1000)
@@ -220,3 +224,25 @@ def test_narrow_hevc_does_not_damage_memory(clip: MakeClip, tmp_path: Path) -> N
     command = [sys.executable, "-c", NARROW, str(source), str(target)]
     subprocess.run(command, env={**os.environ, **checked}, check=True, timeout=60)  # noqa: S603
     assert times_of(target) == times_of(source)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "ts"])
+def test_the_first_view_of_a_multiview_video_is_filtered(tmp_path: Path, suffix: str) -> None:
+    """FFmpeg gives each frame the number of its view, in side data that PyAV does not know."""
+    source, target = write_multiview(tmp_path / f"in.{suffix}"), tmp_path / "out.mkv"
+    with av.open(str(source)) as container, pytest.raises(ValueError, match="29 is not a valid"):
+        next(container.decode(video=0)).side_data.keys()
+    report = filter_video(str(source), str(target), invert)
+    assert report.frames == 50
+    assert not report.notices
+    times = times_of(target)
+    assert [float(time - times[0]) for time in times] == pytest.approx(
+        [index / 25 for index in range(50)], abs=0.002
+    )
+
+
+@pytest.mark.slow
+def test_the_first_view_of_a_multiview_video_is_streamed(tmp_path: Path) -> None:
+    source, target = write_multiview(tmp_path / "in.mp4"), tmp_path / "out.mkv"
+    filter_stream(input_endpoint(str(source)), output_endpoint(str(target)), invert)
+    assert times_of(target)

@@ -9,7 +9,7 @@ import pytest
 from tests.pipelines.live.live_parts import numbered
 from tests.pipelines.webcam.call_parts import Look
 from turbolens.filter import FilterSettings, SettingsError
-from turbolens.pipelines.live.working_size import MEASURED, SizeSearch
+from turbolens.pipelines.live.working_size import GROWTH_CALLS, MEASURED, SizeSearch
 from turbolens.pipelines.webcam.filter import WebcamFilter
 
 
@@ -29,6 +29,24 @@ def test_the_size_reaches_the_filter_but_not_the_settings() -> None:
     assert frame_filter.settings.size is None
     frame_filter.reloaded()(numbered(11))
     assert looks[1].sizes == [256]
+
+
+def test_the_size_grows_during_the_call() -> None:
+    looks: list[Look] = []
+    notices: list[str] = []
+
+    def load(settings: FilterSettings) -> Look:
+        looks.append(Look(settings))
+        return looks[-1]
+
+    search = SizeSearch((512, 256))
+    while not search.found:
+        search.note(1.0)
+    frame_filter = WebcamFilter(load, FilterSettings(), search=search, notify=notices.append)
+    for index in range(2 * GROWTH_CALLS):
+        frame_filter(numbered(index))
+    assert (looks[0].sizes[0], looks[0].sizes[-1], frame_filter.size) == (256, 512, 512)
+    assert [text[:19] for text in notices] == ["working size 512 px"]
 
 
 def test_reused_results_are_not_measured() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.pipelines.conftest import times_of
 from tests.pipelines.live.live_parts import WAIT, Camera, Screen, numbered
 from tests.pipelines.webcam.call_parts import LOOKS, call_with
+from turbolens.pipelines.webcam.filter import WebcamFilter
 from turbolens.pipelines.webcam.keys import Keys
 
 
@@ -41,6 +42,7 @@ def test_from_another_prompt_the_keys_go_to_the_first_or_last_look(
 
 def test_off_shows_the_camera_and_frozen_shows_one_picture(tmp_path: Path) -> None:
     webcam, _ = call_with(tmp_path)
+    assert isinstance(webcam.filter, WebcamFilter)
     first = webcam.filter(numbered(1))
     assert first.to_ndarray().max() == 254
     webcam.press("f")

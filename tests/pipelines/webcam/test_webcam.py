@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +84,8 @@ def test_a_file_may_stand_in_for_the_camera_and_be_recorded(
         (["--camera", "/dev/no-such-camera"], "no such file", 1),
         (["--camera", "microscope"], "microscope", 1),
         ([*SMALL, "--model", "no-such-model"], "no-such-model", 2),
+        ([*SMALL, "--model", "."], "must have model_index.json", 2),
+        ([*SMALL, "--look", "no-such-look"], "its looks: oil painting", 2),
         ([*SMALL, "--virtual-camera", "none", "--record", "no/folder/a.mp4"], "no folder", 1),
     ],
 )
@@ -94,6 +97,14 @@ def test_a_mistake_is_one_line(
     lines = [line for line in result.err.splitlines() if line.startswith("turbolens: ")]
     assert expected in one_line("\n".join(lines))
     assert all(opened.closed for opened in backend.opened)
+
+
+def test_a_taken_port_is_one_line_that_says_what_to_do(turbolens: Call, port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        for option in ("--control", "--metrics"):
+            result = turbolens("webcam", *SMALL, "--virtual-camera", "none", "--json", option, port)
+            assert result.code == 1
+            assert "or 0 for any free one" in one_line(result.err)
 
 
 def test_without_a_virtual_camera_the_instructions_are_given(

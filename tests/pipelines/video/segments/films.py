@@ -25,8 +25,17 @@ FAILURE = 385  # a frame after which the third segment is written, as the queues
 SIZE = (64, 48)
 
 
-def make_film(path: Path, *, pts: Sequence[int] | None = None, codec: str = "libx264") -> Path:
-    """Scenes of random patterns that pan, with sound and a subtitle each second."""
+def make_film(
+    path: Path,
+    *,
+    pts: Sequence[int] | None = None,
+    codec: str = "libx264",
+    shown: Sequence[int] = range(FRAMES),
+) -> Path:
+    """Scenes of random patterns that pan, with sound and a subtitle each second.
+
+    shown: the index of each frame's picture.
+    """
     times = range(FRAMES) if pts is None else pts
     with av.open(str(path), "w") as output:
         video: Any = output.add_stream(codec, rate=RATE, options={"g": "24"})
@@ -37,7 +46,7 @@ def make_film(path: Path, *, pts: Sequence[int] | None = None, codec: str = "lib
         if path.suffix == ".mkv":
             texts = output.add_mux_stream("subrip", time_base=Fraction(1, 1000))
         for index, time in enumerate(times):
-            frame = picture(index)
+            frame = picture(shown[index])
             frame.pts, frame.time_base = time, video.codec_context.time_base
             output.mux(video.encode(frame))
             if index % RATE == 0:

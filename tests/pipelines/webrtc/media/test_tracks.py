@@ -58,6 +58,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     async def sleep(seconds: float) -> None:
         made.append(seconds)
+        await asyncio.sleep(0)  # a loop of pauses must not block the event loop
 
     for module in (audio, reprojection):
         monkeypatch.setattr(module, "sleep", sleep)
@@ -165,7 +166,7 @@ async def test_a_frame_above_the_limit_ends_the_track_with_a_message() -> None:
 
 @asynchronous
 async def test_no_thread_or_task_is_left_after_a_track() -> None:
-    before = threading.active_count(), len(asyncio.all_tasks())
+    before = {*threading.enumerate(), *asyncio.all_tasks()}
     source = Script()
     track = FilteredTrack(source, Shade())
     source.give(1)
@@ -173,7 +174,7 @@ async def test_no_thread_or_task_is_left_after_a_track() -> None:
     source.end()
     with pytest.raises(MediaStreamError):
         await track.recv()
-    await until(lambda: (threading.active_count(), len(asyncio.all_tasks())) <= before)
+    await until(lambda: {*threading.enumerate(), *asyncio.all_tasks()} <= before)
 
 
 @asynchronous

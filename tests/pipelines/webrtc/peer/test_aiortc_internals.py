@@ -18,8 +18,10 @@ from aioice.ice import StunProtocol
 from aiortc import (
     RTCCertificate,
     RTCPeerConnection,
+    RTCRtpCodecParameters,
     RTCRtpReceiver,
     RTCSessionDescription,
+    codecs,
     rtcrtpreceiver,
 )
 from aiortc import mediastreams as aiortc_mediastreams
@@ -153,6 +155,19 @@ def test_the_limit_holds_for_new_encoders(monkeypatch: pytest.MonkeyPatch) -> No
         assert encoder.target_bitrate == 123_000, f"{type(encoder).__name__} has {ADVICE}"
         encoder.target_bitrate = 10_000_000
         assert encoder.target_bitrate == 123_000, f"{type(encoder).__name__} has {ADVICE}"
+
+
+def test_another_h264_encoder_is_used_for_new_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(h264.H264Encoder):
+        pass
+
+    monkeypatch.setattr(codecs, "H264Encoder", h264.H264Encoder)
+    internals.replace_h264_encoder(Other)
+    parameters = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90000, payloadType=97)
+    assert isinstance(codecs.get_encoder(parameters), Other), f"get_encoder has {ADVICE}"
+    require_parameters(h264.H264Encoder._encode_frame, "self", "frame", "force_keyframe")
+    require_parameters(h264.H264Encoder._split_bitstream, "buf")
+    assert "self._encode_frame(frame, force_keyframe)" in inspect.getsource(h264.H264Encoder)
 
 
 @asynchronous

@@ -18,6 +18,11 @@ from turbolens.pipelines.webrtc.peer.certificate import (
 )
 
 
+@pytest.fixture(autouse=True)
+def _own_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
 def test_a_certificate_is_ecdsa_valid_now_and_for_the_given_names() -> None:
     files = CertificateFiles(("example.org", "192.0.2.7", "example.org"))
     made = x509.load_pem_x509_certificate(files.certificate.read_bytes())
@@ -44,8 +49,27 @@ def test_nobody_else_can_read_the_key_and_closing_removes_it() -> None:
 
 
 def test_a_self_signed_context_has_its_certificate_and_no_old_tls() -> None:
-    context = self_signed_context("example.org")
+    context, _ = self_signed_context("example.org")
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_a_server_keeps_its_key_where_nobody_else_can_read_it(tmp_path: Path) -> None:
+    _, fingerprint = self_signed_context("example.org")
+    assert self_signed_context("example.net")[1] == fingerprint
+    (key,) = tmp_path.rglob("server-key.pem")
+    if os.name == "posix":
+        assert key.stat().st_mode & 0o077 == 0
+    key.unlink()
+    assert self_signed_context("example.org")[1] != fingerprint
+
+
+@pytest.mark.parametrize("content", ["", "no key"])
+def test_a_damaged_key_is_replaced_for_this_time_and_stays(tmp_path: Path, content: str) -> None:
+    self_signed_context("example.org")
+    (key,) = tmp_path.rglob("server-key.pem")
+    key.write_text(content)
+    assert self_signed_context("example.org")[1] != self_signed_context("example.org")[1]
+    assert key.read_text() == content
 
 
 def test_files_that_are_no_certificate_are_refused_in_words(tmp_path: Path) -> None:

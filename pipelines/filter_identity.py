@@ -1,5 +1,6 @@
-"""How `turbolens video` divides long videos: what an interrupted run must have been made with."""
+"""What a frame filter's results depend on besides its input, and how long videos are divided."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 import av
 
 from turbolens.pipelines.model_choice import ModelChoice
-from turbolens.pipelines.video.segments.identity import Identity, file_identity, model_identity
+from turbolens.pipelines.video.segments.identity import Identity, content_identity, model_identity
 from turbolens.pipelines.video.segments.run_up import run_up_frames
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 
@@ -15,21 +16,28 @@ if TYPE_CHECKING:
     from turbolens.filter import FrameFilter
 
 
+COMPANIONS = ("control video", "mask")
+"""The files beside an input, by name."""
+
+
 def segmentation_for(
     frame_filter: "FrameFilter",
     choice: ModelChoice,
     *,
-    control_video: str | None,
     seconds: Fraction,
     resume: bool,
+    files: Mapping[str, str | None],
 ) -> Segmentation:
-    """Segments of this length, as far as the filter's settings allow them."""
-    identity = filter_identity(frame_filter, choice, control_video=control_video)
+    """Segments of this length, as far as the filter's settings allow them.
+
+    files: those of `COMPANIONS` that there are.
+    """
+    identity = filter_identity(frame_filter, choice, files)
     return Segmentation(seconds, resume, run_up_frames(frame_filter.settings), identity)
 
 
 def filter_identity(
-    frame_filter: "FrameFilter", choice: ModelChoice, *, control_video: str | None
+    frame_filter: "FrameFilter", choice: ModelChoice, files: Mapping[str, str | None]
 ) -> Identity:
     """Settings, model, weights, device and versions, by the names of their options."""
     model, adapters = frame_filter.model, choice.adapters
@@ -46,7 +54,7 @@ def filter_identity(
         "control picture": adapters.control,
         "ip adapter": _file(adapters.ip_adapter),
         "image prompt": _file(adapters.image_prompt),
-        "control video": _file(control_video),
+        **{name: _file(files.get(name)) for name in COMPANIONS},
         "version of PyAV": av.__version__,
     }
     return {name.replace("_", " "): str(value) for name, value in values.items()}
@@ -58,7 +66,7 @@ def _file(name: str | None) -> str:
         return ""
     for path in (Path(name), Path(name.rpartition(":")[0] or name)):
         if path.is_file():
-            return f"{name}, {file_identity(path)}"
+            return f"{name}, {content_identity(path)}"
         if path.is_dir():
             return f"{name}, {model_identity(path)}"
     return name

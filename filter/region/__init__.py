@@ -1,0 +1,7 @@
+"""The person in a frame: the network that finds it, its mask over time, and the composition.
+
+Open `tracking.py` first: the region of one stream. `finder.py` runs the network of `network.py`,
+whose weights `weights.py` loads from `embedded/segmenter`. `masks.py` reads masks and says if one
+is sure, `coverage.py` makes soft edges, `composition.py` joins result and frame. Imports
+`acceleration`, `coherence` and `frames`.
+"""

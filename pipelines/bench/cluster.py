@@ -1,0 +1,109 @@
+"""Measures what a segment costs on a cluster, on this machine: workers of one core each."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from turbolens.filter import FilterSettings
+from turbolens.filter.errors import MediaError
+from turbolens.pipelines.cluster.connection import LOCAL, Connection
+from turbolens.pipelines.cluster.driver import (
+    ClusterOptions,
+    ClusterSummary,
+    Listener,
+    run_on_cluster,
+)
+from turbolens.pipelines.cluster.nodes import Share
+from turbolens.pipelines.cluster.worker import load_chosen
+from turbolens.pipelines.model_choice import ModelChoice, load_filter
+from turbolens.pipelines.video.job import VideoJob, VideoOptions, filter_video
+from turbolens.pipelines.video.segments.segmentation import Segmentation
+from turbolens.pipelines.video.writer import Encoding
+
+SEGMENT_SECONDS = Fraction(2)
+OBJECT_STORE_BYTES = 128 << 20
+LOSSLESS = Encoding(codec="ffv1", format_name="matroska")
+SAME_DB = 100.0
+
+
+@dataclass(frozen=True)
+class ClusterReport:
+    """What was measured. one, two: the runs with so many workers. seam_db: the lowest PSNR.
+
+    frames: of the film. seam_db: of any frame against a run in one piece, 100 if all are equal.
+    """
+
+    frames: int
+    one: ClusterSummary
+    two: ClusterSummary
+    seam_db: float
+
+    @property
+    def speed_up(self) -> float:
+        """Of two workers over one."""
+        return self.one.seconds / self.two.seconds
+
+    @property
+    def overhead_s(self) -> float:
+        """Seconds of a segment on a worker that are not spent in the filter: decoding, encoding."""
+        return (self.one.worker_seconds - self.one.filter_seconds) / self.one.segments
+
+    @property
+    def transport_s(self) -> float:
+        """Seconds of a segment, with one worker, in which the worker had nothing to do."""
+        return (self.one.seconds - self.one.worker_seconds) / self.one.segments
+
+
+def measure_cluster(
+    folder: Path, settings: FilterSettings, choice: ModelChoice, *, seconds: Fraction
+) -> ClusterReport:
+    """Filter the test scene, of this length, with one and with two workers, and in one piece.
+
+    folder: for the files. Raises `ClusterError`, `SettingsError` without Ray, and `MediaError`.
+    """
+    film = folder / "film.mp4"
+    frames = filter_video(
+        "test-scene", str(film), lambda frame: frame, VideoOptions(duration=seconds)
+    ).frames
+    runs = [_run(film, folder / f"{workers}.mkv", workers, partial(load_chosen, choice, settings))
+            for workers in (1, 2)]  # fmt: skip
+    filter_video(
+        str(film), str(folder / "whole.mkv"), load_filter(choice, settings),
+        VideoOptions(encoding=LOSSLESS),
+    )  # fmt: skip
+    pairs = zip(_pictures(folder / "whole.mkv"), _pictures(folder / "2.mkv"), strict=True)
+    return ClusterReport(frames, runs[0], runs[1], min(_psnr(*pair) for pair in pairs))
+
+
+def _run(film: Path, target: Path, workers: int, load: Callable[[], Any]) -> ClusterSummary:
+    connection = Connection(LOCAL, cores=workers, object_store_bytes=OBJECT_STORE_BYTES)
+    job = VideoJob.prepare(str(film), str(target), VideoOptions(encoding=LOSSLESS))
+    return run_on_cluster(
+        [job],
+        ClusterOptions(connection, load, Segmentation(SEGMENT_SECONDS), Share(cores=1)),
+        Listener(
+            lambda _, text: None, lambda _: None, lambda job, report: None, failed=_raise
+        ),
+    )  # fmt: skip
+
+
+def _raise(job: VideoJob, error: Exception) -> None:
+    raise MediaError(f"{job.source} could not be filtered: {error}") from error
+
+
+def _pictures(path: Path) -> Iterator[NDArray[np.float32]]:
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="rgb24").astype(np.float32)
+
+
+def _psnr(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    error = float(((first - second) ** 2).mean())
+    return SAME_DB if error == 0 else min(SAME_DB, 10 * float(np.log10(255**2 / error)))

@@ -1,0 +1,110 @@
+"""Connects to a Ray cluster, or starts one on this machine. Ray is imported here only."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+from turbolens.filter.errors import SettingsError
+
+from .errors import ClusterError
+
+LOCAL = "local"
+LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
+"""Ray replaces 127.0.0.1 by an address in the network. Elsewhere it listens on 127.0.0.1 itself."""
+OBJECT_STORE_BYTES = 1 << 30
+"""Of `--cluster local`: for the packets of the segments that are in work, and some."""
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # else it writes to stdout when a worker ends
+    "RAY_SCHEDULER_EVENTS": "0",  # else it writes to the terminal when it adds machines
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a warning of a coming default
+    "RAY_worker_niceness": "0",  # 15 by default, so that other programs stop a worker for seconds
+}
+"""For Ray, unless they are set."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach a cluster.
+
+    address: as `ray.init` takes it, "auto" for the one that runs on this machine, or "local" to
+    start one here that ends with the connection. wheel: of Turbolens, sent to all nodes. cores,
+    object_store_bytes: of a local cluster; `None`: all cores.
+    """
+
+    address: str
+    wheel: Path | None = None
+    cores: int | None = None
+    object_store_bytes: int = OBJECT_STORE_BYTES
+
+
+def require_ray() -> Any:
+    """The module Ray. Raises `SettingsError` if it is not installed."""
+    if find_spec("ray") is None:
+        raise SettingsError("--cluster needs Ray: pip install 'turbolens[cluster]'")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    return import_module("ray")
+
+
+@contextmanager
+def connected(connection: Connection) -> Iterator[Any]:
+    """Ray, connected to the cluster. Raises `ClusterError` if it cannot be reached."""
+    ray = require_ray()
+    with TemporaryDirectory(prefix="turbolens-") as folder:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if connection.wheel is not None:
+            options["runtime_env"] = {"py_modules": [_unpacked(connection.wheel, Path(folder))]}
+        if connection.address == LOCAL:
+            options.update(
+                address=LOCAL, num_cpus=connection.cores, include_dashboard=False,
+                object_store_memory=connection.object_store_bytes, _node_ip_address=LOOPBACK,
+            )  # fmt: skip
+        else:
+            options["address"] = connection.address
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            ray.init(**options)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            raise _error(connection.address, error) from error
+        signal.signal(signal.SIGTERM, handler)  # Ray has set its own
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def _error(address: str, error: Exception) -> ClusterError:
+    if address == LOCAL:
+        return ClusterError(f"Ray cannot be started on this machine: {_first_line(error)}")
+    return ClusterError(
+        f"there is no Ray cluster at {address} ({_first_line(error)}); start one with"
+        " `ray start --head`, or use --cluster local"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _unpacked(wheel: Path, folder: Path) -> str:
+    """The package in a wheel, as a folder that Ray sends to every node."""
+    try:
+        with ZipFile(wheel) as archive:
+            archive.extractall(folder)
+    except (BadZipFile, OSError) as error:
+        raise SettingsError(f"--cluster-wheel {wheel} is not a wheel: {error}") from error
+    package = folder / "turbolens"
+    if not (package / "__init__.py").is_file():
+        raise SettingsError(f"--cluster-wheel {wheel} does not hold the package turbolens")
+    return str(package)

@@ -1,0 +1,262 @@
+"""Sends the segments of many files to the workers of a cluster, and puts them together again."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from turbolens.filter.errors import MediaError, NotEnoughMemoryError, TurbolensError
+from turbolens.pipelines.interrupts import DeferredInterrupts
+from turbolens.pipelines.video.job import VideoJob
+from turbolens.pipelines.video.report import VideoReport
+from turbolens.pipelines.video.segments.segmentation import Segmentation
+
+from .connection import Connection, connected
+from .file_job import ClusterFile, SegmentTask, with_first_frame
+from .nodes import Node, Share
+from .parcels import EncodedSegment, UnknownTimesError
+from .planner_thread import PlannerThread
+from .pool import Worker, WorkerPool
+from .progress import ClusterProgress, Rates
+from .worker import Load
+
+POLL = 0.2  # seconds
+ATTEMPTS = 3  # of a segment that fails for the same reason
+KILLED = "its worker was killed"
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """What a job on a cluster needs to know.
+
+    segmentation: its identity and run-up are those of the workers' filters.
+    """
+
+    connection: Connection
+    load: Load
+    segmentation: Segmentation
+    share: Share = field(default_factory=Share)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Called by the driver, on its own threads. done, failed: once for every file."""
+
+    notice: Callable[[ClusterFile | None, str], None]
+    progress: Callable[[ClusterProgress], None]
+    done: Callable[[VideoJob, VideoReport], None]
+    failed: Callable[[VideoJob, Exception], None]
+
+
+@dataclass(frozen=True)
+class ClusterSummary:
+    """What a job met, and what it cost.
+
+    retries: of segments. lost_workers, lost_nodes: how many. segments: how many were encoded, for
+    which the driver has sent and received so many bytes, and the workers have worked for
+    `worker_seconds`, `filter_seconds` of them in the filter. seconds: from the first segment that
+    was sent to the last one that was stored.
+    """
+
+    retries: int = 0
+    lost_workers: int = 0
+    lost_nodes: int = 0
+    segments: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    worker_seconds: float = 0.0
+    filter_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+class Driver:
+    """Runs jobs on a cluster. Use `run_on_cluster`."""
+
+    def __init__(self, ray: Any, options: ClusterOptions, listener: Listener) -> None:
+        self._ray, self._options, self._listener = ray, options, listener
+        self._pool: WorkerPool[SegmentTask] = WorkerPool(
+            ray, options.load, options.share, on_lost=self._again,
+            on_killed=self._killed, notify=lambda text: listener.notice(None, text),
+        )  # fmt: skip
+        self._planner = PlannerThread(listener.notice)
+        self._again_first: deque[SegmentTask] = deque()
+        self._rates = Rates()
+        self._finishing: dict[Future[VideoReport], ClusterFile] = {}
+        self._finisher = ThreadPoolExecutor(1, "finish")
+        self._interrupts = DeferredInterrupts()
+        self._summary = ClusterSummary()
+        self._files_done = 0
+        self._begun: float | None = None
+
+    def run(self, jobs: Iterable[VideoJob], total_files: int | None) -> ClusterSummary:
+        """Run all jobs. Raises `ClusterError`, and `KeyboardInterrupt` after Ctrl-C."""
+        self._total_files = total_files
+        try:
+            with self._interrupts:
+                while not self._planner.is_over or self._is_busy:
+                    self._interrupts.check()
+                    self._pool.wait(self._store, POLL)
+                    self._begin_planning(jobs)
+                    self._assign()
+                    if self._planner.has_waiting or self._again_first:
+                        self._pool.ask_for_more()
+                    self._finish_files()
+                    self._report()
+        finally:
+            self._planner.stop()
+            self._pool.close()
+            self._finisher.shutdown(cancel_futures=True)
+            for file in list(self._planner.files):
+                self._planner.end(file)
+        return replace(
+            self._summary, lost_workers=self._pool.lost_workers, lost_nodes=self._pool.lost_nodes
+        )
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self._planner.files)
+
+    def _begin_planning(self, jobs: Iterable[VideoJob]) -> None:
+        """Begin once a worker has told what its results depend on."""
+        identity = self._pool.identity
+        if identity is None or self._planner.has_begun:
+            return
+        segmentation = replace(self._options.segmentation, identity=identity)
+        self._planner.begin(jobs, segmentation, self._pool.run_up)
+
+    def _assign(self) -> None:
+        for worker in self._pool.idle:
+            task = self._next_task()
+            if task is None:
+                return
+            self._send(worker, task)
+
+    def _next_task(self) -> SegmentTask | None:
+        """The next task of a file that has not failed, `None` if there is none yet."""
+        while True:
+            task = self._again_first.popleft() if self._again_first else self._planner.get()
+            if task is None or not task.file.failed:
+                return task
+
+    def _send(self, worker: Worker[SegmentTask], task: SegmentTask) -> None:
+        if task.planned is None:
+            self._pool.submit(worker, task, method="first_frame", parcel=task.parcel)
+            return
+        if task.parcel.begin is not None and task.file.first is None:
+            self._again_first.append(task)  # until its first frame is known
+            return
+        self._begun = time.monotonic() if self._begun is None else self._begun
+        parcel = with_first_frame(task.parcel, task.file.first)
+        self._pool.submit(worker, task, method="encode", parcel=parcel)
+
+    def _store(self, task: SegmentTask, node: Node, result: Any) -> None:
+        if task.file.failed:
+            return
+        if isinstance(result, Exception):
+            self._failed(task, node, result)
+            return
+        try:
+            task.file.store(task, result)
+        except MediaError as error:
+            self._give_up(task.file, error)
+            return
+        if isinstance(result, EncodedSegment):
+            self._rates.add(node.name, result.frames)
+            self._add(task, result)
+
+    def _add(self, task: SegmentTask, encoded: EncodedSegment) -> None:
+        total = self._summary
+        self._summary = replace(
+            total,
+            segments=total.segments + 1,
+            sent_bytes=total.sent_bytes + len(task.parcel.packets),
+            received_bytes=total.received_bytes + len(encoded.content),
+            worker_seconds=total.worker_seconds + encoded.seconds,
+            filter_seconds=total.filter_seconds + encoded.filter_seconds,
+            seconds=time.monotonic() - (self._begun or 0.0),
+        )
+
+    def _failed(self, task: SegmentTask, node: Node, error: Exception) -> None:
+        if isinstance(error, UnknownTimesError):
+            error = task.file.unknown_times()
+        is_final = isinstance(error, TurbolensError) and not isinstance(error, NotEnoughMemoryError)
+        if is_final or self._count(task, type(error).__name__):
+            self._give_up(task.file, error)
+            return
+        self._listener.notice(task.file, f"a segment failed on {node.name} ({error}): tried again")
+        self._again(task)
+
+    def _count(self, task: SegmentTask, reason: str) -> bool:
+        """Count a failure. True if it was the last attempt."""
+        task.failures[reason] += 1
+        return task.failures[reason] >= ATTEMPTS
+
+    def _again(self, task: SegmentTask) -> None:
+        self._summary = replace(self._summary, retries=self._summary.retries + 1)
+        self._again_first.append(task)
+
+    def _killed(self, task: SegmentTask) -> None:
+        if self._count(task, KILLED) and not task.file.failed:
+            index = (
+                "the first frame" if task.planned is None else f"segment {task.planned.index + 1}"
+            )
+            self._give_up(task.file, MediaError(
+                f"{task.file.job.source}: {index} has ended {ATTEMPTS} workers; is there enough"
+                " memory for its frames?"
+            ))  # fmt: skip
+
+    def _give_up(self, file: ClusterFile, error: Exception) -> None:
+        file.failed = True
+        self._end(file)
+        self._listener.failed(file.job, error)
+
+    def _end(self, file: ClusterFile) -> None:
+        self._planner.end(file)
+        self._files_done += 1
+
+    def _finish_files(self) -> None:
+        for file, error in self._planner.failures():
+            if not file.failed:
+                self._give_up(file, error)
+        for file in list(self._planner.files):
+            if file.is_done and file not in self._finishing.values():
+                self._finishing[self._finisher.submit(file.finish)] = file
+        for future in [each for each in self._finishing if each.done()]:
+            file = self._finishing.pop(future)
+            try:
+                report = future.result()
+            except (TurbolensError, OSError) as error:
+                self._give_up(file, error)
+                continue
+            self._end(file)
+            self._listener.done(file.job, report)
+
+    def _report(self) -> None:
+        nodes = self._rates.by_node()
+        frames, total = self._planner.frames
+        fps = sum(nodes.values())
+        self._listener.progress(ClusterProgress(
+            self._files_done, self._total_files, self._summary.segments,
+            self._planner.cut_segments, frames, total, fps, nodes,
+            sum(worker.task is not None for worker in self._pool.workers),
+            (total - frames) / fps if fps and self._planner.is_over else None,
+        ))  # fmt: skip
+
+
+def run_on_cluster(
+    jobs: Iterable[VideoJob],
+    options: ClusterOptions,
+    listener: Listener,
+    *,
+    total_files: int | None = None,
+) -> ClusterSummary:
+    """Filter files on a cluster. `jobs` is read on another thread, and may wait for files.
+
+    One that fails is reported, and the others go on. Raises `ClusterError` if the cluster cannot be
+    reached or none of its nodes can work, `SettingsError` without Ray, and `KeyboardInterrupt`
+    after Ctrl-C. Finished segments are kept then.
+    """
+    with connected(options.connection) as ray:
+        return Driver(ray, options, listener).run(jobs, total_files)

@@ -1,0 +1,5 @@
+"""The session of the test, as a fixture."""
+
+from .desktop import desktop
+
+__all__ = ["desktop"]

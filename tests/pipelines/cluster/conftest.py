@@ -1,0 +1,83 @@
+"""A cluster of three nodes on this machine, and jobs on it."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from turbolens.pipelines.cluster.connection import Connection, require_ray
+from turbolens.pipelines.cluster.driver import (
+    ClusterOptions,
+    ClusterSummary,
+    Listener,
+    run_on_cluster,
+)
+from turbolens.pipelines.cluster.nodes import Share
+from turbolens.pipelines.cluster.progress import ClusterProgress
+from turbolens.pipelines.video.job import VideoJob, VideoOptions
+from turbolens.pipelines.video.segments.segmentation import Segmentation
+
+from . import filters
+from .filters import LOSSLESS, Make
+
+NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
+SECONDS = Fraction(1, 2)  # of a segment of the film, which has about 16 of them then
+
+
+@dataclass
+class Run:
+    """A job on a cluster, and what was heard of it. hook: called with each progress."""
+
+    reports: dict[str, Any] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    progress: list[ClusterProgress] = field(default_factory=list)
+    summary: ClusterSummary | None = None
+
+    def on(
+        self,
+        address: str,
+        jobs: dict[Path, Path],
+        make: Make,
+        hook: Callable[[ClusterProgress], None] = lambda _: None,
+    ) -> "Run":
+        """Filter these inputs into these outputs."""
+        require_ray().cloudpickle.register_pickle_by_value(filters)
+
+        def heard(progress: ClusterProgress) -> None:
+            self.progress.append(progress)
+            hook(progress)
+
+        listener = Listener(
+            lambda _, text: self.notices.append(text), heard,
+            lambda job, report: self.reports.update({job.source: report}),
+            lambda job, error: self.failures.update({job.source: str(error)}),
+        )  # fmt: skip
+        options = ClusterOptions(Connection(address), make, Segmentation(SECONDS), Share(cores=1))
+        self.summary = run_on_cluster(
+            [VideoJob.prepare(str(source), str(target), VideoOptions(encoding=LOSSLESS))
+             for source, target in jobs.items()],
+            options, listener, total_files=len(jobs),
+        )  # fmt: skip
+        return self
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """Three nodes of one core each. Ray's own processes have no priority here."""
+    require_ray()
+    from ray.cluster_utils import Cluster  # noqa: PLC0415 - takes a second
+
+    root = str(Path(__file__).parents[3])
+    os.environ["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    make: Any = Cluster  # without types
+    cluster = make(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    for name in ("second", "third"):
+        cluster.add_node(**NODE, node_name=name, wait=False)
+    cluster.wait_for_nodes()
+    yield cluster
+    cluster.shutdown()

@@ -1,0 +1,152 @@
+"""Frame filters that load in no time on a worker, and a run of a file's tasks in this process."""
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import av.filter
+import numpy as np
+
+from turbolens.filter import ModelNotFoundError
+from turbolens.pipelines.cluster.file_job import ClusterFile, SegmentTask, with_first_frame
+from turbolens.pipelines.cluster.worker import LoadedFilter, SegmentWorker
+from turbolens.pipelines.video.job import VideoJob, VideoOptions
+from turbolens.pipelines.video.report import VideoReport
+from turbolens.pipelines.video.segments.segmentation import Segmentation
+from turbolens.pipelines.video.writer import Encoding
+
+LOSSLESS = Encoding(codec="ffv1")  # x264 gives other bytes on each run
+
+
+class Inverting:
+    """Inverts every colour. It has no memory."""
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The inverted frame."""
+        graph = av.filter.Graph()
+        source = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+        )
+        graph.link_nodes(source, graph.add("negate"), graph.add("buffersink")).configure()
+        graph.vpush(frame)
+        return graph.vpull()
+
+    def reset(self) -> None:
+        """There is nothing to forget."""
+
+
+class Fading:
+    """Blends each result with the one before. A frame equal to the last one is not filtered again.
+
+    reused: how many those were.
+    """
+
+    def __init__(self) -> None:
+        self.reused = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._past: Any = None
+        self._last: Any = None
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The blended frame."""
+        pixels = frame.to_ndarray(format="rgb24").astype(float)
+        if self._last is not None and np.abs(pixels - self._last).max() < 1:
+            self.reused += 1
+        else:
+            self._past = pixels if self._past is None else 0.9 * self._past + 0.1 * pixels
+        self._last = pixels
+        return av.VideoFrame.from_ndarray(self._past.round().astype(np.uint8), format="rgb24")
+
+
+@dataclass
+class KillingOnce(Inverting):
+    """Ends its own process at a frame, unless the file `spared` exists, which it makes then."""
+
+    spared: Path
+    pts: int
+    always: bool = False
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The inverted frame."""
+        if frame.pts == self.pts and (self.always or not self.spared.exists()):
+            self.spared.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(frame)
+
+
+@dataclass
+class Waiting(Inverting):
+    """Waits at each frame from `pts` on until the file `go` exists."""
+
+    go: Path
+    pts: int
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The inverted frame."""
+        while (frame.pts or 0) >= self.pts and not self.go.exists():
+            time.sleep(0.05)
+        return super().__call__(frame)
+
+
+@dataclass(frozen=True)
+class Make:
+    """Makes a frame filter on a worker.
+
+    variable: in a node's environment it names the weights there, or is "missing".
+    """
+
+    frame_filter: Any = field(default_factory=Inverting)
+    run_up: int = 0
+    variable: str = ""
+    missing_by_default: bool = False
+
+    def __call__(self) -> LoadedFilter:
+        """The filter, or an error that says what is missing on this node."""
+        default = "missing" if self.missing_by_default else "the same"
+        value = os.environ.get(self.variable, default)
+        if value == "missing":
+            raise ModelNotFoundError("`turbolens models pull sd-turbo` downloads it")
+        return LoadedFilter(self.frame_filter, {"model's files": value}, self.run_up)
+
+
+def run_tasks(
+    source: Path, target: Path, make: Make, *, shuffled: bool = False, **properties: Any
+) -> VideoReport:
+    """Filter a file by the tasks of a cluster, in this process.
+
+    shuffled: the last segment first. properties: of `VideoOptions` or `Segmentation`.
+    """
+    file, tasks, segmentation = planned(source, target, make, **properties)
+    worker = SegmentWorker(make)
+    store_all(file, worker, reversed(tasks) if shuffled else tasks)
+    report = file.finish()
+    file.close()
+    assert segmentation.seconds
+    return report
+
+
+def planned(
+    source: Path, target: Path, make: Make, **properties: Any
+) -> tuple[ClusterFile, list[SegmentTask], Segmentation]:
+    """A file and its tasks."""
+    segmentation = Segmentation(properties.pop("seconds", 2), properties.pop("resume", True))
+    options = VideoOptions(**{"encoding": LOSSLESS, **properties})
+    file = ClusterFile(VideoJob.prepare(str(source), str(target), options), lambda *_: None)
+    return file, list(file.tasks(segmentation, run_up=make.run_up)), segmentation
+
+
+def store_all(file: ClusterFile, worker: SegmentWorker, tasks: Iterable[SegmentTask]) -> None:
+    """Run tasks, that of the first frame before all others."""
+    for task in sorted(tasks, key=lambda each: each.planned is not None):
+        if task.planned is None:
+            file.store(task, worker.first_frame(task.parcel))
+        else:
+            file.store(task, worker.encode(with_first_frame(task.parcel, file.first)))

@@ -134,6 +134,7 @@ def _filter_turn(requests: list[Request[FrameT]]) -> list[FrameT]:
         _remembered(each, results[each]) if isinstance(each, Converted) else _repeated(each)
         for each in inputs
     ]
+    _stage_ended(new, "texture")
     frames = convert(_to_frame, finished)
     _stage_ended(new, "to_frame")
     return frames

@@ -25,7 +25,7 @@ from .stream import OnStage, Stream, passes_through
 Array: TypeAlias = NDArray[np.uint8]
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
 
-STAGES = ("to_image", "encode", "before", "denoise", "decode", "after", "to_frame")
+STAGES = ("to_image", "encode", "before", "denoise", "decode", "after", "texture", "to_frame")
 """The stages of a frame, in order. "before" and "after" are the two blends of `coherence`."""
 
 

@@ -10,7 +10,7 @@ from .planes import Plane, blur, coordinates, cv2, luma_of, noise, resized, samp
 _REFERENCE = 512  # side of the pictures that lengths are meant for
 _SHARES = (0.02, 0.5, 0.98)  # of the pixels that are darker than black, middle and white
 _FOLLOWS = 0.08  # share of a new picture in the figures
-_MIDDLE = 0.62  # the tone that the median gets, if the picture is lighter
+_MIDDLE = 0.6  # the tone that the median gets, as far as this changes the picture little enough
 _LINE_EDGE = 0.05  # contrast that makes a full line; a soft picture is drawn as if it had it
 
 
@@ -46,7 +46,7 @@ class Canvas:
         span = max(high - low, 0.25)
         stretched = np.clip((self.luma - np.float32(low)) * np.float32(1 / span), 0, 1)
         gamma = np.log(_MIDDLE) / np.log(np.clip((middle - low) / span, 0.05, 0.95))
-        tone: Plane = cv2.pow(stretched, float(np.clip(gamma, 0.8, 2.5)))
+        tone: Plane = cv2.pow(stretched, float(np.clip(gamma, 0.45, 2.5)))
         return tone
 
     def _smoothed(self, name: str, value: float) -> float:

@@ -78,7 +78,8 @@ def linocut(canvas: Canvas) -> Plane:
     grooves = cv2.resize(carved, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
     tone = blur(canvas.tone, 1.3 * canvas.unit)
     between = 1 - np.square(2 * tone - 1)
-    cover = 1 - smoothstep(tone + np.float32(0.26) * grooves * between, 0.45, 0.53)
+    grooves = grooves * between * (forms.calm * np.float32(0.2) + np.float32(0.06))
+    cover = 1 - smoothstep(tone + grooves, 0.45, 0.53)
     cover = np.maximum(cover, canvas.lines(1.6))
     return painted((0.95, 0.92, 0.84), (0.09, 0.09, 0.10), cover)
 

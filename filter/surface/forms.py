@@ -11,11 +11,17 @@ from .planes import Plane, blur, coordinates, cv2, halved, sample
 
 SMOOTHING = 4.0  # of the structure tensor, in pixels of the half-size picture
 _REST = 1e-3  # weight of the direction of rest, as squared contrast of a form
-_BUSY = 0.12  # contrast at which a place counts as busy
+LEAST_BUSY, MOST_BUSY = 0.016, 0.12  # limits of the contrast at which a place counts as busy
+_BUSY, _AROUND = 1.8, 7  # that contrast over the mean around it; the width over that of "around"
 
 
 class Forms:
-    """Of one luma (H, W) in 0…1. rest: the angle in radians where there is no form."""
+    """Of one luma (H, W) in 0…1.
+
+    rest: the angle in radians where there is no form. calm: (H, W), 1 where there is little
+    contrast, 0 where there is much for its surroundings, as at eyes and mouths. half_calm: the same
+    at half the size.
+    """
 
     def __init__(self, luma: Plane, rest: float | None = None) -> None:
         height, width = luma.shape
@@ -31,9 +37,12 @@ class Forms:
             sine += np.float32(_REST * np.sin(2 * rest))
         angle = 0.5 * cv2.phase(cosine, sine)
         self._x, self._y = np.cos(angle), np.sin(angle)
-        energy = blur(across * across + down * down, 2.0)
-        busy: Plane = np.minimum(np.sqrt(energy) / np.float32(_BUSY), 1)
-        self.calm = cv2.resize(1 - busy, (width, height), interpolation=cv2.INTER_LINEAR)
+        contrast = np.sqrt(blur(across * across + down * down, 2.0))
+        around = cv2.blur(contrast, (self.shape[1] // _AROUND | 1,) * 2)
+        busy_from = np.clip(around * np.float32(_BUSY), LEAST_BUSY, MOST_BUSY)
+        busy: Plane = np.minimum(contrast / busy_from, 1)
+        self.half_calm: Plane = 1 - busy
+        self.calm = cv2.resize(self.half_calm, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def smeared_noise(self, plane: Plane, doublings: int) -> Plane:
         """Noise (H // 2, W // 2), smeared and scaled to a deviation of 1."""

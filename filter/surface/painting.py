@@ -21,6 +21,7 @@ from .planes import (
     resized,
     sample,
     times,
+    vivid,
 )
 
 Surface = Callable[[Canvas], Plane]
@@ -34,7 +35,7 @@ class Strokes:
     them. ragged: units that an edge is moved across. variation: of the brightness from stroke to
     stroke. warmth: of the hue. thickness: of the paint, as seen in a light from the side. paper:
     how much of its grain shows. rest: the angle of strokes where there is no form, or `None`.
-    cast: factors of red, green and blue.
+    cast: factors of red, green and blue. vivid: factor of the saturation.
     """
 
     width: float = 1.7
@@ -47,6 +48,7 @@ class Strokes:
     paper: float = 0.0
     rest: float | None = None
     cast: Colour | None = None
+    vivid: float = 1.0
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture in strokes."""
@@ -54,17 +56,19 @@ class Strokes:
         half = forms.smeared_noise(canvas.half_texture(self.width, "strokes"), self.length)
         bristles = resized(half, *canvas.shape)
         # Eyes and mouths are busy, and must be readable.
-        calm = forms.calm * np.float32(0.7) + np.float32(0.3)
-        sideways = half * np.float32(0.5 * self.ragged * canvas.unit)
+        calm = forms.calm * np.float32(0.8) + np.float32(0.2)
+        sideways = half * forms.half_calm * np.float32(0.5 * self.ragged * canvas.unit)
         smeared = forms.smeared(halved(canvas.picture), self.smear, sideways)
         picture = faded(canvas.picture, resized(smeared, *canvas.shape), calm)
         if self.cast is not None:
             picture = picture * np.array(self.cast, np.float32)
+        if self.vivid != 1:
+            picture = vivid(picture, self.vivid)
         light = cv2.multiply(bristles, calm)
         gains = [1 + self.variation * light, self.warmth * light]
         red, green, blue = cv2.split(times(picture, gains[0]))
         picture = cv2.merge((red + gains[1], green, blue - gains[1]))
-        picture = added(picture, cv2.multiply(relief(bristles, self.thickness), calm))
+        picture = added(picture, relief(bristles, self.thickness) * calm * (0.3 + canvas.luma))
         return picture if self.paper == 0 else added(picture, self.paper * canvas.paper(0.8))
 
 
@@ -81,6 +85,6 @@ def watercolour(canvas: Canvas) -> Plane:
     pool = cv2.addWeighted(
         canvas.texture(12.0, "pool"), 0.09, canvas.texture(30.0, "flood"), 0.1, 1
     )
-    density = pool + np.float32(0.13) * canvas.paper() + np.float32(4.5) * rims
+    density = pool + np.float32(0.09) * canvas.paper() + np.float32(4.5) * rims
     picture = 1 - times(1 - wet, density)
     return added(picture, relief(canvas.paper(1.2), 0.01))

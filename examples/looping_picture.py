@@ -8,7 +8,7 @@ import av
 from turbolens.filter import FrameFilter, TurboModel
 from turbolens.pipelines import TestScene
 
-LOOKS = ("oil painting", "comic", "ink and wash", "neon", "ukiyo-e", "stained glass")
+LOOKS = ("oil painting", "comic", "ink and wash", "van gogh", "pencil sketch", "stained glass")
 WIDTH, HEIGHT, RATE = 480, 272, 12
 SECONDS_EACH = 1
 
@@ -18,7 +18,7 @@ def main() -> None:
     scene = TestScene(WIDTH, HEIGHT, frames=frames)
     frame_filter = FrameFilter(TurboModel.load("embedded"), strength=0.85, size=WIDTH)
     with av.open(sys.argv[1], "w", format="webp", options={"loop": "0"}) as container:
-        stream = container.add_stream("libwebp_anim", rate=RATE, options={"quality": "70"})
+        stream = container.add_stream("libwebp_anim", rate=RATE, options={"quality": "50"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for index in range(frames):
             frame_filter.update(prompt=LOOKS[index // (SECONDS_EACH * RATE)])

@@ -61,7 +61,8 @@ class SurfaceLayer:
         canvas = Canvas(picture, moved, self._figures)
         total = picture * np.float32(255 * (1 - sum(shares.values())))
         for name, share in shares.items():
-            surface = np.clip(SURFACES[name](canvas), 0, 1)
+            surface = SURFACES[name](canvas)
+            np.clip(surface, 0, 1, out=surface)
             total = cv2.scaleAdd(surface, 255 * share, total, dst=total)
         # Rounded, and clipped to 0…255.
         return cv2.multiply(total, 1.0, dtype=cv2.CV_8U)  # type: ignore[no-any-return]

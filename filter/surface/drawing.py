@@ -13,17 +13,18 @@ def pencil(canvas: Canvas) -> Plane:
     """Hatching in three directions, denser in the dark, and outlines, on grained paper."""
     tone = blur(canvas.tone, 1.2 * canvas.unit)
     grain = canvas.paper(0.8)
-    cover = canvas.lines(1.1) * np.float32(0.95)
+    shaded = np.square(1 - tone) * np.float32(0.42)  # graphite that is smudged into the paper
+    cover = np.maximum(shaded, canvas.lines(1.0) * np.float32(0.85))
     for angle, limit in _HATCHES:
         dark = np.clip((np.float32(limit) - tone) * np.float32(2.2), 0, 1)
         lines = _hatching(canvas, angle)
-        drawn = smoothstep(lines - 1.25 + 1.9 * dark, -0.1, 0.8) * np.minimum(1, 3 * dark)
-        cover = np.maximum(cover, drawn * np.float32(0.66))
+        drawn = smoothstep(lines - 1.25 + 1.9 * dark, -0.3, 1.0) * np.minimum(1, 3 * dark)
+        cover = np.maximum(cover, shaded + drawn * np.float32(0.34))
     cover = np.clip(cover * (1 + np.float32(0.22) * grain), 0, 1)
     return painted((0.965, 0.955, 0.93), (0.17, 0.17, 0.20), cover)
 
 
-def _hatching(canvas: Canvas, angle: float, spacing: float = 4.8) -> Plane:
+def _hatching(canvas: Canvas, angle: float, spacing: float = 4.0) -> Plane:
     """Lines along an angle, −1…1, that are not quite straight."""
     x, y = canvas.places
     across = np.float32(2 * np.pi / (spacing * canvas.unit))
@@ -51,7 +52,7 @@ def ink(canvas: Canvas) -> Plane:
     """Three washes with edges that run, and brush lines of uneven pressure."""
     unit = canvas.unit
     columns, rows = coordinates(*canvas.shape)
-    run = 1.8 * unit
+    run = 1.0 * unit
     x, y = canvas.texture(5.0, "run x"), canvas.texture(5.0, "run y")
     wet = sample(canvas.tone, cv2.scaleAdd(x, run, columns), cv2.scaleAdd(y, run, rows))
     dark = 1 - blur(wet, 1.3 * unit)
@@ -64,7 +65,7 @@ def ink(canvas: Canvas) -> Plane:
     brush = canvas.lines(1.6) * np.clip(0.95 + 0.2 * canvas.texture(1.2, "brush"), 0, 1)
     cover = np.clip(np.maximum(wash * uneven, brush), 0, 1).astype(np.float32)
     picture = painted((0.97, 0.95, 0.90), (0.07, 0.08, 0.11), cover)
-    return added(picture, relief(canvas.paper(1.2), 0.008))
+    return added(picture, relief(canvas.paper(1.0), 0.003))
 
 
 def linocut(canvas: Canvas) -> Plane:
@@ -87,13 +88,12 @@ def linocut(canvas: Canvas) -> Plane:
 def film(canvas: Canvas) -> Plane:
     """The grain of fast film."""
     middle = 1 - np.float32(0.65) * np.square(2 * canvas.luma - 1)
-    return added(canvas.picture, np.float32(0.05) * canvas.texture(0.7, "film") * middle)
+    return added(canvas.picture, np.float32(0.022) * canvas.texture(0.6, "film") * middle)
 
 
 def blueprint(canvas: Canvas) -> Plane:
-    """A faint grid, and white lines."""
+    """A faint grid."""
     x, y = canvas.places
     spacing = np.float32(2 * np.pi / (32 * canvas.unit))
     grid = np.maximum(np.cos(x * spacing), np.cos(y * spacing))
-    lines = np.maximum(0.22 * smoothstep(grid, 0.985, 0.998), 0.9 * canvas.lines(1.3))
-    return added(canvas.picture, lines.astype(np.float32) * np.float32(0.7))
+    return added(canvas.picture, smoothstep(grid, 0.985, 0.998) * np.float32(0.14))

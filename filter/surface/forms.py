@@ -12,7 +12,8 @@ from .planes import Plane, blur, coordinates, cv2, halved, sample
 SMOOTHING = 4.0  # of the structure tensor, in pixels of the half-size picture
 _REST = 1e-3  # weight of the direction of rest, as squared contrast of a form
 LEAST_BUSY, MOST_BUSY = 0.016, 0.12  # limits of the contrast at which a place counts as busy
-_BUSY, _AROUND = 1.8, 7  # that contrast over the mean around it; the width over that of "around"
+_BUSY_REACH = 3.5  # pixels of the half-size picture that a busy place spreads over
+_BUSY, _AROUND = 1.6, 6  # that contrast over the mean around it; the width over that of "around"
 
 
 class Forms:
@@ -37,7 +38,7 @@ class Forms:
             sine += np.float32(_REST * np.sin(2 * rest))
         angle = 0.5 * cv2.phase(cosine, sine)
         self._x, self._y = np.cos(angle), np.sin(angle)
-        contrast = np.sqrt(blur(across * across + down * down, 2.0))
+        contrast = np.sqrt(blur(across * across + down * down, _BUSY_REACH))
         around = cv2.blur(contrast, (self.shape[1] // _AROUND | 1,) * 2)
         busy_from = np.clip(around * np.float32(_BUSY), LEAST_BUSY, MOST_BUSY)
         busy: Plane = np.minimum(contrast / busy_from, 1)

@@ -38,13 +38,13 @@ class Strokes:
     cast: factors of red, green and blue. vivid: factor of the saturation.
     """
 
-    width: float = 1.7
+    width: float = 1.4
     length: int = 4
     smear: int = 3
-    ragged: float = 2.2
-    variation: float = 0.08
-    warmth: float = 0.03
-    thickness: float = 0.045
+    ragged: float = 1.8
+    variation: float = 0.055
+    warmth: float = 0.012
+    thickness: float = 0.035
     paper: float = 0.0
     rest: float | None = None
     cast: Colour | None = None
@@ -56,7 +56,7 @@ class Strokes:
         half = forms.smeared_noise(canvas.half_texture(self.width, "strokes"), self.length)
         bristles = resized(half, *canvas.shape)
         # Eyes and mouths are busy, and must be readable.
-        calm = forms.calm * np.float32(0.8) + np.float32(0.2)
+        calm = forms.calm * np.float32(0.88) + np.float32(0.12)
         sideways = half * forms.half_calm * np.float32(0.5 * self.ragged * canvas.unit)
         # Four channels: OpenCV samples them three times as fast as three.
         half_picture = cv2.cvtColor(halved(canvas.picture), cv2.COLOR_RGB2RGBA)
@@ -81,7 +81,7 @@ def watercolour(canvas: Canvas) -> Plane:
     unit = canvas.unit
     x, y = canvas.texture(5.0, "run x"), canvas.texture(5.0, "run y")
     columns, rows = coordinates(*canvas.shape)
-    run = 1.6 * unit
+    run = 0.8 * unit
     flat = flattened(canvas.picture)
     wet = sample(flat, cv2.scaleAdd(x, run, columns), cv2.scaleAdd(y, run, rows))
     luma = luma_of(wet)
@@ -89,6 +89,6 @@ def watercolour(canvas: Canvas) -> Plane:
     pool = cv2.addWeighted(
         canvas.texture(12.0, "pool"), 0.09, canvas.texture(30.0, "flood"), 0.1, 1
     )
-    density = pool + np.float32(0.09) * canvas.paper() + np.float32(4.5) * rims
+    density = pool + np.float32(0.07) * canvas.paper() + np.float32(4.5) * rims
     picture = 1 - times(1 - wet, density)
-    return added(picture, relief(canvas.paper(1.2), 0.01))
+    return added(picture, relief(canvas.paper(1.0), 0.0035))

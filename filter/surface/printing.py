@@ -13,6 +13,7 @@ from .planes import (
     coordinates,
     covered,
     cv2,
+    faded,
     flattened,
     halved,
     luma_of,
@@ -64,17 +65,17 @@ class Halftone:
 
 def woodblock(canvas: Canvas) -> Plane:
     """Flat colours with the grain of the block, and a key line."""
-    flat = flattened(canvas.picture)
+    flat = flattened(flattened(canvas.picture, 0.16), 0.16)
     height, width = canvas.shape
     grain = _wood(height, width, canvas.unit)
-    flat = times(flat, 1 + np.float32(0.045) * sample(grain, *canvas.places, cv2.BORDER_WRAP))
+    flat = times(flat, 1 + np.float32(0.016) * sample(grain, *canvas.places, cv2.BORDER_WRAP))
     return covered(flat, (0.13, 0.12, 0.17), canvas.lines(1.2) * np.float32(0.9))
 
 
 @lru_cache(maxsize=8)
 def _wood(height: int, width: int, unit: float) -> Plane:
     grain = cv2.GaussianBlur(
-        noise((height, width), 0, "wood"), (0, 0), 40 * unit, sigmaY=1.0 * unit
+        noise((height, width), 0, "wood"), (0, 0), 40 * unit, sigmaY=0.8 * unit
     )
     return grain / np.float32(grain.std() + 1e-6)  # type: ignore[no-any-return]
 
@@ -86,7 +87,7 @@ class Tiles:
     side: of a piece, in units. irregular: 0, a grid, to 1. joint: its colour. gap: its width in
     units. variation: of the brightness from piece to piece. whole: share of the colour of a piece
     as a whole; the rest is the picture. vivid: factor of the saturation. outline: width of lines on
-    edges, or 0. faces: strength of joints where the picture is busy, so that faces stay readable.
+    edges, or 0. faces: strength of pieces where the picture is busy, so that faces stay readable.
     """
 
     side: float
@@ -97,7 +98,7 @@ class Tiles:
     whole: float = 1.0
     vivid: float = 1.2
     outline: float = 0.0
-    faces: float = 1.0
+    faces: float = 0.5
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture in pieces."""
@@ -112,14 +113,13 @@ class Tiles:
         blurred = blur(halved(canvas.picture), 0.15 * side)
         half = np.float32(0.5)
         colours = sample(blurred, (columns + to_x) * half, (rows + to_y) * half)
-        if self.whole < 1:
-            colours = cv2.addWeighted(colours, self.whole, canvas.picture, 1 - self.whole, 0.0)
+        calm = self.faces + (1 - self.faces) * canvas.forms().calm
+        colours = faded(canvas.picture, colours, calm * np.float32(self.whole))
         colours = vivid(colours, self.vivid)
         raised = relief(smoothstep(edge, 0.0, 0.4 * side), 0.05)
         colours = times(colours, 1 + self.variation * tint + raised)
         joints = 1 - smoothstep(edge, 0.35 * self.gap * canvas.unit, 1.2 * self.gap * canvas.unit)
-        if self.faces < 1:
-            joints *= self.faces + (1 - self.faces) * canvas.forms().calm
+        joints *= calm
         if self.outline:
             joints = np.maximum(joints, canvas.lines(self.outline))
         return covered(colours, self.joint, joints)

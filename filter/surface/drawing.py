@@ -3,25 +3,35 @@
 import numpy as np
 
 from .canvas import Canvas
-from .planes import Plane, added, blur, coordinates, cv2, painted, relief, sample, smoothstep
+from .planes import (
+    Plane,
+    added,
+    blur,
+    coordinates,
+    covered,
+    cv2,
+    painted,
+    relief,
+    sample,
+    smoothstep,
+    times,
+)
 
 _HATCHES = ((-0.9, 0.86), (0.65, 0.56), (-0.25, 0.3))
 """Angle of a layer of hatching in radians, and the tone below which it is drawn."""
 
 
 def pencil(canvas: Canvas) -> Plane:
-    """Hatching in three directions, denser in the dark, and outlines, on grained paper."""
+    """Hatching in three directions, denser in the dark, over soft graphite on grained paper."""
     tone = blur(canvas.tone, 1.2 * canvas.unit)
-    grain = canvas.paper(0.8)
-    shaded = np.square(1 - tone) * np.float32(0.42)  # graphite that is smudged into the paper
-    cover = np.maximum(shaded, canvas.lines(1.0) * np.float32(0.85))
+    hatched = np.zeros_like(tone)
     for angle, limit in _HATCHES:
         dark = np.clip((np.float32(limit) - tone) * np.float32(2.2), 0, 1)
-        lines = _hatching(canvas, angle)
-        drawn = smoothstep(lines - 1.25 + 1.9 * dark, -0.3, 1.0) * np.minimum(1, 3 * dark)
-        cover = np.maximum(cover, shaded + drawn * np.float32(0.34))
-    cover = np.clip(cover * (1 + np.float32(0.22) * grain), 0, 1)
-    return painted((0.965, 0.955, 0.93), (0.17, 0.17, 0.20), cover)
+        hatched += _hatching(canvas, angle) * dark
+    grain = canvas.paper(0.8)
+    kept = 1 - np.float32(0.2) * hatched - np.float32(0.02) * grain
+    drawn = times(cv2.addWeighted(canvas.picture, 0.9, canvas.picture, 0.0, 0.06), kept)
+    return covered(drawn, (0.17, 0.17, 0.20), canvas.lines(1.0) * np.float32(0.6))
 
 
 def _hatching(canvas: Canvas, angle: float, spacing: float = 4.0) -> Plane:

@@ -9,8 +9,8 @@ import numpy as np
 
 from .planes import Plane, blur, coordinates, cv2, halved, sample
 
-SMOOTHING = 4.0  # of the structure tensor, in pixels of the half-size picture
-_REST = 1e-3  # weight of the direction of rest, as squared contrast of a form
+SMOOTHING = 6.0  # of the structure tensor, in pixels of the half-size picture
+_REST = 1.5e-4  # weight of the direction of rest, as squared contrast of a form
 LEAST_BUSY, MOST_BUSY = 0.016, 0.12  # limits of the contrast at which a place counts as busy
 _BUSY_REACH = 3.5  # pixels of the half-size picture that a busy place spreads over
 _BUSY, _AROUND = 1.6, 6  # that contrast over the mean around it; the width over that of "around"

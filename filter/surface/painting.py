@@ -17,6 +17,7 @@ from .planes import (
     flattened,
     halved,
     luma_of,
+    ramp_of,
     relief,
     resized,
     sample,
@@ -25,6 +26,8 @@ from .planes import (
 )
 
 Surface = Callable[[Canvas], Plane]
+
+_PALETTE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -35,37 +38,37 @@ class Strokes:
     them. ragged: units that an edge is moved across. variation: of the brightness from stroke to
     stroke. warmth: of the hue. thickness: of the paint, as seen in a light from the side. paper:
     how much of its grain shows. rest: the angle of strokes where there is no form, or `None`.
-    cast: factors of red, green and blue. vivid: factor of the saturation.
+    palette: colours from dark to light that the picture is drawn to, and that its areas are
+    simplified for. vivid: factor of the saturation.
     """
 
     width: float = 1.4
     length: int = 4
     smear: int = 3
     ragged: float = 1.8
-    variation: float = 0.055
+    variation: float = 0.045
     warmth: float = 0.012
-    thickness: float = 0.035
+    thickness: float = 0.026
     paper: float = 0.0
     rest: float | None = None
-    cast: Colour | None = None
+    palette: tuple[Colour, ...] = ()
     vivid: float = 1.0
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture in strokes."""
         forms = canvas.forms(self.rest)
+        source = self._colours(canvas) if self.palette else canvas.picture
         half = forms.smeared_noise(canvas.half_texture(self.width, "strokes"), self.length)
         bristles = resized(half, *canvas.shape)
         # Eyes and mouths are busy, and must be readable.
         calm = forms.calm * np.float32(0.88) + np.float32(0.12)
         sideways = half * forms.half_calm * np.float32(0.5 * self.ragged * canvas.unit)
         # Four channels: OpenCV samples them three times as fast as three.
-        half_picture = cv2.cvtColor(halved(canvas.picture), cv2.COLOR_RGB2RGBA)
+        half_picture = cv2.cvtColor(halved(source), cv2.COLOR_RGB2RGBA)
         smeared = cv2.cvtColor(
             forms.smeared(half_picture, self.smear, sideways), cv2.COLOR_RGBA2RGB
         )
-        picture = faded(canvas.picture, resized(smeared, *canvas.shape), calm)
-        if self.cast is not None:
-            picture = picture * np.array(self.cast, np.float32)
+        picture = faded(source, resized(smeared, *canvas.shape), calm)
         if self.vivid != 1:
             picture = vivid(picture, self.vivid)
         light = cv2.multiply(bristles, calm)
@@ -74,6 +77,14 @@ class Strokes:
         picture = cv2.merge((red + gains[1], green, blue - gains[1]))
         picture = added(picture, relief(bristles, self.thickness) * calm * (0.3 + canvas.luma))
         return picture if self.paper == 0 else added(picture, self.paper * canvas.paper(0.8))
+
+    def _colours(self, canvas: Canvas) -> Plane:
+        """The picture with fewer tones, drawn to the palette."""
+        flat = flattened(canvas.picture, 0.2)
+        levels = cv2.convertScaleAbs(luma_of(flat), alpha=255)
+        ramp: Plane = cv2.LUT(cv2.merge((levels, levels, levels)), ramp_of(self.palette))
+        drawn: Plane = cv2.addWeighted(flat, 1 - _PALETTE_SHARE, ramp, _PALETTE_SHARE, 0.0)
+        return drawn
 
 
 def watercolour(canvas: Canvas) -> Plane:

@@ -108,6 +108,14 @@ def vivid(picture: Plane, amount: float) -> Plane:
     return result
 
 
+def ramp_of(stops: Sequence[Colour]) -> Plane:
+    """A table (256, 1, 3) from dark to light through these colours at equal distances."""
+    places = np.linspace(0, 1, len(stops))
+    levels = np.linspace(0, 1, 256)
+    channels = [np.interp(levels, places, [stop[index] for stop in stops]) for index in range(3)]
+    return np.stack(channels, -1).astype(np.float32)[:, None]
+
+
 def flattened(picture: Plane, tolerance: float = 0.13) -> Plane:
     """Areas of similar colour made even, by a bilateral filter at half the size."""
     height, width = picture.shape[:2]

@@ -18,6 +18,7 @@ from .planes import (
     halved,
     luma_of,
     noise,
+    ramp_of,
     relief,
     sample,
     smoothstep,
@@ -63,13 +64,25 @@ class Halftone:
         return screen
 
 
-def woodblock(canvas: Canvas) -> Plane:
-    """Flat colours with the grain of the block, and a key line."""
-    flat = flattened(flattened(canvas.picture, 0.16), 0.16)
-    height, width = canvas.shape
-    grain = _wood(height, width, canvas.unit)
-    flat = times(flat, 1 + np.float32(0.016) * sample(grain, *canvas.places, cv2.BORDER_WRAP))
-    return covered(flat, (0.13, 0.12, 0.17), canvas.lines(1.2) * np.float32(0.9))
+@dataclass(frozen=True)
+class Woodblock:
+    """Flat colours with a trace of the block's grain, and a key line.
+
+    palette: colours from dark to light that the picture is drawn to; none: its own.
+    """
+
+    palette: tuple[Colour, ...] = ()
+
+    def __call__(self, canvas: Canvas) -> Plane:
+        """The picture as a print."""
+        flat = flattened(flattened(canvas.picture, 0.16), 0.16)
+        if self.palette:
+            levels = cv2.convertScaleAbs(luma_of(flat), alpha=255)
+            ramp = cv2.LUT(cv2.merge((levels, levels, levels)), ramp_of(self.palette))
+            flat = cv2.addWeighted(flat, 0.4, ramp, 0.6, 0.0)
+        grain = sample(_wood(*canvas.shape, canvas.unit), *canvas.places, cv2.BORDER_WRAP)
+        flat = times(flat, 1 + np.float32(0.007) * grain)
+        return covered(flat, (0.13, 0.12, 0.17), canvas.lines(1.2) * np.float32(0.9))
 
 
 @lru_cache(maxsize=8)

@@ -7,6 +7,8 @@ from turbolens.filter.surface.canvas import Canvas
 from turbolens.filter.surface.looks import SURFACES
 from turbolens.filter.surface.planes import Plane, blur, luma_of, noise
 
+FLAT = {"ukiyo-e", "hokusai"}
+
 
 def drawn(height: int = 160, width: int = 208) -> Plane:
     """A disc and a bar in front of a gradient."""
@@ -41,7 +43,7 @@ def test_a_surface_is_the_same_each_time_and_leaves_its_picture(name: str) -> No
     np.testing.assert_array_equal(picture, drawn())
 
 
-@pytest.mark.parametrize("name", SURFACES)
+@pytest.mark.parametrize("name", sorted(SURFACES.keys() - FLAT))
 def test_a_surface_has_fine_structure(name: str) -> None:
     shaded = blur(drawn(), 6.0)
     assert fine_energy(SURFACES[name](Canvas(shaded))) > 1.2 * fine_energy(shaded)

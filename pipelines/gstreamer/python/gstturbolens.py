@@ -29,9 +29,14 @@ def environments() -> Iterator[Path]:
 def import_turbolens() -> bool:
     """Make Turbolens importable. True if it is."""
     for folder in environments():
-        if find_spec("turbolens") is None and folder.is_dir():
+        if not is_importable() and folder.is_dir():
             site.addsitedir(str(folder))
-    return find_spec("turbolens") is not None
+    return is_importable()
+
+
+def is_importable() -> bool:
+    """True if Turbolens is found, and what it needs: a PYTHONPATH may have the code alone."""
+    return all(find_spec(name) is not None for name in ("turbolens", "pydantic", "torch"))
 
 
 if import_turbolens():

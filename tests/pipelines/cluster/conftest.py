@@ -66,18 +66,19 @@ class Run:
         return self
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Three nodes of one core each. Ray's own processes have no priority here."""
     require_ray()
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - takes a second
 
     root = str(Path(__file__).parents[3])
-    os.environ["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
-    make: Any = Cluster  # without types
-    cluster = make(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
-    for name in ("second", "third"):
-        cluster.add_node(**NODE, node_name=name, wait=False)
-    cluster.wait_for_nodes()
-    yield cluster
-    cluster.shutdown()
+    with pytest.MonkeyPatch.context() as patch:  # other tests must not find the code by it
+        patch.setenv("PYTHONPATH", root, prepend=os.pathsep)
+        make: Any = Cluster  # without types
+        cluster = make(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+        for name in ("second", "third"):
+            cluster.add_node(**NODE, node_name=name, wait=False)
+        cluster.wait_for_nodes()
+        yield cluster
+        cluster.shutdown()

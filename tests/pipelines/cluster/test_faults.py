@@ -48,7 +48,7 @@ def test_a_film_on_three_nodes(
     assert "cannot read" in run.failures[str(bad)]
     waiting = [each.cut_segments - each.segments for each in run.progress]
     assert WORKERS <= max(waiting) <= WORKERS + AHEAD + 1  # the last one waits to be put in line
-    assert max(each.working for each in run.progress) == WORKERS
+    assert 1 < max(each.working for each in run.progress) <= WORKERS
     assert len(run.progress[-1].nodes) == WORKERS
     assert run.progress[-1].files == 2
 

@@ -135,7 +135,7 @@ def test_one_machine_goes_on_where_a_cluster_has_stopped(
     file, tasks, _ = planned(film, target, Make(run_up=10))
     store_all(file, SegmentWorker(Make()), [tasks[0], tasks[1], tasks[3]])
     file.close()
-    report = run(film, target, Inverting(), identity={"model's files": "the same"})
+    report = run(film, target, Inverting())
     assert report.resumed == SEAMS[0]
     assert content_of(target) == expected
 

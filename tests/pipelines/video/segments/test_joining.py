@@ -44,8 +44,8 @@ def assert_equal(one_piece: Path, segmented: Path, *, decibels: float = SAME) ->
 @pytest.mark.parametrize(
     ("name", "codec", "crf"),
     [
-        ("out.mp4", "h264", 10), ("out.mkv", "h264", 10), ("out.ts", "h264", 10),
-        ("out.flv", "h264", 10), ("out.nut", "h264", 10), ("out.mp4", "hevc", 8),
+        ("out.mp4", "h264", 8), ("out.mkv", "h264", 8), ("out.ts", "h264", 8),
+        ("out.flv", "h264", 8), ("out.nut", "h264", 8), ("out.mp4", "hevc", 8),
         ("out.ts", "hevc", 8), ("out.mp4", "av1", 1), ("out.webm", "vp9", 1),
         ("out.mov", "prores", None), ("out.mkv", "ffv1", None),
     ],

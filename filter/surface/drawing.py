@@ -12,6 +12,7 @@ from .planes import (
     cv2,
     painted,
     relief,
+    resized,
     sample,
     smoothstep,
     times,
@@ -89,7 +90,11 @@ def linocut(canvas: Canvas) -> Plane:
     grooves = cv2.resize(carved, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
     tone = blur(canvas.tone, 1.3 * canvas.unit)
     between = 1 - np.square(2 * tone - 1)
-    grooves = grooves * between * (forms.calm * np.float32(0.2) + np.float32(0.06))
+    grooves = (
+        grooves
+        * between
+        * (resized(forms.calm, *canvas.shape) * np.float32(0.2) + np.float32(0.06))
+    )
     cover = 1 - smoothstep(tone + grooves, 0.45, 0.53)
     cover = np.maximum(cover, canvas.lines(1.6))
     return painted((0.95, 0.92, 0.84), (0.09, 0.09, 0.10), cover)

@@ -7,7 +7,7 @@ apart, and so on, so that 2ⁿ samples cost 2n.
 
 import numpy as np
 
-from .planes import Plane, blur, coordinates, cv2, halved, sample
+from .planes import Plane, blur, coordinates, cv2, halved, resized, sample
 
 SMOOTHING = 6.0  # of the structure tensor, in pixels of the half-size picture
 _REST = 1.5e-4  # weight of the direction of rest, as squared contrast of a form
@@ -19,9 +19,8 @@ _BUSY, _AROUND = 1.6, 6  # that contrast over the mean around it; the width over
 class Forms:
     """Of one luma (H, W) in 0…1.
 
-    rest: the angle in radians where there is no form. calm: (H, W), 1 where there is little
-    contrast, 0 where there is much for its surroundings, as at eyes and mouths. half_calm: the same
-    at half the size.
+    rest: the angle in radians where there is no form. calm: (H // 2, W // 2), 1 where there is
+    little contrast, 0 where there is much for its surroundings, as at eyes and mouths.
     """
 
     def __init__(self, luma: Plane, rest: float | None = None) -> None:
@@ -32,7 +31,7 @@ class Forms:
         down = cv2.Sobel(half, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
         difference, product = across * across - down * down, across * down
         # The doubled angle has no jump between 0 and π.
-        cosine, sine = -blur(difference, SMOOTHING), -2 * blur(product, SMOOTHING)
+        cosine, sine = -_smooth(difference), -2 * _smooth(product)
         if rest is not None:
             cosine += np.float32(_REST * np.cos(2 * rest))
             sine += np.float32(_REST * np.sin(2 * rest))
@@ -42,8 +41,7 @@ class Forms:
         around = cv2.blur(contrast, (self.shape[1] // _AROUND | 1,) * 2)
         busy_from = np.clip(around * np.float32(_BUSY), LEAST_BUSY, MOST_BUSY)
         busy: Plane = np.minimum(contrast / busy_from, 1)
-        self.half_calm: Plane = 1 - busy
-        self.calm = cv2.resize(self.half_calm, (width, height), interpolation=cv2.INTER_LINEAR)
+        self.calm: Plane = 1 - busy
 
     def smeared_noise(self, plane: Plane, doublings: int) -> Plane:
         """Noise (H // 2, W // 2), smeared and scaled to a deviation of 1."""
@@ -69,3 +67,9 @@ class Forms:
             plane = cv2.addWeighted(ahead, 0.5, back, 0.5, 0.0, dst=ahead)
             columns, rows = coordinates(*self.shape)
         return plane
+
+
+def _smooth(plane: Plane) -> Plane:
+    """Blurred by `SMOOTHING`, at half the size, which is four times as fast."""
+    height, width = plane.shape
+    return resized(blur(halved(plane), SMOOTHING / 2), height, width)

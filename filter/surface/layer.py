@@ -59,13 +59,13 @@ class SurfaceLayer:
         if self._drift.is_new:
             self._figures.clear()
         canvas = Canvas(picture, moved, self._figures)
-        total = picture * np.float32(255 * (1 - sum(shares.values())))
-        for name, share in shares.items():
-            surface = SURFACES[name](canvas)
-            np.clip(surface, 0, 1, out=surface)
-            total = cv2.scaleAdd(surface, 255 * share, total, dst=total)
-        # Rounded, and clipped to 0…255.
-        return cv2.multiply(total, 1.0, dtype=cv2.CV_8U)  # type: ignore[no-any-return]
+        laid = [(SURFACES[name](canvas), share) for name, share in shares.items()]
+        rest = 1 - sum(shares.values())
+        (total, share), *others = laid if rest < _LEAST else [*laid, (picture, rest)]
+        for surface, part in others:
+            total, share = cv2.addWeighted(total, share, surface, part, 0.0), 1.0
+        levels: np.ndarray = cv2.multiply(total, 255 * share, dtype=cv2.CV_8U)  # rounded, in 0…255
+        return levels
 
 
 def surface_shares(vocabulary: Vocabulary, prompts: Sequence[WeightedPrompt]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .canvas import Canvas
+from .forms import Forms
 from .planes import (
     Colour,
     Plane,
@@ -13,7 +14,6 @@ from .planes import (
     blur,
     coordinates,
     cv2,
-    faded,
     flattened,
     halved,
     luma_of,
@@ -55,28 +55,33 @@ class Strokes:
     vivid: float = 1.0
 
     def __call__(self, canvas: Canvas) -> Plane:
-        """The picture in strokes."""
+        """The picture in strokes. They are computed at half the size, and added to the picture."""
         forms = canvas.forms(self.rest)
-        source = self._colours(canvas) if self.palette else canvas.picture
-        half = forms.smeared_noise(canvas.half_texture(self.width, "strokes"), self.length)
-        bristles = resized(half, *canvas.shape)
+        source = self._source(canvas)
+        half = halved(source)
+        bristles = forms.smeared_noise(canvas.half_texture(self.width, "strokes"), self.length)
         # Eyes and mouths are busy, and must be readable.
         calm = forms.calm * np.float32(0.88) + np.float32(0.12)
-        sideways = half * forms.half_calm * np.float32(0.5 * self.ragged * canvas.unit)
-        # Four channels: OpenCV samples them three times as fast as three.
-        half_picture = cv2.cvtColor(halved(source), cv2.COLOR_RGB2RGBA)
-        smeared = cv2.cvtColor(
-            forms.smeared(half_picture, self.smear, sideways), cv2.COLOR_RGBA2RGB
-        )
-        picture = faded(source, resized(smeared, *canvas.shape), calm)
-        if self.vivid != 1:
-            picture = vivid(picture, self.vivid)
-        light = cv2.multiply(bristles, calm)
-        gains = [1 + self.variation * light, self.warmth * light]
-        red, green, blue = cv2.split(times(picture, gains[0]))
-        picture = cv2.merge((red + gains[1], green, blue - gains[1]))
-        picture = added(picture, relief(bristles, self.thickness) * calm * (0.3 + canvas.luma))
+        light, luma = cv2.multiply(bristles, calm), luma_of(half)
+        brighter = light * luma * np.float32(self.variation)
+        brighter += relief(bristles, 0.5 * self.thickness) * calm * (np.float32(0.3) + luma)
+        warmer = light * np.float32(self.warmth)
+        change = times(cv2.subtract(self._smeared(canvas, forms, half, bristles), half), calm)
+        change += cv2.merge((brighter + warmer, brighter, brighter - warmer))
+        picture: Plane = cv2.add(source, resized(change, *canvas.shape))
         return picture if self.paper == 0 else added(picture, self.paper * canvas.paper(0.8))
+
+    def _source(self, canvas: Canvas) -> Plane:
+        source = self._colours(canvas) if self.palette else canvas.picture
+        return source if self.vivid == 1 else vivid(source, self.vivid)
+
+    def _smeared(self, canvas: Canvas, forms: Forms, half: Plane, bristles: Plane) -> Plane:
+        """The colours along the strokes, with ragged edges."""
+        sideways = bristles * forms.calm * np.float32(0.5 * self.ragged * canvas.unit)
+        # Four channels: OpenCV samples them three times as fast as three.
+        four = cv2.cvtColor(half, cv2.COLOR_RGB2RGBA)
+        smeared: Plane = cv2.cvtColor(forms.smeared(four, self.smear, sideways), cv2.COLOR_RGBA2RGB)
+        return smeared
 
     def _colours(self, canvas: Canvas) -> Plane:
         """The picture with fewer tones, drawn to the palette."""

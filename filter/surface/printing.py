@@ -20,6 +20,7 @@ from .planes import (
     noise,
     ramp_of,
     relief,
+    resized,
     sample,
     smoothstep,
     times,
@@ -126,7 +127,7 @@ class Tiles:
         blurred = blur(halved(canvas.picture), 0.15 * side)
         half = np.float32(0.5)
         colours = sample(blurred, (columns + to_x) * half, (rows + to_y) * half)
-        calm = self.faces + (1 - self.faces) * canvas.forms().calm
+        calm = self.faces + (1 - self.faces) * resized(canvas.forms().calm, *canvas.shape)
         colours = faded(canvas.picture, colours, calm * np.float32(self.whole))
         colours = vivid(colours, self.vivid)
         raised = relief(smoothstep(edge, 0.0, 0.4 * side), 0.05)

@@ -95,6 +95,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--looks", help="some looks only, with commas between them")
     parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--examples", type=int, default=24, help="of each look for the names")
+    parser.add_argument("--texture", type=float, default=1.0, help="0 leaves out the materials")
     parser.add_argument("--pans", type=int, default=3, help="photographs that are panned over")
     return parser.parse_args(arguments)
 
@@ -119,7 +120,11 @@ def main(arguments: Sequence[str] | None = None, show: Callable[..., None] | Non
     looks = {name: _looks(name, options.looks) for name in names}
     every = list(dict.fromkeys(look for each in looks.values() for look in each))
     classifier = evaluation.classifier(every, options.examples)
-    models = [_measured(evaluation, name, looks[name], classifier) for name in names]
+    texture = options.texture
+    models = [
+        _measured(evaluation, Filtered(name, texture), name, looks[name], classifier)
+        for name in names
+    ]
     show(by_look(models))
     show(summary(models))
 
@@ -133,9 +138,12 @@ def _looks(model: str, only: str | None) -> list[str]:
 
 
 def _measured(
-    evaluation: Evaluation, name: str, looks: Sequence[str], classifier: NameClassifier
+    evaluation: Evaluation,
+    filtered: Filtered,
+    name: str,
+    looks: Sequence[str],
+    classifier: NameClassifier,
 ) -> ModelFigures:
-    filtered = Filtered(name)
     figures = ModelFigures(name, megabytes(_folder(name)))
     with torch.inference_mode():
         for look in looks:

@@ -14,13 +14,13 @@ SIZE = 256
 
 
 class Filtered:
-    """A model that filters pictures (3, SIZE, SIZE) in 0…1."""
+    """A model that filters pictures (3, SIZE, SIZE) in 0…1. texture: the setting of this name."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, texture: float = 1.0) -> None:
         self.model = TurboModel.load(name)
-        still = FilterSettings(size=SIZE, blend_before=0, blend_after=0)
-        self._still = FrameFilter(self.model, still)
-        self._moving = FrameFilter(self.model, FilterSettings(size=SIZE))
+        moving = FilterSettings(size=SIZE, texture=texture)
+        self._still = FrameFilter(self.model, moving.replace(blend_before=0, blend_after=0))
+        self._moving = FrameFilter(self.model, moving)
 
     def pictures(self, pictures: Sequence[Tensor], look: str, strength: float) -> list[Tensor]:
         """Each picture filtered without a past."""

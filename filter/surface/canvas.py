@@ -7,6 +7,7 @@ import numpy as np
 from .forms import Forms
 from .planes import Plane, blur, coordinates, cv2, luma_of, noise, resized, sample, smoothstep
 
+_SMALL = 384  # side of a picture up to which strokes are computed at its full size
 _REFERENCE = 512  # side of the pictures that lengths are meant for
 _SHARES = (0.02, 0.5, 0.98)  # of the pixels that are darker than black, middle and white
 _FOLLOWS = 0.08  # share of a new picture in the figures
@@ -17,7 +18,7 @@ _LINE_EDGE = 0.05  # contrast that makes a full line; a soft picture is drawn as
 class Canvas:
     """picture: RGB (H, W, 3) in 0…1. moved: how far textures have moved, x and y (H, W) in pixels,
     or `None`. figures: of the pictures before, smoothed over time. unit: pixels of the picture per
-    pixel of a picture of 512 pixels.
+    pixel of a picture of 512 pixels. step: by which strokes are reduced when they are computed.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Canvas:
         self._figures = {} if figures is None else figures
         self.shape = height, width = picture.shape[0], picture.shape[1]
         self.unit = max(0.7, max(height, width) / _REFERENCE)
+        self.step = 1 if max(height, width) <= _SMALL else 2
 
     @cached_property
     def luma(self) -> Plane:
@@ -65,21 +67,25 @@ class Canvas:
 
     def forms(self, rest: float | None = None) -> Forms:
         """The direction of the forms; `rest`: the angle where there are none."""
-        return Forms(self.luma, rest)
+        return Forms(self.luma, self.step, rest)
 
     def texture(self, scale: float, label: str) -> Plane:
         """Noise that moves with the picture, smooth over `scale` units."""
         plane = noise(self.shape, scale * self.unit, label)
         return plane if self._moved is None else sample(plane, *self.places, cv2.BORDER_WRAP)
 
-    def half_texture(self, scale: float, label: str) -> Plane:
-        """The same at half the size."""
-        height, width = self.shape[0] // 2, self.shape[1] // 2
-        plane = noise((height, width), scale * self.unit / 2, label)
+    def reduced_texture(self, scale: float, label: str) -> Plane:
+        """The same at the size that strokes are computed at."""
+        if self.step == 1:
+            return self.texture(scale, label)
+        height, width = self.shape[0] // self.step, self.shape[1] // self.step
+        plane = noise((height, width), scale * self.unit / self.step, label)
         if self._moved is None:
             return plane
         x, y = coordinates(height, width)
-        across, down = (resized(each, height, width) * np.float32(0.5) for each in self._moved)
+        across, down = (
+            resized(each, height, width) * np.float32(1 / self.step) for each in self._moved
+        )
         return sample(plane, x + across, y + down, cv2.BORDER_WRAP)
 
     def paper(self, grain: float = 1.0) -> Plane:

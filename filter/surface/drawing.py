@@ -51,7 +51,7 @@ def charcoal(canvas: Canvas) -> Plane:
     grain = canvas.paper(0.9)
     forms = canvas.forms(rest=-0.8)
     strokes = cv2.resize(
-        forms.smeared_noise(canvas.half_texture(1.1, "charcoal"), 4), canvas.shape[::-1]
+        forms.smeared_noise(canvas.reduced_texture(1.1, "charcoal"), 4), canvas.shape[::-1]
     )
     dark = 1 - blur(canvas.tone, 1.2 * canvas.unit)
     cover = smoothstep(dark + 0.10 * grain + 0.10 * strokes, 0.2, 1.0)
@@ -82,10 +82,10 @@ def ink(canvas: Canvas) -> Plane:
 def linocut(canvas: Canvas) -> Plane:
     """Black and paper, with carved lines along the forms in between."""
     forms = canvas.forms(rest=0.6)
-    carved = canvas.half_texture(2.4, "carved")
+    carved = canvas.reduced_texture(2.4, "carved")
     for _ in range(2):
         carved = forms.smeared_noise(carved, 4)
-        carved = carved - blur(carved, 1.8 * canvas.unit)
+        carved = carved - blur(carved, 3.6 * canvas.unit / canvas.step)
     carved = carved / np.float32(carved.std() + 1e-6)
     grooves = cv2.resize(carved, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
     tone = blur(canvas.tone, 1.3 * canvas.unit)

@@ -7,28 +7,28 @@ apart, and so on, so that 2ⁿ samples cost 2n.
 
 import numpy as np
 
-from .planes import Plane, blur, coordinates, cv2, halved, resized, sample
+from .planes import Plane, blur, coordinates, cv2, reduced, resized, sample
 
-SMOOTHING = 6.0  # of the structure tensor, in pixels of the half-size picture
+SMOOTHING = 6.0  # of the structure tensor, in pixels of the reduced picture
 _REST = 1.5e-4  # weight of the direction of rest, as squared contrast of a form
 LEAST_BUSY, MOST_BUSY = 0.016, 0.12  # limits of the contrast at which a place counts as busy
-_BUSY_REACH = 3.5  # pixels of the half-size picture that a busy place spreads over
+_BUSY_REACH = 3.5  # pixels of the reduced picture that a busy place spreads over
 _BUSY, _AROUND = 1.6, 6  # that contrast over the mean around it; the width over that of "around"
 
 
 class Forms:
     """Of one luma (H, W) in 0…1.
 
-    rest: the angle in radians where there is no form. calm: (H // 2, W // 2), 1 where there is
-    little contrast, 0 where there is much for its surroundings, as at eyes and mouths.
+    step: by which the sides are divided. rest: the angle in radians where there is no form. calm:
+    (H // step, W // step), 1 where there is little contrast, 0 where there is much for its
+    surroundings, as at eyes and mouths.
     """
 
-    def __init__(self, luma: Plane, rest: float | None = None) -> None:
-        height, width = luma.shape
-        self.shape = height // 2, width // 2
-        half = halved(luma)
-        across = cv2.Sobel(half, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
-        down = cv2.Sobel(half, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
+    def __init__(self, luma: Plane, step: int = 2, rest: float | None = None) -> None:
+        small = reduced(luma, step)
+        self.shape = small.shape[0], small.shape[1]
+        across = cv2.Sobel(small, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
+        down = cv2.Sobel(small, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
         difference, product = across * across - down * down, across * down
         # The doubled angle has no jump between 0 and π.
         cosine, sine = -_smooth(difference), -2 * _smooth(product)
@@ -44,13 +44,13 @@ class Forms:
         self.calm: Plane = 1 - busy
 
     def smeared_noise(self, plane: Plane, doublings: int) -> Plane:
-        """Noise (H // 2, W // 2), smeared and scaled to a deviation of 1."""
+        """Noise of this size, smeared and scaled to a deviation of 1."""
         smeared = self.smeared(plane, doublings)
         result: Plane = smeared * np.float32(1 / (float(smeared.std()) + 1e-6))
         return result
 
     def smeared(self, plane: Plane, doublings: int, sideways: Plane | None = None) -> Plane:
-        """A plane or picture of half the size, smeared over 2**doublings pixels.
+        """A plane or picture of this size, smeared over 2**doublings pixels.
 
         sideways: pixels that each place is moved across the forms, so that edges become ragged.
         """
@@ -72,4 +72,4 @@ class Forms:
 def _smooth(plane: Plane) -> Plane:
     """Blurred by `SMOOTHING`, at half the size, which is four times as fast."""
     height, width = plane.shape
-    return resized(blur(halved(plane), SMOOTHING / 2), height, width)
+    return resized(blur(reduced(plane, 2), SMOOTHING / 2), height, width)

@@ -15,9 +15,9 @@ from .planes import (
     coordinates,
     cv2,
     flattened,
-    halved,
     luma_of,
     ramp_of,
+    reduced,
     relief,
     resized,
     sample,
@@ -55,18 +55,18 @@ class Strokes:
     vivid: float = 1.0
 
     def __call__(self, canvas: Canvas) -> Plane:
-        """The picture in strokes. They are computed at half the size, and added to the picture."""
+        """The picture in strokes. They are computed at a reduced size, and added to the picture."""
         forms = canvas.forms(self.rest)
         source = self._source(canvas)
-        half = halved(source)
-        bristles = forms.smeared_noise(canvas.half_texture(self.width, "strokes"), self.length)
+        small = reduced(source, canvas.step)
+        bristles = forms.smeared_noise(canvas.reduced_texture(self.width, "strokes"), self.length)
         # Eyes and mouths are busy, and must be readable.
         calm = forms.calm * np.float32(0.88) + np.float32(0.12)
-        light, luma = cv2.multiply(bristles, calm), luma_of(half)
+        light, luma = cv2.multiply(bristles, calm), luma_of(small)
         brighter = light * luma * np.float32(self.variation)
-        brighter += relief(bristles, 0.5 * self.thickness) * calm * (np.float32(0.3) + luma)
+        brighter += relief(bristles, self.thickness / canvas.step) * calm * (np.float32(0.3) + luma)
         warmer = light * np.float32(self.warmth)
-        change = times(cv2.subtract(self._smeared(canvas, forms, half, bristles), half), calm)
+        change = times(cv2.subtract(self._smeared(canvas, forms, small, bristles), small), calm)
         change += cv2.merge((brighter + warmer, brighter, brighter - warmer))
         picture: Plane = cv2.add(source, resized(change, *canvas.shape))
         return picture if self.paper == 0 else added(picture, self.paper * canvas.paper(0.8))
@@ -75,11 +75,11 @@ class Strokes:
         source = self._colours(canvas) if self.palette else canvas.picture
         return source if self.vivid == 1 else vivid(source, self.vivid)
 
-    def _smeared(self, canvas: Canvas, forms: Forms, half: Plane, bristles: Plane) -> Plane:
+    def _smeared(self, canvas: Canvas, forms: Forms, small: Plane, bristles: Plane) -> Plane:
         """The colours along the strokes, with ragged edges."""
-        sideways = bristles * forms.calm * np.float32(0.5 * self.ragged * canvas.unit)
+        sideways = bristles * forms.calm * np.float32(self.ragged * canvas.unit / canvas.step)
         # Four channels: OpenCV samples them three times as fast as three.
-        four = cv2.cvtColor(half, cv2.COLOR_RGB2RGBA)
+        four = cv2.cvtColor(small, cv2.COLOR_RGB2RGBA)
         smeared: Plane = cv2.cvtColor(forms.smeared(four, self.smear, sideways), cv2.COLOR_RGBA2RGB)
         return smeared
 

@@ -94,11 +94,15 @@ def faded(picture: Plane, other: Plane, share: Plane) -> Plane:
     return result
 
 
-def halved(picture: Plane) -> Plane:
-    """Half the size."""
+def reduced(picture: Plane, step: int) -> Plane:
+    """The picture with its sides divided by `step`."""
+    if step == 1:
+        return picture
     height, width = picture.shape[:2]
-    half: Plane = cv2.resize(picture, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    return half
+    small: Plane = cv2.resize(
+        picture, (width // step, height // step), interpolation=cv2.INTER_AREA
+    )
+    return small
 
 
 def vivid(picture: Plane, amount: float) -> Plane:
@@ -119,7 +123,7 @@ def ramp_of(stops: Sequence[Colour]) -> Plane:
 def flattened(picture: Plane, tolerance: float = 0.13) -> Plane:
     """Areas of similar colour made even, by a bilateral filter at half the size."""
     height, width = picture.shape[:2]
-    return resized(cv2.bilateralFilter(halved(picture), 5, tolerance, 3.0), height, width)
+    return resized(cv2.bilateralFilter(reduced(picture, 2), 5, tolerance, 3.0), height, width)
 
 
 @lru_cache(maxsize=64)

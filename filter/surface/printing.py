@@ -15,10 +15,10 @@ from .planes import (
     cv2,
     faded,
     flattened,
-    halved,
     luma_of,
     noise,
     ramp_of,
+    reduced,
     relief,
     resized,
     sample,
@@ -124,7 +124,7 @@ class Tiles:
             sample(each, x, y, cv2.BORDER_WRAP) for each in (centre_x, centre_y, edge, tint)
         )
         columns, rows = coordinates(*canvas.shape)
-        blurred = blur(halved(canvas.picture), 0.15 * side)
+        blurred = blur(reduced(canvas.picture, 2), 0.15 * side)
         half = np.float32(0.5)
         colours = sample(blurred, (columns + to_x) * half, (rows + to_y) * half)
         calm = self.faces + (1 - self.faces) * resized(canvas.forms().calm, *canvas.shape)

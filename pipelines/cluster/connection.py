@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
 """Ray replaces 127.0.0.1 by an address in the network. Elsewhere it listens on 127.0.0.1 itself."""
 OBJECT_STORE_BYTES = 1 << 30
 """Of `--cluster local`: for the packets of the segments that are in work, and some."""
+CONNECT_SECONDS = 10.0
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # else it writes to stdout when a worker ends
@@ -71,6 +73,7 @@ def connected(connection: Connection) -> Iterator[Any]:
                 object_store_memory=connection.object_store_bytes, _node_ip_address=LOOPBACK,
             )  # fmt: skip
         else:
+            _check_reachable(connection.address)
             options["address"] = connection.address
         handler = signal.getsignal(signal.SIGTERM)
         try:
@@ -82,6 +85,20 @@ def connected(connection: Connection) -> Iterator[Any]:
             yield ray
         finally:
             ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise `ClusterError` if nobody listens at HOST:PORT: Ray would try it for a minute.
+
+    Other addresses, such as "auto", are left to Ray.
+    """
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if not separator or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _error(address, error) from error
 
 
 def _error(address: str, error: Exception) -> ClusterError:

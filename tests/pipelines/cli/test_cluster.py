@@ -1,6 +1,7 @@
 """`turbolens video --cluster`."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,15 @@ def test_options_that_do_not_work_on_a_cluster(turbolens: Any, clip: Path, optio
     code, _, err = turbolens("video", clip, "out.mp4", "--cluster", "local", *option)
     assert code == 2
     assert f"{option[0]} does not work with --cluster" in one_line(err)
+
+
+def test_an_address_where_no_cluster_is(turbolens: Any, clip: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    code, _, err = turbolens("video", clip, "out.mp4", "--cluster", f"127.0.0.1:{port}")
+    assert code == 1
+    assert f"there is no Ray cluster at 127.0.0.1:{port}" in one_line(err)
 
 
 def test_a_wheel_that_is_none(turbolens: Any, clip: Path) -> None:

@@ -135,3 +135,15 @@ def test_a_reprojected_frame_is_composed_by_its_own_mask(model: TurboModel) -> N
     moved = part.reproject(newer)
     assert moved is not None
     assert np.array_equal(moved[newer_person == 0], newer[newer_person == 0])
+
+
+@pytest.mark.slow
+def test_the_network_in_the_package_leaves_the_person_as_it_is() -> None:
+    part = FrameFilter(TurboModel.load(), prompt="pop art", strength=0.9, size=128,
+                       region="background", texture=0.0)  # fmt: skip
+    for index in (0, 8):
+        shown = TestScene(640, 360)[index]
+        change = np.abs(part(shown.picture).astype(int) - shown.picture.astype(int)).mean(-1)
+        person = change[shown.person == 1].mean()
+        background = change[shown.person == 0].mean()
+        assert person < background / 4

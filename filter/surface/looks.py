@@ -43,7 +43,7 @@ SURFACES: Mapping[str, Surface] = {
     "ukiyo-e": Woodblock(),
     "hokusai": Woodblock(palette=HOKUSAI),
     "comic": Halftone(),
-    "pop art": Halftone(dots=8.0, steps=4, vivid=1.35, ink=1.2),
+    "pop art": Halftone(dots=8.0, steps=4, vivid=1.35, ink=1.6),
     "mosaic": Tiles(side=9, irregular=0.55, joint=(0.72, 0.69, 0.63), gap=1.1, whole=0.75),
     "stained glass": Tiles(side=42, irregular=0.95, joint=(0.05, 0.05, 0.06), gap=2.2, whole=0.4,
                            vivid=1.5, outline=2.0, faces=0.1),

@@ -38,7 +38,7 @@ class Halftone:
     dots: float = 6.0
     steps: int = 5
     vivid: float = 1.3
-    ink: float = 1.5
+    ink: float = 2.0
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture as a print."""
@@ -53,7 +53,7 @@ class Halftone:
         dots = smoothstep(shadow + self._screen(canvas), 0.92, 1.08)
         dots *= 1 - smoothstep(1 - luma, 0.75, 0.9)  # in the black there are none
         flat = times(flat, 1.06 - 0.3 * dots)
-        return covered(flat, (0.05, 0.05, 0.06), canvas.lines(self.ink))
+        return covered(flat, (0.05, 0.05, 0.06), canvas.lines(self.ink, 0.45))
 
     def _screen(self, canvas: Canvas) -> Plane:
         """0…1, highest in the middle of a dot."""
@@ -83,7 +83,7 @@ class Woodblock:
             flat = cv2.addWeighted(flat, 0.4, ramp, 0.6, 0.0)
         grain = sample(_wood(*canvas.shape, canvas.unit), *canvas.places, cv2.BORDER_WRAP)
         flat = times(flat, 1 + np.float32(0.007) * grain)
-        return covered(flat, (0.13, 0.12, 0.17), canvas.lines(1.2) * np.float32(0.9))
+        return covered(flat, (0.13, 0.12, 0.17), canvas.lines(1.9, 0.45) * np.float32(0.9))
 
 
 @lru_cache(maxsize=8)

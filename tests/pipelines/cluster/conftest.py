@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.pipelines.video.segments.conftest import film
 from turbolens.pipelines.cluster.connection import Connection, require_ray
 from turbolens.pipelines.cluster.driver import (
     ClusterOptions,
@@ -23,6 +24,8 @@ from turbolens.pipelines.video.segments.segmentation import Segmentation
 
 from . import filters
 from .filters import LOSSLESS, Make
+
+__all__ = ["film"]  # a fixture
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
 SECONDS = Fraction(1, 2)  # of a segment of the film, which has about 16 of them then

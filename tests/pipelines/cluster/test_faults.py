@@ -9,7 +9,7 @@ import pytest
 
 import turbolens
 from tests.pipelines.conftest import write_clip
-from tests.pipelines.video.segments.films import FRAMES, content_of, make_film, parts_of
+from tests.pipelines.video.segments.films import FRAMES, content_of, parts_of
 from turbolens.pipelines.cluster.errors import ClusterError
 from turbolens.pipelines.cluster.nodes import identity_refusal, version_refusal
 from turbolens.pipelines.cluster.planner_thread import AHEAD
@@ -21,11 +21,6 @@ from .filters import KillingOnce, Make, Waiting, run_tasks
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 WORKERS = 3
-
-
-@pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_film(tmp_path_factory.mktemp("film") / "film.mkv")
 
 
 @pytest.fixture(scope="module")

@@ -28,11 +28,6 @@ from .filters import Fading, Inverting, Make, planned, run_tasks, store_all
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_film(tmp_path_factory.mktemp("film") / "film.mkv")
-
-
-@pytest.fixture(scope="module")
 def expected(film: Path) -> list[Any]:
     """The contents of the film's output from one machine, in segments."""
     target = film.with_name("expected.mkv")

@@ -13,7 +13,7 @@ import pytest
 from tests.pipelines.conftest import invert, started, times_of
 from turbolens.filter import MediaError
 
-from .films import FRAMES, SEAMS, content_of, make_film, parts_of, run
+from .films import FRAMES, SEAMS, content_of, parts_of, run
 
 PROGRAM = """
 import os, resource, signal, sys
@@ -60,11 +60,6 @@ except KeyboardInterrupt:
     sys.exit(130)
 print(report.complete)
 """
-
-
-@pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_film(tmp_path_factory.mktemp("film") / "film.mkv")
 
 
 def program(body: str, *arguments: object) -> list[str]:

@@ -26,11 +26,6 @@ from .films import (
 )
 
 
-@pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_film(tmp_path_factory.mktemp("film") / "film.mkv")
-
-
 def assert_equal(one_piece: Path, segmented: Path, *, decibels: float = SAME) -> None:
     assert times_of(segmented) == times_of(one_piece)
     assert streams_of(segmented) == streams_of(one_piece)

@@ -27,11 +27,6 @@ from .films import (
 )
 
 
-@pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_film(tmp_path_factory.mktemp("film") / "film.mkv")
-
-
 class Counting:
     """Inverts frames and counts them. fails_at: the frame at which it fails."""
 

@@ -88,6 +88,13 @@ class Canvas:
         )
         return sample(plane, x + across, y + down, cv2.BORDER_WRAP)
 
+    def run(self, plane: Plane, distance: float) -> Plane:
+        """A plane or picture with edges that run, as wet paint does, by about `distance` units."""
+        x, y = coordinates(*self.shape)
+        across, down = self.texture(5.0, "run x"), self.texture(5.0, "run y")
+        pixels = distance * self.unit
+        return sample(plane, cv2.scaleAdd(across, pixels, x), cv2.scaleAdd(down, pixels, y))
+
     def paper(self, grain: float = 1.0) -> Plane:
         """The unevenness of paper, mean 0 and deviation about 0.8."""
         fine, coarse = self.texture(grain, "paper"), self.texture(3 * grain, "pulp")

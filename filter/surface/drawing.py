@@ -7,13 +7,11 @@ from .planes import (
     Plane,
     added,
     blur,
-    coordinates,
     covered,
     cv2,
     painted,
     relief,
     resized,
-    sample,
     smoothstep,
     times,
 )
@@ -31,7 +29,7 @@ def pencil(canvas: Canvas) -> Plane:
         hatched += _hatching(canvas, angle) * dark
     grain = canvas.paper(0.8)
     kept = 1 - np.float32(0.2) * hatched - np.float32(0.02) * grain
-    drawn = times(cv2.addWeighted(canvas.picture, 0.9, canvas.picture, 0.0, 0.06), kept)
+    drawn = times(canvas.picture * np.float32(0.9) + np.float32(0.06), kept)
     return covered(drawn, (0.17, 0.17, 0.20), canvas.lines(1.0) * np.float32(0.6))
 
 
@@ -50,9 +48,8 @@ def charcoal(canvas: Canvas) -> Plane:
     """Smudged darks that catch the grain of the paper, and broad outlines."""
     grain = canvas.paper(0.9)
     forms = canvas.forms(rest=-0.8)
-    strokes = cv2.resize(
-        forms.smeared_noise(canvas.reduced_texture(1.1, "charcoal"), 4), canvas.shape[::-1]
-    )
+    bristles = forms.smeared_noise(canvas.reduced_texture(1.1, "charcoal"), 4)
+    strokes = resized(bristles, *canvas.shape)
     dark = 1 - blur(canvas.tone, 1.2 * canvas.unit)
     cover = smoothstep(dark + 0.10 * grain + 0.10 * strokes, 0.2, 1.0)
     outline = canvas.lines(1.8) * np.clip(0.8 + 0.3 * grain, 0, 1)
@@ -61,12 +58,7 @@ def charcoal(canvas: Canvas) -> Plane:
 
 def ink(canvas: Canvas) -> Plane:
     """Three washes with edges that run, and brush lines of uneven pressure."""
-    unit = canvas.unit
-    columns, rows = coordinates(*canvas.shape)
-    run = 1.0 * unit
-    x, y = canvas.texture(5.0, "run x"), canvas.texture(5.0, "run y")
-    wet = sample(canvas.tone, cv2.scaleAdd(x, run, columns), cv2.scaleAdd(y, run, rows))
-    dark = 1 - blur(wet, 1.3 * unit)
+    dark = 1 - blur(canvas.run(canvas.tone, 1.0), 1.3 * canvas.unit)
     wash = (
         0.3 * smoothstep(dark, 0.22, 0.5)
         + 0.32 * smoothstep(dark, 0.5, 0.75)
@@ -90,12 +82,8 @@ def linocut(canvas: Canvas) -> Plane:
     grooves = cv2.resize(carved, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
     tone = blur(canvas.tone, 1.3 * canvas.unit)
     between = 1 - np.square(2 * tone - 1)
-    grooves = (
-        grooves
-        * between
-        * (resized(forms.calm, *canvas.shape) * np.float32(0.2) + np.float32(0.06))
-    )
-    cover = 1 - smoothstep(tone + grooves, 0.45, 0.53)
+    depth = resized(forms.calm, *canvas.shape) * np.float32(0.2) + np.float32(0.06)
+    cover = 1 - smoothstep(tone + grooves * between * depth, 0.45, 0.53)
     cover = np.maximum(cover, canvas.lines(1.6))
     return painted((0.95, 0.92, 0.84), (0.09, 0.09, 0.10), cover)
 

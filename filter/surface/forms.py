@@ -5,6 +5,8 @@ The direction is that of the smoothed structure tensor. Smearing is line integra
 apart, and so on, so that 2ⁿ samples cost 2n.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from .planes import Plane, blur, coordinates, cv2, reduced, resized, sample
@@ -19,29 +21,38 @@ _BUSY, _AROUND = 1.6, 6  # that contrast over the mean around it; the width over
 class Forms:
     """Of one luma (H, W) in 0…1.
 
-    step: by which the sides are divided. rest: the angle in radians where there is no form. calm:
-    (H // step, W // step), 1 where there is little contrast, 0 where there is much for its
-    surroundings, as at eyes and mouths.
+    step: by which the sides are divided. rest: the angle in radians where there is no form.
     """
 
     def __init__(self, luma: Plane, step: int = 2, rest: float | None = None) -> None:
         small = reduced(luma, step)
         self.shape = small.shape[0], small.shape[1]
-        across = cv2.Sobel(small, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
-        down = cv2.Sobel(small, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
-        difference, product = across * across - down * down, across * down
-        # The doubled angle has no jump between 0 and π.
-        cosine, sine = -_smooth(difference), -2 * _smooth(product)
-        if rest is not None:
-            cosine += np.float32(_REST * np.cos(2 * rest))
-            sine += np.float32(_REST * np.sin(2 * rest))
-        angle = 0.5 * cv2.phase(cosine, sine)
-        self._x, self._y = np.cos(angle), np.sin(angle)
-        contrast = np.sqrt(blur(across * across + down * down, _BUSY_REACH))
+        self._rest = rest
+        self._across = cv2.Sobel(small, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
+        self._down = cv2.Sobel(small, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
+
+    @cached_property
+    def calm(self) -> Plane:
+        """(H // step, W // step), 1 where there is little contrast, 0 where there is much for its
+        surroundings, as at eyes and mouths."""
+        energy = self._across * self._across + self._down * self._down
+        contrast = np.sqrt(blur(energy, _BUSY_REACH))
         around = cv2.blur(contrast, (self.shape[1] // _AROUND | 1,) * 2)
         busy_from = np.clip(around * np.float32(_BUSY), LEAST_BUSY, MOST_BUSY)
-        busy: Plane = np.minimum(contrast / busy_from, 1)
-        self.calm: Plane = 1 - busy
+        calm: Plane = 1 - np.minimum(contrast / busy_from, 1)
+        return calm
+
+    @cached_property
+    def _direction(self) -> tuple[Plane, Plane]:
+        """x and y of unit vectors along the forms."""
+        difference = self._across * self._across - self._down * self._down
+        # The doubled angle has no jump between 0 and π.
+        cosine, sine = -_smooth(difference), -2 * _smooth(self._across * self._down)
+        if self._rest is not None:
+            cosine += np.float32(_REST * np.cos(2 * self._rest))
+            sine += np.float32(_REST * np.sin(2 * self._rest))
+        angle = 0.5 * cv2.phase(cosine, sine)
+        return np.cos(angle), np.sin(angle)
 
     def smeared_noise(self, plane: Plane, doublings: int) -> Plane:
         """Noise of this size, smeared and scaled to a deviation of 1."""
@@ -54,14 +65,14 @@ class Forms:
 
         sideways: pixels that each place is moved across the forms, so that edges become ragged.
         """
+        x, y = self._direction
         columns, rows = coordinates(*self.shape)
         if sideways is not None:
-            columns = columns - cv2.multiply(self._y, sideways)
-            rows = rows + cv2.multiply(self._x, sideways)
+            columns, rows = columns - cv2.multiply(y, sideways), rows + cv2.multiply(x, sideways)
         for step in range(doublings):
             distance = 0.5 * 2**step
             ahead, back = (
-                sample(plane, cv2.scaleAdd(self._x, d, columns), cv2.scaleAdd(self._y, d, rows))
+                sample(plane, cv2.scaleAdd(x, d, columns), cv2.scaleAdd(y, d, rows))
                 for d in (distance, -distance)
             )
             plane = cv2.addWeighted(ahead, 0.5, back, 0.5, 0.0, dst=ahead)

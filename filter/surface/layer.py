@@ -1,10 +1,12 @@
 """`SurfaceLayer`: lays the surfaces of the current looks over the results of one stream."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
+from turbolens.filter.diffusion.lru_cache import LruCache
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 
@@ -14,6 +16,7 @@ from .looks import SURFACES
 from .planes import cv2, luma_of
 
 MIN_SIDE = 32  # pixels
+MAX_PROMPTS = 32  # whose readings are kept
 MAX_SURFACES = 2  # of a mixture of looks: those with the largest weights
 FULL_AT = 0.8  # strength at which a surface is complete
 _LEAST = 0.01  # a share below this cannot be seen
@@ -25,8 +28,7 @@ class SurfaceLayer:
     def __init__(self, vocabulary: Vocabulary | None) -> None:
         self._vocabulary = vocabulary
         self._drift = Drift()
-        self._prompts: Sequence[WeightedPrompt] = ()
-        self._shares: dict[str, float] = {}
+        self._names = LruCache[tuple[str, ...]](MAX_PROMPTS)
         self._figures: dict[str, float] = {}
 
     def reset(self) -> None:
@@ -42,12 +44,10 @@ class SurfaceLayer:
         rgb: the result, uint8 (H, W, 3) on the CPU. prompts: of this frame. strength: of the
         filter, 0…1, with which a surface grows as the look does. amount: the setting `texture`.
         """
-        if amount == 0 or min(rgb.shape[:2]) < MIN_SIDE or self._vocabulary is None:
+        if amount == 0 or min(rgb.shape[:2]) < MIN_SIDE:
             return rgb
-        if prompts != self._prompts:
-            self._prompts, self._shares = prompts, surface_shares(self._vocabulary, prompts)
         grown = amount * min(1.0, strength / FULL_AT) ** 1.5
-        shares = {name: grown * share for name, share in self._shares.items()}
+        shares = {name: grown * share for name, share in self.shares(prompts).items()}
         if max(shares.values(), default=0.0) < _LEAST:
             self.reset()
             return rgb
@@ -67,18 +67,22 @@ class SurfaceLayer:
         levels: np.ndarray = cv2.multiply(total, 255 * share, dtype=cv2.CV_8U)  # rounded, in 0…255
         return levels
 
+    def shares(self, prompts: Sequence[WeightedPrompt]) -> dict[str, float]:
+        """The share of each surface in a mixture of prompts. The sum is at most 1."""
+        weights = [max(0.0, weight) for _, weight in prompts]
+        total = sum(weights) or 1.0
+        shares: dict[str, float] = {}
+        for (text, _), weight in zip(prompts, weights, strict=True):
+            names = self._names.get(text, partial(self._read, text))
+            for name in filter(None, names):
+                shares[name] = shares.get(name, 0.0) + weight / (len(names) * total)
+        largest = sorted(shares, key=shares.__getitem__, reverse=True)[:MAX_SURFACES]
+        return {name: shares[name] for name in largest}
 
-def surface_shares(vocabulary: Vocabulary, prompts: Sequence[WeightedPrompt]) -> dict[str, float]:
-    """The share of each surface in a mixture of prompts. The sum is at most 1."""
-    weights = [max(0.0, weight) for _, weight in prompts]
-    shares: dict[str, float] = {}
-    for (text, _), weight in zip(prompts, weights, strict=True):
-        reading = vocabulary.read(text)
+    def _read(self, text: str) -> tuple[str, ...]:
+        """The surface of each look that a prompt names; empty for a look that has none."""
+        if self._vocabulary is None:
+            return ()
+        reading = self._vocabulary.read(text)
         looks = reading.looks or tuple(filter(None, [reading.replacement]))
-        for look in looks:
-            name = vocabulary.surfaces.get(look, "")
-            if name in SURFACES:
-                part = weight / (len(looks) * (sum(weights) or 1.0))
-                shares[name] = shares.get(name, 0.0) + part
-    largest = sorted(shares, key=shares.__getitem__, reverse=True)[:MAX_SURFACES]
-    return {name: shares[name] for name in largest}
+        return tuple(self._vocabulary.surfaces.get(look, "") for look in looks)

@@ -12,22 +12,20 @@ from .planes import (
     Plane,
     added,
     blur,
-    coordinates,
     cv2,
+    drawn_to,
     flattened,
     luma_of,
-    ramp_of,
     reduced,
     relief,
     resized,
-    sample,
     times,
     vivid,
 )
 
 Surface = Callable[[Canvas], Plane]
 
-_PALETTE_SHARE = 0.5
+_PALETTE_SHARE = 0.5  # of the palette in the colours
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,9 @@ class Strokes:
         return picture if self.paper == 0 else added(picture, self.paper * canvas.paper(0.8))
 
     def _source(self, canvas: Canvas) -> Plane:
-        source = self._colours(canvas) if self.palette else canvas.picture
+        source = canvas.picture
+        if self.palette:  # with fewer tones, too
+            source = drawn_to(flattened(source, 0.2), self.palette, _PALETTE_SHARE)
         return source if self.vivid == 1 else vivid(source, self.vivid)
 
     def _smeared(self, canvas: Canvas, forms: Forms, small: Plane, bristles: Plane) -> Plane:
@@ -83,23 +83,11 @@ class Strokes:
         smeared: Plane = cv2.cvtColor(forms.smeared(four, self.smear, sideways), cv2.COLOR_RGBA2RGB)
         return smeared
 
-    def _colours(self, canvas: Canvas) -> Plane:
-        """The picture with fewer tones, drawn to the palette."""
-        flat = flattened(canvas.picture, 0.2)
-        levels = cv2.convertScaleAbs(luma_of(flat), alpha=255)
-        ramp: Plane = cv2.LUT(cv2.merge((levels, levels, levels)), ramp_of(self.palette))
-        drawn: Plane = cv2.addWeighted(flat, 1 - _PALETTE_SHARE, ramp, _PALETTE_SHARE, 0.0)
-        return drawn
-
 
 def watercolour(canvas: Canvas) -> Plane:
     """Washes with dark rims, pigment that settles in the paper, and edges that run."""
     unit = canvas.unit
-    x, y = canvas.texture(5.0, "run x"), canvas.texture(5.0, "run y")
-    columns, rows = coordinates(*canvas.shape)
-    run = 0.8 * unit
-    flat = flattened(canvas.picture)
-    wet = sample(flat, cv2.scaleAdd(x, run, columns), cv2.scaleAdd(y, run, rows))
+    wet = canvas.run(flattened(canvas.picture), 0.8)
     luma = luma_of(wet)
     rims = np.clip(blur(luma, 3.2 * unit) - blur(luma, 1.1 * unit) - 0.008, 0, 0.08)
     pool = cv2.addWeighted(

@@ -112,7 +112,16 @@ def vivid(picture: Plane, amount: float) -> Plane:
     return result
 
 
-def ramp_of(stops: Sequence[Colour]) -> Plane:
+def drawn_to(picture: Plane, palette: tuple[Colour, ...], share: float) -> Plane:
+    """The picture, drawn to the palette's colour of the same brightness. share: of that colour."""
+    levels = cv2.convertScaleAbs(luma_of(picture), alpha=255)
+    ramp = cv2.LUT(cv2.merge((levels, levels, levels)), _ramp(palette))
+    drawn: Plane = cv2.addWeighted(picture, 1 - share, ramp, share, 0.0)
+    return drawn
+
+
+@lru_cache(maxsize=16)
+def _ramp(stops: tuple[Colour, ...]) -> Plane:
     """A table (256, 1, 3) from dark to light through these colours at equal distances."""
     places = np.linspace(0, 1, len(stops))
     levels = np.linspace(0, 1, 256)

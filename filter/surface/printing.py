@@ -13,11 +13,11 @@ from .planes import (
     coordinates,
     covered,
     cv2,
+    drawn_to,
     faded,
     flattened,
     luma_of,
     noise,
-    ramp_of,
     reduced,
     relief,
     resized,
@@ -78,9 +78,7 @@ class Woodblock:
         """The picture as a print."""
         flat = flattened(flattened(canvas.picture, 0.16), 0.16)
         if self.palette:
-            levels = cv2.convertScaleAbs(luma_of(flat), alpha=255)
-            ramp = cv2.LUT(cv2.merge((levels, levels, levels)), ramp_of(self.palette))
-            flat = cv2.addWeighted(flat, 0.4, ramp, 0.6, 0.0)
+            flat = drawn_to(flat, self.palette, 0.6)
         grain = sample(_wood(*canvas.shape, canvas.unit), *canvas.places, cv2.BORDER_WRAP)
         flat = times(flat, 1 + np.float32(0.007) * grain)
         return covered(flat, (0.13, 0.12, 0.17), canvas.lines(1.9, 0.45) * np.float32(0.9))
@@ -117,11 +115,10 @@ class Tiles:
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture in pieces."""
         side = max(4, round(self.side * canvas.unit))
-        centre_x, centre_y, edge, tint = _pieces(*canvas.shape, side, self.irregular)
-        x, y = canvas.places
         # From a pixel to the centre of its piece, which is the same wherever the piece has moved.
         to_x, to_y, edge, tint = (
-            sample(each, x, y, cv2.BORDER_WRAP) for each in (centre_x, centre_y, edge, tint)
+            sample(each, *canvas.places, cv2.BORDER_WRAP)
+            for each in _pieces(*canvas.shape, side, self.irregular)
         )
         columns, rows = coordinates(*canvas.shape)
         blurred = blur(reduced(canvas.picture, 2), 0.15 * side)

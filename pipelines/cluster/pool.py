@@ -19,7 +19,6 @@ DEMAND_INTERVAL = 30.0  # seconds between two requests for more machines
 DEMAND = 4  # workers that are asked for at a time
 
 T = TypeVar("T")
-OnResult = Callable[[Any], None]
 
 
 @dataclass(eq=False)

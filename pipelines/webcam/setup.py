@@ -133,7 +133,3 @@ def silence_log() -> None:
     """Log nothing to the terminal: the command shows errors in one line, without a traceback."""
     for name in ("turbolens", "aiortc", "aioice", "asyncio"):
         logging.getLogger(name).addHandler(logging.NullHandler())
-
-
-def _ignore(_: str) -> None:
-    """Take no notice."""

@@ -12,7 +12,7 @@ from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.errors import ModelError
 from turbolens.filter.loading.looks import load_vocabulary
 from turbolens.filter.settings import WeightedPrompt
-from turbolens.filter.surface.layer import SurfaceLayer, surface_shares
+from turbolens.filter.surface.layer import SurfaceLayer
 from turbolens.filter.surface.planes import Plane, blur, luma_of, noise
 
 OIL, PENCIL = WeightedPrompt("oil painting"), WeightedPrompt("pencil sketch")
@@ -73,12 +73,10 @@ def test_the_surface_grows_with_strength_and_amount() -> None:
 
 def test_a_mixture_has_a_share_of_each_surface() -> None:
     mixture = [OIL._replace(weight=3.0), PENCIL._replace(weight=1.0)]
-    assert surface_shares(VOCABULARY, mixture) == pytest.approx(
-        {"oil painting": 0.75, "pencil sketch": 0.25}
-    )
+    assert layer().shares(mixture) == pytest.approx({"oil painting": 0.75, "pencil sketch": 0.25})
     half = [OIL, WeightedPrompt("neon")]
-    assert surface_shares(VOCABULARY, half) == pytest.approx({"oil painting": 0.5})
-    assert surface_shares(VOCABULARY, [WeightedPrompt("oil, pencil")]) == pytest.approx(
+    assert layer().shares(half) == pytest.approx({"oil painting": 0.5})
+    assert layer().shares([WeightedPrompt("oil, pencil")]) == pytest.approx(
         {"oil painting": 0.5, "pencil sketch": 0.5}
     )
 
@@ -143,7 +141,7 @@ def test_a_look_may_be_another_one_with_its_own_surface() -> None:
     reading = vocabulary.read("(the scream:1.2)")
     assert reading.looks == ("munch",)
     assert reading.encoded == "(oil painting:1.2)"
-    assert surface_shares(vocabulary, [WeightedPrompt("the scream")]) == {"munch": 1.0}
+    assert layer(vocabulary).shares([WeightedPrompt("the scream")]) == {"munch": 1.0}
 
 
 def test_every_look_of_the_embedded_model_that_has_a_surface_exists() -> None:

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ class Make:
     variable: str = ""
     missing_by_default: bool = False
 
-    def __call__(self) -> LoadedFilter:
+    def __call__(self, dtypes: Mapping[str, str]) -> LoadedFilter:
         """The filter, or an error that says what is missing on this node."""
         default = "missing" if self.missing_by_default else "the same"
         value = os.environ.get(self.variable, default)

@@ -18,7 +18,7 @@ from turbolens.pipelines.cluster.nodes import Share
 from turbolens.pipelines.cluster.worker import load_chosen
 from turbolens.pipelines.filter_identity import expected_identity, segmentation_for
 from turbolens.pipelines.model_choice import ModelChoice, load_filter, require_looks
-from turbolens.pipelines.video.encoders import CodecName, HardwareName
+from turbolens.pipelines.video.encoders.choice import CodecName, HardwareName
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
 from turbolens.pipelines.video.segments.parts import stored_dtypes
 from turbolens.pipelines.video.segments.segmentation import Segmentation

@@ -56,7 +56,16 @@ def require_ray() -> Any:
         raise SettingsError("--cluster needs Ray: pip install 'turbolens[cluster]'")
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if _has_token():  # `ray start` demands it then, but a driver does not send it by itself
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     return import_module("ray")
+
+
+def _has_token() -> bool:
+    """True if there is a token for clusters on this machine."""
+    if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+        return True
+    return (Path.home() / ".ray" / "auth_token").is_file()
 
 
 @contextmanager
@@ -119,7 +128,8 @@ def _error(address: str, error: Exception) -> ClusterError:
         return ClusterError(f"Ray cannot be started on this machine: {_first_line(error)}")
     return ClusterError(
         f"there is no Ray cluster at {address} ({_first_line(error)}); start one with"
-        " `ray start --head`, or use --cluster local"
+        " `ray start --head`, or use --cluster local. Its token (`ray get-auth-token`) and version"
+        " of Ray must be those of this machine"
     )
 
 

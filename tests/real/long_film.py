@@ -27,7 +27,7 @@ import numpy as np
 from turbolens.pipelines.scene.frames import TestScene
 from turbolens.pipelines.video.segments.cutter import Cutter
 
-RATE, SIZE, SOUND_RATE = 12, (320, 180), 16000
+RATE, SIZE, SOUND_RATE = 4, (320, 180), 16000  # few frames: it is the length that counts
 LOOP = 60 * RATE  # frames of each scene, which are shown again
 SEGMENT_SECONDS = 20
 MIN_DB = 40.0

@@ -47,8 +47,10 @@ class Watch:
         command = [*COMMAND, *arguments]
         pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         self.errors: list[str] = []
+        process: subprocess.Popen[str]
         with subprocess.Popen(command, **pipes) as process:  # noqa: S603
-            errors = Thread(target=lambda: self.errors.extend(process.stderr), daemon=True)
+            assert process.stderr is not None
+            errors = Thread(target=self.errors.extend, args=(process.stderr,), daemon=True)
             errors.start()
             assert process.stdout is not None
             for line in process.stdout:

@@ -118,6 +118,25 @@ def test_a_driver_that_is_killed_goes_on(
     assert content_of(target) == expected
 
 
+def test_all_workers_have_the_dtype_of_the_first(
+    cluster: Any, film: Path, expected: list[Any], tmp_path: Path
+) -> None:
+    go, dtypes = tmp_path / "go", tmp_path / "dtypes"
+    dtypes.mkdir()
+
+    def wait(progress: ClusterProgress) -> None:
+        """Let the work end when all workers have a segment."""
+        if progress.working == WORKERS:
+            go.touch()
+
+    make = Make(Waiting(go, 2000), 10, dtypes=dtypes)
+    run = Run().on(cluster.address, {film: tmp_path / "out.mkv"}, make, wait)
+    found = [path.read_text() for path in dtypes.iterdir()]
+    assert (len(found), len(set(found))) == (WORKERS, 1)
+    assert run.notices == []
+    assert content_of(tmp_path / "out.mkv") == expected
+
+
 def install_another_version(folder: Path) -> None:
     """Make programs with this PYTHONPATH find it, although Ray puts the driver's folder first."""
     (folder / "turbolens").mkdir()

@@ -40,6 +40,10 @@ def _sound_alone(path: Path, index: int) -> None:
         output.mux(stream.encode(None))
 
 
+def _noise(path: Path, index: int) -> None:
+    path.write_bytes(bytes([index % 256, 7]) * 500)
+
+
 GOOD: dict[str, tuple[str, Writer]] = {
     "h264": _recipe("mp4", "libx264", audio="aac", subtitles="mov_text"),
     "hevc-10-bit": _recipe(
@@ -57,8 +61,8 @@ GOOD: dict[str, tuple[str, Writer]] = {
 }
 """Kinds that can be filtered: suffix, and what writes a file of a number."""
 BAD: dict[str, tuple[str, Writer]] = {
-    "empty": ("mp4", lambda path, _: path.write_bytes(b"") and None),
-    "noise": ("mkv", lambda path, index: path.write_bytes(bytes([index % 256, 7]) * 500) and None),
+    "empty": ("mp4", lambda path, _: path.touch()),
+    "noise": ("mkv", _noise),
     "without-index": _recipe("mp4", "libx264", damage=(("cut", 0.4, 0),)),
     "sound-alone": ("m4a", _sound_alone),
 }

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import av
 
+from turbolens.filter import ModelNotFoundError, UnsupportedModelError
+from turbolens.filter.loading.locating import locate
 from turbolens.pipelines.model_choice import ModelChoice
 from turbolens.pipelines.video.segments.identity import Identity, content_identity, model_identity
 from turbolens.pipelines.video.segments.run_up import run_up_frames
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 COMPANIONS = ("control video", "mask")
 """The files beside an input, by name."""
+MODEL_FILES = "model's files"
 
 
 def segmentation_for(
@@ -36,6 +39,14 @@ def segmentation_for(
     return Segmentation(seconds, resume, run_up_frames(frame_filter.settings), identity)
 
 
+def expected_identity(choice: ModelChoice) -> Identity:
+    """The part of `filter_identity` that is known without loading the model, if it is here."""
+    try:
+        return {MODEL_FILES: model_identity(locate(choice.model))}
+    except (ModelNotFoundError, UnsupportedModelError):
+        return {}
+
+
 def filter_identity(
     frame_filter: "FrameFilter", choice: ModelChoice, files: Mapping[str, str | None]
 ) -> Identity:
@@ -44,7 +55,7 @@ def filter_identity(
     values: dict[str, object] = {
         **frame_filter.settings.model_dump(),
         "model": model.name,
-        "model's files": model_identity(model.folder),
+        MODEL_FILES: model_identity(model.folder),
         "device": model.device,
         "dtype": model.dtype,
         "vae": choice.vae,

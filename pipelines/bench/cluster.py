@@ -1,11 +1,13 @@
 """Measures what a segment costs on a cluster, on this machine: workers of one core each."""
 
-from collections.abc import Callable, Iterator
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 import av
 import numpy as np
@@ -21,7 +23,7 @@ from turbolens.pipelines.cluster.driver import (
     run_on_cluster,
 )
 from turbolens.pipelines.cluster.nodes import Share
-from turbolens.pipelines.cluster.worker import load_chosen
+from turbolens.pipelines.cluster.worker import Load, LoadedFilter, load_chosen
 from turbolens.pipelines.model_choice import ModelChoice, load_filter
 from turbolens.pipelines.video.job import VideoJob, VideoOptions, filter_video
 from turbolens.pipelines.video.segments.segmentation import Segmentation
@@ -31,24 +33,37 @@ SEGMENT_SECONDS = Fraction(2)
 OBJECT_STORE_BYTES = 128 << 20
 LOSSLESS = Encoding(codec="ffv1", format_name="matroska")
 SAME_DB = 100.0
+POLL = 0.02  # seconds
 
 
 @dataclass(frozen=True)
 class ClusterReport:
-    """What was measured. one, two: the runs with so many workers. seam_db: the lowest PSNR.
+    """What was measured. ones, twos: the runs with one and with two workers, in turn.
 
-    frames: of the film. seam_db: of any frame against a run in one piece, 100 if all are equal.
+    frames: of the film. seam_db: the lowest PSNR of any frame against a run in one piece, 100 if
+    all are equal.
     """
 
     frames: int
-    one: ClusterSummary
-    two: ClusterSummary
+    ones: tuple[ClusterSummary, ...]
+    twos: tuple[ClusterSummary, ...]
     seam_db: float
 
     @property
+    def one(self) -> ClusterSummary:
+        """The run with one worker that took the median time."""
+        return _median(self.ones)
+
+    @property
+    def two(self) -> ClusterSummary:
+        """The run with two workers that took the median time."""
+        return _median(self.twos)
+
+    @property
     def speed_up(self) -> float:
-        """Of two workers over one."""
-        return self.one.seconds / self.two.seconds
+        """Of two workers over one: the median of the rounds."""
+        return median(one.seconds / two.seconds
+                      for one, two in zip(self.ones, self.twos, strict=True))  # fmt: skip
 
     @property
     def overhead_s(self) -> float:
@@ -61,28 +76,58 @@ class ClusterReport:
         return (self.one.seconds - self.one.worker_seconds) / self.one.segments
 
 
+def _median(runs: Sequence[ClusterSummary]) -> ClusterSummary:
+    return sorted(runs, key=lambda run: run.seconds)[len(runs) // 2]
+
+
+@dataclass(frozen=True)
+class _LoadTogether:
+    """Loads a filter, and waits until so many workers have done so. folder: for their marks."""
+
+    load: Callable[[Mapping[str, str]], LoadedFilter]
+    folder: Path
+    workers: int
+
+    def __call__(self, dtypes: Mapping[str, str]) -> LoadedFilter:
+        loaded = self.load(dtypes)
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / str(os.getpid())).touch()
+        while len(list(self.folder.iterdir())) < self.workers:
+            time.sleep(POLL)
+        return loaded
+
+
 def measure_cluster(
-    folder: Path, settings: FilterSettings, choice: ModelChoice, *, seconds: Fraction
+    folder: Path, settings: FilterSettings, choice: ModelChoice, *, seconds: Fraction, rounds: int
 ) -> ClusterReport:
     """Filter the test scene, of this length, with one and with two workers, and in one piece.
 
-    folder: for the files. Raises `ClusterError`, `SettingsError` without Ray, and `MediaError`.
+    folder: for the files. rounds: how often with one and with two, in turn.
+
+    Raises `ClusterError`, `SettingsError` without Ray, and `MediaError`.
     """
     film = folder / "film.mp4"
     frames = filter_video(
         "test-scene", str(film), lambda frame: frame, VideoOptions(duration=seconds)
     ).frames
-    runs = [_run(film, folder / f"{workers}.mkv", workers, partial(load_chosen, choice, settings))
-            for workers in (1, 2)]  # fmt: skip
+    runs: dict[int, list[ClusterSummary]] = {1: [], 2: []}
+    for index in range(rounds):
+        for workers, those in runs.items():
+            load = _LoadTogether(
+                partial(load_chosen, choice, settings), folder / f"{index}-{workers}", workers
+            )
+            those.append(_run(film, folder / f"{index}-{workers}.mkv", workers, load))
     filter_video(
         str(film), str(folder / "whole.mkv"), load_filter(choice, settings),
         VideoOptions(encoding=LOSSLESS),
     )  # fmt: skip
-    pairs = zip(_pictures(folder / "whole.mkv"), _pictures(folder / "2.mkv"), strict=True)
-    return ClusterReport(frames, runs[0], runs[1], min(_psnr(*pair) for pair in pairs))
+    pairs = zip(_pictures(folder / "whole.mkv"), _pictures(folder / "0-2.mkv"), strict=True)
+    return ClusterReport(
+        frames, tuple(runs[1]), tuple(runs[2]), min(_psnr(*pair) for pair in pairs)
+    )
 
 
-def _run(film: Path, target: Path, workers: int, load: Callable[[], Any]) -> ClusterSummary:
+def _run(film: Path, target: Path, workers: int, load: Load) -> ClusterSummary:
     connection = Connection(LOCAL, cores=workers, object_store_bytes=OBJECT_STORE_BYTES)
     job = VideoJob.prepare(str(film), str(target), VideoOptions(encoding=LOSSLESS))
     return run_on_cluster(

@@ -100,7 +100,7 @@ def _unused_card() -> str | None:
 
 
 def _codecs() -> dict[str, str]:
-    from turbolens.pipelines.video.encoders import (  # noqa: PLC0415
+    from turbolens.pipelines.video.encoders.choice import (  # noqa: PLC0415
         CODEC_NAMES,
         CODECS,
         hardware_encoders,

@@ -15,7 +15,7 @@ from turbolens.pipelines.model_choice import ModelChoice, load_filter, vocabular
 from turbolens.pipelines.osc.server import OscAddress, OscServer
 from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.video.destination import is_piped
-from turbolens.pipelines.video.encoder_presets import check_encoder_preset
+from turbolens.pipelines.video.encoders.presets import check_encoder_preset
 from turbolens.pipelines.webcam.filter import WebcamFilter
 
 from .live_status import LiveReporter

@@ -24,7 +24,7 @@ LOOPBACK = "127.0.0.2" if sys.platform == "linux" else None
 """Ray replaces 127.0.0.1 by an address in the network. Elsewhere it listens on 127.0.0.1 itself."""
 OBJECT_STORE_BYTES = 1 << 30
 """Of `--cluster local`: for the packets of the segments that are in work, and some."""
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # else it writes to stdout when a worker ends
@@ -56,7 +56,16 @@ def require_ray() -> Any:
         raise SettingsError("--cluster needs Ray: pip install 'turbolens[cluster]'")
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if _has_token():  # `ray start` demands it then, but a driver does not send it by itself
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     return import_module("ray")
+
+
+def _has_token() -> bool:
+    """True if there is a token for clusters on this machine."""
+    if "RAY_AUTH_TOKEN" in os.environ or "RAY_AUTH_TOKEN_PATH" in os.environ:
+        return True
+    return (Path.home() / ".ray" / "auth_token").is_file()
 
 
 @contextmanager
@@ -88,9 +97,10 @@ def connected(connection: Connection) -> Iterator[Any]:
 
 
 def _check_reachable(address: str) -> None:
-    """Raise `ClusterError` if nobody listens at HOST:PORT: Ray would try it for a minute.
+    """Raise `ClusterError` if no Ray is at HOST:PORT: Ray itself would try for minutes.
 
-    Other addresses, such as "auto", are left to Ray.
+    Ray speaks gRPC, and so must who listens there. Other addresses, such as "auto", are left to
+    Ray, and so are clusters with TLS.
     """
     host, separator, port = address.removeprefix("ray://").rpartition(":")
     if not separator or not port.isdecimal():
@@ -99,6 +109,18 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise _error(address, error) from error
+    if os.environ.get("RAY_USE_TLS", "0") in ("0", "") and find_spec("grpc") is not None:
+        _check_speaks_grpc(address, f"{host}:{port}")
+
+
+def _check_speaks_grpc(address: str, target: str) -> None:
+    grpc = import_module("grpc")
+    with grpc.insecure_channel(target) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(CONNECT_SECONDS)
+        except grpc.FutureTimeoutError as error:
+            silent = OSError("something else listens there")
+            raise _error(address, silent) from error
 
 
 def _error(address: str, error: Exception) -> ClusterError:
@@ -106,7 +128,8 @@ def _error(address: str, error: Exception) -> ClusterError:
         return ClusterError(f"Ray cannot be started on this machine: {_first_line(error)}")
     return ClusterError(
         f"there is no Ray cluster at {address} ({_first_line(error)}); start one with"
-        " `ray start --head`, or use --cluster local"
+        " `ray start --head`, or use --cluster local. Its token (`ray get-auth-token`) and version"
+        " of Ray must be those of this machine"
     )
 
 

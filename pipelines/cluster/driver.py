@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +11,7 @@ from turbolens.filter.errors import MediaError, NotEnoughMemoryError, TurbolensE
 from turbolens.pipelines.interrupts import DeferredInterrupts
 from turbolens.pipelines.video.job import VideoJob
 from turbolens.pipelines.video.report import VideoReport
+from turbolens.pipelines.video.segments.identity import Identity
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 
 from .connection import Connection, connected
@@ -31,13 +32,17 @@ KILLED = "its worker was killed"
 class ClusterOptions:
     """What a job on a cluster needs to know.
 
-    segmentation: its identity and run-up are those of the workers' filters.
+    segmentation: its identity and run-up are those of the workers' filters. dtypes: in which an
+    interrupted run has made segments, by device, see `ModelChoice.with_dtypes`. expected: a part of
+    that identity, known before; without it the first worker decides.
     """
 
     connection: Connection
     load: Load
     segmentation: Segmentation
     share: Share = field(default_factory=Share)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    expected: Identity = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Driver:
         self._pool: WorkerPool[SegmentTask] = WorkerPool(
             ray, options.load, options.share, on_lost=self._again,
             on_killed=self._killed, notify=lambda text: listener.notice(None, text),
+            dtypes=options.dtypes, expected=options.expected,
         )  # fmt: skip
         self._planner = PlannerThread(listener.notice)
         self._again_first: deque[SegmentTask] = deque()

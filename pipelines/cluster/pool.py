@@ -1,7 +1,7 @@
 """One worker on each share of every node that can work, as nodes come and go."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -23,7 +23,10 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class Worker(Generic[T]):
-    """An actor on a node. task: what it works on. process: see `WorkerReport`."""
+    """An actor on a node. task: what it works on. process: see `WorkerReport`.
+
+    was_told: True once it was told to load its model in another dtype than it has chosen.
+    """
 
     actor: Any
     node: Node
@@ -31,6 +34,7 @@ class Worker(Generic[T]):
     process: int | None = None
     run_up: int | None = None
     task: T | None = None
+    was_told: bool = False
     lost: list[T] = field(default_factory=list)
 
 
@@ -38,9 +42,10 @@ class WorkerPool(Generic[T]):
     """The workers of a cluster. Everything happens in `wait`, on one thread.
 
     ray: the connected module. on_lost: called with a task whose worker has ended. on_killed: called
-    with the same task once it is known that the worker ended and not its node. lost_workers,
-    lost_nodes: how many there were. identity, run_up: see `LoadedFilter`; by the first worker that
-    has started.
+    with the same task once it is known that the worker ended and not its node. dtypes: by device,
+    of an earlier run; all workers on devices of one name have the same. expected: what the identity
+    of every worker must hold. lost_workers, lost_nodes: how many there were. identity, run_up: see
+    `LoadedFilter`; by the first worker that has started.
     """
 
     def __init__(
@@ -52,10 +57,12 @@ class WorkerPool(Generic[T]):
         on_lost: Callable[[T], None],
         on_killed: Callable[[T], None],
         notify: Notify,
+        dtypes: Mapping[str, str],
+        expected: Identity,
     ) -> None:
         self._ray, self._share, self._notify = ray, share, notify
         self._on_lost, self._on_killed = on_lost, on_killed
-        self._load = load
+        self._load, self._dtypes, self._expected = load, dict(dtypes), expected
         ray.cloudpickle.register_pickle_by_value(probe)
         self._probe = ray.remote(num_cpus=0, max_retries=0)(probe.installed_version)
         self._actor = ray.remote(max_restarts=-1, max_task_retries=0)(SegmentWorker)
@@ -78,7 +85,7 @@ class WorkerPool(Generic[T]):
     def submit(self, worker: Worker[T], task: T, *, method: str, parcel: Any) -> None:
         """Give a worker a task. parcel: the argument, or a reference to it."""
         worker.task = task
-        ref = getattr(worker.actor, method).remote(parcel)
+        ref = getattr(worker.actor, method).remote(parcel, self._dtypes)
         self._callbacks[ref] = lambda done: self._task_ended(worker, task, done)
 
     def wait(self, on_result: Callable[[T, Node, Any], None], seconds: float) -> None:
@@ -193,7 +200,7 @@ class WorkerPool(Generic[T]):
             self._notify(f"node {node.name} is left out: {why}")
 
     def _ask_for_report(self, worker: Worker[T]) -> None:
-        ref = worker.actor.report.options(max_task_retries=-1).remote()
+        ref = worker.actor.report.options(max_task_retries=-1).remote(self._dtypes)
         self._callbacks[ref] = lambda done: self._reported(worker, done)
 
     def _reported(self, worker: Worker[T], ref: Any) -> None:
@@ -203,6 +210,10 @@ class WorkerPool(Generic[T]):
             self._drop(worker)
             if worker.node.id in self._alive():
                 self._refuse(worker.node, f"its worker does not start: {_first_line(error)}")
+            return
+        if self._has_another_dtype(report) and not worker.was_told:
+            worker.was_told = True
+            self._ask_for_report(worker)
             return
         refusal = report.refusal or self._identity_refusal(report)
         if refusal:
@@ -215,11 +226,19 @@ class WorkerPool(Generic[T]):
         for task in killed:
             self._on_killed(task)
 
+    def _has_another_dtype(self, report: WorkerReport) -> bool:
+        """True if a worker must load its model again: "auto" depends on the load of a machine."""
+        identity = report.identity or {}
+        device, dtype = identity.get("device", ""), identity.get("dtype", "")
+        return self._dtypes.setdefault(device, dtype) != dtype
+
     def _identity_refusal(self, report: WorkerReport) -> str:
         assert report.identity is not None  # noqa: S101 - it has loaded the model
-        if self.identity is None:
-            self.identity, self.run_up = report.identity, report.run_up
-        return identity_refusal(report.identity, self.identity)
+        found = report.identity
+        refusal = identity_refusal(found, {**(self.identity or found), **self._expected})
+        if self.identity is None and not refusal:
+            self.identity, self.run_up = found, report.run_up
+        return refusal
 
     def _alive(self) -> set[str]:
         return set(living_nodes(self._ray.nodes()))

@@ -2,11 +2,13 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import av
+import cv2
 
 from turbolens.filter import FilterSettings
 from turbolens.filter.errors import MediaError, TurbolensError
@@ -37,8 +39,13 @@ class LoadedFilter:
     run_up: int | None = 0
 
 
-Load: TypeAlias = Callable[[], LoadedFilter]
-"""Makes a frame filter on a worker's machine. It must be possible to pickle it."""
+NO_DTYPES: Mapping[str, str] = MappingProxyType({})
+
+Load: TypeAlias = Callable[[Mapping[str, str]], LoadedFilter]
+"""Makes a frame filter on a worker's machine. It must be possible to pickle it.
+
+It is given the dtypes that other workers have chosen, by device, see `ModelChoice.with_dtypes`.
+"""
 
 
 @dataclass(frozen=True)
@@ -65,36 +72,37 @@ class SegmentWorker:
         self._load = load
         self._filter: Any = None
 
-    def report(self) -> WorkerReport:
-        """Load the model, if that is not done, and tell of it."""
+    def report(self, dtypes: Mapping[str, str] = NO_DTYPES) -> WorkerReport:
+        """Load the model and tell of it. dtypes: see `Load`."""
         try:
-            loaded = self._load()
+            loaded = self._load(dtypes)
         except TurbolensError as error:
             return WorkerReport(os.getpid(), refusal=str(error))
         self._filter = loaded.frame_filter
         return WorkerReport(os.getpid(), "", loaded.identity, loaded.run_up)
 
-    def _reset(self) -> None:
+    def _prepare(self, dtypes: Mapping[str, str]) -> None:
         """Forget the past. A worker that was restarted while it was idle loads its model here."""
         if self._filter is None:
-            self._filter = self._load().frame_filter
+            self._filter = self._load(dtypes).frame_filter
         self._filter.reset()
 
-    def first_frame(self, parcel: Parcel) -> FirstFrame:
+    def first_frame(self, parcel: Parcel, dtypes: Mapping[str, str] = NO_DTYPES) -> FirstFrame:
         """What the video's first frame becomes. parcel: with the packets up to that frame."""
-        self._reset()
+        self._prepare(dtypes)
         for frame in ParcelReader(parcel, None, lambda _: None):
             filtered = self._filter(frame)
             filtered.pts, filtered.time_base = frame.pts, frame.time_base
             return FirstFrame.of(filtered)
         raise MediaError(f"{parcel.setup.info.name} holds no frame that could be decoded")
 
-    def encode(self, parcel: Parcel) -> EncodedSegment:
+    def encode(self, parcel: Parcel, dtypes: Mapping[str, str] = NO_DTYPES) -> EncodedSegment:
         """Filter and encode a segment.
 
         If the run-up has too many repetitions, a longer one is tried. Raises `MediaError`.
         """
         begun = time.monotonic()
+        self._prepare(dtypes)
         *shorter, longest = parcel.run_ups or (None,)
         for run_up in shorter:
             encoded = self._encode(parcel, run_up, new_frames=parcel.new_frames)
@@ -110,7 +118,7 @@ class SegmentWorker:
     ) -> EncodedSegment | None:
         """`None` if the run-up has too few new frames."""
         notices: list[str] = []
-        self._reset()
+        self._filter.reset()
         reader = ParcelReader(parcel, run_up, notices.append)
         writer = _SegmentCollector(parcel, notices.append)
         frame_filter = _observed(self._filter, _RunUp(parcel.begin, new_frames))
@@ -126,12 +134,23 @@ class SegmentWorker:
         )  # fmt: skip
 
 
-def load_chosen(choice: ModelChoice, settings: FilterSettings) -> LoadedFilter:
+def load_chosen(
+    choice: ModelChoice, settings: FilterSettings, dtypes: Mapping[str, str] = NO_DTYPES
+) -> LoadedFilter:
     """The frame filter of this choice. Raises as `load_filter`."""
+    _keep_to_the_cores()
+    choice = choice.with_dtypes(dtypes)
     require_looks(choice, settings)
     frame_filter = load_filter(choice, settings)
     identity = filter_identity(frame_filter, choice, {})
     return LoadedFilter(frame_filter, dict(identity), run_up_frames(frame_filter.settings))
+
+
+def _keep_to_the_cores() -> None:
+    """Let OpenCV use the cores that the worker has. Ray tells only torch how many these are."""
+    cores = os.environ.get("OMP_NUM_THREADS", "")
+    if cores.isdecimal():
+        cv2.setNumThreads(int(cores))
 
 
 class _TooFewNewFrames(Exception):  # noqa: N818 - not an error

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from turbolens.pipelines.video.encoders import EncoderChoice, choose_encoder
-from turbolens.pipelines.video.live_encoders import low_latency_options
+from turbolens.pipelines.video.encoders.choice import EncoderChoice, choose_encoder
+from turbolens.pipelines.video.encoders.live import low_latency_options
 
 BITS_PER_PIXEL = 0.1  # of a filtered frame, which has more edges than a camera's
 KEPT_OPTIONS = ("preset", "x265-params")  # of the options for files

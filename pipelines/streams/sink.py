@@ -16,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.errors import output_reason
-from turbolens.pipelines.video.encoders import eight_bit_format
+from turbolens.pipelines.video.encoders.choice import eight_bit_format
 from turbolens.pipelines.webrtc.peer.certificate import CertificateFiles
 
 from .audio import MAX_LAG, AudioStream

@@ -8,8 +8,8 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify, SourceInfo, Writer
 
 from .destination import Destination, check_writable, is_piped
-from .encoder_presets import check_encoder_preset
-from .encoders import default_codec
+from .encoders.choice import default_codec
+from .encoders.presets import check_encoder_preset
 from .images.files import IMAGE_CODECS
 from .images.sequences import (
     NUMBERED,

@@ -4,7 +4,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoders import has_alpha
+from .encoders.choice import has_alpha
 
 PALETTE = "pal8"
 OPAQUE = 255

@@ -11,7 +11,7 @@ from av.stream import Disposition
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify, SourceInfo
 
-from .encoders import EncoderChoice, has_alpha, has_odd_side, options_for_size, pixel_format
+from .encoders.choice import EncoderChoice, has_alpha, has_odd_side, options_for_size, pixel_format
 from .side_data import has_captions
 from .side_streams.subtitle_conversion import MP4_LIKE
 from .side_streams.timecode import advanced, is_timecode

@@ -14,7 +14,7 @@ from turbolens.pipelines.base import FrameOrPacket, Notify, SourceInfo
 from turbolens.pipelines.errors import output_reason
 
 from .destination import Destination
-from .encoders import (
+from .encoders.choice import (
     CodecName,
     HardwareName,
     choose_encoder,

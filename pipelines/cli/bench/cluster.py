@@ -21,6 +21,8 @@ def cluster(
     seconds: Annotated[float, typer.Option(
         min=6, help="Length of the film, which shows the test scene.")] = 20,
     size: Annotated[int, typer.Option(help="Working size in pixels.")] = 256,
+    rounds: Annotated[int, typer.Option(
+        min=1, help="How often with one and with two workers, in turn; the medians count.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:  # fmt: skip
     """Measure a cluster of one and of two workers on this machine, each with one core.
@@ -33,7 +35,7 @@ def cluster(
     with tempfile.TemporaryDirectory() as folder:
         report = measure_cluster(
             Path(folder), FilterSettings(size=size), ModelChoice(acceleration="none"),
-            seconds=Fraction(str(seconds)),
+            seconds=Fraction(str(seconds)), rounds=rounds,
         )  # fmt: skip
     if as_json:
         figures = {"speed_up": report.speed_up, "overhead_s": report.overhead_s,

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from turbolens.filter import FilterSettings, SettingsError
 from turbolens.pipelines.model_choice import parse_prompt
-from turbolens.pipelines.video.encoder_presets import NAMES as ENCODER_PRESETS
+from turbolens.pipelines.video.encoders.presets import NAMES as ENCODER_PRESETS
 from turbolens.pipelines.webcam.presets import load_preset
 
 from .panels import LOOK, panel_of_setting

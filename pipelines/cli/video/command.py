@@ -16,10 +16,11 @@ from turbolens.pipelines.cluster.connection import Connection
 from turbolens.pipelines.cluster.driver import ClusterOptions
 from turbolens.pipelines.cluster.nodes import Share
 from turbolens.pipelines.cluster.worker import load_chosen
-from turbolens.pipelines.filter_identity import segmentation_for
+from turbolens.pipelines.filter_identity import expected_identity, segmentation_for
 from turbolens.pipelines.model_choice import ModelChoice, load_filter, require_looks
-from turbolens.pipelines.video.encoders import CodecName, HardwareName
+from turbolens.pipelines.video.encoders.choice import CodecName, HardwareName
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
+from turbolens.pipelines.video.segments.parts import stored_dtypes
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 from turbolens.pipelines.video.writer import Encoding
 
@@ -152,21 +153,24 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         jobs = _jobs(input_names(paths or [], output_dir), options)
     single = len(jobs) == 1
     wanted = FilterSettings(**choice.with_look(settings))
+    known = [job for job in jobs if isinstance(job, VideoJob)]
+    dtypes = stored_dtypes(Path(job.destination) for job in known) if resume else {}
     if cluster is not None:
         run_cluster(
             arriving(watch, target, options) if watch is not None else jobs,
             ClusterOptions(
                 Connection(cluster, cluster_wheel), partial(load_chosen, choice, wanted),
                 Segmentation(_seconds(segment_length), resume),
-                Share(cluster_gpu_share, cluster_cores),
+                Share(cluster_gpu_share, cluster_cores), dtypes if choice.dtype == "auto" else {},
+                expected_identity(choice),
             ),
             as_json=json_lines,
         )  # fmt: skip
         return
+    choice = choice.with_dtypes(dtypes)
     require_looks(choice, wanted)
     companions.check(choice, wanted.region, single=single)
     control, masks = companions.open(options)
-    known = [job for job in jobs if isinstance(job, VideoJob)]
     frames = None if watch is not None else open_inputs(known, alone=single)
     if masks is not None:
         masks.check_duration(known[0].duration)

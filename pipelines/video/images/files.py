@@ -12,7 +12,7 @@ from turbolens.pipelines.errors import output_reason, reason
 from turbolens.pipelines.letterbox import own_copy
 from turbolens.pipelines.video.container import main_video
 from turbolens.pipelines.video.destination import Destination, file_url
-from turbolens.pipelines.video.encoders import has_alpha
+from turbolens.pipelines.video.encoders.choice import has_alpha
 from turbolens.pipelines.video.preparation import FramePreparation
 
 from .animation import is_animated_webp

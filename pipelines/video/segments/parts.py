@@ -2,6 +2,7 @@
 
 import shutil
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,15 @@ def stored_identity(output: Path) -> Identity | None:
     """What the finished segments of this output were made from. `None` if there are none."""
     manifest = _read_manifest(parts_folder(output))
     return None if manifest is None else manifest.identity
+
+
+def stored_dtypes(outputs: Iterable[Path]) -> dict[str, str]:
+    """By device, in which dtype interrupted runs have made segments of these outputs.
+
+    A program that goes on with them must not choose anew: by time, it could choose differently.
+    """
+    found = [stored_identity(output) or {} for output in outputs]
+    return {each["device"]: each["dtype"] for each in found if {"device", "dtype"} <= each.keys()}
 
 
 class Parts:

@@ -12,7 +12,7 @@ import av
 from turbolens.filter.errors import PeerError, TurbolensError
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.live.pacing import back_off
-from turbolens.pipelines.video.live_encoders import live_hardware_encoder
+from turbolens.pipelines.video.encoders.live import live_hardware_encoder
 from turbolens.pipelines.webrtc.control.controls import Data
 from turbolens.pipelines.webrtc.media.h264_encoder import LiveH264Encoder
 from turbolens.pipelines.webrtc.peer.aiortc_internals import (

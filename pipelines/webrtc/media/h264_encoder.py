@@ -9,7 +9,7 @@ from aiortc.codecs.h264 import H264Encoder
 from av.video.frame import PictureType
 
 from turbolens.pipelines.statistics import Clock
-from turbolens.pipelines.video.live_encoders import (
+from turbolens.pipelines.video.encoders.live import (
     PRESETS,
     Preset,
     live_hardware_encoder,

@@ -16,7 +16,7 @@ from aiortc.codecs import get_capabilities
 from aiortc.exceptions import OperationError
 
 from turbolens.filter import OfferError, UnsupportedOfferError
-from turbolens.pipelines.video.live_encoders import live_hardware_encoder
+from turbolens.pipelines.video.encoders.live import live_hardware_encoder
 
 from .aiortc_internals import (
     DtlsCertificate,

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from turbolens.pipelines.video.live_encoders import live_hardware_encoder
+from turbolens.pipelines.video.encoders.live import live_hardware_encoder
 from turbolens.pipelines.webrtc.control.controls import within_limits
 from turbolens.pipelines.webrtc.media.batching import FrameBatcher
 from turbolens.pipelines.webrtc.media.h264_encoder import LiveH264Encoder

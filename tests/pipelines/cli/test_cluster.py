@@ -54,6 +54,14 @@ def test_an_address_where_no_cluster_is(turbolens: Any, clip: Path) -> None:
     assert f"there is no Ray cluster at 127.0.0.1:{port}" in one_line(err)
 
 
+def test_an_address_where_another_program_listens(turbolens: Any, clip: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        code, _, err = turbolens("video", clip, "out.mp4", "--cluster", f"127.0.0.1:{port}")
+    assert code == 1
+    assert f"there is no Ray cluster at 127.0.0.1:{port} (something else listens" in one_line(err)
+
+
 def test_a_wheel_that_is_none(turbolens: Any, clip: Path) -> None:
     arguments = ["--cluster", "local", "--cluster-wheel", clip]
     code, _, err = turbolens("video", clip, "out.mp4", *arguments)

@@ -162,6 +162,22 @@ def test_a_long_video_goes_on_after_ctrl_c(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_run_goes_on_in_the_dtype_in_which_it_has_begun(tmp_path: Path) -> None:
+    """On a CPU, "auto" is the faster dtype in a measurement, so it may change from run to run."""
+    quick = (*LONG, "--texture", "0", "--acceleration", "none", "--overwrite")
+    write_clip(tmp_path / "long.mkv", pts=range(300))
+    for dtype in ("float32", "bfloat16"):
+        with started(command(*quick, "--dtype", dtype), cwd=tmp_path, **PIPES) as process:
+            assert process.stdout is not None
+            while json.loads(process.stdout.readline()).get("frames", 0) < 150:
+                pass
+            process.kill()
+            process.wait()
+        done = lines_of(finished(tmp_path, *quick))[-1]
+        assert done["resumed"] > 0
+
+
+@pytest.mark.slow
 def test_a_killed_video_that_goes_on_equals_one_in_one_piece(tmp_path: Path) -> None:
     # Strokes that have moved with the picture lie elsewhere after a seam.
     still = (*LONG, "--texture", "0")

@@ -60,7 +60,10 @@ class Run:
             lambda job, report: self.reports.update({job.source: report}),
             lambda job, error: self.failures.update({job.source: str(error)}),
         )  # fmt: skip
-        options = ClusterOptions(Connection(address), make, Segmentation(SECONDS), Share(cores=1))
+        options = ClusterOptions(
+            Connection(address), make, Segmentation(SECONDS), Share(cores=1),
+            expected={"model's files": "the same"},
+        )  # fmt: skip
         self.summary = run_on_cluster(
             [VideoJob.prepare(str(source), str(target), VideoOptions(encoding=LOSSLESS))
              for source, target in jobs.items()],

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,21 +100,27 @@ class Waiting(Inverting):
 class Make:
     """Makes a frame filter on a worker.
 
-    variable: in a node's environment it names the weights there, or is "missing".
+    variable: in a node's environment it names the weights there, or is "missing". dtypes: a folder
+    in which every process writes its dtype, which each chooses differently if it may.
     """
 
     frame_filter: Any = field(default_factory=Inverting)
     run_up: int = 0
     variable: str = ""
     missing_by_default: bool = False
+    dtypes: Path | None = None
 
-    def __call__(self) -> LoadedFilter:
+    def __call__(self, dtypes: Mapping[str, str]) -> LoadedFilter:
         """The filter, or an error that says what is missing on this node."""
         default = "missing" if self.missing_by_default else "the same"
         value = os.environ.get(self.variable, default)
         if value == "missing":
             raise ModelNotFoundError("`turbolens models pull sd-turbo` downloads it")
-        return LoadedFilter(self.frame_filter, {"model's files": value}, self.run_up)
+        identity = {"model's files": value}
+        if self.dtypes is not None:
+            identity |= {"device": "cpu", "dtype": dtypes.get("cpu", f"chosen by {os.getpid()}")}
+            (self.dtypes / str(os.getpid())).write_text(identity["dtype"])
+        return LoadedFilter(self.frame_filter, identity, self.run_up)
 
 
 def run_tasks(

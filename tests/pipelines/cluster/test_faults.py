@@ -21,6 +21,8 @@ from .filters import KillingOnce, Make, Waiting, run_tasks
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 WORKERS = 3
+WEIGHTS = "TURBOLENS_TEST_WEIGHTS"
+"""See `Make.variable`."""
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +116,72 @@ def test_a_driver_that_is_killed_goes_on(
     report = run.reports[str(film)]
     assert (report.frames, report.resumed > 50) == (FRAMES, True)
     assert content_of(target) == expected
+
+
+def test_all_workers_have_the_dtype_of_the_first(
+    cluster: Any, film: Path, expected: list[Any], tmp_path: Path
+) -> None:
+    go, dtypes = tmp_path / "go", tmp_path / "dtypes"
+    dtypes.mkdir()
+
+    def wait(progress: ClusterProgress) -> None:
+        """Let the work end when all workers have a segment."""
+        if progress.working == WORKERS:
+            go.touch()
+
+    make = Make(Waiting(go, 2000), 10, dtypes=dtypes)
+    run = Run().on(cluster.address, {film: tmp_path / "out.mkv"}, make, wait)
+    found = [path.read_text() for path in dtypes.iterdir()]
+    assert (len(found), len(set(found))) == (WORKERS, 1)
+    assert run.notices == []
+    assert content_of(tmp_path / "out.mkv") == expected
+
+
+def install_another_version(folder: Path) -> None:
+    """Make programs with this PYTHONPATH find it, although Ray puts the driver's folder first."""
+    (folder / "turbolens").mkdir()
+    (folder / "turbolens" / "__init__.py").write_text("__version__ = '0.0.1'")
+    (folder / "sitecustomize.py").write_text(
+        "import importlib.machinery, pathlib, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        folders = [str(pathlib.Path(__file__).parent)]\n"
+        "        if name == 'turbolens':\n"
+        "            return importlib.machinery.PathFinder.find_spec(name, folders)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"PYTHONPATH": "{folder}"}, "it has Turbolens 0.0.1 and this machine "),
+        ({WEIGHTS: "others"}, "it has another model's files"),
+        ({WEIGHTS: "missing"}, "`turbolens models pull sd-turbo` downloads it"),
+    ],
+)
+def test_a_node_that_differs_is_refused_by_name_and_the_others_go_on(
+    cluster: Any, film: Path, expected: list[Any], tmp_path: Path,
+    environment: dict[str, str], reason: str,
+) -> None:  # fmt: skip
+    install_another_version(tmp_path)
+    variables = {name: text.format(folder=tmp_path) for name, text in environment.items()}
+    other, go = cluster.add_node(**NODE, node_name="other", env_vars=variables), tmp_path / "go"
+    run, target = Run(), tmp_path / "out.mkv"
+
+    def wait(_: ClusterProgress) -> None:
+        """Let the work end when the node is refused."""
+        if run.notices:
+            go.touch()
+
+    try:
+        run.on(cluster.address, {film: target}, Make(Waiting(go, 2000), 10, WEIGHTS), wait)
+    finally:
+        cluster.remove_node(other)
+    (notice,) = run.notices
+    assert notice.startswith(f"node other is left out: {reason}")
+    assert content_of(target) == expected
+    assert "other" not in run.progress[-1].nodes
 
 
 def test_a_node_with_another_version_or_none_is_refused() -> None:

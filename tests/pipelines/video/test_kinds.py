@@ -14,7 +14,12 @@ import pytest
 from tests.pipelines.conftest import MakeClip, invert, packets_of, times_of
 from turbolens.pipelines.streams.endpoints import input_endpoint, output_endpoint
 from turbolens.pipelines.streams.filter_stream import filter_stream
-from turbolens.pipelines.video.encoders import CODECS, EncoderChoice, has_encoder, pixel_format
+from turbolens.pipelines.video.encoders.choice import (
+    CODECS,
+    EncoderChoice,
+    has_encoder,
+    pixel_format,
+)
 from turbolens.pipelines.video.job import VideoOptions, filter_video
 from turbolens.pipelines.video.media import MediaOptions, open_reader
 from turbolens.pipelines.video.writer import Encoding

@@ -9,8 +9,8 @@ from aiortc.codecs.h264 import H264Decoder, h264_depayload
 from aiortc.jitterbuffer import JitterFrame
 
 from tests.pipelines.webrtc.conftest import flat, luma_of
-from turbolens.pipelines.video import live_encoders
-from turbolens.pipelines.video.encoders import CODECS, encodes, has_encoder
+from turbolens.pipelines.video.encoders import live as live_encoders
+from turbolens.pipelines.video.encoders.choice import CODECS, encodes, has_encoder
 from turbolens.pipelines.webrtc.media.h264_encoder import (
     BUDGET_SECONDS,
     MEASURED_FRAMES,

@@ -2,7 +2,7 @@
 
 from turbolens.filter.errors import MediaError
 
-from .encoders import CodecName, HardwareName
+from .choice import CodecName, HardwareName
 
 NAMES = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",

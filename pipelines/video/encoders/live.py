@@ -8,7 +8,7 @@ from typing import Literal
 import av
 from av.codec.hwaccel import HWAccel
 
-from .encoders import CODECS, eight_bit_format, encodes
+from .choice import CODECS, eight_bit_format, encodes
 
 Preset = Literal["medium", "veryfast", "superfast", "ultrafast"]
 PRESETS: tuple[Preset, ...] = ("medium", "veryfast", "superfast", "ultrafast")

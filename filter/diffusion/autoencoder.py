@@ -23,6 +23,8 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
     `spatial_scale_factor = patch_size · 2^(levels - 1)`. The config's `block_out_channels` has one
     entry per halving plus one, because diffusers' pipelines compute the scale from its length.
 
+    An encoder without residual blocks has a ReLU after its first convolution instead.
+
     decoder_patch_size: of the pixel-shuffle at the end of an `UpsamplingDecoder`, which has one
     level per halving that is left. `None`: diffusers' decoder, with `patch_size`.
 
@@ -85,6 +87,8 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
             scaling_factor=scaling_factor,
             shift_factor=shift_factor,
         )
+        if not any(num_encoder_blocks):
+            self.encoder.layers.insert(1, nn.ReLU())
         if upsampling:
             self.decoder = UpsamplingDecoder(
                 latent_channels, out_channels * last_patch**2, num_decoder_blocks,

@@ -109,6 +109,6 @@ def _range(name: str, tensor: torch.Tensor) -> Range:
 
 def _wrong_file(path: Path, reason: str) -> ModelError:
     return ModelError(
-        f"{path} must hold the activation ranges of this model, but {reason}; make it anew with "
-        f"`turbolens train quantise {path.parent} --data FOLDER`, or delete it"
+        f"{path} must hold the activation ranges of this model, but {reason}; delete it, and "
+        f"make it anew with `turbolens train quantise {path.parent} --data FOLDER`"
     )

@@ -1,7 +1,7 @@
 """`PatchedAutoencoderTiny`: a tiny autoencoder that works on patches of pixels."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderTiny
@@ -88,7 +88,8 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
             shift_factor=shift_factor,
         )
         if not any(num_encoder_blocks):
-            self.encoder.layers.insert(1, nn.ReLU())
+            first, *others = cast(nn.Sequential, self.encoder.layers)
+            self.encoder.layers = nn.Sequential(first, nn.ReLU(), *others)
         if upsampling:
             self.decoder = UpsamplingDecoder(
                 latent_channels, out_channels * last_patch**2, num_decoder_blocks,

@@ -62,7 +62,9 @@ def read_activation_ranges(folder: Path) -> ActivationRanges:
 def write_activation_ranges(path: Path, ranges: ActivationRanges) -> None:
     """Write the file, which appears under its name only when it is whole."""
     tensors = {
-        f"{module}.{layer}": torch.tensor(found[: 2 if found.parts == 1 else 3])
+        f"{module}.{layer}": torch.tensor(
+            found[: 2 if found.parts == 1 else 3], dtype=torch.float32
+        )
         for module, layers in ranges.layers.items()
         for layer, found in layers.items()
     }

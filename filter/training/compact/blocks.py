@@ -29,7 +29,7 @@ def compact_unet(unet: UNet) -> UNet:
         "mid_block_type": None,
         "attention_head_dim": heads if isinstance(heads, int) else heads[:1],
     }
-    smaller: UNet = UNet2DConditionModel(**config)  # type: ignore[assignment]
+    smaller: UNet = UNet2DConditionModel(**config)  # type: ignore[assignment, no-untyped-call]
     last = f"up_blocks.{levels - 1}."
     old = {
         name.replace(last, _OUTERMOST_UP): weight

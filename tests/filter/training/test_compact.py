@@ -1,12 +1,15 @@
 """`turbolens train compact`: a smaller model that gives the pictures of a larger one."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
+from diffusers.models.autoencoders.vae import (  # type: ignore[attr-defined]
+    AutoencoderTinyBlock,
+)
 from typer.testing import CliRunner
 
 from turbolens.filter import FrameFilter, SettingsError, TurboModel
@@ -24,14 +27,14 @@ from turbolens.pipelines.scene.frames import TestScene
 from .picture_files import write_png
 
 
-def larger_model() -> tuple[PatchedAutoencoderTiny, Denoiser]:
+def larger_model() -> tuple[Any, Denoiser]:
     """An untrained model of two levels, like the embedded one."""
     torch.manual_seed(4)
     vae = PatchedAutoencoderTiny(
         patch_size=8, latent_channels=8, encoder_block_out_channels=(16,), num_encoder_blocks=(1,),
         decoder_block_out_channels=(16,), num_decoder_blocks=(2,),
     )  # fmt: skip
-    unet = UNet2DConditionModel(  # type: ignore[no-untyped-call]
+    unet: Any = UNet2DConditionModel(  # type: ignore[no-untyped-call]
         sample_size=64, in_channels=8, out_channels=8, block_out_channels=(16, 32),
         layers_per_block=1, down_block_types=("DownBlock2D",) * 2,
         mid_block_type="UNetMidBlock2DCrossAttn", up_block_types=("UpBlock2D",) * 2,

@@ -88,9 +88,8 @@ def test_the_products_of_a_layer_are_those_of_one_picture() -> None:
 
 def loss(total: float, moving: float, products: int, parts: int = 1) -> Loss:
     """The loss of a layer from agreements in dB."""
-    return Loss(
-        Range(0.0, 1.0, parts), *(10.0 ** (-each / 10.0) for each in (total, moving)), products
-    )
+    found = Range(0.0, 1.0, parts)
+    return Loss(found, 10.0 ** (-total / 10.0), 10.0 ** (-moving / 10.0), products)
 
 
 def chosen(min_steady: float, **losses: list[Loss]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .adapters.control_images import Control, ControlImages
 from .batch import Request, filter_requests
+from .coherence.cross_frame import cross_frame_layers
 from .diffusion.prompt_reading import PromptReading
 from .diffusion.vocabulary import readings
 from .errors import SettingsError
@@ -115,8 +116,10 @@ class FrameFilter:
             self._image_embeds = prompts.encode(image_prompt)
 
     def _checked(self, settings: FilterSettings) -> FilterSettings:
-        """The settings. Raises `SettingsError` if they name a LoRA that the model does not have."""
+        """The settings. Raises `SettingsError` if the model lacks a LoRA or layers for them."""
         self._model.adapters.loras.weights(settings.lora_weights)
+        if settings.cross_frame != "off":
+            cross_frame_layers(self._model.unet, settings.cross_frame)
         return settings
 
     def reset(self) -> None:

@@ -1,7 +1,7 @@
 """What the rooms share about networks: their protocols, and how they are put on a device."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 import torch
 from torch import nn
@@ -11,8 +11,20 @@ NetworkT = TypeVar("NetworkT")
 Result: TypeAlias = torch.Tensor | tuple[torch.Tensor, ...]
 Run: TypeAlias = Callable[..., Any]
 """Runs a module on tensors and returns a `Result`: the module itself, or a faster way."""
-Range: TypeAlias = tuple[float, float]
-"""The lowest and the highest number of an activation."""
+
+
+class Range(NamedTuple):
+    """The lowest and the highest number of an activation, and in how many bytes it is computed.
+
+    parts: 1, or 2 for an activation that needs more than 256 levels: it is the sum of one that is
+    rounded to 256 levels, and of what was rounded off, in 256 levels, too.
+    """
+
+    low: float
+    high: float
+    parts: int = 1
+
+
 LayerRanges: TypeAlias = Mapping[str, Mapping[str, Range]]
 """Module ("encoder", "predictor", "decoder") → layer → the range of the layer's input."""
 

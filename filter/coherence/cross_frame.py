@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch.nn import functional as F
 
-from turbolens.filter.errors import UnsupportedModelError
+from turbolens.filter.errors import SettingsError
 from turbolens.filter.networks import UNet
 
 Layers: TypeAlias = Literal["mid", "up", "all"]
@@ -133,20 +133,26 @@ def has_active_memory() -> bool:
     return _active.get() is not None
 
 
-def install_cross_frame_attention(unet: UNet, layers: Layers = "all") -> int:
-    """Let streams use a `CrossFrameMemory` in these layers. Returns how many there are.
-
-    Other streams of the UNet are not affected. Installing again adds missing layers. Raises
-    `UnsupportedModelError` if the UNet has no self-attention in these layers.
-    """
+def cross_frame_layers(unet: UNet, layers: Layers) -> list[str]:
+    """The attention processors of these layers. Raises `SettingsError` if there are none."""
     names = [name for name in unet.attn_processors if name.endswith(_SELF_ATTENTION)]
     chosen = [name for name in names if name.startswith(_PREFIXES[layers])]
     if not chosen:
         where = sorted({name.split(".")[0] for name in names})
-        raise UnsupportedModelError(
+        raise SettingsError(
             f"cross-frame attention needs self-attention in the layers {layers!r}, and this model "
             f"has it in {', '.join(where) or 'none'}; choose other layers or switch it off"
         )
+    return chosen
+
+
+def install_cross_frame_attention(unet: UNet, layers: Layers = "all") -> int:
+    """Let streams use a `CrossFrameMemory` in these layers. Returns how many there are.
+
+    Other streams of the UNet are not affected. Installing again adds missing layers. Raises
+    `SettingsError` if the UNet has no self-attention in these layers.
+    """
+    chosen = cross_frame_layers(unet, layers)
     for name in chosen:
         layer = name.removesuffix(".processor")
         attention = unet.get_submodule(layer)

@@ -1,7 +1,7 @@
 """`PatchedAutoencoderTiny`: a tiny autoencoder that works on patches of pixels."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers import AutoencoderTiny
@@ -22,6 +22,8 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
     (B, latent_channels, H / spatial_scale_factor, W / spatial_scale_factor), where
     `spatial_scale_factor = patch_size · 2^(levels - 1)`. The config's `block_out_channels` has one
     entry per halving plus one, because diffusers' pipelines compute the scale from its length.
+
+    An encoder without residual blocks has a ReLU after its first convolution instead.
 
     decoder_patch_size: of the pixel-shuffle at the end of an `UpsamplingDecoder`, which has one
     level per halving that is left. `None`: diffusers' decoder, with `patch_size`.
@@ -85,6 +87,9 @@ class PatchedAutoencoderTiny(AutoencoderTiny):
             scaling_factor=scaling_factor,
             shift_factor=shift_factor,
         )
+        if not any(num_encoder_blocks):
+            first, *others = cast(nn.Sequential, self.encoder.layers)
+            self.encoder.layers = nn.Sequential(first, nn.ReLU(), *others)
         if upsampling:
             self.decoder = UpsamplingDecoder(
                 latent_channels, out_channels * last_patch**2, num_decoder_blocks,

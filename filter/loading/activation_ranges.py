@@ -1,8 +1,9 @@
 """The activation ranges of a model folder, which INT8 needs besides the weights.
 
-A safetensors file: for each layer a tensor (2,) float32 with the lowest and the highest number of
-its input, called MODULE.LAYER, as in `encoder.vae.encoder.layers.0`. Its metadata names the
-networks that they belong to. `turbolens train quantise` writes it.
+A safetensors file: for each layer a tensor float32 with the lowest and the highest number of its
+input, and a third one, 2, if the input is computed in two parts of 8 bits. It is called
+MODULE.LAYER, as in `encoder.vae.encoder.layers.0`. The metadata names the networks that they belong
+to. `turbolens train quantise` writes it.
 """
 
 from collections.abc import Mapping
@@ -61,7 +62,9 @@ def read_activation_ranges(folder: Path) -> ActivationRanges:
 def write_activation_ranges(path: Path, ranges: ActivationRanges) -> None:
     """Write the file, which appears under its name only when it is whole."""
     tensors = {
-        f"{module}.{layer}": torch.tensor(found)
+        f"{module}.{layer}": torch.tensor(
+            found[: 2 if found.parts == 1 else 3], dtype=torch.float32
+        )
         for module, layers in ranges.layers.items()
         for layer, found in layers.items()
     }
@@ -94,16 +97,20 @@ def _by_module(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, Range
 
 
 def _range(name: str, tensor: torch.Tensor) -> Range:
-    if tensor.shape != (2,) or not tensor.is_floating_point():
-        raise ValueError(f"{name} must be two floats, got {tuple(tensor.shape)} {tensor.dtype}")
-    low, high = tensor.tolist()
+    if tensor.shape not in ((2,), (3,)) or not tensor.is_floating_point():
+        raise ValueError(
+            f"{name} must be two or three floats, got {tuple(tensor.shape)} {tensor.dtype}"
+        )
+    low, high, *parts = tensor.tolist()
     if not -float("inf") < low < high < float("inf"):
         raise ValueError(f"{name} must be a lower and a higher finite number, got {low}, {high}")
-    return low, high
+    if parts not in ([], [1.0], [2.0]):
+        raise ValueError(f"{name} must have 1 or 2 parts of 8 bits, got {parts[0]}")
+    return Range(low, high, *map(int, parts))
 
 
 def _wrong_file(path: Path, reason: str) -> ModelError:
     return ModelError(
-        f"{path} must hold the activation ranges of this model, but {reason}; make it anew with "
-        f"`turbolens train quantise {path.parent} --data FOLDER`, or delete it"
+        f"{path} must hold the activation ranges of this model, but {reason}; delete it, and "
+        f"make it anew with `turbolens train quantise {path.parent} --data FOLDER`"
     )

@@ -28,7 +28,7 @@ def load_segmenter(folder: Path = FOLDER) -> Segmenter:
             f"{folder} must hold the network that finds persons, but {reason}; install Turbolens "
             "again"
         ) from error
-    network.activation_ranges = {name: (low, high) for name, (low, high) in ranges.items()}
+    network.activation_ranges = {name: Range(*found) for name, found in ranges.items()}
     return network.eval().requires_grad_(False)
 
 
@@ -36,7 +36,7 @@ def save_segmenter(network: Segmenter, ranges: dict[str, Range], folder: Path) -
     """Write fused weights in float16, and the ranges. Each file appears only when it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     half = {name: each.half().contiguous() for name, each in network.state_dict().items()}
-    bounds = {name: torch.tensor(found) for name, found in ranges.items()}
+    bounds = {name: torch.tensor(found[:2]) for name, found in ranges.items()}
     for name, tensors in ((WEIGHTS, half), (RANGES, bounds)):
         unfinished = folder / f".{name}.tmp"
         save_file(tensors, unfinished)

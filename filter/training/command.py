@@ -19,6 +19,7 @@ from turbolens.filter.networks import Autoencoder, module_of
 
 from .autoencoder_stage import autoencoder_losses, new_autoencoder
 from .captions import MIN_PICTURES
+from .compact.command import compact
 from .data import (
     RENDERED,
     LatentRenders,
@@ -151,6 +152,7 @@ app = typer.Typer(
     help="Make the embedded model's weights anew, or a Turbo model of your own.",
 )  # fmt: skip
 app.command("embedded")(train)
+app.command("compact")(compact)
 app.command("distill")(distill)
 app.command("look")(look)
 app.command("teacher")(teacher)

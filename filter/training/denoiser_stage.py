@@ -68,14 +68,16 @@ def new_unet() -> UNet:
 
 
 class Denoiser(nn.Module):
-    """The modules of the second stage: `unet` and `text_encoder`."""
+    """The modules of the second stage: `unet` (if `None`, untrained) and `text_encoder`."""
 
     alphas_cumprod: Tensor
 
-    def __init__(self, tokenizer: CLIPTokenizer, in_bfloat16: bool = False) -> None:
+    def __init__(
+        self, tokenizer: CLIPTokenizer, in_bfloat16: bool = False, unet: UNet | None = None
+    ) -> None:
         super().__init__()
         self.in_bfloat16 = in_bfloat16  # of the UNet's arithmetic, not of its weights
-        self.unet = new_unet()
+        self.unet = new_unet() if unet is None else unet
         self.text_encoder: CLIPTextModel = new_text_encoder(tokenizer)
         self.tokenizer = tokenizer
         betas = torch.tensor(new_betas(), dtype=torch.float32)  # as samplers have them

@@ -13,7 +13,7 @@ from turbolens.filter.acceleration.openvino.int8 import layer_name
 from turbolens.filter.networks import Range
 
 _MIN_RANGE = 1e-6
-_RANGE_OF_ZEROS = (0.0, 1.0)  # any range holds the input of a layer that is always 0
+_RANGE_OF_ZEROS = Range(0.0, 1.0)  # any range holds the input of a layer that is always 0
 
 
 @torch.inference_mode()
@@ -26,11 +26,11 @@ def activation_ranges(module: nn.Module, inputs: Sequence[Sequence[Tensor]]) -> 
         for each in inputs:
             module(*each)
     ranges = {
-        name: (min(low for low, _ in found), max(high for _, high in found))
+        name: Range(min(each.low for each in found), max(each.high for each in found))
         for name, found in observed.items()
     }
     return {
-        name: found if max(map(abs, found)) > _MIN_RANGE else _RANGE_OF_ZEROS
+        name: found if max(-found.low, found.high) > _MIN_RANGE else _RANGE_OF_ZEROS
         for name, found in ranges.items()
     }
 
@@ -63,7 +63,7 @@ def _observed(module: nn.Module) -> Iterator[dict[str, list[Range]]]:
         def hook(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
             if arguments[0].ndim > 2:  # else a vector, such as the embedding of the timestep
                 low, high = arguments[0].aminmax()
-                observed[name].append((float(low), float(high)))
+                observed[name].append(Range(float(low), float(high)))
 
         return hook
 

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from turbolens.filter.acceleration.openvino.int8 import quantise
 from turbolens.filter.acceleration.openvino.runtime import openvino_core
+from turbolens.filter.networks import Range
 
 from .machine import wait_for
 
@@ -85,7 +86,7 @@ def int8_rate_tflops(threads: int) -> float:
     product = opset.matmul(values, weights, False, False)
     product.set_friendly_name("product")
     model = import_module("openvino").Model([product], [values])
-    quantise(model, {"product": (-4.0, 4.0)})
+    quantise(model, {"product": Range(-4.0, 4.0)})
     properties = {"INFERENCE_NUM_THREADS": str(threads), "PERFORMANCE_HINT": "LATENCY"}
     request = openvino_core().compile_model(model, "CPU", properties).create_infer_request()
     return _best_rate(lambda: request.infer([weights], share_inputs=True), _CPU_SIDE)

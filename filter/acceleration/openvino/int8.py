@@ -31,7 +31,8 @@ class Int8(OpenVino):
 
     Activations have 256 levels within the range of their layer. Weights have 255 levels, symmetric,
     for each output channel, and are quantised from the weights at hand: a fused LoRA is, too. A
-    layer without a range is computed in the model's own precision.
+    layer whose range has two parts is computed twice: what 256 levels round off is an input of its
+    own. A layer without a range is computed in the model's own precision.
     """
 
     name: str = "int8"
@@ -83,11 +84,36 @@ def quantise(model: Any, ranges: Mapping[str, Range]) -> int:
         found = ranges.get(layer_name(operation.get_friendly_name()))
         if found is None or not _is_product(operation):
             continue
-        data, weights = operation.input_value(0), operation.input_value(1)
-        operation.input(0).replace_source_output(_quantised_data(data, found))
-        operation.input(1).replace_source_output(_quantised_weights(operation, weights))
+        _quantise(operation, Range(*found))
         changed += 1
     return changed
+
+
+def _quantise(operation: Any, found: Range) -> None:
+    data, weights = operation.input_value(0), operation.input_value(1)
+    users = list(operation.output(0).get_target_inputs())
+    rounded = _rounded(data, found.low, found.high)
+    operation.input(0).replace_source_output(rounded)
+    operation.input(1).replace_source_output(_quantised_weights(operation, weights))
+    if found.parts > 1:
+        opset = import_module("openvino.opset13")
+        half_step = (found.high - found.low) / (ACTIVATION_LEVELS - 1) / 2
+        rest = opset.subtract(data, rounded).output(0)
+        other = _same(operation, _rounded(rest, -half_step, half_step), operation.input_value(1))
+        total = opset.add(operation.output(0), other).output(0)
+        for user in users:
+            user.replace_source_output(total)
+
+
+def _same(operation: Any, data: Any, weights: Any) -> Any:
+    """The same convolution or matrix product of other data."""
+    opset, attributes = import_module("openvino.opset13"), operation.get_attributes()
+    if operation.get_type_name() == "Convolution":
+        names = "strides", "pads_begin", "pads_end", "dilations"
+        shape = (list(attributes[name]) for name in names)
+        return opset.convolution(data, weights, *shape, attributes["auto_pad"]).output(0)
+    transposed = attributes["transpose_a"], attributes["transpose_b"]
+    return opset.matmul(data, weights, *transposed).output(0)
 
 
 def layer_name(friendly_name: str) -> str:
@@ -95,7 +121,7 @@ def layer_name(friendly_name: str) -> str:
     return friendly_name.partition("/")[0].removeprefix(_SCOPE).removesuffix(_WRAPPED)
 
 
-def with_exact_zero(low: float, high: float) -> Range:
+def with_exact_zero(low: float, high: float) -> tuple[float, float]:
     """The range widened to hold 0 and shifted so that one of its 256 levels is 0."""
     low, high = min(low, 0.0), max(high, 0.0)
     if low == 0.0:
@@ -113,9 +139,11 @@ def _is_product(operation: Any) -> bool:
     )
 
 
-def _quantised_data(data: Any, found: Range) -> Any:
+def _rounded(data: Any, lowest: float, highest: float) -> Any:
+    """The data in 256 levels between these numbers."""
     shape = [1] * data.get_partial_shape().rank.get_length()
-    low, high = (np.full(shape, bound, np.float32) for bound in with_exact_zero(*found))
+    bounds = with_exact_zero(lowest, highest)
+    low, high = (np.full(shape, bound, np.float32) for bound in bounds)
     return _fake_quantize(data, low, high, ACTIVATION_LEVELS)
 
 

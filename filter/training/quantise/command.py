@@ -24,10 +24,10 @@ from turbolens.filter.loading.needed_files import RANGES_FILE
 from turbolens.filter.networks import LayerRanges, Range
 from turbolens.filter.settings import VaeChoice
 from turbolens.filter.training.data import pictures_in, read_square
-from turbolens.filter.training.layer_ranges import activation_ranges, layer_products
+from turbolens.filter.training.layer_ranges import activation_ranges
 
 from .calibration import MODULES, module_inputs
-from .sensitivity import MIN_PSNR, chosen_layers, sensitivities
+from .sensitivity import MIN_PSNR, MIN_STEADY_PSNR, Loss, Sensitivity, chosen_ranges
 from .whole_model import (
     CHECKED_STRENGTHS,
     MIN_MEDIAN_PSNR,
@@ -54,8 +54,8 @@ def quantise(
 ) -> None:
     """Measure the activation ranges that --acceleration int8 needs, and what INT8 costs.
 
-    Layers that lose too much in 8 bits stay in float. Prints how many, and how well the images of
-    the model in INT8 agree with those in float32.
+    Layers that lose too much in 8 bits are computed in two parts of 8 bits, or stay in float.
+    Prints how many, and how well the images of the model in INT8 agree with those in float32.
     """
     backends_for("int8", torch.device("cpu"), torch.float32, calibrated=True)
     parts = find_model(model, vae)
@@ -106,7 +106,7 @@ def _chosen_ranges(
     progress: Progress, model: TurboModel, pictures: Sequence[Tensor], seed: int
 ) -> tuple[LayerRanges, Table]:
     """The ranges of the layers that can do with 8 bits, and a table of their numbers."""
-    table = Table("module", "layers in INT8", "in float")
+    table = Table("module", "layers in INT8", "in two parts of it", "in float")
     task = progress.add_task("calibrating")
     inputs = module_inputs(model, pictures, seed)
     chosen: dict[str, dict[str, Range]] = {}
@@ -114,13 +114,17 @@ def _chosen_ranges(
         module, own = getattr(model.modules, name), getattr(inputs, name)
         ranges = activation_ranges(module, own)
         progress.update(task, description=f"layers of the {name}", total=len(ranges), completed=0)
-        psnrs: dict[str, float] = {}
-        for layer, psnr in sensitivities(module, ranges, own[:TRIED_PICTURES]):
+        steady = MIN_STEADY_PSNR[name]
+        sensitivity = Sensitivity(module, own[:TRIED_PICTURES], moving=steady > MIN_PSNR)
+
+        def measure(layer: str, found: Range, sensitivity: Sensitivity = sensitivity) -> Loss:
             progress.advance(task)
-            psnrs[layer] = psnr
-        layers = chosen_layers(psnrs, layer_products(module, own[0]), MIN_PSNR[name])
-        chosen[name] = {layer: ranges[layer] for layer in layers}
-        table.add_row(name, str(len(chosen[name])), str(len(ranges) - len(chosen[name])))
+            return sensitivity(layer, found)
+
+        chosen[name] = chosen_ranges(ranges, measure, MIN_PSNR, steady)
+        parts = [each.parts for each in chosen[name].values()]
+        counts = parts.count(1), parts.count(2), len(ranges) - len(parts)
+        table.add_row(name, *map(str, counts))
     return chosen, table
 
 

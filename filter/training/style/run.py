@@ -42,8 +42,7 @@ def opened(folder: Path, device: torch.device) -> tuple[Autoencoder, Denoiser]:
     """Autoencoder and denoiser of a saved model, to train on."""
     components = load_components(folder, torch.float32)
     in_bfloat16 = device.type == "cuda" or fastest_cpu_dtype() == torch.bfloat16
-    denoiser = Denoiser(components.tokenizers[0], in_bfloat16)
-    denoiser.unet.load_state_dict(components.unet.state_dict())
+    denoiser = Denoiser(components.tokenizers[0], in_bfloat16, components.unet)
     with torch.no_grad():
         for weight in denoiser.unet.conv_out.parameters():
             weight.div_(OUTPUT_SCALE)

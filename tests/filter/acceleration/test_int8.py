@@ -27,7 +27,7 @@ from turbolens.filter.diffusion.schedule import add_noise, denoised
 from turbolens.filter.networks import Range
 from turbolens.filter.training.layer_ranges import activation_ranges
 from turbolens.filter.training.quantise.calibration import MODULES
-from turbolens.filter.training.quantise.sensitivity import simulated
+from turbolens.filter.training.quantise.sensitivity import quantised_weight, simulated
 from turbolens.pipelines.scene.frames import TestScene
 
 if "CI" not in os.environ:
@@ -188,7 +188,7 @@ def test_other_ranges_make_another_graph(cache: Path) -> None:
     ranges = calibrated(module, [image])
     for scale in (1.0, 1.0, 0.1):
         module.activation_ranges = {  # type: ignore[assignment]
-            name: (scale * low, scale * high) for name, (low, high) in ranges.items()
+            name: Range(scale * low, scale * high) for name, (low, high, _) in ranges.items()
         }
         Int8().prepare(module, [image])
     assert len(list(cache.glob("*-*/model.xml"))) == 2
@@ -207,13 +207,36 @@ def test_a_layer_without_a_range_stays_in_float() -> None:
         assert agreement_db(expected, other) > agreement_db(module(image), other) > 35.0
 
 
+@pytest.mark.slow
+def test_a_layer_in_two_parts_is_nearly_exact_but_for_its_weights() -> None:
+    module, image = small(), torch.randn(1, 8, 8, 8)
+    ranges = calibrated(module, [image])
+    results = []
+    for parts in (1, 2):
+        two = {name: each._replace(parts=parts) for name, each in ranges.items()}
+        module.activation_ranges = two  # type: ignore[assignment]
+        backend = Int8()
+        with torch.inference_mode():
+            results.append(backend.prepare(module, [image])(image))
+    with torch.inference_mode():
+        for layer in (module[0], module[2]):
+            layer.weight.data = quantised_weight(layer.weight.data)  # type: ignore[arg-type]
+        expected = module(image)
+    one, two_parts = (agreement_db(expected, each) for each in results)
+    assert one < 50.0
+    assert two_parts > 65.0
+    if has_fast_int8():
+        kernels = [each for each in compiled_types(backend) if each.endswith("_I8")]
+        assert len(kernels) >= 4, "two products for each layer"
+
+
 def test_a_module_without_ranges_is_not_prepared() -> None:
     with pytest.raises(NoSpeedup, match="no activation ranges"):
         Int8().prepare(small(), [torch.zeros(1, 8, 8, 8)])
 
 
 @pytest.mark.parametrize("bounds", [(-1.0, 2.0), (-0.3, 0.1), (0.5, 2.0), (-2.0, -1.0)])
-def test_zero_is_one_of_the_levels(bounds: Range) -> None:
+def test_zero_is_one_of_the_levels(bounds: tuple[float, float]) -> None:
     low, high = with_exact_zero(*bounds)
     level = -low / (high - low) * 255
     assert level == pytest.approx(round(level), abs=1e-4)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from turbolens.filter import TurboModel, UnsupportedModelError
+from turbolens.filter import FrameFilter, SettingsError, TurboModel
 from turbolens.filter.coherence.cross_frame import (
     CrossFrameMemory,
     Layers,
@@ -209,5 +209,12 @@ def test_streams_of_one_network_in_two_threads_do_not_mix(unet: Any) -> None:
 def test_the_kind_of_the_embedded_model_has_it_in_the_middle(model: TurboModel) -> None:
     unet = deepcopy(model.unet)
     assert install_cross_frame_attention(unet) == 1
-    with pytest.raises(UnsupportedModelError, match=r"has it in mid_block; choose other layers"):
+    with pytest.raises(SettingsError, match=r"has it in mid_block; choose other layers"):
         install_cross_frame_attention(deepcopy(model.unet), "up")
+
+
+def test_a_model_without_attention_refuses_the_setting_and_keeps_the_others() -> None:
+    frame_filter = FrameFilter(TurboModel.load("embedded", device="cpu"))
+    with pytest.raises(SettingsError, match=r"has it in none; choose other layers"):
+        frame_filter.update(cross_frame="all", strength=0.3)
+    assert frame_filter.settings.strength != 0.3

@@ -15,6 +15,7 @@ from turbolens.filter.loading.activation_ranges import (
     write_activation_ranges,
 )
 from turbolens.filter.loading.needed_files import RANGES_FILE
+from turbolens.filter.networks import Range
 
 LAYER = "unet.conv_in"
 NETWORKS = {"autoencoder": "AutoencoderKL", "unet": ""}
@@ -31,12 +32,13 @@ def loaded(folder: Path) -> TurboModel:
 
 
 def test_ranges_are_loaded_with_the_model(own_folder: Path) -> None:
-    ranges = ActivationRanges({"predictor": {LAYER: (-1.5, 2.0)}}, NETWORKS)
+    found = {LAYER: Range(-1.5, 2.0), "unet.conv_out": Range(-3.0, 3.0, 2)}
+    ranges = ActivationRanges({"predictor": found}, NETWORKS)
     write_activation_ranges(own_folder / RANGES_FILE, ranges)
     assert read_activation_ranges(own_folder) == ranges
     modules = loaded(own_folder).modules
     assert modules.calibrated
-    assert modules.predictor.activation_ranges == {LAYER: (-1.5, 2.0)}
+    assert modules.predictor.activation_ranges == found
     assert sorted(each.name for each in own_folder.glob("*ranges*")) == [RANGES_FILE]
 
 
@@ -45,7 +47,7 @@ def test_a_folder_without_the_file_has_no_ranges(sd_folder: Path) -> None:
 
 
 def test_ranges_of_replaced_networks_are_ignored(own_folder: Path) -> None:
-    layers = {"encoder": {"vae.of.another": (0.0, 1.0)}, "predictor": {LAYER: (-1.0, 1.0)}}
+    layers = {"encoder": {"vae.of.another": Range(0, 1)}, "predictor": {LAYER: Range(-1, 1)}}
     networks = {"autoencoder": "AutoencoderTiny", "unet": ""}
     write_activation_ranges(own_folder / RANGES_FILE, ActivationRanges(layers, networks))
     modules = loaded(own_folder).modules
@@ -60,8 +62,9 @@ def test_ranges_of_replaced_networks_are_ignored(own_folder: Path) -> None:
         (f"unet.{LAYER}", [-1.0, 1.0], "names must begin with encoder, predictor, decoder"),
         (f"predictor.{LAYER}", [1.0, -1.0], r"a lower and a higher finite number, got 1.0, -1.0"),
         (f"predictor.{LAYER}", [0.0, float("nan")], "finite"),
-        (f"predictor.{LAYER}", [0.0, 1.0, 2.0], r"must be two floats, got \(3,\)"),
-        (f"predictor.{LAYER}", [0, 1], "must be two floats"),
+        (f"predictor.{LAYER}", [0.0, 1.0, 3.0], r"1 or 2 parts of 8 bits, got 3.0"),
+        (f"predictor.{LAYER}", [0.0], r"must be two or three floats, got \(1,\)"),
+        (f"predictor.{LAYER}", [0, 1], "must be two or three floats"),
     ],
 )
 def test_a_wrong_file_says_what_to_do(

@@ -1,6 +1,7 @@
 """LoRAs, ControlNets and IP-Adapters on the command line, and their images from files."""
 
 import inspect
+from collections.abc import Mapping
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +30,7 @@ def adapters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("adapters")
     unet = diffusers.UNet2DConditionModel.from_pretrained(EMBEDDED_FOLDER / "unet")
     torch.manual_seed(0)
-    network = diffusers.ControlNetModel.from_unet(unet)
+    network = diffusers.ControlNetModel(**_control_config(unet.config))
     for layer in (*network.controlnet_down_blocks, network.controlnet_mid_block):
         torch.nn.init.normal_(layer.weight, std=0.1)
     torch.nn.init.normal_(network.controlnet_cond_embedding.conv_out.weight, std=0.1)
@@ -39,6 +40,16 @@ def adapters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_file({f"{name}.lora_{key}.weight": each for key, each in tensors.items()},
               folder / "loud.safetensors")  # fmt: skip
     return folder
+
+
+def _control_config(unet: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a ControlNet for this UNet, with the middle block that it must have."""
+    shared = inspect.signature(diffusers.ControlNetModel.__init__).parameters
+    config = {name: value for name, value in unet.items() if name in shared}
+    return {
+        **config, "mid_block_type": "UNetMidBlock2DCrossAttn",
+        "conditioning_embedding_out_channels": (16, 32, 96, 256),
+    }  # fmt: skip
 
 
 def _filtered(source: Path, *options: str | Path) -> NDArray[np.uint8]:

@@ -223,8 +223,7 @@ def test_a_layer_in_two_parts_is_nearly_exact_but_for_its_weights() -> None:
             layer.weight.data = quantised_weight(layer.weight.data)  # type: ignore[arg-type]
         expected = module(image)
     one, two_parts = (agreement_db(expected, each) for each in results)
-    assert one < 50.0
-    assert two_parts > 65.0
+    assert two_parts > one + 10.0
     if has_fast_int8():
         kernels = [each for each in compiled_types(backend) if each.endswith("_I8")]
         assert len(kernels) >= 4, "two products for each layer"

@@ -22,6 +22,7 @@ from .replica_handle import ReplicaHandle
 NODES_INTERVAL = 2.0  # seconds between two looks at the nodes
 STATUS_INTERVAL = 0.5
 STATUS_SECONDS = 10.0  # for an answer; then no more sessions are sent there
+REFRESH_SECONDS = 2.0
 HANGING_SECONDS = 60.0  # without an answer: start it again
 CLOSE_SECONDS = 10.0
 GOODBYE = "the server shuts down"
@@ -72,8 +73,11 @@ class ReplicaPool:
         self._in_background(self._watch_nodes())
 
     async def refresh(self) -> None:
-        """Ask all replicas for their status now."""
-        await asyncio.gather(*(self._ask(each) for each in self.replicas if each.status))
+        """Ask all replicas for their status now; one that does not answer is not waited for."""
+        known = [self._ask(each) for each in self.replicas if each.status is not None]
+        with suppress(asyncio.TimeoutError, TimeoutError):
+            answers = asyncio.gather(*known, return_exceptions=True)
+            await asyncio.wait_for(answers, REFRESH_SECONDS)
 
     async def sessions(self) -> list[Data]:
         """The state of every session."""
@@ -185,6 +189,8 @@ class ReplicaPool:
                     )
                     return
                 self._note_loss(replica)
+            except self._ray.exceptions.RayTaskError:  # it is there, but busy
+                logger.warning("replica %s gives no status", replica.name, exc_info=True)
             except self._ray.exceptions.RayError:
                 if replica.status is not None:
                     self._note_loss(replica)

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -13,7 +14,6 @@ from aiohttp import web
 
 from tests.pipelines.cluster.conftest import three_nodes
 from tests.pipelines.webrtc.client.conftest import configuration
-from tests.pipelines.webrtc.client.server_thread import WAIT
 from tests.pipelines.webrtc.conftest import ShadeModel, new_shade
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.cluster.connection import Connection, connected
@@ -32,6 +32,7 @@ __all__ = ["configuration"]  # a fixture
 T = TypeVar("T")
 TOKEN = "a-token-of-the-cluster"  # noqa: S105
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+START = 150.0  # seconds for replicas to start, on a busy machine
 REPLICAS = 3
 SESSIONS = 2  # of each replica
 HALF = FilterSettings(strength=0.5)
@@ -73,7 +74,7 @@ class Door:
 
     def call(self, action: Callable[[], Awaitable[T]]) -> T:
         """The result of a coroutine function on the front door's event loop."""
-        return self.http.call(action, WAIT)
+        return self.http.call(action, START)
 
     def wait_for(self, condition: Callable[[], Any], what: str) -> None:
         """Wait for a state of the replicas."""
@@ -84,7 +85,7 @@ class Door:
 
         try:
             self.call(wait)
-        except TimeoutError:
+        except FutureTimeoutError:
             states = [(each.name, each.state, each.sessions) for each in self.pool.replicas]
             raise AssertionError(f"waited in vain for {what}: {states}, {self.notices}") from None
 

@@ -1,5 +1,6 @@
 """Sessions of aiortc and HTTP clients through the front door, on a real Ray cluster."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -9,12 +10,13 @@ import pytest
 from yarl import URL
 
 from tests.pipelines.webrtc.client.server_thread import CAMERA_LUMA, sending
-from tests.pipelines.webrtc.conftest import Peer, asynchronous, detail, post_offer, until
+from tests.pipelines.webrtc.conftest import Peer, asynchronous_for, detail, post_offer, until
 from turbolens.filter import FilterSettings
 
 from .conftest import BEARER, REPLICAS, SESSIONS, Door
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
+LIMIT = 200
 SDP = {"Content-Type": "application/sdp"}
 
 
@@ -59,7 +61,7 @@ def port_of(response: aiohttp.ClientResponse) -> int | None:
     return response.url.port
 
 
-@asynchronous
+@asynchronous_for(LIMIT)
 async def redirected(door: Door) -> None:
     async with client_of(door) as client:
         async with client.post("/whip/a", data="", headers=SDP, allow_redirects=False) as response:
@@ -77,7 +79,7 @@ def test_a_session_is_redirected_and_its_media_comes_from_the_replica(door: Door
     redirected(door)
 
 
-@asynchronous
+@asynchronous_for(LIMIT)
 async def spread(door: Door) -> None:
     async with client_of(door) as client, AsyncExitStack() as stack:
         for _ in range(REPLICAS):
@@ -103,7 +105,7 @@ def test_sessions_are_spread_until_all_replicas_are_full(door: Door) -> None:
     spread(door)
 
 
-@asynchronous
+@asynchronous_for(LIMIT)
 async def played(door: Door) -> None:
     async with client_of(door) as client:
         async with client.post("/whep/studio", data="", headers=SDP) as response:
@@ -137,7 +139,7 @@ def test_a_player_goes_where_its_publisher_is_and_a_name_always_to_the_same(door
     played(door)
 
 
-@asynchronous
+@asynchronous_for(LIMIT)
 async def refused(door: Door) -> None:
     (port, *_) = [each.status.port for each in door.pool.replicas if each.status]
     async with aiohttp.ClientSession() as client:
@@ -163,7 +165,7 @@ def test_a_wrong_token_or_origin_is_refused_by_front_door_and_replica(door: Door
     refused(door)
 
 
-@asynchronous
+@asynchronous_for(LIMIT)
 async def changed(door: Door) -> None:
     async with client_of(door) as client:
         for strength in (0.125, 0.5):
@@ -201,9 +203,10 @@ def test_a_client_goes_to_another_replica_when_its_own_is_killed(door: Door) -> 
 
 
 def test_a_drained_replica_is_replaced_and_its_session_goes_elsewhere(door: Door) -> None:
-    asynchronous(_drained)(door)
+    _drained(door)
 
 
+@asynchronous_for(LIMIT)
 async def _drained(door: Door) -> None:
     async with client_of(door) as client:
         async with session(client) as peer:
@@ -224,8 +227,8 @@ async def _drained(door: Door) -> None:
             await late.close()
             assert not peer.event("closing")
             await peer.sees(100)
-        await until(lambda: replica not in door.pool.replicas, "its end")
-        await until(
+        await asyncio.to_thread(
+            door.wait_for,
             lambda: [each for each in door.pool.replicas if each.name == replica.name
                      and each.state == "ready" and each.status
                      and each.status.process != process],

@@ -1,5 +1,6 @@
 """The page and the page view/NAME in a real Chromium, through the front door."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -81,7 +82,9 @@ async def loaded_again(door: Door, folder: Path) -> None:
             lambda: sum(each.restarts for each in door.pool.replicas) == restarts + REPLICAS,
             "the loss of all",
         )
-        await until(lambda: len(door.busy()) == 1, "a session at a port that is new to the page")
+        await asyncio.to_thread(
+            door.wait_for, lambda: len(door.busy()) == 1, "a session at a port new to the page"
+        )
         await live(page)
         assert await page.evaluate("() => window.isOlder") is None
 

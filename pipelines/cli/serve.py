@@ -1,26 +1,37 @@
 """`turbolens serve`: the filter for browsers, WHIP publishers and WHEP players."""
 
 import asyncio
-import logging
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from turbolens.filter import FilterSettings, MediaError
+from turbolens.filter import FilterSettings
+from turbolens.pipelines.cluster.connection import Connection
+from turbolens.pipelines.cluster.nodes import Share
 from turbolens.pipelines.model_choice import AdapterChoices, ModelChoice, load_model
 from turbolens.pipelines.osc.server import OscAddress, OscServer
 from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.peer.options import Codec
 from turbolens.pipelines.webrtc.server.options import ServerOptions
 
+from .front_door import (
+    MIN_FPS,
+    OBJECT_STORE_BYTES,
+    ReplicaOptions,
+    ServedModel,
+    check_for_cluster,
+    outside_names,
+    run_front_door,
+)
 from .options.osc import OscOption, osc_address
+from .options.panels import CLUSTER
 from .options.serve import (
     Tls,
     is_address,
@@ -99,23 +110,57 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
         help="Public address of a router that forwards media to this machine.",
         rich_help_panel=MEDIA)] = None,
     osc: OscOption = None,
+    cluster: Annotated[str | None, typer.Option(
+        metavar="ADDRESS|auto|local", rich_help_panel=CLUSTER,
+        help="Serve from the machines of a Ray cluster; local: from all GPUs of this one. Needs "
+             "turbolens[cluster].")] = None,
+    cluster_gpu_share: Annotated[float, typer.Option(
+        min=0.05, max=1, rich_help_panel=CLUSTER, help="The part of a GPU that a server takes.")]
+    = 1.0,
+    cluster_cores: Annotated[int, typer.Option(
+        min=1, rich_help_panel=CLUSTER,
+        help="How many cores a server takes on a machine without a GPU.")] = 4,
+    cluster_wheel: Annotated[Path | None, typer.Option(
+        metavar="FILE", rich_help_panel=CLUSTER, exists=True, dir_okay=False,
+        help="A wheel of Turbolens that is sent to machines on which it is not installed.")] = None,
+    replica_port: Annotated[int | None, typer.Option(
+        min=0, max=65535, metavar="FIRST", rich_help_panel=CLUSTER,
+        help="TCP port of the first server on each machine; others have the next ones. 0: any "
+             "[default: --port + 1].")] = None,
+    replica_host: Annotated[list[str] | None, typer.Option(
+        metavar="[NODE=]NAME", rich_help_panel=CLUSTER,
+        help="Name or address under which browsers reach a machine; {node} in it is its name in "
+             "Ray [default: its address in the cluster].")] = None,
+    min_fps: Annotated[float, typer.Option(
+        min=1, max=60, rich_help_panel=CLUSTER,
+        help="Filtered frames per second for each session: a server takes as many as it measures "
+             "that it can do.")] = MIN_FPS,
+    drain_minutes: Annotated[float, typer.Option(
+        min=0, rich_help_panel=CLUSTER,
+        help="How long sessions may last after SIGTERM, or of a server that is replaced.")]
+    = 10.0,
 ) -> None:  # fmt: skip
     """Serve the filter to browsers, WHIP publishers (OBS) and WHEP players.
 
     If this machine is too slow for the model's own size in real time, a smaller working size is
     used. --size sets a fixed one.
 
+    With --cluster this command is the front door: it sends each session to one of the servers,
+    which it starts on all machines. Media goes there directly.
+
     Examples:
     turbolens serve
     turbolens serve --host 0.0.0.0 --tls-self-signed
     turbolens serve -p watercolour --stun stun.example.org
+    turbolens serve --cluster auto --host 0.0.0.0 --tls-cert all.pem
     """
     with usage_errors():
         choice.adapters.check()
     limits = Limits(sessions=max_sessions)
     if max_minutes is not None:
         limits = Limits(sessions=max_sessions, total_seconds=max_minutes * 60)
-    local = is_loopback(host)
+    check_for_cluster(cluster, {"--osc": osc, "--public-ip": public_ip})
+    local = is_loopback(host) and cluster in (None, "local")
     options = ServerOptions(
         settings=FilterSettings(**choice.with_look(settings)), limits=limits,
         token=token_for(token, local=local),
@@ -128,10 +173,22 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
     )  # fmt: skip
     listen_at = osc_address(osc)
     tls = tls_for(host, tls_cert, tls_key, self_signed=tls_self_signed)
-    _log_to_stderr()
+    load, make_filter = _loader(choice), _filters(choice.adapters)
+    if cluster is not None:
+        run_front_door(
+            ServedModel(load, make_filter, options, tls), host=host, port=port,
+            connection=Connection(cluster, cluster_wheel, object_store_bytes=OBJECT_STORE_BYTES),
+            share=Share(cluster_gpu_share, cluster_cores),
+            replicas=ReplicaOptions(replica_port, outside_names(replica_host or ()), min_fps,
+                                    drain_minutes),
+            on_start=lambda actual: _announce(actual, host, options, tls),
+        )  # fmt: skip
+        return
     from turbolens.pipelines.webrtc.server.app import create_app  # noqa: PLC0415 - aiohttp: after parsing
+    from turbolens.pipelines.webrtc.server.running import log_to_stderr  # noqa: PLC0415
 
-    app = create_app(_loader(choice), options, make_filter=_filters(choice.adapters))
+    app = create_app(load, options, make_filter=make_filter)
+    log_to_stderr()
     asyncio.run(_serve(app, host, port, tls, options, listen_at))
 
 
@@ -148,7 +205,7 @@ def _filters(adapters: AdapterChoices) -> Callable[[Any, FilterSettings], Any]:
 
 
 def _loader(choice: ModelChoice) -> Callable[[], Any]:
-    return lambda: load_model(choice, live=True, spare_processor=True)
+    return partial(load_model, choice, live=True, spare_processor=True)
 
 
 async def _serve(
@@ -162,7 +219,9 @@ async def _serve(
     """Serve until Ctrl-C or SIGTERM, then close every session."""
     from aiohttp import web  # noqa: PLC0415
 
-    sock = _listening(host, port)  # before the model begins to load
+    from turbolens.pipelines.webrtc.server.running import listening, new_runner  # noqa: PLC0415
+
+    sock = listening(host, port)  # before the model begins to load
     runner = new_runner(app, options.limits)
     await runner.setup()
     try:
@@ -187,32 +246,6 @@ def _osc(app: "web.Application", address: OscAddress) -> OscServer:
     )
     typer.echo(f"turbolens: OSC at {osc.url}")
     return osc
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    both = host == "::" and socket.has_dualstack_ipv6()
-    try:
-        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise MediaError(
-            f"cannot listen at {host} port {port}: {reason}; choose another --port, or 0 for any "
-            "free one"
-        ) from error
-
-
-def new_runner(app: "web.Application", limits: Limits) -> "web.AppRunner":
-    """The application's runner, without an access log and with the limits' timeouts.
-
-    aiohttp applies the keep-alive timeout to the head of a connection's first request, too.
-    """
-    from aiohttp import web  # noqa: PLC0415
-
-    return web.AppRunner(
-        app, access_log=None, keepalive_timeout=limits.header_seconds,
-        lingering_time=1.0, shutdown_timeout=3.0,
-    )  # fmt: skip
 
 
 async def _stopped(app: "web.Application") -> None:
@@ -268,11 +301,3 @@ def _link(host: str, port: int, token: str | None, *, secure: bool) -> str:
     name = f"[{name}]" if ":" in name else name
     fragment = f"#token={token}" if token else ""
     return f"{'https' if secure else 'http'}://{name}:{port}/{fragment}"
-
-
-def _log_to_stderr() -> None:
-    """Log at INFO, but aiortc at WARNING: its DEBUG logs whole offers, with their secrets."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("turbolens").setLevel(logging.INFO)
-    for name in ("aiortc", "aioice"):
-        logging.getLogger(name).setLevel(logging.WARNING)

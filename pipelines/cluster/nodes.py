@@ -45,11 +45,12 @@ class Share:
 
 @dataclass(frozen=True)
 class Node:
-    """A machine of the cluster. name: unique."""
+    """A machine of the cluster. name: unique. address: in the network of the cluster."""
 
     id: str
     name: str
     resources: Mapping[str, float]
+    address: str = ""
 
 
 def living_nodes(listed: Sequence[Mapping[str, Any]]) -> dict[str, Node]:
@@ -61,6 +62,7 @@ def living_nodes(listed: Sequence[Mapping[str, Any]]) -> dict[str, Node]:
             each["NodeID"],
             name if names.count(name) == 1 else f"{name} ({each['NodeID'][:6]})",
             each["Resources"],
+            each["NodeManagerAddress"],
         )
         for each, name in zip(alive, names, strict=True)
     }  # fmt: skip

@@ -19,6 +19,18 @@ export class UnreachableError extends Error {
   }
 }
 
+const RELOAD_KEY = "turbolens.reload";
+const RELOAD_MS = 60_000; // at most one reload in this time
+
+// The policy of the page names the servers of a cluster that were there when it was loaded. A redirect
+// to a later one is blocked, so that the page must be loaded again.
+document.addEventListener("securitypolicyviolation", ({ effectiveDirective }) => {
+  if (effectiveDirective !== "connect-src") return;
+  if (Date.now() - Number(tabStorage.get(RELOAD_KEY) ?? 0) < RELOAD_MS) return;
+  tabStorage.set(RELOAD_KEY, String(Date.now()));
+  if (tabStorage.get(RELOAD_KEY) !== null) location.reload();
+});
+
 const TOKEN_KEY = "turbolens.token";
 let token = loadToken();
 
@@ -69,13 +81,14 @@ export async function request(path, { method = "GET", body } = {}) {
   return response.json();
 }
 
-/** POST an SDP offer, as WHIP and WHEP do: { sdp, location }, the answer and the session's URL. */
+/** POST an SDP offer, as WHIP and WHEP do: { sdp, location }, the answer and the session's URL. The
+ * URL is at the host of the page, which the request may have been redirected from. */
 export async function postOffer(path, sdp) {
   const response = await checkedFetch(path, {
     method: "POST", headers: headers("application/sdp"), body: sdp,
   });
-  const location = new URL(response.headers.get("Location"), response.url).href;
-  return { sdp: await response.text(), location };
+  const id = response.headers.get("Location").split("/").at(-1);
+  return { sdp: await response.text(), location: `${path}/${id}` };
 }
 
 /** The object URL of an image. Fetched here because <img> does not send the token. */

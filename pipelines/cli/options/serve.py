@@ -5,11 +5,14 @@ import re
 import secrets
 import ssl
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from turbolens.pipelines.webrtc.peer.options import IceServer
+
+if TYPE_CHECKING:
+    from turbolens.pipelines.webrtc.peer.certificate import Pem
 
 
 def token_for(given: str | None, *, local: bool) -> str | None:
@@ -22,9 +25,10 @@ def token_for(given: str | None, *, local: bool) -> str | None:
 
 
 class Tls(NamedTuple):
-    """The TLS context of a server. fingerprint: of its key if the certificate is self-signed."""
+    """The certificate of a server. fingerprint: of its key if it is self-signed."""
 
     context: ssl.SSLContext
+    pem: "Pem"
     fingerprint: str | None = None
 
 
@@ -33,15 +37,21 @@ def tls_for(
 ) -> Tls | None:
     """The TLS context, or `None` for HTTP. Raises `MediaError` for files that cannot be used."""
     from turbolens.pipelines.webrtc.peer.certificate import (  # noqa: PLC0415
-        self_signed_context,
+        Pem,
         tls_context,
     )
+    from turbolens.pipelines.webrtc.peer.certificate import self_signed as new_certificate  # noqa: PLC0415
 
     if certificate is not None:
-        return Tls(tls_context(certificate, key))
+        context = tls_context(certificate, key)
+        pem = Pem(certificate.read_bytes(), None if key is None else key.read_bytes())
+        return Tls(context, pem)
     if key is not None:
         raise typer.BadParameter("--tls-key needs --tls-cert")
-    return Tls(*self_signed_context(host)) if self_signed else None
+    if not self_signed:
+        return None
+    pem, fingerprint = new_certificate(host)
+    return Tls(pem.context(), pem, fingerprint)
 
 
 def is_address(host: str) -> bool:
@@ -80,6 +90,13 @@ def turn_server(text: str) -> IceServer:
     if not found:
         raise typer.BadParameter("--turn must be USER:PASSWORD@HOST or USER:PASSWORD@HOST:PORT")
     return IceServer(f"{found[1] or 'turn:'}{found[4]}", found[2], found[3])
+
+
+def host_name(option: str, text: str) -> str:
+    """A host name or an address; {node} may be a part of it."""
+    if not is_address(text) and not re.fullmatch(r"([\w.-]|\{node\})+", text):
+        raise typer.BadParameter(f"{option} must be a host name or an address, got {text!r}")
+    return text
 
 
 def port_range(text: str | None) -> tuple[int, int] | None:

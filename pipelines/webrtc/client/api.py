@@ -3,17 +3,20 @@
 import asyncio
 import json
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from .errors import ServerError
 from .known_servers import KnownServers
-from .options import ClientOptions
+from .options import ClientOptions, ServerAddress, is_this_machine
 from .tls import KeyMismatchError, changed_key, unreachable
 
 TIMEOUT = aiohttp.ClientTimeout(total=30.0, connect=10.0)
 MAX_BYTES = 4 << 20  # of an answer
+REDIRECTS = (307, 308)
 RETRIED = (408, 429, 500, 502, 503, 504)  # statuses that may be others at the next attempt
 
 
@@ -27,8 +30,9 @@ class ServerApi:
         self, options: ClientOptions, known: KnownServers, tls: aiohttp.Fingerprint | ssl.SSLContext
     ) -> None:
         self._options, self._known, self._tls = options, known, tls
-        headers = {} if options.token is None else {"Authorization": f"Bearer {options.token}"}
-        self._http = aiohttp.ClientSession(timeout=TIMEOUT, headers=headers)
+        token = options.token
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._http = aiohttp.ClientSession(timeout=TIMEOUT)
 
     async def __aenter__(self) -> "ServerApi":
         return self
@@ -37,16 +41,24 @@ class ServerApi:
         await self._http.close()
 
     async def request(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON answer. path: below the server's URL, as "api/status". Raises `ServerError`."""
+        """The JSON answer. path: below the server's URL, as "api/status".
+
+        One redirect is followed, to a server whose certificate must pass the same check. It gets no
+        token: the front door of a cluster has put a ticket into the URL. Raises `ServerError`.
+        """
         server = self._options.server
         try:
-            async with self._http.request(
-                method, f"{server.url}/{path}", json=body, ssl=self._tls, allow_redirects=False
-            ) as response:
-                return self._answer(response, await _text_of(response))
+            response, text = await self._send(method, f"{server.url}/{path}", body, self._headers)
+            if response.status in REDIRECTS:
+                target = _target(response, server)
+                server = ServerAddress(
+                    target.host or "", target.port or 0, target.scheme == "https"
+                )
+                response, text = await self._send(method, target, body, {})
+            return self._answer(response, text)
         except KeyMismatchError as error:
             error.transport.abort()
-            raise changed_key(self._options, self._known, error.presented) from None
+            raise changed_key(self._options, self._known, error.presented, at=server) from None
         except aiohttp.ClientConnectorCertificateError as error:
             raise ServerError(
                 f"the certificate of {server.name} is no longer from a known authority: "
@@ -56,6 +68,14 @@ class ServerApi:
             raise unreachable(server, _cause(error)) from error
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise unreachable(server, error) from error
+
+    async def _send(
+        self, method: str, url: str | URL, body: Any, headers: Mapping[str, str]
+    ) -> tuple[aiohttp.ClientResponse, str]:
+        async with self._http.request(
+            method, url, json=body, headers=headers, ssl=self._tls, allow_redirects=False
+        ) as response:
+            return response, await _text_of(response)
 
     def _answer(self, response: aiohttp.ClientResponse, text: str) -> Any:
         try:
@@ -86,6 +106,21 @@ class ServerApi:
             f"{name}: {data['detail']}", permanent=status not in RETRIED,
             retry_seconds=_seconds(response.headers.get("Retry-After")),
         )  # fmt: skip
+
+
+def _target(response: aiohttp.ClientResponse, server: ServerAddress) -> URL:
+    """Where a redirect goes. Raises `ServerError` if the connection would not be encrypted."""
+    try:
+        target = response.url.join(URL(response.headers["Location"], encoded=True))
+        secure, is_here = target.scheme == "https", is_this_machine(target.host or "")
+    except (KeyError, ValueError) as error:
+        raise ServerError(f"{server.name} redirects to no address") from error
+    if target.scheme not in ("http", "https") or (not secure and (server.secure or not is_here)):
+        raise ServerError(
+            f"{server.name} redirects to {target.origin()}, which is not encrypted: start "
+            "turbolens serve there with --tls-self-signed or --tls-cert", permanent=True,
+        )  # fmt: skip
+    return target
 
 
 async def _text_of(response: aiohttp.ClientResponse) -> str:

@@ -61,7 +61,7 @@ def parse_server(text: str) -> tuple[ServerAddress, str | None]:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         raise SettingsError(wanted)
     secure = parts.scheme == "https"
-    if not secure and not _is_this_machine(parts.hostname):
+    if not secure and not is_this_machine(parts.hostname):
         raise SettingsError(
             f"--server must be https:// on another machine, got {text!r}: start turbolens serve "
             "there with --tls-self-signed, or use an SSH tunnel to localhost"
@@ -71,7 +71,8 @@ def parse_server(text: str) -> tuple[ServerAddress, str | None]:
     return address, parse_qs(parts.fragment).get("token", [None])[0]
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """True for localhost and loopback addresses."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -73,9 +73,17 @@ async def trusted_tls(
     return context
 
 
-def changed_key(options: ClientOptions, known: KnownServers, presented: str) -> ServerError:
-    """The error for a server whose key is not the expected one."""
+def changed_key(
+    options: ClientOptions, known: KnownServers, presented: str, *, at: ServerAddress
+) -> ServerError:
+    """The error for a server whose key is not the expected one. at: the server."""
     name = options.server.name
+    if at != options.server:
+        return ServerError(
+            f"{name} redirects to {at.name}, which has another key, with the fingerprint "
+            f"{presented}; nothing was sent there",
+            permanent=True,
+        )
     if options.fingerprint is not None:
         return ServerError(
             f"the key of {name} must have the fingerprint {options.fingerprint}, got {presented}; "

@@ -79,6 +79,8 @@ class FrameBatcher:
         self.reprojection = ReprojectionWorker()
         self.sizes: Counter[int] = Counter()
         """The number of batches by their size."""
+        self.busy_seconds = 0.0
+        """Seconds that the thread has filtered."""
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -105,6 +107,11 @@ class FrameBatcher:
             self._changed.notify()
         return job.future
 
+    @property
+    def frames(self) -> int:
+        """The number of frames that were filtered."""
+        return sum(size * count for size, count in list(self.sizes.items()))
+
     def close(self, timeout: float | None = None) -> None:
         """Filter nothing more. timeout: seconds to wait for the thread; `None` for no limit."""
         with self._changed:
@@ -121,12 +128,14 @@ class FrameBatcher:
     def _run(self) -> None:
         lower_thread_priority(NICENESS)  # packets, codecs and reprojection are short and urgent
         while batch := self._next_batch():
-            self.sizes[len(batch)] += 1
+            began = monotonic()
             try:
                 results = _filter_batch(batch)
             except Exception as error:  # the edge of the thread: the error is the result
                 logger.debug("the filter thread failed", exc_info=True)
                 results = [error] * len(batch)
+            self.busy_seconds += monotonic() - began
+            self.sizes[len(batch)] += 1
             for job, result in zip(batch, results, strict=True):
                 job.finish(result)
 

@@ -14,6 +14,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,6 +57,24 @@ class CertificateFiles:
         self._folder.cleanup()
 
 
+@dataclass(frozen=True)
+class Pem:
+    """A certificate and its key as PEM, to send to another machine. key: `None` if it is in
+    `certificate`."""
+
+    certificate: bytes = field(repr=False)
+    key: bytes | None = field(repr=False)
+
+    def context(self) -> ssl.SSLContext:
+        """A server's TLS context. Raises `MediaError` if they cannot be used."""
+        with TemporaryDirectory(prefix="turbolens-") as folder:
+            certificate, key = Path(folder, "certificate.pem"), Path(folder, "key.pem")
+            for path, content in ((certificate, self.certificate), (key, self.key)):
+                path.touch(mode=0o600)
+                path.write_bytes(content or b"")
+            return tls_context(certificate, None if self.key is None else key)
+
+
 def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
     """A server's TLS context from PEM files. key: `None` if it is in the certificate's file.
 
@@ -72,8 +91,8 @@ def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
     return context
 
 
-def self_signed_context(host: str) -> tuple[ssl.SSLContext, str]:
-    """A server's TLS context with a new certificate for this host, this machine and localhost.
+def self_signed(host: str) -> tuple[Pem, str]:
+    """A new certificate for this host, this machine and localhost.
 
     Returns it with the fingerprint of its key, which is the same at every start.
     """
@@ -81,7 +100,8 @@ def self_signed_context(host: str) -> tuple[ssl.SSLContext, str]:
     files = CertificateFiles(names, private_key=kept_key())
     try:
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
-        return tls_context(files.certificate, files.key), key_fingerprint(certificate)
+        pem = Pem(files.certificate.read_bytes(), files.key.read_bytes())
+        return pem, key_fingerprint(certificate)
     finally:
         files.close()
 

@@ -17,3 +17,11 @@ class IceServer:
     url: str
     username: str | None = None
     credential: str | None = field(default=None, repr=False)
+
+    def for_browsers(self) -> dict[str, str]:
+        """As `new RTCPeerConnection({iceServers})` takes it."""
+        if self.username is None:
+            return {"urls": self.url}
+        return {
+            "urls": self.url, "username": self.username, "credential": self.credential or "",
+        }  # fmt: skip

@@ -8,7 +8,6 @@ from aiohttp import web
 from turbolens.filter import FilterSettings
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.pipelines.webrtc.control.controls import Controls, Data
-from turbolens.pipelines.webrtc.peer.options import IceServer
 
 from .answers import Refused, as_json
 from .negotiation import Server, server_of
@@ -51,7 +50,7 @@ class ServerHost:
             "model": {**server.slot.describe(), **server.slot.status()},
             "sessions": len(server.sessions),
             "max_sessions": options.limits.sessions,
-            "ice_servers": [_for_browsers(each) for each in options.ice_servers],
+            "ice_servers": [each.for_browsers() for each in options.ice_servers],
             "bit_rate": options.bit_rate,
         }
 
@@ -93,15 +92,6 @@ class ServerHost:
         return controls
 
 
-def _for_browsers(server: IceServer) -> dict[str, str]:
-    """An ICE server as `new RTCPeerConnection({iceServers})` takes it."""
-    if server.username is None:
-        return {"urls": server.url}
-    return {
-        "urls": server.url, "username": server.username, "credential": server.credential or "",
-    }  # fmt: skip
-
-
 def _snapshot(session: Session) -> Data:
     if session.controls is not None:
         return session.controls.snapshot()
@@ -128,7 +118,7 @@ async def _openapi(request: web.Request) -> web.Response:
 
 async def _open(request: web.Request) -> web.Response:
     server = server_of(request)
-    offer, name, changes = _offer_of(await json_of(request, server.options))
+    offer, name, changes = offer_of(await json_of(request, server.options))
     session, answer = await server.open_filtering(
         "browser", name, offer, changes=changes, sends_back=True
     )
@@ -137,7 +127,7 @@ async def _open(request: web.Request) -> web.Response:
     return as_json(data, status=201, headers={"Location": location})
 
 
-def _offer_of(body: Data) -> tuple[str, str, Data]:
+def offer_of(body: Data) -> tuple[str, str, Data]:
     """The SDP offer, the session's name and its settings. Raises `Refused`."""
     offer, name, changes = body.get("sdp"), body.get("name", ""), body.get("settings", {})
     if not isinstance(offer, str) or not isinstance(changes, dict):

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 State = Literal["loading", "warming", "ready", "failed"]
 MakeFilter = Callable[[Any, FilterSettings], AdjustableFilter]
 LIVE_FPS = 32.0  # of the filter alone; with the codecs, 24 remain
-FIRST_FRAMES = 2  # that are timed for a first estimate of the working size
+FIRST_FRAMES = 2  # that are timed for first estimates of time and working size
 SETTLING_SECONDS = 60.0  # to wait at most for faster networks that are being prepared
 SEARCH_SECONDS = 8.0  # for the working size
 MESSAGES: dict[State, str] = {
@@ -72,6 +72,8 @@ class ModelSlot:
         """The working size that is live on this machine; `None` for the model's native size.
 
         It is estimated before the model is ready, and then measured until the first session."""
+        self.frame_seconds: float | None = None
+        """Estimated time of a frame with the first settings; `None` before the model is ready."""
         self._stop_measuring = Event()
 
     def start(self) -> None:
@@ -131,9 +133,12 @@ class ModelSlot:
             wanted = self._settings.with_steps_of(self.steps)
             warm_up = self._make_filter(self._model, wanted)
             warm_up(_frame(0))  # the slow first one
+            seconds = _frame_seconds(warm_up)
             native = getattr(self._model, "native_size", None)
             if native is not None and self._settings.size is None:
-                self.live_size = _estimated_size(warm_up, native)
+                self.live_size = _estimated_size(seconds, native)
+                seconds *= ((self.live_size or native) / native) ** 2
+            self.frame_seconds = seconds
         except Exception as error:  # the edge of the thread: the state tells it
             self.error, self.state = error, "failed"
             logger.warning("the model could not be loaded: %s", error,
@@ -165,16 +170,21 @@ def _sizes(native: int) -> list[int]:
     return [native, *(size for size in SIZES if size < native)]
 
 
-def _estimated_size(frame_filter: AdjustableFilter, native: int) -> int | None:
-    """The largest size that is likely to reach `LIVE_FPS`; `None` if it is the native one.
-
-    The time of a frame is taken to grow with its number of pixels.
-    """
+def _frame_seconds(frame_filter: AdjustableFilter) -> float:
+    """The shortest time of the first frames after the very first."""
     seconds = inf
     for number in range(1, 1 + FIRST_FRAMES):
         frame, began = _frame(number), monotonic()
         frame_filter(frame)
         seconds = min(seconds, monotonic() - began)
+    return seconds
+
+
+def _estimated_size(seconds: float, native: int) -> int | None:
+    """The largest size that is likely to reach `LIVE_FPS`; `None` if it is the native one.
+
+    seconds: of a frame in the native size. It is taken to grow with the number of pixels.
+    """
     fast = [size for size in _sizes(native) if seconds * (size / native) ** 2 * LIVE_FPS < 1.0]
     size = max(fast, default=_sizes(native)[-1])
     return size if size < native else None

@@ -6,6 +6,8 @@ from turbolens.filter import FilterSettings
 from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.peer.options import Codec, IceServer
 
+from .tickets import Tickets
+
 
 @dataclass(frozen=True)
 class ServerOptions:
@@ -23,6 +25,7 @@ class ServerOptions:
     public_ip: the address of this machine outside its router; `None` if there is no router.
     adapters: those of "lora", "controlnet" and "ip_adapter" that the model has. Settings of the
     others are marked in the schema.
+    tickets: of the front door whose redirects this server accepts; `None` for none.
     """
 
     settings: FilterSettings = field(default_factory=FilterSettings)
@@ -36,3 +39,4 @@ class ServerOptions:
     udp_ports: tuple[int, int] | None = None
     public_ip: str | None = None
     adapters: tuple[str, ...] = ()
+    tickets: Tickets | None = field(default=None, repr=False)

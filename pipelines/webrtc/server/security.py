@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from .answers import Handler, Refused
+from .answers import RETRY_SECONDS, Handler, Refused
 from .options import ServerOptions
+from .tickets import NULL_ORIGIN, QUERY, Ticket
 
 OPEN_ROUTE = "open"  # routes whose name begins with it need no token
 METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
@@ -43,12 +44,17 @@ class AccessControl:
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check the request, call the handler, and add the headers to its response."""
         self._check_host(request)
-        allowed_origin = self._check_origin(request)
+        ticket = self._ticket(request)
+        allowed_origin = self._check_origin(request, ticket)
         if request.method == "OPTIONS":
             response: web.StreamResponse = _options_answer(request)
         else:
-            self._check_token(request)
-            response = await handler(request)
+            self._check_token(request, ticket)
+            try:
+                response = await handler(request)
+            finally:
+                if ticket is not None and self._options.tickets is not None:
+                    self._options.tickets.finish(ticket)
         self._add_headers(response, allowed_origin)
         return response
 
@@ -59,14 +65,31 @@ class AccessControl:
             return
         raise Refused(403, "this host name is not allowed; start the server with --allow-host NAME")
 
-    def _check_origin(self, request: web.Request) -> str | None:
+    def _ticket(self, request: web.Request) -> Ticket | None:
+        """The ticket of a front door's redirect; `None` if there is none that is valid."""
+        tickets, text = self._options.tickets, request.query.get(QUERY)
+        if tickets is None or text is None:
+            return None
+        asked = request.headers.get("Access-Control-Request-Method", "")
+        method = asked if request.method == "OPTIONS" else request.method
+        ticket = tickets.read(text, method, request.rel_url.raw_path)
+        if ticket is not None and not tickets.is_fresh(ticket):
+            raise Refused(
+                503, "this redirect has expired; ask the server that sent it again",
+                {"Retry-After": RETRY_SECONDS},
+            )  # fmt: skip
+        return ticket
+
+    def _check_origin(self, request: web.Request, ticket: Ticket | None) -> str | None:
         """The origin if it is another one that is allowed; `None` for our own or no page."""
         origin = request.headers.get("Origin")
+        if ticket is not None and origin is not None and _netloc(origin) == ticket.origin:
+            return origin
         if origin is None:
             if request.headers.get("Sec-Fetch-Site") == "cross-site" and not _is_open(request):
                 raise Refused(403, "pages of other origins must not use this server")
             return None
-        if urlsplit(origin).netloc.lower() == request.host.lower():
+        if _netloc(origin) == request.host.lower():
             return None
         if _origin(origin) in self._origins:
             return origin
@@ -75,8 +98,11 @@ class AccessControl:
             "pages of other origins must not use this server; start it with --allow-origin URL",
         )
 
-    def _check_token(self, request: web.Request) -> None:
+    def _check_token(self, request: web.Request, ticket: Ticket | None) -> None:
         token = self._options.token
+        if ticket is not None and self._options.tickets is not None:
+            self._options.tickets.use(ticket)
+            return
         if token is None or _is_open(request):
             return
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
@@ -91,7 +117,7 @@ class AccessControl:
     def _add_headers(self, response: web.StreamResponse, allowed_origin: str | None) -> None:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        if self._origins:
+        if self._origins or self._options.tickets is not None:
             response.headers.add("Vary", "Origin")
         if allowed_origin is not None:
             response.headers["Access-Control-Allow-Origin"] = allowed_origin
@@ -143,6 +169,21 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def origin_after_redirect(request: web.Request) -> str:
+    """The `Ticket.origin` of a request that is redirected, once it is allowed.
+
+    A page of ours sends its origin to the target, too; of others browsers hide it (Fetch, 4.4).
+    """
+    origin = request.headers.get("Origin")
+    own = request.host.lower()
+    return own if origin is None or _netloc(origin) == own else NULL_ORIGIN
+
+
+def _netloc(origin: str) -> str:
+    """ "https://example.org:8443" → "example.org:8443"; "null" stays."""
+    return urlsplit(origin).netloc.lower() or origin
 
 
 def _origin(url: str) -> str:

@@ -144,6 +144,10 @@ class Sessions:
         while self._closing:
             await asyncio.wait(set(self._closing))
 
+    def drain(self) -> None:
+        """Open no more sessions; those that are open go on."""
+        self._accepting = False
+
     async def close(self, reason: str) -> None:
         """End all sessions, and open no more."""
         self._accepting = False

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -74,7 +75,14 @@ class Run:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Three nodes of one core each. Ray's own processes have no priority here."""
+    """Three nodes of one core each."""
+    with three_nodes() as found:
+        yield found
+
+
+@contextmanager
+def three_nodes() -> Iterator[Any]:
+    """A cluster of three nodes of one core each. Ray's own processes have no priority here."""
     require_ray()
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - takes a second
 

@@ -12,9 +12,9 @@ from aiohttp import web
 from playwright.async_api import Route, expect
 
 from turbolens.filter import FilterSettings, ModelNotFoundError
-from turbolens.pipelines.cli.serve import new_runner
 from turbolens.pipelines.webrtc import Limits, ServerOptions, create_app
 from turbolens.pipelines.webrtc.server.negotiation import SERVER, Server
+from turbolens.pipelines.webrtc.server.running import new_runner
 
 from .browsers import chromium, needs_chromium, sees
 from .conftest import ShadeModel, asynchronous_for, new_shade, serving, until

@@ -15,7 +15,7 @@ from turbolens.filter import FilterSettings, MediaError, SettingsError
 from turbolens.pipelines.webrtc.client.errors import ServerError
 from turbolens.pipelines.webrtc.client.known_servers import KnownServers
 from turbolens.pipelines.webrtc.client.options import ClientOptions, ServerAddress, parse_server
-from turbolens.pipelines.webrtc.peer.certificate import self_signed_context
+from turbolens.pipelines.webrtc.peer.certificate import self_signed
 
 TOKEN = "a-token-of-a-test"  # noqa: S105 - of no other server
 HALF = FilterSettings(strength=0.5)
@@ -24,8 +24,8 @@ HALF = FilterSettings(strength=0.5)
 @contextmanager
 def secure_server(port: int = 0) -> Iterator[tuple[ServerThread, str]]:
     """A server with a self-signed certificate, and the fingerprint of its key."""
-    context, fingerprint = self_signed_context("localhost")
-    with ServerThread(tls=context, token=TOKEN, port=port) as server:
+    pem, fingerprint = self_signed("localhost")
+    with ServerThread(tls=pem.context(), token=TOKEN, port=port) as server:
         yield server, fingerprint
 
 
@@ -171,10 +171,10 @@ def test_another_machine_needs_https() -> None:
 def test_a_certificate_of_a_known_authority_needs_no_pin(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, configuration: Path
 ) -> None:
-    context, fingerprint = self_signed_context("localhost")
-    with ServerThread(tls=context) as server:
-        pem = ssl.get_server_certificate(("127.0.0.1", server.port))
-        (tmp_path / "authorities.pem").write_text(pem)
+    pem, fingerprint = self_signed("localhost")
+    with ServerThread(tls=pem.context()) as server:
+        authority = ssl.get_server_certificate(("127.0.0.1", server.port))
+        (tmp_path / "authorities.pem").write_text(authority)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authorities.pem"))
         with sending(server.client()) as (_, found):
             found.told("connected")

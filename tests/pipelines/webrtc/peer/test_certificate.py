@@ -13,7 +13,7 @@ from turbolens.filter import MediaError
 from turbolens.pipelines.webrtc.peer.certificate import (
     LIFETIME,
     CertificateFiles,
-    self_signed_context,
+    self_signed,
     tls_context,
 )
 
@@ -49,26 +49,27 @@ def test_nobody_else_can_read_the_key_and_closing_removes_it() -> None:
 
 
 def test_a_self_signed_context_has_its_certificate_and_no_old_tls() -> None:
-    context, _ = self_signed_context("example.org")
+    pem, _ = self_signed("example.org")
+    context = pem.context()
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 def test_a_server_keeps_its_key_where_nobody_else_can_read_it(tmp_path: Path) -> None:
-    _, fingerprint = self_signed_context("example.org")
-    assert self_signed_context("example.net")[1] == fingerprint
+    _, fingerprint = self_signed("example.org")
+    assert self_signed("example.net")[1] == fingerprint
     (key,) = tmp_path.rglob("server-key.pem")
     if os.name == "posix":
         assert key.stat().st_mode & 0o077 == 0
     key.unlink()
-    assert self_signed_context("example.org")[1] != fingerprint
+    assert self_signed("example.org")[1] != fingerprint
 
 
 @pytest.mark.parametrize("content", ["", "no key"])
 def test_a_damaged_key_is_replaced_for_this_time_and_stays(tmp_path: Path, content: str) -> None:
-    self_signed_context("example.org")
+    self_signed("example.org")
     (key,) = tmp_path.rglob("server-key.pem")
     key.write_text(content)
-    assert self_signed_context("example.org")[1] != self_signed_context("example.org")[1]
+    assert self_signed("example.org")[1] != self_signed("example.org")[1]
     assert key.read_text() == content
 
 

@@ -28,9 +28,9 @@ from tests.pipelines.webrtc.conftest import (
     until,
     until_async,
 )
-from turbolens.pipelines.cli import serve as serve_command
 from turbolens.pipelines.cli.options import serve as serve_options
 from turbolens.pipelines.webrtc import Limits, create_app
+from turbolens.pipelines.webrtc.server.running import new_runner
 
 ROOT = Path(__file__).resolve().parents[4]
 SERVE = [sys.executable, "-m", "turbolens", "serve", "--port", "0"]
@@ -140,7 +140,7 @@ def test_a_self_signed_certificate_enables_https() -> None:
 @asynchronous
 async def test_a_head_that_is_sent_too_slowly_is_cut_off() -> None:
     app = create_app(ShadeModel(), make_filter=new_shade)
-    runner = serve_command.new_runner(app, Limits(header_seconds=0.3))
+    runner = new_runner(app, Limits(header_seconds=0.3))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     reader, writer = await asyncio.open_connection(*runner.addresses[0])

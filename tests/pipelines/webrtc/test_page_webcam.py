@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.pipelines.conftest import started
 
@@ -41,6 +41,17 @@ def webcam_page() -> Iterator[str]:
         raise AssertionError(process.communicate(timeout=60)[1])
 
 
+async def fits_a_phone(page: Page) -> None:
+    """Nothing is wider than the screen, and the two lists of devices share its width."""
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await photographed(page, "webcam-control-phone")
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
+    lists = [
+        await page.locator(f"#call-{name}").bounding_box() for name in ("camera", "virtual-camera")
+    ]
+    assert [box and round(box["width"]) for box in lists] == [173, 173]
+
+
 @asynchronous_for(LIMIT)
 async def test_the_figures_of_a_running_webcam_are_alive(tmp_path: Path) -> None:
     needs_chromium()
@@ -61,4 +72,5 @@ async def test_the_figures_of_a_running_webcam_are_alive(tmp_path: Path) -> None
             assert await page.locator(".look img").count() == await page.locator(".look").count()
             assert failed == []
             await photographed(page, "webcam-control")
+            await fits_a_phone(page)
             assert problems == []

@@ -129,7 +129,10 @@ class Program:
             f"{self.page}api/call", body, {"Content-Type": "application/json"},
             method="GET" if body is None else "PATCH",
         )  # fmt: skip
-        return urllib.request.urlopen(request, timeout=120)  # noqa: S310
+        try:
+            return urllib.request.urlopen(request, timeout=120)  # noqa: S310
+        except TimeoutError:  # all of this may have been stopped for that long
+            return urllib.request.urlopen(request, timeout=120)  # noqa: S310
 
     def suspend(self) -> None:
         """Stop it for a while, as a suspend of the machine does."""

@@ -1,6 +1,8 @@
 """The control page opens in the browser that is installed."""
 
 import stat
+import sys
+import webbrowser
 from pathlib import Path
 from time import sleep
 
@@ -18,8 +20,8 @@ def visited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file, program = tmp_path / "visited", tmp_path / "browser"
     program.write_text(f'#!/bin/sh\necho "$@" > {file}.new; mv {file}.new {file}\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(browser.webbrowser, "_tryorder", None)
-    monkeypatch.setattr(browser.webbrowser, "_browsers", {})
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
+    monkeypatch.setattr(webbrowser, "_browsers", {})
     monkeypatch.setenv("BROWSER", str(program))
     monkeypatch.setenv("DISPLAY", ":99")
     return file
@@ -36,7 +38,7 @@ def test_the_page_is_opened_in_the_browser(visited: Path) -> None:
     assert not notices
 
 
-@pytest.mark.skipif(not browser.sys.platform.startswith("linux"), reason="Linux' displays")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux' displays")
 def test_without_a_display_nothing_is_opened(
     visited: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

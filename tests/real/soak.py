@@ -196,7 +196,7 @@ def main(seconds: str, *options: str) -> None:
 def _run(program: Program, seconds: float) -> None:
     try:
         found = grown(list(samples(program, seconds)))
-        program.process.send_signal(signal.SIGINT)
+        program.process.send_signal(signal.SIGTERM)  # a job in the background ignores SIGINT
         status = program.process.wait(60)
     finally:
         program.process.kill()

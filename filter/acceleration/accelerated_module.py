@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -17,6 +18,21 @@ Signature: TypeAlias = tuple[tuple[tuple[int, ...], torch.dtype], ...]
 """Shape and dtype of each input."""
 
 _MAX_SHAPES = 16  # kept ready: each holds memory of its own
+
+
+class _Newest:
+    """The shape of the last call, also read by threads that prepare.
+
+    The runners get this and not the module itself. They would refer to each other, and a model that
+    is no longer used would keep its compiled networks and their threads until Python's cyclic
+    garbage collector came, which counts objects and not their memory: 120 MB for every reload.
+    """
+
+    signature: Signature = ()
+
+    def is_(self, signature: Signature) -> bool:
+        """True if the last call had this shape."""
+        return self.signature == signature
 
 
 class AcceleratedModule:
@@ -47,7 +63,7 @@ class AcceleratedModule:
         self._workload = None if frames is None or wait else Workload(frames)
         self._trials = Trials(wait, patience, records, self._workload, retry)
         self._runners: OrderedDict[Signature, ShapeRunner] = OrderedDict()
-        self._newest: Signature = ()
+        self._newest = _Newest()
 
     def __call__(self, *inputs: torch.Tensor, error_gain: float = 1.0) -> Any:
         """The module's result, which no later call overwrites.
@@ -108,10 +124,10 @@ class AcceleratedModule:
         if signature not in self._runners:
             self._runners[signature] = ShapeRunner(
                 self.module, self.backends, self._trials,
-                is_wanted=lambda: self._newest == signature,
+                is_wanted=partial(self._newest.is_, signature),
             )  # fmt: skip
             if len(self._runners) > _MAX_SHAPES:
                 self._runners.popitem(last=False)
         self._runners.move_to_end(signature)
-        self._newest = signature  # also read by threads that prepare
+        self._newest.signature = signature
         return self._runners[signature]

@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cache
 from threading import Lock, Thread
 
+import platformdirs
 import torch
 from torch import nn
 
@@ -16,6 +18,14 @@ from .thread_priority import lower_thread_priority
 _NICE_LEVELS = 1  # the running filter comes first
 _ONE_AT_A_TIME = Lock()  # on few cores several would slow down the filter and each other
 log = logging.getLogger(__name__)
+
+
+@cache
+def _warn_of_cache(error: str) -> None:
+    """Once, not for each module and backend."""
+    folder = platformdirs.user_cache_dir("turbolens")
+    log.warning("without acceleration, because the cache %s cannot be used: %s; free some space or "
+                "set XDG_CACHE_HOME to another folder", folder, error)  # fmt: skip
 
 
 class Preparation:
@@ -72,6 +82,8 @@ class Preparation:
             self.run = self.backend.prepare(self._module, inputs)
         except NoSpeedup as reason:
             log.info("%s for the %s would not pay: %s", name, module_name, reason)
+        except OSError as error:
+            _warn_of_cache(str(error))
         except Exception as error:
             log.warning("%s for the %s is not possible here: %s",
                         name, module_name, first_line(error))  # fmt: skip

@@ -1,6 +1,8 @@
 """`Camera`: a webcam as a live source, found by its number, path or a part of its name."""
 
 import errno
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -66,7 +68,9 @@ def find_camera(wanted: str | int | None, known: list[CameraInfo]) -> CameraInfo
         real = [camera for camera in known if not camera.virtual]
         if real:
             return real[0]
-        raise MediaError(f"there is no camera here; plug one in, or {_instead()}")
+        raise MediaError(
+            forbidden_devices() or f"there is no camera here; plug one in, or {_instead()}"
+        )
     text = str(wanted)
     for camera in known:
         if text in (str(camera.index), camera.device):
@@ -77,7 +81,16 @@ def find_camera(wanted: str | int | None, known: list[CameraInfo]) -> CameraInfo
     if Path(text).is_absolute():  # perhaps a link, or a device that cannot be queried
         return CameraInfo(-1, text, text)
     here = ", ".join(f"{camera.index}: {camera.name}" for camera in known) or "none"
-    raise MediaError(f"there is no camera {text!r}; the cameras here: {here}")
+    denied = "" if known else forbidden_devices()
+    raise MediaError(f"there is no camera {text!r}; {denied or f'the cameras here: {here}'}")
+
+
+def forbidden_devices() -> str:
+    """Why devices that are there are not listed, and what to do; empty if there are none."""
+    if sys.platform != "linux" or not (paths := v4l2.forbidden()):
+        return ""
+    error = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return f"{', '.join(map(str, paths))} cannot be opened: {device_reason(error)}"
 
 
 def _instead() -> str:

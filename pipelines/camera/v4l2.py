@@ -54,6 +54,14 @@ class Capability:
         """True for a virtual camera of v4l2loopback."""
         return self.driver == LOOPBACK_DRIVER
 
+    @property
+    def is_hidden(self) -> bool:
+        """True for a v4l2loopback device that Chrome and others do not take for a camera.
+
+        Without exclusive_caps=1 it says that it takes frames even while it gives them.
+        """
+        return self.is_loopback and self.captures and self.outputs
+
 
 def request(direction: int, number: int, size: int) -> int:
     """The ioctl code of a request. direction: 1 writes, 2 reads, 3 does both."""
@@ -78,6 +86,11 @@ def devices(folder: Path = Path("/dev")) -> list[Path]:
     """The paths of the video devices, ordered by number."""
     paths = (path for path in folder.glob("video*") if path.name[5:].isdecimal())
     return sorted(paths, key=lambda path: int(path.name[5:]))
+
+
+def forbidden(folder: Path = Path("/dev")) -> list[Path]:
+    """The video devices that this user may not open."""
+    return [path for path in devices(folder) if not os.access(path, os.R_OK | os.W_OK)]
 
 
 def capability(path: Path, ioctl: Ioctl = system_ioctl) -> Capability | None:

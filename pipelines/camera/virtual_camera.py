@@ -28,6 +28,10 @@ INSTALL = {
         " Capture, https://github.com/schellingb/UnityCapture"
     ),
 }
+HIDDEN = (
+    "v4l2loopback was loaded without exclusive_caps=1, so that Chrome and others do not list its"
+    " camera"
+)
 RELOAD_MODULE = (
     "sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback devices=1 video_nr=10"
     ' card_label="Turbolens" exclusive_caps=1'
@@ -96,6 +100,16 @@ class VirtualCamera:
             self._camera.send(pixels)
         except Exception as error:  # backends raise errors of any type
             raise MediaError(f"{self.name} takes no more frames: {error}") from error
+
+    @property
+    def warning(self) -> str:
+        """Why programs may not list this camera, and what to do; empty if nothing is known."""
+        if sys.platform != "linux" or self.device is None:
+            return ""
+        found = v4l2.capability(Path(self.device))
+        if found is None or not found.is_hidden:
+            return ""
+        return f"{HIDDEN}; end this, and reload it: {RELOAD_MODULE}"
 
     def reopen(self) -> None:
         """Close the device and open it again with the same size. Raises `MediaError`."""

@@ -19,13 +19,15 @@ from .signals import INTERRUPTED, Interrupted, exit_interrupted
 FAILURE, USAGE = 1, 2
 HELP = ["-h", "--help"]
 FIRST_STEPS = """
- Start a video call:  turbolens webcam --control    # then open the page that it prints
+ Start a video call:  turbolens webcam --control    # with a page to change it by
  Filter a file:       turbolens video in.mp4 out.mp4
  In the browser:      turbolens serve
  What is missing:     turbolens doctor
 """
 BUSY = {"acceleration", "filter", "load model"}  # threads that may be running torch
 GRACE = 3.0  # seconds for threads that prepare an acceleration to end
+BROKEN = "a library that Turbolens needs is missing or cannot be loaded"
+REINSTALL = "python -m pip install --force-reinstall turbolens torch"
 _TRAINING = "turbolens.filter.training.command"
 # Click's class, which some versions of Typer vendor.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -127,8 +129,8 @@ def main() -> None:
         _leave(f"{_message(error)} ({_command_path(error)} --help)", USAGE)
     except (SettingsError, ModelNotFoundError) as error:
         _leave(str(error), USAGE)
-    except (TurbolensError, OSError, MemoryError) as error:
-        _leave(str(error) or type(error).__name__, FAILURE)
+    except (TurbolensError, OSError, MemoryError, ImportError) as error:
+        _leave(_failure(error), FAILURE)
     except typer.Abort:
         exit_interrupted("interrupted")
     if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
@@ -157,6 +159,12 @@ def _exit(code: int) -> NoReturn:
 def _message(error: Exception) -> str:
     formatted = getattr(error, "format_message", None)
     return str(formatted() if formatted else error)
+
+
+def _failure(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"{BROKEN} ({error}); install it again: {REINSTALL}"
+    return str(error) or type(error).__name__
 
 
 def _command_path(error: Exception) -> str:

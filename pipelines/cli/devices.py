@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from turbolens.pipelines.camera.v4l2 import Mode
 
 
+HIDDEN_NOTE = "hidden from Chrome and others"
 PIPEWIRE = "pipewire"  # what --virtual-camera takes for it
 
 
@@ -121,6 +122,8 @@ def _pipewire_camera() -> VirtualCameraInfo:
 
 def _state(path: Path, found: Any) -> tuple[bool, str]:
     """Whether the device can be opened, and a note."""
+    if found.is_hidden:
+        return False, HIDDEN_NOTE
     if found.outputs:
         return True, ""
     if found.captures:
@@ -130,15 +133,23 @@ def _state(path: Path, found: Any) -> tuple[bool, str]:
 
 def advice(real: "list[CameraInfo]", virtual: list[VirtualCameraInfo]) -> list[str]:
     """The next steps, in order."""
-    from turbolens.pipelines.camera.virtual_camera import instructions  # noqa: PLC0415
+    from turbolens.pipelines.camera.camera import forbidden_devices  # noqa: PLC0415
+    from turbolens.pipelines.camera.virtual_camera import (  # noqa: PLC0415
+        HIDDEN,
+        RELOAD_MODULE,
+        instructions,
+    )
 
     lines = []
     pipewire = any(each.device == PIPEWIRE and each.ready for each in virtual)
     others = [each for each in virtual if each.device != PIPEWIRE]
     if not real:
-        lines.append("no camera: plug one in, or try turbolens webcam --camera test-scene")
+        missing = forbidden_devices() or "plug one in, or try turbolens webcam --camera test-scene"
+        lines.append(f"no camera: {missing}")
     if not others:
         lines.append(f"no virtual camera: {instructions()}")
+    if any(each.note == HIDDEN_NOTE for each in others):
+        lines.append(f"{HIDDEN}: {RELOAD_MODULE}")
     if real and others:
         lines.append("run turbolens webcam, then choose the virtual camera in the video call")
     if pipewire:

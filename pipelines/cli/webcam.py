@@ -81,7 +81,11 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         rich_help_panel=RUNNING)] = None,
     control: Annotated[int | None, typer.Option(
         metavar="PORT", min=0, max=65535, rich_help_panel=RUNNING,
-        help="Serve a control page on 127.0.0.1 at this port. 0 or none: any free port.")] = None,
+        help="Serve a control page on 127.0.0.1 at this port, and open it in the browser."
+             " 0 or none: any free port.")] = None,
+    no_browser: Annotated[bool, typer.Option(
+        "--no-browser", help="Only print the address of the control page.",
+        rich_help_panel=RUNNING)] = False,
     osc: OscOption = None,
 ) -> None:  # fmt: skip
     """Filter the camera into a virtual camera that a video call can use.
@@ -121,6 +125,7 @@ def webcam(  # noqa: PLR0913 - each one is an option of the command
         call=CallOptions(
             running=RunOptions(on_stall=on_stall, hang_after=HANG_AFTER), record=record,
             overwrite=overwrite, seconds=duration, metrics_port=metrics, control_port=control,
+            browser=not (no_browser or json_lines),
             osc=osc_address(osc),
         ),
     )  # fmt: skip

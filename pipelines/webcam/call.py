@@ -18,6 +18,7 @@ from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.video.recorder import Recorder, RecordingSink
 from turbolens.pipelines.webrtc.control.controls import Controls
 
+from .browser import open_page
 from .control_page import ControlPage, CurrentFilter
 from .controlled_call import ControlledCall
 from .device_choices import DeviceChoices
@@ -112,6 +113,8 @@ class Webcam:
             )  # fmt: skip
             listeners.append(page.update)
             self._notify(f"control page: {page.url}")
+            if options.browser:
+                open_page(page.url, self._notify)
         if options.osc is not None:
             current = CurrentFilter(lambda: self.filter, self._looks, self._vocabulary)
             osc = self._devices.enter(OscServer(Controls(current), options.osc))

@@ -42,6 +42,7 @@ class DeviceChoices:
         self.source, self._sink = source, sink
         self._lock = Lock()
         self._camera = self._first_camera()
+        self._file = self._camera if Path(self._camera).is_file() else None
 
     @property
     def camera(self) -> str:
@@ -66,6 +67,8 @@ class DeviceChoices:
             if not camera.virtual or camera.device == self._camera
         }  # fmt: skip
         found.setdefault(self._camera, self.source.name)
+        if self._file is not None:
+            found.setdefault(self._file, Path(self._file).name)
         return {**found, SCENE: "Test scene"}
 
     def virtual_cameras(self) -> Choices:

@@ -24,8 +24,9 @@ class CallOptions:
     running: what is shown when the filter or the camera is late. folder: where snapshots and
     recordings are saved. record: a file to record to from the beginning. metrics_port and
     control_port: where to serve statistics and the control page, 0 for any free port, `None` for
-    not at all. osc: where to listen for OSC, `None` for nowhere. adapters: the kinds of adapters
-    that the control page shows. seconds: how long the call lasts.
+    not at all. browser: open the control page in a browser. osc: where to listen for OSC, `None`
+    for nowhere. adapters: the kinds of adapters that the control page shows. seconds: how long the
+    call lasts.
     """
 
     running: RunOptions = field(default_factory=_run_options)
@@ -34,6 +35,7 @@ class CallOptions:
     overwrite: bool = False
     metrics_port: int | None = None
     control_port: int | None = None
+    browser: bool = False
     osc: OscAddress | None = None
     adapters: tuple[str, ...] = ()
     seconds: float = inf

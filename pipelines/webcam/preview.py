@@ -13,16 +13,15 @@ from turbolens.filter.errors import MediaError
 from turbolens.pipelines.letterbox import Fitter, packed_bytes
 from turbolens.pipelines.live.latest_slot import LatestSlot
 
+from .browser import has_display
+
 CLOSE_TIMEOUT = 3.0  # seconds that the window gets to close
 FAILED = 1  # exit code of ffplay without a window
-DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")  # variables that name a display on Linux
 
 
 def check_display() -> None:
     """Raise `MediaError` if there is no display for a window, as over SSH."""
-    if not sys.platform.startswith("linux") or "SDL_VIDEODRIVER" in os.environ:
-        return
-    if not any(os.environ.get(name) for name in DISPLAYS):
+    if "SDL_VIDEODRIVER" not in os.environ and not has_display():
         raise MediaError(
             "--preview needs a display for its window, and there is none: DISPLAY and"
             " WAYLAND_DISPLAY are not set; leave out --preview, or use --record FILE"

@@ -59,6 +59,8 @@ def _open_sinks(options: WebcamOptions, source: Source, notify: Notify) -> Itera
     yield SwitchableSink(camera)
     if camera is not None:
         notify(f"showing on {camera.device} ({camera.backend}): choose it in the call")
+        if warning := getattr(camera, "warning", ""):
+            notify(warning)
     if preview is not None:
         yield preview
 

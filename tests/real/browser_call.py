@@ -1,8 +1,9 @@
-"""A call in Chromium: a page that asks for the virtual camera by name and tells what it sees."""
+"""A call in a browser: a page that asks for the virtual camera by name and tells what it sees."""
 
 import json
 import subprocess
 import tempfile
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -46,13 +47,18 @@ call().catch((error) => tell({ error: String(error) }));
 </script>"""
 
 
+def chromium(profile: str, address: str) -> list[str]:
+    """The command that opens the address."""
+    return ["chromium", *SWITCHES, f"--user-data-dir={profile}", address]
+
+
 class BrowserCall:
-    """Chromium with the page open. `rows`: the middle row of each picture that the page looked at.
+    """A browser with the page open. `rows`: the middle row of each picture that the page looked at.
 
     `cameras`: the names that the page was offered; `error`: why it could not go on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, command: Callable[[str, str], list[str]] = chromium) -> None:
         self.rows: list[list[int]] = []
         self.cameras: list[str] = []
         self.error = ""
@@ -61,7 +67,7 @@ class BrowserCall:
         self._profile = tempfile.mkdtemp(prefix="browser-")
         address = f"http://127.0.0.1:{self._server.server_address[1]}/"
         self._process = subprocess.Popen(  # noqa: S603
-            ["chromium", *SWITCHES, f"--user-data-dir={self._profile}", address],  # noqa: S607
+            command(self._profile, address), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -100,3 +106,4 @@ class BrowserCall:
         except subprocess.TimeoutExpired:
             self._process.kill()
         self._server.shutdown()
+        self._server.server_close()

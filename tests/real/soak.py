@@ -3,10 +3,11 @@
 
     python tests/real/soak.py SECONDS [OPTIONS OF THE COMMAND]
 
-It is run on request only, because it takes as long as it is told. The camera is the test scene. The
-control page is read now and then, and the program is stopped and continued twice, as in a suspend
-of the machine: its clock jumps. The last line is the verdict;
-the exit status is 1 if something grew.
+It is run on request only, because it takes as long as it is told. The cameras are a clip and the
+test scene. With every sample the control page is read and the camera is changed to the other one; a
+third of these changes is refused, as by a camera that another program has taken. Twice the program
+is stopped and continued, as in a suspend of the machine: its clock jumps. The last line is the
+verdict; the exit status is 1 if something grew.
 """
 
 import json
@@ -15,22 +16,30 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
+import av
+
+from turbolens.pipelines.scene.frames import TestScene
+
+SCENE, SIZE, RATE = "test-scene", (160, 90), 10
 COMMAND = [
-    sys.executable, "-m", "turbolens", "webcam", "--camera", "test-scene", "--camera-size",
-    "160x90", "--size", "128", "--virtual-camera", "none", "--control", "0", "--json",
+    sys.executable, "-m", "turbolens", "webcam", "--camera-size", "160x90", "--camera-rate",
+    str(RATE), "--size", "128", "--virtual-camera", "none", "--control", "0", "--json",
 ]  # fmt: skip
 SAMPLES = 30  # in all, after the warm-up
 WARM_UP = 300  # frames before the first sample: loading, and the choice of the fastest backend
-SUSPENDED = 5.0  # seconds of a simulated suspend
+SUSPENDED = 20.0  # seconds of a simulated suspend
 LIMITS = {"memory_mb": (1.05, 0), "threads": (1, 2), "descriptors": (1, 2), "latency_ms": (1.5, 20)}
 """A figure has grown if it is more than this many times its first value, plus this much. A few
 megabytes more are the allocator's, a thread or a descriptor that of a request; the latency varies
@@ -57,11 +66,13 @@ class Sample:
 class Program:
     """The command, and the last statistics that it has printed."""
 
-    def __init__(self, options: list[str]) -> None:
+    def __init__(self, options: list[str], folder: Path) -> None:
         self.stats: dict[str, Any] = {}
         self.page = ""
+        self._clip = write_clip(folder / "camera.mkv")
+        self._hidden = folder / "hidden.mkv"
         self.process = subprocess.Popen(  # noqa: S603
-            [*COMMAND, *options], stdout=subprocess.PIPE, text=True
+            [*COMMAND, "--camera", str(self._clip), *options], stdout=subprocess.PIPE, text=True
         )  # fmt: skip
         Thread(target=self._read, daemon=True).start()
 
@@ -94,11 +105,52 @@ class Program:
             with suppress(OSError):
                 urllib.request.urlopen(f"{self.page}api/call/picture.jpg", timeout=30).close()  # noqa: S310
 
+    def change_camera(self, *, taken: bool) -> None:
+        """Change to the other camera. taken: it cannot be opened, and this one must go on."""
+        before = json.load(self._call())["camera"]
+        other = str(self._clip) if before == SCENE else SCENE
+        if taken and other != SCENE:
+            self._clip.rename(self._hidden)
+            self._clip.write_text("of another program")
+        try:
+            self._call({"camera": other})
+        except urllib.error.HTTPError as refused:
+            say(f"  refused: {refused.code} {refused.read().decode()}")
+            other = before
+        finally:
+            if self._hidden.exists():
+                self._hidden.replace(self._clip)
+        if (now := json.load(self._call())["camera"]) != other:
+            raise SystemExit(f"FAILED: the camera is {now}, not {other}")
+
+    def _call(self, changes: dict[str, str] | None = None) -> Any:
+        body = None if changes is None else json.dumps(changes).encode()
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.page}api/call", body, {"Content-Type": "application/json"},
+            method="GET" if body is None else "PATCH",
+        )  # fmt: skip
+        try:
+            return urllib.request.urlopen(request, timeout=120)  # noqa: S310
+        except TimeoutError:  # all of this may have been stopped for that long
+            return urllib.request.urlopen(request, timeout=120)  # noqa: S310
+
     def suspend(self) -> None:
         """Stop it for a while, as a suspend of the machine does."""
         os.kill(self.process.pid, signal.SIGSTOP)
         time.sleep(SUSPENDED)
         os.kill(self.process.pid, signal.SIGCONT)
+
+
+def write_clip(path: Path) -> Path:
+    """Five seconds of the test scene, which play as a camera."""
+    scene = TestScene(*SIZE, rate=Fraction(RATE))
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("mjpeg", rate=RATE, width=SIZE[0], height=SIZE[1])
+        stream.pix_fmt = "yuvj420p"
+        for index in range(5 * RATE):
+            output.mux(stream.encode(scene[index].frame.reformat(format="yuvj420p")))
+        output.mux(stream.encode(None))
+    return path
 
 
 def samples(program: Program, seconds: float) -> Iterator[Sample]:
@@ -112,6 +164,7 @@ def samples(program: Program, seconds: float) -> Iterator[Sample]:
                 f"the program ended by itself with status {program.process.returncode}"
             )
         program.look()
+        program.change_camera(taken=number % 3 == 2)
         sample = program.sample()
         say(f"{number:3} {sample}")
         yield sample
@@ -136,10 +189,14 @@ def grown(taken: list[Sample]) -> dict[str, tuple[float, float]]:
 
 def main(seconds: str, *options: str) -> None:
     """Run for this many seconds."""
-    program = Program(list(options))
+    with TemporaryDirectory() as folder:
+        _run(Program(list(options), Path(folder)), float(seconds))
+
+
+def _run(program: Program, seconds: float) -> None:
     try:
-        found = grown(list(samples(program, float(seconds))))
-        program.process.send_signal(signal.SIGINT)
+        found = grown(list(samples(program, seconds)))
+        program.process.send_signal(signal.SIGTERM)  # a job in the background ignores SIGINT
         status = program.process.wait(60)
     finally:
         program.process.kill()

@@ -190,7 +190,10 @@ def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
-        write(unfinished)
+        try:
+            write(unfinished)
+        except RuntimeError as error:  # OpenVINO does not tell that the disk is full
+            raise OSError(f"cannot write a compiled network ({error})") from error
         if not folder.is_dir():  # another process may have been faster
             unfinished.rename(folder)
     finally:

@@ -50,6 +50,7 @@ class CaseName(str, Enum):
     SQUARE_384 = "384"
     SQUARE_512 = "512"
     HD = "720p"
+    FULL_HD = "1080p"
 
 
 class BaselineName(str, Enum):
@@ -67,8 +68,8 @@ def bench(  # noqa: PLR0913 - each one is an option of the command
     *,
     choice: ModelChoice,
     case: Annotated[list[CaseName] | None, typer.Option(
-        help="Frame size: a square of this side, or 1280x720 filtered at 512x288. Repeat it for "
-        "several [default: all].")] = None,
+        help="Frame size: a square of this side, or 1280x720 or 1920x1080 filtered at 512x288. "
+        "Repeat it for several [default: all].")] = None,
     frames: Annotated[int, typer.Option(min=2, help="Frames to time in each case.")] = 30,
     steps: Annotated[int, typer.Option(min=1, max=4, help="Denoising steps.")] = 1,
     strength: Annotated[float, typer.Option(

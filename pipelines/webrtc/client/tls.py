@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from asyncio import Transport
 
-from aiohttp import Fingerprint, ServerFingerprintMismatch
+from aiohttp import Fingerprint, ServerDisconnectedError, ServerFingerprintMismatch
 from cryptography import x509
 
 from turbolens.filter.errors import MediaError
@@ -126,6 +126,10 @@ def unreachable(server: ServerAddress, error: BaseException) -> ServerError:
         )
     if isinstance(error, (asyncio.TimeoutError, TimeoutError)):
         return ServerError(f"{server.name} does not answer; is it the right host and port?")
+    if isinstance(error, ServerDisconnectedError) and not server.secure:
+        return ServerError(
+            f"{server.name} does not answer with HTTP; is its address https://{server.name}?"
+        )
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return ServerError(
         f"cannot reach {server.name}: {text}; does turbolens serve run there, with --host 0.0.0.0?"

@@ -93,10 +93,10 @@ class LiveH264Encoder(H264Encoder):
     def _encoded(self, frame: av.VideoFrame) -> bytes:
         try:
             return self._encode(frame)
-        except (av.FFmpegError, OSError, ValueError):
+        except (av.FFmpegError, OSError, ValueError) as error:
             if self._encoder == SOFTWARE:
                 raise
-            logger.warning("%s has failed, %s goes on", self._encoder, SOFTWARE, exc_info=True)
+            logger.warning("%s has failed (%s), %s goes on", self._encoder, error, SOFTWARE)
             self._encoder, self.codec = SOFTWARE, None
             return self._encode(frame)
 

@@ -21,7 +21,7 @@ from turbolens.filter.acceleration.comparison import Comparison, agreement_db
 from turbolens.filter.acceleration.openvino import probe as openvino_probe
 from turbolens.filter.acceleration.openvino.inference import stream_count
 from turbolens.filter.acceleration.openvino.probe import runs_here
-from turbolens.filter.acceleration.openvino.runtime import OpenVino, convert
+from turbolens.filter.acceleration.openvino.runtime import OpenVino, convert, write_folder
 from turbolens.filter.coherence.change import MotionEstimator
 from turbolens.filter.coherence.reprojection import Reprojector
 from turbolens.filter.coherence.temporal_blend import TemporalBlend
@@ -211,6 +211,18 @@ def test_the_converter_with_telemetry_is_never_imported(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.strip() == "[]"
+
+
+def test_a_full_disk_is_an_error_of_the_system_and_leaves_nothing(tmp_path: Path) -> None:
+    """OpenVINO reports an "iostream error", as any other."""
+
+    def write(folder: Path) -> None:
+        (folder / "model.bin").write_bytes(b"half")
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    with pytest.raises(OSError, match="cannot write a compiled network"):
+        write_folder(tmp_path / "new" / "module", write)
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_a_signal_is_handled_after_another_thread_released_the_runtime(cache: Path) -> None:

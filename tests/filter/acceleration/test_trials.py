@@ -1,6 +1,8 @@
 """Results of trials are kept, and files prepare a backend only if that saves time."""
 
 import copy
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -253,3 +255,17 @@ def test_a_switch_within_a_stream_does_not_flash(
         error = np.square(one - other).mean()
         assert 10 * np.log10(255.0**2 / max(error, 1e-9)) > 30.0
         assert abs(one.mean() - other.mean()) < 2.0  # no flash
+
+
+def test_a_module_that_nobody_uses_is_freed_with_its_backends_at_once(clock: Clock) -> None:
+    """Not by the cyclic garbage collector: that counts objects, not the memory of a network."""
+    backend = Recorded()
+    module = settled(AcceleratedModule(Doubled(), [backend]))
+    assert module.latest == "fast"
+    freed = weakref.ref(backend)
+    gc.disable()
+    try:
+        del module, backend
+        assert freed() is None
+    finally:
+        gc.enable()

@@ -92,6 +92,8 @@ def test_directshow_has_a_buffer_for_a_raw_frame_in_every_attempt() -> None:
 @pytest.mark.parametrize(
     ("number", "platform", "expected"),
     [
+        (errno.EBUSY, "linux", "another program uses it; close that program"),
+        (errno.ENODEV, "linux", "it is unplugged"),
         (errno.EACCES, "linux", "usermod -aG video"),
         (errno.EACCES, "darwin", "Privacy & Security → Camera"),
         (errno.EIO, "darwin", "another program may be using it"),

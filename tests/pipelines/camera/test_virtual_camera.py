@@ -154,6 +154,22 @@ def test_on_linux_a_name_is_resolved_to_the_path_of_a_loopback(
     assert device_of("turbolens") == "turbolens"
 
 
+@pytest.mark.parametrize(("captures", "outputs"), [(True, True), (True, False), (False, True)])
+def test_a_camera_that_browsers_do_not_list_is_told(
+    backend: type[KeepingBackend],
+    monkeypatch: pytest.MonkeyPatch,
+    captures: bool,
+    outputs: bool,
+) -> None:
+    """v4l2loopback without exclusive_caps=1 says that it gives frames and that it takes them."""
+    device = v4l2.Capability(v4l2.LOOPBACK_DRIVER, "Turbolens", captures, outputs)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(v4l2, "capability", lambda _: device)
+    camera = VirtualCamera(width=64, height=36)
+    assert ("modprobe -r v4l2loopback" in camera.warning) is (captures and outputs)
+    camera.close()
+
+
 def test_an_unknown_backend_names_the_known(backend: type[KeepingBackend]) -> None:
     with pytest.raises(MediaError, match="keeping"):
         VirtualCamera(width=64, height=36, backend="obs")

@@ -70,6 +70,7 @@ def test_another_camera_is_used_while_the_call_goes_on(
         size = size_of(jpeg)
     [camera] = backend.opened
     assert camera.closed == 0
+    assert changed(call, camera=listed[0])["camera"] == listed[0], "a file can be chosen again"
 
 
 def size_of(jpeg: bytes) -> tuple[int, int]:

@@ -62,3 +62,20 @@ async def test_the_figures_of_a_running_webcam_are_alive(tmp_path: Path) -> None
             assert failed == []
             await photographed(page, "webcam-control")
             assert problems == []
+
+
+@asynchronous_for(LIMIT)
+async def test_the_page_fits_a_phone(tmp_path: Path) -> None:
+    """Nothing is wider than the screen, and the two lists of devices share its width."""
+    needs_chromium()
+    with webcam_page() as url:
+        async with chromium(tmp_path) as page:
+            await page.set_viewport_size({"width": 390, "height": 844})
+            await opened(page, url)
+            lists = [page.locator(f"#call-{name}") for name in ("camera", "virtual-camera")]
+            for each in lists:
+                await expect(each).to_be_enabled(timeout=TIMEOUT_MS)
+            boxes = [await each.bounding_box() for each in lists]
+            assert [box and round(box["width"]) for box in boxes] == [173, 173]
+            assert await page.evaluate("document.documentElement.scrollWidth") == 390
+            await photographed(page, "webcam-control-phone")

@@ -1,10 +1,11 @@
 """A bad network between a client and its server: what it adds in delay and gaps.
 
-Measured with a filter that takes no time; LOSSY_SECONDS=10 python -m pytest -s with this file
-measures for longer.
+Measured with a filter that takes no time; LOSSY_SECONDS=10 LOSSY_SIZE=1280x720 python -m pytest -s
+with this file measures for longer, and with a larger picture.
 """
 
 import asyncio
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -18,6 +19,7 @@ from turbolens.pipelines.bench import latency
 from turbolens.pipelines.webcam.remote import RemoteFilter
 from turbolens.pipelines.webrtc.client.options import ClientOptions
 
+WIDTH, HEIGHT = map(int, os.environ.get("LOSSY_SIZE", "320x180").split("x"))
 LIMIT = 120 + len(LINES) * (SECONDS + 5)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(LIMIT + 60)]
 
@@ -33,11 +35,11 @@ def networks() -> Iterator[tuple[Network, Network]]:
 
 
 def measured(options: ClientOptions) -> latency.LatencyReport:
-    """The figures of one session with a small picture."""
+    """The figures of one session."""
     remote = RemoteFilter(options, FilterSettings(strength=0.1))
     try:
         return latency.measure_latency(
-            remote, width=320, height=180, rate=Fraction(30), seconds=SECONDS
+            remote, width=WIDTH, height=HEIGHT, rate=Fraction(30), seconds=SECONDS
         )
     finally:
         remote.close()

@@ -93,6 +93,12 @@ def test_nobody_there_is_one_line(port: int) -> None:
     assert "cannot reach no-such-host.invalid:8443" in refused(ClientOptions(unknown))
 
 
+def test_a_server_with_https_only_is_told_apart(configuration: Path) -> None:
+    with secure_server() as (server, _):
+        plain = ClientOptions(ServerAddress("127.0.0.1", server.port, secure=False))
+        assert f"https://127.0.0.1:{server.port}" in refused(plain)
+
+
 def test_a_server_without_https_is_told_apart() -> None:
     with ServerThread() as server:
         assert "--tls-self-signed" in refused(

@@ -64,10 +64,21 @@ def test_a_requested_key_frame_is_one() -> None:
     assert len(H264Decoder().decode(JitterFrame(b"".join(map(h264_depayload, payloads)), 0))) == 1
 
 
-def test_hardware_that_cannot_be_opened_is_replaced() -> None:
-    encoder = LiveH264Encoder(lambda: "h264_none_of_these")
+@pytest.mark.parametrize("name", ["h264_nvenc", "h264_qsv", "h264_none_of_these"])
+def test_hardware_that_cannot_be_opened_is_replaced_with_one_line(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """FFmpeg has the first two; without their device they cannot be opened."""
+    if has_encoder(name) and encodes(name):
+        pytest.skip(f"{name} works here")
+    encoder = LiveH264Encoder(lambda: name)
     assert len(decoded(encoder, frames(3))) == 3
+    encoder.target_bitrate = 600_000
+    assert len(decoded(encoder, frames(3))) == 3, "opened again, by libx264 at once"
     assert encoder.encoder == "libx264"
+    [record] = caplog.records
+    assert record.getMessage().startswith(f"{name} has failed (")
+    assert record.exc_info is None
 
 
 def test_a_slow_preset_gives_way_to_a_faster_one() -> None:

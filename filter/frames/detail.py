@@ -190,7 +190,8 @@ def _mean_of_halves(image: Floats) -> Any:
     """Means over `BAND_RADIUS` to each side, at half the size."""
     height, width = image.shape
     half = max(1, width // 2), max(1, height // 2)
-    return _mean(cv2.resize(image, half, interpolation=cv2.INTER_AREA), BAND_RADIUS // 2)
+    means: Any = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
+    return _mean(means, BAND_RADIUS // 2)
 
 
 def _mean(image: Floats, radius: int) -> Any:

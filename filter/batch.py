@@ -17,7 +17,7 @@ from .coherence.change import InputView
 from .denoising import Encoded, UNetPass, denoised, joined
 from .frames.conversion import FrameConverter, Geometry, rgb_from_image
 from .frames.detail import FrameLuma
-from .frames.luma import luma_of
+from .frames.luma import frame_luma
 from .region.coverage import Coverage
 from .region.tracking import FoundMask
 from .settings import FilterSettings, WeightedPrompt
@@ -154,7 +154,7 @@ def _compared(
     if control is not None and stream.control.changed:
         stream.unchanged.invalidate()
     detail = stream.luma_for_detail(request.frame, request.geometry, settings)
-    luma = luma_of(rgb)
+    luma = frame_luma(rgb)
     if settings.reuse_unchanged and stream.unchanged(luma):
         own = stream.region.has_own_masks and settings.region != "all"
         return Unchanged(request, detail, _found(request, rgb) if own else None)

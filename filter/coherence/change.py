@@ -5,9 +5,8 @@ from functools import cached_property, lru_cache
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from turbolens.filter.frames.luma import halved, resized
+from turbolens.filter.frames.luma import halved, reduced, resized
 from turbolens.filter.networks import Run
 
 from .motion import Motion, MotionFeatures
@@ -92,8 +91,7 @@ class Change:
     def static_past_weight(self, height: int, width: int) -> torch.Tensor:
         """`past_weight` on the grid of latents, (1, 1, height, width), 0 where something moves."""
         static = torch.exp(self.motion.squared_length() / -(_MOVING_PX**2))
-        static = F.interpolate(static, size=(height, width), mode="area")
-        return static * F.interpolate(self.past_weight, size=(height, width), mode="area")
+        return reduced(static, height, width) * reduced(self.past_weight, height, width)
 
 
 def motion_between(luma: torch.Tensor, past: torch.Tensor) -> Motion:

@@ -8,7 +8,8 @@ by more than the noise explains.
 import math
 
 import torch
-from torch.nn import functional as F
+
+from turbolens.filter.frames.luma import reduced
 
 _BLOCK_PX = 8
 _STILL_SHARE = 0.25  # of the blocks are assumed to be still; the noise is measured there
@@ -68,8 +69,8 @@ class UnchangedDetector:
 
 def _pooled(difference: torch.Tensor, side: int) -> torch.Tensor:
     """Means of blocks of side × side pixels, or of the whole image if it is smaller."""
-    height, width = difference.shape[-2:]
-    return F.avg_pool2d(difference, (min(side, height), min(side, width)))
+    rows, columns = (max(1, each // side) for each in difference.shape[-2:])
+    return reduced(difference[..., : rows * side, : columns * side], rows, columns)
 
 
 def _still_deviation(difference: torch.Tensor, side: int) -> float:

@@ -47,9 +47,9 @@ class OpenCvMotion:
         self._warps = WarpCache() if warps is None else warps
         self._forward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._forward.setFinestScale(1)
-        self._forward.setPatchStride(5)
+        self._forward.setPatchStride(4)
         self._forward.setGradientDescentIterations(8)
-        self._forward.setVariationalRefinementIterations(3)
+        self._forward.setVariationalRefinementIterations(5)
         self._forward.setVariationalRefinementDelta(10.0)
         self._backward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
 

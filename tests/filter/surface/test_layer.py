@@ -122,7 +122,7 @@ def test_strokes_travel_as_the_frames_flow_says() -> None:
     surface, rgb, step = layer(), scene(), 5.0
     flow = np.zeros((2, 64, 80), np.float32)
     flow[0] = step
-    luma = luma_of(rgb.numpy().astype(np.float32) / 255)
+    luma = luma_of(rgb.numpy().astype(np.float32) * np.float32(1 / 255))
     first = surface(rgb, [PENCIL], 0.9, 1.0, lambda: Seen(rgb.numpy(), luma))
     second = surface(rgb, [PENCIL], 0.9, 1.0, lambda: Seen(rgb.numpy(), luma, flow))
     one, other = _strokes(first, rgb), _strokes(second, rgb)

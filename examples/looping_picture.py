@@ -8,7 +8,7 @@ import av
 from turbolens.filter import FrameFilter, TurboModel
 from turbolens.pipelines import TestScene
 
-LOOKS = ("oil painting", "comic", "ink and wash", "van gogh", "pencil sketch", "stained glass")
+LOOKS = ("oil painting", "comic", "neon", "van gogh", "pop art", "stained glass")
 WIDTH, HEIGHT, RATE = 480, 272, 12
 SECONDS_EACH = 1
 

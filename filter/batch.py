@@ -6,6 +6,7 @@ A frame goes through these stages. Each makes an immutable value for the next on
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 import av
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .coherence.change import InputView
+from .coherence.change import Change, InputView
 from .denoising import Encoded, UNetPass, denoised, joined
 from .frames.conversion import FrameConverter, Geometry, rgb_from_image
 from .frames.detail import FrameLuma
@@ -75,10 +76,14 @@ class Converted(Generic[FrameT]):
 
 
 class Styled(NamedTuple):
-    """The result of a frame, RGB uint8 (H, W, 3), and the coverage of its region, if any."""
+    """The result of a frame, RGB uint8 (H, W, 3).
+
+    coverage: of its region, if any. change: from the frame before, if coherence needed it.
+    """
 
     rgb: torch.Tensor
     coverage: Coverage | None
+    change: Change | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +201,8 @@ def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[Styled]:
         blended = [_blended(*each) for each in zip(encoded, torch.split(image, 1), strict=True)]
         styled = rgb_from_image(joined(blended))
         _stage_ended(inputs, "after")
-    return [Styled(*each) for each in zip(styled, coverages, strict=True)]
+    changes = [each.change for each in encoded]
+    return [Styled(*each) for each in zip(styled, coverages, changes, strict=True)]
 
 
 def _coverage(converted: Converted[FrameT], encoded: Encoded) -> Coverage | None:
@@ -224,7 +230,10 @@ def _blended(encoded: Encoded, image: torch.Tensor) -> torch.Tensor:
 def _remembered(converted: Converted[FrameT], styled: Styled) -> Finished[FrameT]:
     """Lay the surface of the look over the result, and let the stream remember it."""
     request = converted.request
-    rgb = request.stream.with_surface(styled.rgb, converted.prompts, request.settings)
+    seen = partial(
+        request.stream.seen, converted.rgb, converted.view, styled.change, request.settings
+    )
+    rgb = request.stream.with_surface(styled.rgb, converted.prompts, request.settings, seen)
     request.stream.remember(request.geometry, converted.rgb, rgb, converted.view)
     request.stream.region.last = styled.coverage
     return Finished(request, rgb, converted.detail, styled.coverage)

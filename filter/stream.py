@@ -18,7 +18,7 @@ from .coherence.cross_frame import CrossFrameMemory, install_cross_frame_attenti
 from .coherence.noise import AdvectedNoise
 from .coherence.reprojection import Reprojection
 from .coherence.steady_luma import SteadyLuma
-from .coherence.temporal_blend import Coherence
+from .coherence.temporal_blend import Coherence, steady_luma
 from .coherence.transition import PromptTransition
 from .coherence.unchanged import UnchangedDetector
 from .frames.detail import FrameLuma, LumaReader
@@ -30,6 +30,8 @@ from .region.masks import MaskFunction
 from .region.tracking import RegionTracker
 from .settings import FilterSettings, WeightedPrompt
 from .surface.layer import SurfaceLayer
+from .surface.planes import Plane
+from .surface.seen import Seen
 
 Array: TypeAlias = NDArray[np.uint8]
 OnStage: TypeAlias = Callable[[str], None]
@@ -182,10 +184,24 @@ class Stream:
         return self.noise(settings.seed, shape, draws, latents.device, flow=flow, cut=cut)
 
     def with_surface(
-        self, rgb: torch.Tensor, prompts: tuple[WeightedPrompt, ...], settings: FilterSettings
+        self,
+        rgb: torch.Tensor,
+        prompts: tuple[WeightedPrompt, ...],
+        settings: FilterSettings,
+        seen: Callable[[], Seen],
     ) -> torch.Tensor:
-        """The result, RGB uint8 (H, W, 3), with the surface of its looks."""
-        return self._surface(rgb, prompts, settings.strength, settings.texture)
+        """The result, RGB uint8 (H, W, 3), with the surface of its looks. seen: gives the frame."""
+        return self._surface(rgb, prompts, settings.strength, settings.texture, seen)
+
+    def seen(
+        self, rgb: torch.Tensor, view: InputView, change: Change | None, settings: FilterSettings
+    ) -> Seen:
+        """What a surface needs of a frame, RGB uint8 (H, W, 3), and of its change."""
+        if change is None:
+            return Seen(rgb.numpy(), _plane(view.luma))
+        luma = steady_luma(view, change, settings.weight_after)
+        flow = change.motion.flow[0].cpu().numpy()
+        return Seen(rgb.numpy(), _plane(luma), flow, change.is_cut)
 
     def remember(
         self, geometry: Geometry, rgb: torch.Tensor, styled: torch.Tensor, view: InputView
@@ -205,6 +221,11 @@ class Stream:
         """Report that a stage has ended, or on a GPU, that it has been queued."""
         if self._on_stage is not None:
             self._on_stage(stage)
+
+
+def _plane(luma: torch.Tensor) -> Plane:
+    """A luma (1, 1, H, W) of 0…255 as (H, W) of 0…1."""
+    return (luma[0, 0] * (1 / 255)).cpu().numpy()
 
 
 def _blend_of(model: TurboModel) -> Run:

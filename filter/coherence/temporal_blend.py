@@ -122,7 +122,7 @@ class Coherence:
         blended = _blended_latents(latents, past.blended, change, settings)
         if encode is not None and self._last_result is not None:
             blended = _with_feedback(blended, self._last_result, change, settings.feedback, encode)
-        reference = _reference_luma(view, change, settings.weight_after)
+        reference = steady_luma(view, change, settings.weight_after)
         self._past = _PastInput(view, reference, latents, blended.nan_to_num())
         return blended, change
 
@@ -169,8 +169,8 @@ def _blended_latents(
     return torch.lerp(latents, past, weight * settings.weight_before)
 
 
-def _reference_luma(view: InputView, change: Change, weight: float) -> torch.Tensor:
-    """The input's luma, blended over time in the same way as the results.
+def steady_luma(view: InputView, change: Change, weight: float) -> torch.Tensor:
+    """The input's luma (1, 1, H, W), blended over time in the same way as the results.
 
     A slow fade hardly differs from the last frame alone, so results would lag behind it by twenty
     frames.

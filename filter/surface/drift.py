@@ -1,17 +1,20 @@
 """`Drift`: where the texture of each place of a picture comes from, so that it moves with it."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .planes import Plane, blur, coordinates, cv2, resized, sample
+from .seen import Seen
 
 SIDE = 160  # of the pictures that the flow is found on, at most about so many pixels
-_TRAVELS, _BENDS = 400.0, 20.0
-"""Frames after which 1 / e is left of the displacement: of the whole picture, and of its parts. The
-latter would tear the texture in the end."""
+_BENDS = 20.0
+"""Frames after which 1 / e is left of how far a part has moved against the whole. Without end it
+would tear the texture."""
 _BENT = 0.025  # share of the width; a part may be moved so far against the whole
 _CUT = 0.6  # share of the change of a picture that motion does not explain: a scene cut
 _NOISE = 3.0  # levels; a smaller change is never a scene cut
 _STILL = 0.08  # pixels of the flow: less is noise
+_BENDING = 0.3  # pixels that a part must move against the whole: less is noise
 
 
 class Drift:
@@ -26,10 +29,13 @@ class Drift:
         """Forget the past."""
         self.is_new = True
         self._last: Plane | None = None
+        self._size: tuple[int, int] | None = None
         self._moved: tuple[Plane, Plane] | None = None
 
-    def __call__(self, luma: Plane) -> tuple[Plane, Plane] | None:
+    def __call__(self, luma: Plane, seen: Seen | None = None) -> tuple[Plane, Plane] | None:
         """Take the luma of the next picture, (H, W) in 0…1.
+
+        seen: the frame; if it has a flow, none is searched for.
 
         Returns how far the texture of each place has moved since it began, x and y (H, W) in
         pixels; `None` if nothing has moved.
@@ -37,28 +43,39 @@ class Drift:
         height, width = luma.shape
         cell = max(1, round(max(width, height) / SIDE))
         size = max(width // cell, 16), max(height // cell, 16)
-        small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
-        levels = cv2.convertScaleAbs(small, alpha=255.0)
-        last, self._last = self._last, levels
-        self.is_new = True
-        if last is not None and last.shape == levels.shape:
-            x, y = cv2.split(self._search.calc(levels, last, None))
-            self.is_new = _is_cut(levels, last, (x, y))
-            self._moved = None if self.is_new else self._followed(x, y)
-        if self.is_new or self._moved is None:
-            self._moved = None
+        follows, self._size = self._size == size, size
+        if seen is not None and seen.flow is not None:
+            self._last = None
+            self.is_new = seen.is_cut or not follows
+            flow = _reduced(seen.flow, size, width)
+        else:
+            small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+            levels = cv2.convertScaleAbs(small, alpha=255.0)
+            last, self._last = self._last, levels
+            self.is_new = True
+            if last is not None and follows:
+                flow = cv2.split(self._search.calc(levels, last, None))
+                self.is_new = _is_cut(levels, last, flow)
+        self._moved = None if self.is_new else self._followed(*flow)
+        if self._moved is None:
             return None
         scale = np.float32(width / size[0])
         x, y = (resized(each, height, width) * scale for each in self._moved)
         return x, y
 
     def _followed(self, x: Plane, y: Plane) -> tuple[Plane, Plane] | None:
-        """The displacement after a flow from this picture to the last one, in its pixels."""
-        squared = x * x + y * y
-        share = squared / (squared + np.float32(_STILL**2))
-        x, y = cv2.multiply(x, share), cv2.multiply(y, share)
+        """The displacement after a flow from this picture to the last one, in its pixels.
+
+        What moves hardly otherwise than the whole picture moves with it: that is noise.
+        """
+        whole = [np.float32(np.median(each[::4, ::4])) for each in (x, y)]
+        whole = [each * each**2 / (each**2 + np.float32(_STILL**2)) for each in whole]
+        x, y = x - whole[0], y - whole[1]
+        squared = blur(x * x + y * y, 1.0)
+        share = squared / (squared + np.float32(_BENDING**2))
+        x, y = cv2.multiply(x, share) + whole[0], cv2.multiply(y, share) + whole[1]
         if self._moved is None:
-            if float(squared.max()) < _STILL**2:
+            if float(cv2.norm(cv2.merge((x, y)), cv2.NORM_INF)) < _STILL:
                 return None
             zero = np.zeros_like(x)
             self._moved = zero, zero
@@ -74,9 +91,17 @@ class Drift:
 def _relaxed(moved: Plane) -> Plane:
     mean = np.float32(np.median(moved[::4, ::4]))
     limit = np.float32(_BENT * moved.shape[1])
-    bends = np.clip(blur(moved - mean, 2.0) * np.float32(np.exp(-1 / _BENDS)), -limit, limit)
-    travelled: Plane = bends + mean * np.float32(np.exp(-1 / _TRAVELS))
-    return travelled
+    bends = np.clip(blur(moved - mean, 3.0) * np.float32(np.exp(-1 / _BENDS)), -limit, limit)
+    return bends + mean  # type: ignore[no-any-return]
+
+
+def _reduced(flow: NDArray[np.float32], size: tuple[int, int], width: int) -> tuple[Plane, Plane]:
+    """A flow (2, h, w) in pixels of a picture of this width, at a size, in pixels of it."""
+    scale = size[0] / width
+    x, y = (
+        cv2.multiply(cv2.resize(each, size, interpolation=cv2.INTER_AREA), scale) for each in flow
+    )
+    return x, y
 
 
 def _is_cut(levels: Plane, last: Plane, flow: tuple[Plane, Plane]) -> bool:

@@ -11,29 +11,33 @@ import numpy as np
 
 from .planes import Plane, blur, coordinates, cv2, reduced, resized, sample
 
-SMOOTHING = 6.0  # of the structure tensor, in pixels of the reduced picture
+SMOOTHING = 6.0
 _REST = 1.5e-4  # weight of the direction of rest, as squared contrast of a form
 LEAST_BUSY, MOST_BUSY = 0.016, 0.12  # limits of the contrast at which a place counts as busy
-_BUSY_REACH = 3.5  # pixels of the reduced picture that a busy place spreads over
+_BUSY_REACH = 3.5  # pixels that a busy place spreads over
 _BUSY, _AROUND = 1.6, 6  # that contrast over the mean around it; the width over that of "around"
+_FAR = 0.035  # of the width: how far around a place contrast makes it less calm
+_MUCH = 0.06  # contrast around that counts as much
 
 
 class Forms:
     """Of one luma (H, W) in 0…1.
 
-    step: by which the sides are divided. rest: the angle in radians where there is no form.
+    rest: the angle in radians where there is no form, a
+    number or a plane of this size. smoothing: of the structure tensor, in pixels.
     """
 
-    def __init__(self, luma: Plane, step: int = 2, rest: float | None = None) -> None:
-        small = reduced(luma, step)
-        self.shape = small.shape[0], small.shape[1]
-        self._rest = rest
-        self._across = cv2.Sobel(small, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
-        self._down = cv2.Sobel(small, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
+    def __init__(
+        self, luma: Plane, rest: float | Plane | None = None, smoothing: float = SMOOTHING
+    ) -> None:
+        self.shape = luma.shape[0], luma.shape[1]
+        self._rest, self._smoothing = rest, smoothing
+        self._across = cv2.Sobel(luma, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
+        self._down = cv2.Sobel(luma, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
 
     @cached_property
     def calm(self) -> Plane:
-        """(H // step, W // step), 1 where there is little contrast, 0 where there is much for its
+        """(H, W), 1 where there is little contrast, 0 where there is much for its
         surroundings, as at eyes and mouths."""
         energy = self._across * self._across + self._down * self._down
         contrast = np.sqrt(blur(energy, _BUSY_REACH))
@@ -43,14 +47,22 @@ class Forms:
         return calm
 
     @cached_property
-    def _direction(self) -> tuple[Plane, Plane]:
+    def calm_around(self) -> Plane:
+        """`calm`, and lower in places with contrast farther around, as all over a face."""
+        energy = reduced(self._across * self._across + self._down * self._down, 4)
+        contrast = np.sqrt(blur(energy, self.shape[1] * _FAR / 4))
+        far = np.minimum(contrast * np.float32(1 / _MUCH), 1)
+        return self.calm * (1 - np.float32(0.7) * resized(far, *self.shape))
+
+    @cached_property
+    def direction(self) -> tuple[Plane, Plane]:
         """x and y of unit vectors along the forms."""
         difference = self._across * self._across - self._down * self._down
         # The doubled angle has no jump between 0 and π.
-        cosine, sine = -_smooth(difference), -2 * _smooth(self._across * self._down)
+        cosine, sine = -self._smooth(difference), -2 * self._smooth(self._across * self._down)
         if self._rest is not None:
-            cosine += np.float32(_REST * np.cos(2 * self._rest))
-            sine += np.float32(_REST * np.sin(2 * self._rest))
+            cosine += np.cos(2 * self._rest) * np.float32(_REST)
+            sine += np.sin(2 * self._rest) * np.float32(_REST)
         angle = 0.5 * cv2.phase(cosine, sine)
         return np.cos(angle), np.sin(angle)
 
@@ -65,7 +77,7 @@ class Forms:
 
         sideways: pixels that each place is moved across the forms, so that edges become ragged.
         """
-        x, y = self._direction
+        x, y = self.direction
         columns, rows = coordinates(*self.shape)
         if sideways is not None:
             columns, rows = columns - cv2.multiply(y, sideways), rows + cv2.multiply(x, sideways)
@@ -79,8 +91,6 @@ class Forms:
             columns, rows = coordinates(*self.shape)
         return plane
 
-
-def _smooth(plane: Plane) -> Plane:
-    """Blurred by `SMOOTHING`, at half the size, which is four times as fast."""
-    height, width = plane.shape
-    return resized(blur(reduced(plane, 2), SMOOTHING / 2), height, width)
+    def _smooth(self, plane: Plane) -> Plane:
+        """Blurred, at half the size, which is four times as fast."""
+        return resized(blur(reduced(plane, 2), self._smoothing / 2), *self.shape)

@@ -1,6 +1,6 @@
 """`SurfaceLayer`: lays the surfaces of the current looks over the results of one stream."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -14,6 +14,7 @@ from .canvas import Canvas
 from .drift import Drift
 from .looks import SURFACES
 from .planes import cv2, luma_of
+from .seen import Seen
 
 MIN_SIDE = 32  # pixels
 MAX_PROMPTS = 32  # whose readings are kept
@@ -37,12 +38,18 @@ class SurfaceLayer:
         self._figures.clear()
 
     def __call__(
-        self, rgb: torch.Tensor, prompts: Sequence[WeightedPrompt], strength: float, amount: float
+        self,
+        rgb: torch.Tensor,
+        prompts: Sequence[WeightedPrompt],
+        strength: float,
+        amount: float,
+        seen: Callable[[], Seen] | None = None,
     ) -> torch.Tensor:
         """The result with its surfaces.
 
         rgb: the result, uint8 (H, W, 3) on the CPU. prompts: of this frame. strength: of the
         filter, 0…1, with which a surface grows as the look does. amount: the setting `texture`.
+        seen: gives the frame, if it is needed.
         """
         if amount == 0 or min(rgb.shape[:2]) < MIN_SIDE:
             return rgb
@@ -51,14 +58,14 @@ class SurfaceLayer:
         if max(shares.values(), default=0.0) < _LEAST:
             self.reset()
             return rgb
-        return torch.from_numpy(self._laid(rgb.numpy(), shares))
+        return torch.from_numpy(self._laid(rgb.numpy(), shares, None if seen is None else seen()))
 
-    def _laid(self, rgb: np.ndarray, shares: Mapping[str, float]) -> np.ndarray:
+    def _laid(self, rgb: np.ndarray, shares: Mapping[str, float], seen: Seen | None) -> np.ndarray:
         picture = rgb.astype(np.float32) * np.float32(1 / 255)
-        moved = self._drift(luma_of(picture))
+        moved = self._drift(luma_of(picture), seen)
         if self._drift.is_new:
             self._figures.clear()
-        canvas = Canvas(picture, moved, self._figures)
+        canvas = Canvas(picture, moved, self._figures, seen)
         laid = [(SURFACES[name](canvas), share) for name, share in shares.items()]
         rest = 1 - sum(shares.values())
         (total, share), *others = laid if rest < _LEAST else [*laid, (picture, rest)]

@@ -5,94 +5,124 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .brush import laid
 from .canvas import Canvas
-from .forms import Forms
 from .planes import (
     Colour,
     Plane,
     added,
     blur,
+    covered,
     cv2,
     drawn_to,
-    flattened,
+    faded,
     luma_of,
-    reduced,
     relief,
     resized,
+    smoothstep,
     times,
     vivid,
 )
 
+_PIVOT = 0.75  # the brightness that a factor of the contrast leaves
 Surface = Callable[[Canvas], Plane]
-
-_PALETTE_SHARE = 0.5  # of the palette in the colours
 
 
 @dataclass(frozen=True)
 class Strokes:
-    """Strokes that follow the forms.
+    """Strokes that follow the forms, each of one colour, clipped at edges.
 
-    width: of a stroke, in units. length, smear: doublings, of the strokes and of the colours along
-    them. ragged: units that an edge is moved across. variation: of the brightness from stroke to
-    stroke. warmth: of the hue. thickness: of the paint, as seen in a light from the side. paper:
-    how much of its grain shows. rest: the angle of strokes where there is no form, or `None`.
-    palette: colours from dark to light that the picture is drawn to, and that its areas are
-    simplified for. vivid: factor of the saturation.
+    side: of the grid of strokes, in units. length, width: of a stroke, in sides. bristles: how much
+    the hairs of the brush show. variation: of the brightness from stroke to stroke. hue: of the
+    colour. thickness: of the paint, as seen in a light from the side. paper: how much of its grain
+    shows. rest: the angle of strokes where there is no form, or `None`. swirl: how far that angle
+    turns over the picture, in radians. palette: colours from dark to light that the picture is
+    drawn to. share: of the palette. vivid: factor of the saturation. contrast: of the brightness.
     """
 
-    width: float = 1.4
-    length: int = 4
-    smear: int = 3
-    ragged: float = 1.8
-    variation: float = 0.045
-    warmth: float = 0.012
-    thickness: float = 0.026
+    side: float = 9.0
+    length: float = 1.9
+    width: float = 0.62
+    bristles: float = 0.2
+    variation: float = 0.09
+    hue: float = 0.025
+    thickness: float = 0.05
     paper: float = 0.0
     rest: float | None = None
+    swirl: float = 0.0
     palette: tuple[Colour, ...] = ()
+    share: float = 0.5
     vivid: float = 1.0
+    contrast: float = 1.0
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture in strokes. They are computed at a reduced size, and added to the picture."""
-        forms = canvas.forms(self.rest)
-        source = self._source(canvas)
-        small = reduced(source, canvas.step)
-        bristles = forms.smeared_noise(canvas.reduced_texture(self.width, "strokes"), self.length)
-        # Eyes and mouths are busy, and must be readable.
-        calm = forms.calm * np.float32(0.88) + np.float32(0.12)
-        light, luma = cv2.multiply(bristles, calm), luma_of(small)
-        brighter = light * luma * np.float32(self.variation)
-        brighter += relief(bristles, self.thickness / canvas.step) * calm * (np.float32(0.3) + luma)
-        warmer = light * np.float32(self.warmth)
-        change = times(cv2.subtract(self._smeared(canvas, forms, small, bristles), small), calm)
-        change += cv2.merge((brighter + warmer, brighter, brighter - warmer))
-        picture: Plane = cv2.add(source, resized(change, *canvas.shape))
+        forms = canvas.forms(self._rest(canvas))
+        keep = forms.calm_around * np.float32(0.62) + np.float32(0.38)
+        base = self._coloured(canvas.simple(forms, 0.5))
+        strokes = laid(
+            forms,
+            canvas.reduced_places,
+            self.side * canvas.unit / canvas.step,
+            self.length,
+            self.width,
+        )
+        colours = strokes.colours(base)
+        beyond_edges = smoothstep(cv2.absdiff(luma_of(colours), luma_of(base)), 0.07, 0.18)
+        colours = faded(colours, base, beyond_edges)
+        bristles = forms.smeared_noise(canvas.reduced_texture(1.2, "strokes"), 3)
+        lighter, warmer = strokes.chances()
+        tone, hue = (
+            lighter * keep * np.float32(self.variation),
+            warmer * keep * np.float32(self.hue),
+        )
+        height = cv2.addWeighted(np.maximum(strokes.height, 0), 0.9, bristles, self.bristles, 0.0)
+        light = relief(blur(height, 0.6), self.thickness)
+        light *= keep * (np.float32(0.35) + luma_of(colours))
+        colours = times(colours, 1 + tone) + cv2.merge((light + hue, light, light - hue))
+        if canvas.step > 1:  # edges keep their sharpness, areas lose their detail
+            kept = np.float32(0.7) - forms.calm * np.float32(0.6)
+            change = cv2.subtract(colours, times(canvas.small, kept))
+            picture = cv2.add(
+                times(canvas.picture, resized(kept, *canvas.shape)), resized(change, *canvas.shape)
+            )
+        else:
+            picture = colours
         return picture if self.paper == 0 else added(picture, self.paper * canvas.paper(0.8))
 
-    def _source(self, canvas: Canvas) -> Plane:
-        source = canvas.picture
-        if self.palette:  # with fewer tones, too
-            source = drawn_to(flattened(source, 0.2), self.palette, _PALETTE_SHARE)
-        return source if self.vivid == 1 else vivid(source, self.vivid)
+    def _rest(self, canvas: Canvas) -> float | Plane | None:
+        if self.rest is None or self.swirl == 0:
+            return self.rest
+        turns = canvas.reduced_texture(34.0, "swirl")
+        return cv2.addWeighted(turns, self.swirl, turns, 0.0, self.rest)  # type: ignore[no-any-return]
 
-    def _smeared(self, canvas: Canvas, forms: Forms, small: Plane, bristles: Plane) -> Plane:
-        """The colours along the strokes, with ragged edges."""
-        sideways = bristles * forms.calm * np.float32(self.ragged * canvas.unit / canvas.step)
-        # Four channels: OpenCV samples them three times as fast as three.
-        four = cv2.cvtColor(small, cv2.COLOR_RGB2RGBA)
-        smeared: Plane = cv2.cvtColor(forms.smeared(four, self.smear, sideways), cv2.COLOR_RGBA2RGB)
-        return smeared
+    def _coloured(self, picture: Plane) -> Plane:
+        if self.palette:
+            picture = drawn_to(picture, self.palette, self.share)
+        if self.contrast != 1:
+            picture = cv2.addWeighted(
+                picture, self.contrast, picture, 0.0, _PIVOT * (1 - self.contrast)
+            )
+        return picture if self.vivid == 1 else vivid(picture, self.vivid)
 
 
 def watercolour(canvas: Canvas) -> Plane:
-    """Washes with dark rims, pigment that settles in the paper, and edges that run."""
-    unit = canvas.unit
-    wet = canvas.run(flattened(canvas.picture), 0.8)
+    """Washes with dark rims and white gaps, pigment that settles in the paper, edges that run."""
+    height, width = canvas.shape
+    pixels = canvas.unit / canvas.step
+    small = vivid(canvas.simple(canvas.all_forms), 1.7)
+    wet = canvas.run(cv2.addWeighted(small, 0.9, small, 0.0, 0.11), 1.0)  # transparent on white
     luma = luma_of(wet)
-    rims = np.clip(blur(luma, 3.2 * unit) - blur(luma, 1.1 * unit) - 0.008, 0, 0.08)
+    sharp = blur(luma, max(0.3, 0.8 * pixels))
+    around = blur(luma, 2.3 * pixels) - sharp
+    rims = np.clip(around - np.float32(0.006), 0, 0.05) * np.float32(4.2)
+    gaps = np.clip(-around - np.float32(0.006), 0, 0.06) * np.float32(7.0)
     pool = cv2.addWeighted(
-        canvas.texture(12.0, "pool"), 0.09, canvas.texture(30.0, "flood"), 0.1, 1
+        canvas.texture(12.0, "pool"), 0.13, canvas.texture(30.0, "flood"), 0.15, 1.0
     )
-    density = pool + np.float32(0.07) * canvas.paper() + np.float32(4.5) * rims
-    picture = 1 - times(1 - wet, density)
-    return added(picture, relief(canvas.paper(1.0), 0.0035))
+    paper = canvas.paper()
+    density = pool + np.float32(0.08) * paper + resized(rims - gaps, height, width)
+    picture = 1 - times(resized(1 - wet, height, width), np.maximum(density, 0))
+    lines = canvas.contours(1.0, 0.3, 0.9, 2) * np.float32(0.3)
+    picture = covered(picture, (0.20, 0.19, 0.25), lines)
+    return added(picture, relief(paper, 0.004))

@@ -114,7 +114,7 @@ def vivid(picture: Plane, amount: float) -> Plane:
 
 def drawn_to(picture: Plane, palette: tuple[Colour, ...], share: float) -> Plane:
     """The picture, drawn to the palette's colour of the same brightness. share: of that colour."""
-    levels = cv2.convertScaleAbs(luma_of(picture), alpha=255)
+    levels = cv2.convertScaleAbs(cv2.max(luma_of(picture), 0), alpha=255)
     ramp = cv2.LUT(cv2.merge((levels, levels, levels)), _ramp(palette))
     drawn: Plane = cv2.addWeighted(picture, 1 - share, ramp, share, 0.0)
     return drawn
@@ -127,12 +127,6 @@ def _ramp(stops: tuple[Colour, ...]) -> Plane:
     levels = np.linspace(0, 1, 256)
     channels = [np.interp(levels, places, [stop[index] for stop in stops]) for index in range(3)]
     return np.stack(channels, -1).astype(np.float32)[:, None]
-
-
-def flattened(picture: Plane, tolerance: float = 0.13) -> Plane:
-    """Areas of similar colour made even, by a bilateral filter at half the size."""
-    height, width = picture.shape[:2]
-    return resized(cv2.bilateralFilter(reduced(picture, 2), 5, tolerance, 3.0), height, width)
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""Prints and tiles: halftone dots, wood grain, mosaic and stained glass."""
+"""Prints and tiles: halftone dots, wood grain and mosaic."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,16 +9,15 @@ from .canvas import Canvas
 from .planes import (
     Colour,
     Plane,
+    added,
     blur,
     coordinates,
     covered,
     cv2,
     drawn_to,
     faded,
-    flattened,
     luma_of,
     noise,
-    reduced,
     relief,
     resized,
     sample,
@@ -26,6 +25,31 @@ from .planes import (
     times,
     vivid,
 )
+from .seeds import chances, neighbours, numbers_of
+from .simplify import firmed, from_levels, to_levels
+
+_INK = (0.05, 0.05, 0.06)
+_LIGHTER = 0.8  # exponent of the stones of a mosaic
+_KEY = (0.10, 0.10, 0.16)
+
+
+def _screen(canvas: Canvas, distance: float) -> Plane:
+    """0…1, highest in the middle of a dot; dots lie on a turned grid."""
+    x, y = canvas.places
+    turn = np.float32(2 * np.pi / (distance * canvas.unit))
+    along = np.cos((x * np.float32(0.92) + y * np.float32(0.39)) * turn)
+    across = np.cos((y * np.float32(0.92) - x * np.float32(0.39)) * turn)
+    screen: Plane = (along + across) * np.float32(0.25) + np.float32(0.5)
+    return screen
+
+
+def _in_steps(luma: Plane, steps: int, sharp: float = 0.12) -> Plane:
+    """The luma in a few even tones, with edges as narrow as `sharp` of a step."""
+    levels = np.linspace(0, 1, 256, dtype=np.float32) * np.float32(steps)
+    low = np.floor(levels)
+    stepped = low + smoothstep(levels - low, 0.5 - sharp, 0.5 + sharp)
+    table = (stepped / np.float32(steps)).astype(np.float32)
+    return cv2.LUT(to_levels(luma), table[None])  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -35,130 +59,140 @@ class Halftone:
     dots: their distance, in units. steps: of the brightness. vivid: factor of the saturation.
     """
 
-    dots: float = 6.0
-    steps: int = 5
-    vivid: float = 1.3
-    ink: float = 2.0
+    dots: float = 5.5
+    steps: int = 4
+    vivid: float = 1.35
+    ink: float = 1.8
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture as a print."""
-        flat = flattened(canvas.picture)
+        flat = canvas.flat
         luma = luma_of(flat)
-        levels = luma * np.float32(self.steps)
-        low = np.floor(levels)
-        stepped = (low + smoothstep(levels - low, 0.3, 0.7)) / np.float32(self.steps)
-        flat = times(flat, (stepped + 0.04) / (luma + 0.04))
+        stepped = _in_steps(canvas.levelled(luma), self.steps)
+        flat = times(flat, (stepped + np.float32(0.06)) / (luma + np.float32(0.06)))
         flat = vivid(flat, self.vivid)
-        shadow = smoothstep(1 - luma, 0.3, 0.8) * np.float32(0.9)
-        dots = smoothstep(shadow + self._screen(canvas), 0.92, 1.08)
-        dots *= 1 - smoothstep(1 - luma, 0.75, 0.9)  # in the black there are none
-        flat = times(flat, 1.06 - 0.3 * dots)
-        return covered(flat, (0.05, 0.05, 0.06), canvas.lines(self.ink, 0.45))
+        shadow = smoothstep(1 - luma, 0.35, 0.8) * np.float32(0.8)
+        dots = smoothstep(shadow + _screen(canvas, self.dots), 0.9, 1.04)
+        dots *= 1 - smoothstep(1 - luma, 0.72, 0.88)  # in the black there are none
+        flat = times(flat, np.float32(1.06) - np.float32(0.34) * dots)
+        return covered(flat, _INK, canvas.contours(self.ink, 0.22, 0.42))
 
-    def _screen(self, canvas: Canvas) -> Plane:
-        """0…1, highest in the middle of a dot."""
-        x, y = canvas.places
-        turn = np.float32(2 * np.pi / (self.dots * canvas.unit))
-        along = np.cos((x * np.float32(0.92) + y * np.float32(0.39)) * turn)
-        across = np.cos((y * np.float32(0.92) - x * np.float32(0.39)) * turn)
-        screen: Plane = (along + across) * np.float32(0.25) + np.float32(0.5)
-        return screen
+
+@dataclass(frozen=True)
+class PopArt:
+    """A few loud colours by tone, dots where two of them meet, and heavy ink.
+
+    palette: of flat colours from dark to light. dots: their distance, in units.
+    """
+
+    palette: tuple[Colour, ...]
+    dots: float = 8.0
+
+    def __call__(self, canvas: Canvas) -> Plane:
+        """The picture as a screen print."""
+        tone = from_levels(firmed(to_levels(blur(canvas.seen_tone, 1.4 * canvas.unit))))
+        last = len(self.palette) - 1
+        # Between two colours dots of one on the other.
+        place = tone * np.float32(last)
+        low = np.floor(np.clip(place, 0, last - 1e-3))
+        share = smoothstep(place - low, 0.2, 0.8)
+        screen = _screen(canvas, self.dots)
+        upper = smoothstep(share * np.float32(1.1) - np.float32(0.05) + screen, 0.94, 1.06)
+        chosen = low + upper
+        picture = drawn_to(cv2.merge([chosen / np.float32(last)] * 3), self.palette, 1.0)
+        return covered(picture, _INK, canvas.contours(2.0, 0.22, 0.42))
 
 
 @dataclass(frozen=True)
 class Woodblock:
-    """Flat colours with a trace of the block's grain, and a key line.
+    """Flat colours that fade towards the top, with a trace of the block's grain, and a key line.
 
-    palette: colours from dark to light that the picture is drawn to; none: its own.
+    palette: colours from dark to light that the picture is drawn to. share: of the palette. fade:
+    the colour that is wiped over the top.
     """
 
-    palette: tuple[Colour, ...] = ()
+    palette: tuple[Colour, ...]
+    share: float = 0.7
+    fade: Colour = (0.13, 0.25, 0.45)
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture as a print."""
-        flat = flattened(flattened(canvas.picture, 0.16), 0.16)
-        if self.palette:
-            flat = drawn_to(flat, self.palette, 0.6)
-        grain = sample(_wood(*canvas.shape, canvas.unit), *canvas.places, cv2.BORDER_WRAP)
-        flat = times(flat, 1 + np.float32(0.007) * grain)
-        return covered(flat, (0.13, 0.12, 0.17), canvas.lines(1.9, 0.45) * np.float32(0.9))
+        flat = canvas.flat
+        luma = luma_of(flat)
+        stepped = _in_steps(canvas.levelled(luma), 5, 0.14)
+        flat = vivid(times(flat, (stepped + np.float32(0.1)) / (luma + np.float32(0.1))), 1.2)
+        flat = drawn_to(flat, self.palette, self.share)
+        height, width = canvas.shape
+        light = smoothstep(stepped, 0.45, 0.8)
+        flat = faded(flat, _plain(height, width, self.fade), light * _bokashi(height, width))
+        grain = sample(_wood(height, width, canvas.unit), *canvas.places, cv2.BORDER_WRAP)
+        flat = times(flat, 1 + np.float32(0.013) * grain)
+        flat = added(flat, relief(canvas.paper(1.0), 0.002))
+        return covered(flat, _KEY, canvas.contours(1.5, 0.2, 0.4) * np.float32(0.95))
+
+
+@lru_cache(maxsize=8)
+def _plain(height: int, width: int, colour: Colour) -> Plane:
+    return np.full((height, width, 3), colour, np.float32)
+
+
+@lru_cache(maxsize=8)
+def _bokashi(height: int, width: int) -> Plane:
+    """Colour wiped over the top of a block: most at the rim, none from a third down."""
+    down = np.arange(height, dtype=np.float32) / height
+    fade = 0.62 * np.square(np.clip(1 - down / 0.36, 0, 1))
+    return np.repeat(fade[:, None].astype(np.float32), width, axis=1)
 
 
 @lru_cache(maxsize=8)
 def _wood(height: int, width: int, unit: float) -> Plane:
-    grain = cv2.GaussianBlur(
-        noise((height, width), 0, "wood"), (0, 0), 40 * unit, sigmaY=0.8 * unit
-    )
+    white = noise((height, width), 0, "wood")
+    grain = cv2.GaussianBlur(white, (0, 0), 40 * unit, sigmaY=0.8 * unit)
     return grain / np.float32(grain.std() + 1e-6)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
-class Tiles:
-    """Pieces of one colour with joints between.
+class Mosaic:
+    """Square stones in rows along the forms, of one colour each, in mortar.
 
-    side: of a piece, in units. irregular: 0, a grid, to 1. joint: its colour. gap: its width in
-    units. variation: of the brightness from piece to piece. whole: share of the colour of a piece
-    as a whole; the rest is the picture. vivid: factor of the saturation. outline: width of lines on
-    edges, or 0. faces: strength of pieces where the picture is busy, so that faces stay readable.
+    side: of a stone, in units. mortar: its colour. variation: of the brightness from stone to
+    stone. vivid: factor of the saturation.
     """
 
-    side: float
-    irregular: float
-    joint: Colour
-    gap: float
-    variation: float = 0.1
-    whole: float = 1.0
-    vivid: float = 1.2
-    outline: float = 0.0
-    faces: float = 0.5
+    side: float = 8.0
+    mortar: Colour = (0.30, 0.27, 0.24)
+    variation: float = 0.2
+    vivid: float = 1.8
 
     def __call__(self, canvas: Canvas) -> Plane:
-        """The picture in pieces."""
-        side = max(4, round(self.side * canvas.unit))
-        # From a pixel to the centre of its piece, which is the same wherever the piece has moved.
-        to_x, to_y, edge, tint = (
-            sample(each, *canvas.places, cv2.BORDER_WRAP)
-            for each in _pieces(*canvas.shape, side, self.irregular)
-        )
-        columns, rows = coordinates(*canvas.shape)
-        blurred = blur(reduced(canvas.picture, 2), 0.15 * side)
-        half = np.float32(0.5)
-        colours = sample(blurred, (columns + to_x) * half, (rows + to_y) * half)
-        calm = self.faces + (1 - self.faces) * resized(canvas.forms().calm, *canvas.shape)
-        colours = faded(canvas.picture, colours, calm * np.float32(self.whole))
-        colours = vivid(colours, self.vivid)
-        raised = relief(smoothstep(edge, 0.0, 0.4 * side), 0.05)
-        colours = times(colours, 1 + self.variation * tint + raised)
-        joints = 1 - smoothstep(edge, 0.35 * self.gap * canvas.unit, 1.2 * self.gap * canvas.unit)
-        joints *= calm
-        if self.outline:
-            joints = np.maximum(joints, canvas.lines(self.outline))
-        return covered(colours, self.joint, joints)
-
-
-@lru_cache(maxsize=8)
-def _pieces(height: int, width: int, side: int, irregular: float) -> tuple[Plane, ...]:
-    """The Voronoi cells of a jittered grid.
-
-    Offsets x and y from each pixel to the seed of its cell, the distance to the cell's edge, and a
-    random number of −1…1 for each cell.
-    """
-    random = np.random.default_rng([height, width, side])
-    rows, columns = -(-height // side), -(-width // side)
-    jitter = irregular * (random.random((3, rows, columns), dtype=np.float32) - 0.5)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    row, column = (y // side).astype(int), (x // side).astype(int)
-    first = np.full((height, width), np.inf, np.float32)
-    second, to_x, to_y, tint = first.copy(), *np.zeros((3, height, width), np.float32)
-    for down in (-1, 0, 1):
-        for across in (-1, 0, 1):
-            cell = (row + down) % rows, (column + across) % columns
-            dy = (row + down + 0.5 + jitter[0][cell]) * side - y
-            dx = (column + across + 0.5 + jitter[1][cell]) * side - x
-            distance = np.hypot(dx, dy)
-            nearer = distance < first
-            second = np.where(nearer, first, np.minimum(second, distance))
-            first = np.minimum(first, distance)
-            to_x, to_y = np.where(nearer, dx, to_x), np.where(nearer, dy, to_y)
-            tint = np.where(nearer, jitter[2][cell] * (2 / max(irregular, 1e-3)), tint)
-    return tuple(np.ascontiguousarray(e, np.float32) for e in (to_x, to_y, second - first, tint))
+        """The picture in stones."""
+        forms = canvas.forms(rest=0.0)
+        small = canvas.simple(forms)
+        pixels = self.side * canvas.unit / canvas.step
+        cosine, sine = forms.direction
+        columns, rows = coordinates(*small.shape[:2])
+        first = np.full(columns.shape, np.inf, np.float32)
+        second = first.copy()
+        x, y, key = (np.zeros_like(first) for _ in range(3))
+        for seed in neighbours(canvas.reduced_places, pixels, 0.22, "stones"):
+            along = np.abs(cosine * seed.x + sine * seed.y)
+            aside = np.abs(cosine * seed.y - sine * seed.x)
+            distance = cv2.max(along, aside) + np.float32(0.12) * cv2.min(along, aside)
+            nearer = cv2.compare(distance, first, cv2.CMP_LT)
+            second = cv2.min(second, cv2.max(first, distance))
+            cv2.min(distance, first, dst=first)
+            for plane, new in zip((x, y, key), (seed.x, seed.y, seed.key), strict=True):
+                cv2.copyTo(new, nearer, plane)
+        stones = sample(small, columns + x, rows + y, cv2.BORDER_REPLICATE)
+        stones = cv2.pow(np.maximum(stones, 0), _LIGHTER)
+        tint = np.take(chances("stones")[:, 0], numbers_of(key))
+        height, width = canvas.shape
+        edge = cv2.resize(second - first, (width, height), interpolation=cv2.INTER_CUBIC)
+        stones = cv2.resize(times(stones, 1 + self.variation * tint), (width, height),
+                            interpolation=cv2.INTER_NEAREST)  # fmt: skip
+        # Eyes and mouths are smaller than stones.
+        calm = np.clip(resized(forms.calm, height, width) * 2 + 0.5, 0, 1)
+        stones = faded(canvas.picture, vivid(stones, self.vivid), calm)
+        raised = relief(smoothstep(edge, 0.0, 0.4 * pixels), 0.03)
+        joints = 1 - smoothstep(edge, 0.02 * pixels, 0.2 * pixels)
+        return covered(added(stones, raised), self.mortar, joints * np.float32(0.8))

@@ -14,6 +14,7 @@ from turbolens.filter.loading.looks import load_vocabulary
 from turbolens.filter.settings import WeightedPrompt
 from turbolens.filter.surface.layer import SurfaceLayer
 from turbolens.filter.surface.planes import Plane, blur, luma_of, noise
+from turbolens.filter.surface.seen import Seen
 
 OIL, PENCIL = WeightedPrompt("oil painting"), WeightedPrompt("pencil sketch")
 VOCABULARY = Vocabulary(
@@ -115,6 +116,20 @@ def test_after_a_scene_cut_strokes_are_those_of_a_new_stream() -> None:
     for offset in range(0, 24, 3):
         surface(scene(offset=offset), [OIL], 0.9, 1.0)
     assert torch.equal(surface(other, [OIL], 0.9, 1.0), layer()(other, [OIL], 0.9, 1.0))
+
+
+def test_strokes_travel_as_the_frames_flow_says() -> None:
+    surface, rgb, step = layer(), scene(), 5.0
+    flow = np.zeros((2, 64, 80), np.float32)
+    flow[0] = step
+    luma = luma_of(rgb.numpy().astype(np.float32) * np.float32(1 / 255))
+    first = surface(rgb, [PENCIL], 0.9, 1.0, lambda: Seen(rgb.numpy(), luma))
+    second = surface(rgb, [PENCIL], 0.9, 1.0, lambda: Seen(rgb.numpy(), luma, flow))
+    one, other = _strokes(first, rgb), _strokes(second, rgb)
+    inner = np.s_[16:-16, 16:-16]
+    assert _likeness(np.roll(one, -int(step), axis=1)[inner], other[inner]) > 0.5
+    cut = surface(rgb, [PENCIL], 0.9, 1.0, lambda: Seen(rgb.numpy(), luma, flow, is_cut=True))
+    assert torch.equal(cut, first)
 
 
 def test_the_embedded_model_has_surfaces_that_texture_dials() -> None:

@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 
+from turbolens.filter.surface.brush import laid
 from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.glass import pieces
 from turbolens.filter.surface.looks import SURFACES
-from turbolens.filter.surface.planes import Plane, blur, luma_of, noise
+from turbolens.filter.surface.planes import Plane, blur, cv2, luma_of, noise
+from turbolens.filter.surface.seeds import numbers_of
+from turbolens.filter.surface.simplify import evened, firmed, to_levels
 
-FLAT = {"ukiyo-e", "hokusai"}
+FLAT = {"ukiyo-e", "hokusai", "neon", "thermal"}
+"""Surfaces without a texture of their own."""
+GREATEST_CHANGE = 3.0  # levels, by noise of one level
 
 
 def drawn(height: int = 160, width: int = 208) -> Plane:
@@ -73,3 +79,87 @@ def test_strokes_follow_the_forms() -> None:
     strokes = luma_of(SURFACES["oil painting"](Canvas(picture)) - picture)[16:-16, 16:-16]
     along, across = np.abs(np.diff(strokes, axis=0)).mean(), np.abs(np.diff(strokes, axis=1)).mean()
     assert along < 0.6 * across
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_a_little_noise_changes_a_surface_little(name: str) -> None:
+    random = np.random.default_rng(1)
+    noisy = (drawn() + random.normal(0, 1 / 255, drawn().shape)).astype(np.float32)
+    change = SURFACES[name](Canvas(noisy)) - SURFACES[name](Canvas(drawn()))
+    assert np.abs(change).mean() * 255 < GREATEST_CHANGE
+
+
+def disc(noise_levels: float = 0.0) -> Plane:
+    """A dark disc on a lighter ground, its rim at a radius of 45 pixels, around (80, 104)."""
+    y, x = np.mgrid[0:160, 0:208].astype(np.float32)
+    luma = np.where(np.hypot(y - 80, x - 104) < 45, 0.35, 0.6)
+    luma = luma + np.random.default_rng(2).normal(0, noise_levels / 255, luma.shape)
+    return blur(np.ascontiguousarray(np.dstack([luma] * 3), np.float32), 0.8)
+
+
+def test_a_contour_has_no_gaps() -> None:
+    contours = Canvas(disc(noise_levels=14)).contours(1.5, 0.25, 0.5)
+    angles = np.linspace(0, 2 * np.pi, 240, endpoint=False)
+    radii = np.arange(40, 48)[:, None]
+    rows = np.rint(80 + radii * np.sin(angles)).astype(int)
+    columns = np.rint(104 + radii * np.cos(angles)).astype(int)
+    along_the_rim = contours[rows, columns].max(axis=0)
+    assert (along_the_rim > 0.5).mean() > 0.99
+    inside = contours[60:100, 84:124]
+    assert inside.mean() < 0.1
+
+
+def test_pieces_of_glass_follow_the_edges() -> None:
+    picture = np.full((128, 160, 3), 0.75, np.float32)
+    x, y = np.meshgrid(np.arange(160), np.arange(128))
+    dark = x + 0.4 * y > 105
+    picture[dark] = (0.15, 0.2, 0.4)
+    numbers = numbers_of(pieces(Canvas(picture), picture)).ravel()
+    share = np.bincount(numbers, dark.ravel()) / np.maximum(np.bincount(numbers), 1)
+    of_both = np.minimum(share, 1 - share)[numbers].mean()
+    assert of_both < 0.02
+
+
+def test_a_stroke_has_one_colour() -> None:
+    canvas = Canvas(blur(drawn(), 2.0))
+    strokes = laid(canvas.all_forms, canvas.reduced_places, 9.0, 1.9, 0.6)
+    colours = strokes.colours(canvas.small)
+    numbers = numbers_of(strokes.key).ravel()
+    count = np.maximum(np.bincount(numbers), 1)
+    mean = np.bincount(numbers, colours[..., 0].ravel()) / count
+    square = np.bincount(numbers, colours[..., 0].ravel() ** 2) / count
+    deviation = np.sqrt(np.maximum(square - mean**2, 0))
+    assert deviation[np.unique(numbers)].mean() < 0.005
+    assert len(np.unique(numbers)) > 100
+
+
+def test_areas_become_even_and_edges_stay() -> None:
+    noisy = to_levels(disc(noise_levels=10))
+    even = evened(noisy, 3.0)
+    assert even[70:90, 94:114].std() < 0.5 * noisy[70:90, 94:114].std()
+    steps = [abs(int(each[80, 62, 0]) - int(each[80, 55, 0])) for each in (even, noisy)]
+    assert steps[0] > 0.8 * steps[1]
+
+
+def test_a_soft_edge_becomes_firm() -> None:
+    soft = to_levels(blur(disc(), 3.0))
+    firm = firmed(soft, rounds=3)
+    steepest = [np.abs(np.diff(each[80, :, 0].astype(int))).max() for each in (soft, firm)]
+    assert steepest[1] > 1.5 * steepest[0]
+
+
+def test_neon_glows_along_the_contours_in_the_dark() -> None:
+    glowing = luma_of(SURFACES["neon"](Canvas(disc())))
+    y, x = np.mgrid[0:160, 0:208]
+    from_the_rim = np.abs(np.hypot(y - 80, x - 104) - 44)
+    assert glowing[from_the_rim < 3].mean() > 2.5 * glowing[from_the_rim > 30].mean()
+    assert np.median(glowing) < 0.35
+
+
+def test_thermal_shows_skin_warmer_than_cloth_of_the_same_brightness() -> None:
+    y, x = np.mgrid[0:160, 0:208]
+    skin, cloth = (np.hypot(y - 80, x - middle) < 30 for middle in (60, 150))
+    picture = np.full((160, 208, 3), 0.8, np.float32)
+    picture[skin], picture[cloth] = (0.62, 0.44, 0.36), (0.42, 0.49, 0.60)
+    heat = cv2.resize(Canvas(picture).heat, (208, 160))
+    assert heat[skin].mean() > heat[cloth].mean() + 0.2

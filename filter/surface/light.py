@@ -1,0 +1,167 @@
+"""Pictures made of light: neon, vaporwave, thermal, and film."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from .canvas import Canvas
+from .planes import (
+    Colour,
+    Plane,
+    added,
+    blur,
+    coordinates,
+    cv2,
+    drawn_to,
+    reduced,
+    resized,
+    smoothstep,
+    times,
+)
+
+_TUBES: tuple[Colour, ...] = (
+    (1.0, 0.10, 0.55),
+    (0.62, 0.20, 1.0),
+    (0.10, 0.75, 1.0),
+    (1.0, 0.45, 0.15),
+)
+_NIGHT: tuple[Colour, ...] = (
+    (0.015, 0.01, 0.05), (0.06, 0.03, 0.15), (0.17, 0.07, 0.31), (0.24, 0.12, 0.40),
+)  # fmt: skip
+IRON: tuple[Colour, ...] = (
+    (0.0, 0.0, 0.10), (0.16, 0.0, 0.42), (0.46, 0.0, 0.60), (0.76, 0.10, 0.50),
+    (0.93, 0.33, 0.18), (0.99, 0.60, 0.05), (1.0, 0.85, 0.20), (1.0, 1.0, 0.88),
+)  # fmt: skip
+SUNSET: tuple[Colour, ...] = (
+    (0.09, 0.03, 0.25), (0.30, 0.07, 0.53), (0.72, 0.14, 0.68), (1.0, 0.36, 0.62),
+    (1.0, 0.60, 0.55), (1.0, 0.80, 0.62), (0.55, 0.93, 0.97),
+)  # fmt: skip
+_BANDS = 6  # of a sunset
+
+
+def neon(canvas: Canvas) -> Plane:
+    """Glowing tubes along the contours, in a dark room."""
+    unit, (height, width) = canvas.unit, canvas.shape
+    tube = np.maximum(
+        canvas.contours(2.0, 0.2, 0.6), np.float32(0.7) * canvas.contours(1.1, 0.25, 0.8, 2)
+    )
+    small = resized(tube, height // 4, width // 4)
+    near = blur(tube, 2.2 * unit)
+    far = resized(blur(small, 2.2 * unit) + blur(small, 6.0 * unit), height, width)
+    place = canvas.texture(38.0, "tubes") * np.float32(0.22) + np.float32(0.5)
+    colours = drawn_to(cv2.merge((place, place, place)), (*_TUBES, _TUBES[0]), 1.0)
+    room = cv2.merge([canvas.seen_tone] * 3)
+    room = drawn_to(resized(blur(reduced(room, 2), 0.8), height, width), _NIGHT, 1.0)
+    glow = near * np.float32(1.3) + far * np.float32(0.75)
+    light = times(colours, glow)
+    core = smoothstep(tube, 0.35, 0.9) * np.float32(0.6)
+    return added(cv2.add(room, light), core)
+
+
+def thermal(canvas: Canvas) -> Plane:
+    """False colours of few pixels, the outlines of what is seen, and the scale of the camera."""
+    height, width = canvas.shape
+    heat = cv2.resize(canvas.heat, (width, height), interpolation=cv2.INTER_CUBIC)
+    heat += canvas.texture(0.8, "sensor") * np.float32(0.006)
+    edges = canvas.luma - blur(canvas.luma, 2.0 * canvas.unit)
+    heat = heat + edges * np.float32(0.5)
+    picture = drawn_to(cv2.merge((heat, heat, heat)), IRON, 1.0)
+    return _with_scale(picture, canvas.unit)
+
+
+def _with_scale(picture: Plane, unit: float) -> Plane:
+    height, width = picture.shape[:2]
+    bar, margin = max(4, round(9 * unit)), max(3, round(9 * unit))
+    top, bottom = round(0.16 * height), round(0.84 * height)
+    left = width - margin - bar
+    ramp = np.linspace(1, 0, bottom - top, dtype=np.float32)[:, None]
+    ramp = drawn_to(np.repeat(np.repeat(ramp, bar, 1)[..., None], 3, 2), IRON, 1.0)
+    thin = max(1, round(unit))
+    white = (0.95, 0.95, 0.95)
+    cv2.rectangle(picture, (left - thin, top - thin), (left + bar, bottom), white, thin)
+    picture[top:bottom, left : left + bar] = ramp
+    x, y, arm, gap = width // 2, height // 2, round(9 * unit), round(3 * unit)
+    for across, down in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        begin = (x + across * gap, y + down * gap)
+        cv2.line(picture, begin, (x + across * arm, y + down * arm), white, thin)
+    return picture
+
+
+def vaporwave(canvas: Canvas) -> Plane:
+    """A sunset's colours in bands, red and blue beside each other as on an old tube, its lines."""
+    unit, (height, width) = canvas.unit, canvas.shape
+    tone = blur(canvas.seen_tone, 0.7 * unit)
+    _, down = coordinates(height, width)
+    fall = (np.float32(0.45) - down * np.float32(1 / height)) * np.float32(0.3)
+    place = np.clip(tone * np.float32(0.88) + fall * tone, 0, 1)
+    levels = place * np.float32(_BANDS)
+    low = np.floor(levels)
+    place = (low + smoothstep(levels - low, 0.1, 0.9)) * np.float32(1 / _BANDS)
+    picture = drawn_to(cv2.merge((place, place, place)), SUNSET, 1.0)
+    picture = cv2.addWeighted(canvas.picture, 0.22, picture, 0.78, 0.0)
+    bloom = reduced(np.maximum(picture - np.float32(0.6), 0), 2)
+    picture = cv2.add(picture, resized(blur(bloom, 4 * unit), height, width) * np.float32(0.5))
+    red, green, blue = cv2.split(picture)
+    shift = max(1, round(3 * unit))
+    lines = canvas.contours(1.4, 0.25, 0.6) * np.float32(0.55)
+    red = _shifted(red, shift) + _shifted(lines, 2 * shift)
+    green = green + _shifted(lines, -2 * shift) * np.float32(0.8)
+    blue = _shifted(blue, -shift) + lines
+    picture = cv2.merge((red, green, blue))
+    return times(picture, _scan(height, width, max(3, round(3 * unit))))
+
+
+def _shifted(plane: Plane, by: int) -> Plane:
+    matrix = np.array([[1, 0, by], [0, 1, 0]], np.float32)
+    size = plane.shape[1], plane.shape[0]
+    return cv2.warpAffine(  # type: ignore[no-any-return]
+        plane, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+@lru_cache(maxsize=8)
+def _scan(height: int, width: int, every: int) -> Plane:
+    rows = np.cos(np.arange(height, dtype=np.float32) * np.float32(2 * np.pi / every))
+    return np.repeat((1 + 0.12 * rows)[:, None].astype(np.float32), width, axis=1)
+
+
+def noir(canvas: Canvas) -> Plane:
+    """Deep blacks, a lamp in the middle, and the grain of fast film."""
+    tone = cv2.addWeighted(canvas.tone, 0.35, canvas.seen_tone, 0.6, 0.0)
+    deep = smoothstep(tone, 0.1, 1.0)
+    tone = cv2.addWeighted(tone, 0.3, deep, 0.68, 0.0)
+    bloom = blur(reduced(np.maximum(tone - np.float32(0.7), 0), 2), 5 * canvas.unit)
+    tone = tone + resized(bloom, *canvas.shape) * np.float32(0.7)
+    tone = tone * _lamp(*canvas.shape, 0.75)
+    grain = canvas.texture(0.6, "film") * (1 - np.square(2 * tone - 1) * np.float32(0.6))
+    return _silver(tone + grain * np.float32(0.035))
+
+
+def _silver(tone: Plane) -> Plane:
+    """A tone as silver on paper."""
+    return cv2.merge((tone * np.float32(1.0), tone * np.float32(0.985), tone * np.float32(0.96)))  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=8)
+def _lamp(height: int, width: int, depth: float) -> Plane:
+    """1 in the middle, darker at the corners."""
+    x, y = coordinates(height, width)
+    far = np.square(x / width - 0.5) + np.square(y / height - 0.45)
+    return (1 - depth * smoothstep(far, 0.08, 0.55)).astype(np.float32)
+
+
+def vintage(canvas: Canvas) -> Plane:
+    """Faded colours, light that leaks in, dust, and the grain of film."""
+    picture = times(canvas.picture, _lamp(*canvas.shape, 0.55))
+    picture = cv2.addWeighted(picture, 0.88, picture, 0.0, 0.06)
+    grain = canvas.texture(0.7, "film") * np.float32(0.028)
+    dust = smoothstep(canvas.texture(1.2, "dust"), 2.9, 3.4) * np.float32(0.3)
+    leak = _leak(*canvas.shape)
+    return cv2.add(added(picture, grain + dust), leak)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=8)
+def _leak(height: int, width: int) -> Plane:
+    x, y = coordinates(height, width)
+    near = np.exp(-np.square(x / width / 0.16) - np.square((y / height - 0.3) / 0.5))
+    return np.dstack([near * 0.28, near * 0.12, near * 0.03]).astype(np.float32)

@@ -57,6 +57,11 @@ class Canvas:
         self._figures[name] = last + _FOLLOWS * (value - last)
         return self._figures[name]
 
+    def steady(self, name: str, values: Plane) -> Plane:
+        """Figures of the picture, of any shape, smoothed over time."""
+        smooth = [self._smoothed(f"{name} {i}", float(each)) for i, each in enumerate(values.flat)]
+        return np.array(smooth, np.float32).reshape(values.shape)
+
     @cached_property
     def places(self) -> tuple[Plane, Plane]:
         """x and y of the texture at each pixel."""
@@ -65,7 +70,7 @@ class Canvas:
             return x, y
         return x + self._moved[0], y + self._moved[1]
 
-    def forms(self, rest: float | None = None) -> Forms:
+    def forms(self, rest: float | Plane | None = None) -> Forms:
         """The direction of the forms; `rest`: the angle where there are none."""
         return Forms(self.luma, self.step, rest)
 

@@ -21,10 +21,11 @@ _BUSY, _AROUND = 1.6, 6  # that contrast over the mean around it; the width over
 class Forms:
     """Of one luma (H, W) in 0…1.
 
-    step: by which the sides are divided. rest: the angle in radians where there is no form.
+    step: by which the sides are divided. rest: the angle in radians where there is no form, a
+    number or a plane of the reduced size.
     """
 
-    def __init__(self, luma: Plane, step: int = 2, rest: float | None = None) -> None:
+    def __init__(self, luma: Plane, step: int = 2, rest: float | Plane | None = None) -> None:
         small = reduced(luma, step)
         self.shape = small.shape[0], small.shape[1]
         self._rest = rest
@@ -43,14 +44,14 @@ class Forms:
         return calm
 
     @cached_property
-    def _direction(self) -> tuple[Plane, Plane]:
+    def direction(self) -> tuple[Plane, Plane]:
         """x and y of unit vectors along the forms."""
         difference = self._across * self._across - self._down * self._down
         # The doubled angle has no jump between 0 and π.
         cosine, sine = -_smooth(difference), -2 * _smooth(self._across * self._down)
         if self._rest is not None:
-            cosine += np.float32(_REST * np.cos(2 * self._rest))
-            sine += np.float32(_REST * np.sin(2 * self._rest))
+            cosine += np.cos(2 * self._rest) * np.float32(_REST)
+            sine += np.sin(2 * self._rest) * np.float32(_REST)
         angle = 0.5 * cv2.phase(cosine, sine)
         return np.cos(angle), np.sin(angle)
 
@@ -65,7 +66,7 @@ class Forms:
 
         sideways: pixels that each place is moved across the forms, so that edges become ragged.
         """
-        x, y = self._direction
+        x, y = self.direction
         columns, rows = coordinates(*self.shape)
         if sideways is not None:
             columns, rows = columns - cv2.multiply(y, sideways), rows + cv2.multiply(x, sideways)

@@ -20,6 +20,7 @@ from .acceleration.memory import keep_freed_memory
 from .acceleration.modules import NetworkModules
 from .acceleration.unused_gpu import unused_gpu_advice
 from .adapters.adapters import Adapters, check_adapters
+from .adapters.look_files import split_looks
 from .adapters.lora import LoraSource, as_sources
 from .coherence.cross_frame import has_active_memory
 from .device import resolve_device
@@ -32,9 +33,11 @@ from .loading.assembly import load_parts
 from .loading.device_memory import check_memory
 from .loading.folders import Components
 from .loading.locating import find_model
+from .loading.own_looks import OwnLook, with_own_looks
 from .networks import Autoencoder, Run, UNet, prepared
 from .region.finder import PersonFinder
 from .settings import Acceleration, VaeChoice
+from .surface.painting import Surface
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +59,8 @@ class TurboModel:
         native_size: the longer side in pixels that the model was trained for.
         multiple: the sides of a working image are multiples of it, in pixels.
         steps: the fewest and the most denoising steps that give a good image.
-        looks: the styles named by the model.
+        looks: the styles named by the model, and those of one's own.
+        surfaces: the surfaces of looks of one's own, by name.
         lock: held while a frame is computed, since torch is fastest with one frame at a time.
     """
 
@@ -74,6 +78,7 @@ class TurboModel:
         self.device = resolve_device(device)
         self.dtype = resolve_dtype(dtype, self.device)
         self.schedule, self.looks = components.schedule, components.looks
+        self.surfaces: dict[str, Surface] = {}
         self.lock = RLock()
         vae_config, unet_config = components.vae.config, components.unet.config
         # `force_upcast` marks autoencoders that overflow in float16, as SDXL's full one does.
@@ -110,7 +115,8 @@ class TurboModel:
         Nothing is downloaded; use `turbolens models pull`.
 
         dtype: auto, float32, float16 (not on a CPU) or bfloat16. vae: tiny, full, or auto, which is
-        tiny for known models. loras: files or hub ids, with ":WEIGHT" at the end unless it is 1.
+        tiny for known models. loras: files or hub ids, with ":WEIGHT" at the end unless it is 1;
+        looks of one's own too.
         controlnet: a folder or hub id. ip_adapter: a file with the folder `image_encoder` beside
         it, or a hub id.
 
@@ -124,6 +130,7 @@ class TurboModel:
         keep_freed_memory()
         parts, sources = find_model(name_or_path, vae), as_sources(loras)
         check_adapters(sources, controlnet, ip_adapter)
+        looks, sources = split_looks(sources)
         check_memory(parts, on, in_dtype)
         own = () if parts.lora is None else (LoraSource(parts.lora, parts.lora_weight, parts.name),)
         with _LOADING:
@@ -132,6 +139,7 @@ class TurboModel:
                 components, name=str(name_or_path), folder=parts.path, device=on, dtype=in_dtype
             )
             model.steps = parts.steps
+            model.add_looks(looks)
             for lora in (*own, *sources):
                 model.adapters.loras.add(lora)
             if model.vocabulary is not None and (sources or ip_adapter is not None):
@@ -141,6 +149,13 @@ class TurboModel:
             if ip_adapter is not None:
                 model.adapters.load_ip_adapter(ip_adapter, on, in_dtype)
             return model
+
+    def add_looks(self, looks: Sequence[OwnLook]) -> None:
+        """Add looks of one's own, before the first frame. Raises as `with_own_looks`."""
+        if looks:
+            self.prompts.vocabulary = with_own_looks(self.vocabulary, looks)
+            self.looks = (*self.looks, *(look.name for look in looks))
+            self.surfaces.update({look.name: look.material for look in looks})
 
     @property
     def vocabulary(self) -> Vocabulary | None:

@@ -76,7 +76,7 @@ class Stream:
         self.transition = PromptTransition()
         self.cross_frame_memory = CrossFrameMemory()
         self._read_luma, self._steady_luma = LumaReader(), SteadyLuma()
-        self._surface = SurfaceLayer(model.vocabulary)
+        self._surface = SurfaceLayer(model.vocabulary, model.surfaces)
         self._last_rgb: torch.Tensor | None = None
         self._frames = self._frames_to_settle = 0
         self._settings: FilterSettings | None = None

@@ -17,6 +17,7 @@ from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
 from turbolens.filter.loading.locating import locate
 from turbolens.filter.loading.looks import load_looks, load_vocabulary
 from turbolens.filter.loading.needed_files import INDEX
+from turbolens.filter.loading.own_looks import OwnLook, with_own_looks
 from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
 
 if TYPE_CHECKING:
@@ -118,12 +119,34 @@ def parse_prompt(text: str) -> tuple[str, float]:
 def vocabulary_of(choice: ModelChoice) -> Vocabulary | None:
     """The vocabulary of the chosen model, read without loading it; `None` if it takes any prompt.
 
-    Raises `ModelNotFoundError`, `UnsupportedModelError` and `ModelError`.
+    Raises `ModelNotFoundError`, `UnsupportedModelError` and `ModelError`, and `SettingsError` for a
+    look of one's own with a name that the model has.
     """
     vocabulary = load_vocabulary(locate(choice.model))
-    if vocabulary is not None and (choice.adapters.lora or choice.adapters.ip_adapter):
+    looks = _own_looks(choice)
+    vocabulary = with_own_looks(vocabulary, looks)
+    loras = len(choice.adapters.lora) - len(looks)
+    if vocabulary is not None and (loras or choice.adapters.ip_adapter):
         return replace(vocabulary, is_open=True)
     return vocabulary
+
+
+def looks_of(choice: ModelChoice) -> tuple[str, ...]:
+    """The names of the looks of the chosen model and of one's own; empty if it lists none.
+
+    Raises as `vocabulary_of`.
+    """
+    return (*load_looks(locate(choice.model)), *(look.name for look in _own_looks(choice)))
+
+
+def _own_looks(choice: ModelChoice) -> list[OwnLook]:
+    """The looks of one's own among the files given as LoRAs."""
+    if not choice.adapters.lora:
+        return []
+    from turbolens.filter.adapters.look_files import split_looks  # noqa: PLC0415 - torch
+    from turbolens.filter.adapters.lora import as_sources  # noqa: PLC0415 - torch
+
+    return split_looks(as_sources(choice.adapters.lora))[0]
 
 
 def checked_model(choice: ModelChoice) -> Path:
@@ -138,7 +161,7 @@ def checked_model(choice: ModelChoice) -> Path:
             f"a model folder in diffusers' layout must have {INDEX}, not in {found}; turbolens "
             "models lists what is here"
         )
-    _require_look(choice, load_looks(found))
+    _require_look(choice, looks_of(choice))
     return found
 
 

@@ -105,6 +105,11 @@ class Canvas:
         self._figures[name] = last + _FOLLOWS * (value - last)
         return self._figures[name]
 
+    def steady(self, name: str, values: Plane) -> Plane:
+        """Figures of the picture, of any shape, smoothed over time."""
+        smooth = [self._smoothed(f"{name} {i}", float(each)) for i, each in enumerate(values.flat)]
+        return np.array(smooth, np.float32).reshape(values.shape)
+
     @cached_property
     def heat(self) -> Plane:
         """How warm something may be, 0…1, (H, W) of about a third of the size.

@@ -13,6 +13,7 @@ from turbolens.filter.settings import WeightedPrompt
 from .canvas import Canvas
 from .drift import Drift
 from .looks import SURFACES
+from .painting import Surface
 from .planes import cv2, luma_of
 from .seen import Seen
 
@@ -24,10 +25,14 @@ _LEAST = 0.01  # a share below this cannot be seen
 
 
 class SurfaceLayer:
-    """vocabulary: of the model, with the surfaces of its looks. Not thread-safe."""
+    """vocabulary: of the model, with the surfaces of its looks. own: further surfaces, by name. Not
+    thread-safe."""
 
-    def __init__(self, vocabulary: Vocabulary | None) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary | None, own: Mapping[str, Surface] | None = None
+    ) -> None:
         self._vocabulary = vocabulary
+        self._surfaces = {**SURFACES, **(own or {})}
         self._drift = Drift()
         self._names = LruCache[tuple[str, ...]](MAX_PROMPTS)
         self._figures: dict[str, float] = {}
@@ -66,7 +71,7 @@ class SurfaceLayer:
         if self._drift.is_new:
             self._figures.clear()
         canvas = Canvas(picture, moved, self._figures, seen)
-        laid = [(SURFACES[name](canvas), share) for name, share in shares.items()]
+        laid = [(self._surfaces[name](canvas), share) for name, share in shares.items()]
         rest = 1 - sum(shares.values())
         (total, share), *others = laid if rest < _LEAST else [*laid, (picture, rest)]
         for surface, part in others:

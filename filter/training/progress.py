@@ -1,7 +1,9 @@
 """Shows the progress of a training stage: a bar on a terminal, else a line a minute."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -13,7 +15,23 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from .loop import Stage
+
+class Followed(Protocol):
+    """What `follow` needs of a stage. history: the losses of each step so far."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def history(self) -> list[dict[str, float]]: ...
+
+    def run(self) -> Iterator[int]:
+        """Train, yielding the number of steps done."""
+        ...
+
 
 LINE_SECONDS = 60.0  # between two lines where there is no terminal
 
@@ -26,7 +44,7 @@ def training_progress(console: Console) -> Progress:
     )  # fmt: skip
 
 
-def follow(progress: Progress, stage: Stage, every: int = 0) -> Iterator[int]:
+def follow(progress: Progress, stage: Followed, every: int = 0) -> Iterator[int]:
     """Run a stage with a progress bar, yielding every `every` steps (0: never) and at the end.
 
     When the run is interrupted, a line says that the state is kept.
@@ -53,7 +71,7 @@ def follow(progress: Progress, stage: Stage, every: int = 0) -> Iterator[int]:
 class _Lines:
     """Prints a line of progress now and then, if the console is no terminal."""
 
-    def __init__(self, progress: Progress, stage: Stage) -> None:
+    def __init__(self, progress: Progress, stage: Followed) -> None:
         self._console, self._stage = progress.console, stage
         self._first: tuple[int, float] | None = None  # step and time
         self._printed_at = monotonic()

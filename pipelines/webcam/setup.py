@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from turbolens.filter import FilterSettings
@@ -15,7 +14,13 @@ from turbolens.pipelines.base import Notify, Sink, Source, rate_of
 from turbolens.pipelines.live.devices import Devices
 from turbolens.pipelines.live.switching import SwitchableSink, SwitchableSource
 from turbolens.pipelines.live.working_size import SizeSearch
-from turbolens.pipelines.model_choice import checked_model, load_filter, vocabulary_of
+from turbolens.pipelines.model_choice import (
+    ModelChoice,
+    checked_model,
+    load_filter,
+    looks_of,
+    vocabulary_of,
+)
 from turbolens.pipelines.webrtc.client.options import ClientOptions
 
 from .call import Webcam
@@ -79,7 +84,7 @@ def prepare_call(
     if options.client is not None:
         return _prepare_remote_call(options, options.client, settings, devices, notify=notify)
     model = options.model
-    folder = checked_model(model)
+    checked_model(model)
     frame_filter = WebcamFilter(
         lambda wanted: load_filter(model, wanted, live=True),
         settings, search=SizeSearch(), notify=notify,
@@ -87,7 +92,7 @@ def prepare_call(
     frame_filter.preload()
     call = _call_options(options, devices.source, model.adapters.kinds)
     return Webcam(
-        devices, frame_filter, call, looks=offered_looks(folder), notify=notify,
+        devices, frame_filter, call, looks=offered_looks(model), notify=notify,
         vocabulary=vocabulary_of(model), choices=device_choices(options, devices, notify),
     )  # fmt: skip
 
@@ -126,9 +131,10 @@ def _call_options(options: WebcamOptions, source: Source, adapters: tuple[str, .
     return replace(options.call, running=running, adapters=adapters)
 
 
-def offered_looks(folder: Path) -> tuple[str, ...]:
-    """The looks that the model in this folder was trained for, or else the embedded model's."""
-    return load_looks(folder) or load_looks(EMBEDDED_FOLDER)
+def offered_looks(model: ModelChoice) -> tuple[str, ...]:
+    """The looks that this model was trained for and those of one's own, or else the embedded
+    model's."""
+    return looks_of(model) or load_looks(EMBEDDED_FOLDER)
 
 
 def silence_log() -> None:

@@ -38,7 +38,8 @@ _MODEL: dict[str, tuple[object, Any]] = {
 _ADAPTERS: dict[str, Any] = {
     "lora": Annotated[list[str] | None, typer.Option(
         "--lora", metavar="FILE|ID[:WEIGHT]", rich_help_panel=MODEL,
-        help="A LoRA: a file or hub id, with a weight if it is not 1. Repeat it for several.")],
+        help="A LoRA: a file or hub id, with a weight if it is not 1; or a look of your own, from "
+        "turbolens train look. Repeat it for several.")],
     "controlnet": Annotated[str | None, typer.Option(
         "--controlnet", metavar="FOLDER|ID", rich_help_panel=MODEL,
         help="A ControlNet, a folder or hub id: it keeps shapes as in the control image.")],

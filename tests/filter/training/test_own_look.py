@@ -1,21 +1,26 @@
-"""A look of one's own: few steps on the embedded model, and a file that `--lora` loads."""
+"""A look of one's own: its material, the search for how it lies, and the command."""
 
 import json
 import os
 import signal
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
+from rich.console import Console
 
-from turbolens.filter import FrameFilter, SettingsError, TurboModel
+from turbolens.filter import FrameFilter, MediaError, SettingsError, TurboModel
+from turbolens.filter.surface.exemplar import Exemplar, Handling
+from turbolens.filter.surface.planes import Plane, cv2, noise
 from turbolens.filter.training.command import app
-from turbolens.filter.training.own_look.command import embedded_networks, read_look
-from turbolens.filter.training.own_look.samples import SampleSheet
-from turbolens.filter.training.own_look.stage import OwnLook, add_lora, degraded, statistics_loss
+from turbolens.filter.training.own_look.fit import Fit
+from turbolens.filter.training.own_look.material import learnt
+from turbolens.filter.training.own_look.pictures import MAX_PICTURES, paths_of, read_work
+from turbolens.filter.training.own_look.samples import SampleSheet, same_edges
+from turbolens.filter.training.own_look.statistics import Statistics
 
 from .picture_files import write_png
 
@@ -37,71 +42,137 @@ def striped(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_degraded_picture_keeps_its_edges_and_range() -> None:
-    coarse = torch.rand(8, 3, 6, 6, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    images = F.interpolate(coarse, (48, 48), mode="nearest")
-    plain = degraded(torch.Generator().manual_seed(0), images)
-    assert plain.shape == images.shape
-    assert float(plain.abs().max()) <= 1
-    assert not torch.allclose(plain, images, atol=0.1)
-    inside = plain[..., 3:5, 3:5]  # the middle of a flat field, beyond the reach of the blur
-    torch.testing.assert_close(inside, inside[..., :1, :1].expand_as(inside))
+@pytest.fixture(scope="module")
+def material() -> Exemplar:
+    return learnt([strokes(seed) for seed in range(3)])
 
 
-def test_the_statistics_loss_ignores_positions_and_follows_the_share() -> None:
-    wanted = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
-    wanted = wanted[:1].expand(2, -1, -1, -1)
-    shuffled = wanted.flip(-1).roll(2, -2)
-    both, first = torch.ones(2), torch.tensor([1.0, 0.0])
-    assert float(statistics_loss([shuffled], [wanted], both)) == pytest.approx(0, abs=1e-4)
-    apart = torch.cat([wanted[:1], wanted[:1] + 5])
-    assert float(statistics_loss([apart], [wanted], first)) == pytest.approx(0, abs=1e-4)
-    assert float(statistics_loss([apart], [wanted], both)) > 1
+def strokes(seed: int) -> Plane:
+    """A picture (120, 150, 3) of strokes from left to right, blue in the dark, yellow in the light,
+    with dark shapes on it."""
+    bristles = cv2.GaussianBlur(noise((120, 150), 0, f"strokes {seed}"), (0, 0), 6, sigmaY=0.8)
+    tone = np.clip(0.5 + 0.25 * noise((120, 150), 20, f"tone {seed}"), 0, 1)
+    light = tone + 0.12 * bristles / bristles.std()
+    picture = np.stack([light, 0.9 * light, 0.7 * (1 - light) + 0.2], -1)
+    return np.clip(picture, 0, 1).astype(np.float32)  # type: ignore[no-any-return]
 
 
-@pytest.mark.slow
-def test_gradients_reach_only_the_lora(striped: Path) -> None:
-    networks = embedded_networks(torch.device("cpu"))
-    add_lora(networks.student.unet)
-    pictures = read_look(striped, "--pictures")
-    losses = OwnLook(networks, pictures, pictures, ["stripes"])(torch.manual_seed(0), 0)
-    assert set(losses) == {"latents", "statistics", "structure"}
-    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-    with_gradient = {name for name, weight in networks.student.unet.named_parameters()
-                     if weight.grad is not None}  # fmt: skip
-    assert with_gradient
-    assert all(".lora_" in name for name in with_gradient)
-    assert all(weight.grad is None for weight in networks.teacher.unet.parameters())
+def test_a_tile_continues_at_its_edges(material: Exemplar) -> None:
+    tile = material.tiles[1].astype(int).mean(-1)
+    inside = np.abs(np.diff(tile, axis=1)).mean()
+    across = np.abs(tile[:, 0] - tile[:, -1]).mean()
+    assert tile.std() > 5
+    assert across < 2 * inside
 
 
-@pytest.mark.slow
-def test_the_command_writes_a_lora_that_changes_the_embedded_models_output(
-    striped: Path, tmp_path: Path
+@pytest.mark.parametrize("degrees", [0, 60])
+def test_strokes_are_turned_to_run_from_left_to_right(degrees: int) -> None:
+    turn = cv2.getRotationMatrix2D((75, 60), degrees, 1.0)
+    turned = [
+        cv2.warpAffine(strokes(seed), turn, (150, 120), borderMode=cv2.BORDER_REFLECT)
+        for seed in range(3)
+    ]
+    tile = learnt(turned).tiles[1].astype(np.float32).mean(-1)
+    assert np.abs(np.diff(tile, axis=0)).mean() > 1.5 * np.abs(np.diff(tile, axis=1)).mean()
+
+
+def test_the_colours_are_those_of_the_pictures(material: Exemplar) -> None:
+    dark, light = material.match.ramp[2], material.match.ramp[6]
+    assert dark[2] > dark[0]
+    assert light[0] > light[2]
+    assert len(material.match.palette) == len(material.match.weights)
+
+
+def test_statistics_are_those_of_the_same_material_in_other_pictures() -> None:
+    known = Statistics([strokes(0), strokes(1)])
+    other, plain = strokes(2), cv2.GaussianBlur(strokes(2), (0, 0), 3)
+    assert known.distance([strokes(0), strokes(1)]) == pytest.approx(0, abs=1e-6)
+    assert known.distance([other]) < 0.5 * known.distance([plain])
+
+
+def fit_of(material: Exemplar, folder: Path, steps: int) -> Fit:
+    smooth = [cv2.GaussianBlur(strokes(seed), (0, 0), 3) for seed in (3, 4)]
+    none = [np.full_like(each, 0.5) for each in smooth]
+    statistics = Statistics([strokes(seed) for seed in (0, 1)])
+    material = replace(material, handling=Handling(texture=0.0))
+    return Fit("fit", folder, material, {"none": none, "smooth": smooth}, statistics, steps, 0)
+
+
+def test_a_fit_takes_the_best_text_and_comes_nearer(material: Exemplar, tmp_path: Path) -> None:
+    fit = fit_of(material, tmp_path, 20)
+    assert list(fit.run()) == list(range(1, 21))
+    losses = [each["loss"] for each in fit.history]
+    assert fit.text == "smooth"
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[1]
+    assert fit.best.handling != fit.material.handling
+
+
+def test_a_fit_that_was_stopped_ends_like_one_that_was_not(
+    material: Exemplar, tmp_path: Path
 ) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    straight = fit_of(material, whole, 8)
+    list(straight.run())
+    for _ in zip(range(3), fit_of(material, parts, 8).run(), strict=False):
+        pass
+    resumed = fit_of(material, parts, 8)
+    assert next(iter(resumed.run())) > 3
+    list(resumed.run())
+    assert (resumed.text, resumed.handling) == (straight.text, straight.handling)
+    assert resumed.history == straight.history
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_look_that_changes_nothing_else(striped: Path, tmp_path: Path) -> None:
     file = tmp_path / "stripes.safetensors"
     app(["look", "--name", "stripes", "--pictures", str(striped), "--out", str(file),
-         "--steps", "3", "--device", "cpu"], standalone_mode=False)  # fmt: skip
-    assert file.stat().st_size < 2_000_000
+         "--steps", "7", "--device", "cpu"], standalone_mode=False)  # fmt: skip
+    assert file.stat().st_size < 1_000_000
     frame = picture(3, 64)
-    plain, learnt = (
-        FrameFilter(TurboModel.load("embedded", device="cpu", dtype="float32", loras=loras),
-                    prompt="stripes", size=64)(frame)
-        for loras in ([], [file])
-    )  # fmt: skip
-    assert not np.array_equal(plain, learnt)
+    plain, learnt_too = (
+        TurboModel.load("embedded", device="cpu", loras=loras) for loras in ([], [file])
+    )
+    for prompt in ("noir", "oil painting", "zombie", ""):
+        before, after = (
+            FrameFilter(model, prompt=prompt, size=64)(frame) for model in (plain, learnt_too)
+        )
+        np.testing.assert_array_equal(before, after)
+    texture = {
+        amount: FrameFilter(learnt_too, prompt="stripes", size=64, texture=amount)(frame)
+        for amount in (0.0, 1.0)
+    }
+    assert np.abs(texture[1.0].astype(int) - texture[0.0]).mean() > 3
 
 
 def test_no_picture_of_a_look_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="1 to 50 pictures"):
-        read_look(tmp_path / "none", "--pictures")
+        paths_of(tmp_path / "none", "--pictures", MAX_PICTURES, Console(file=StringIO()))
 
 
 def test_one_picture_is_enough_and_fifty_are_used(tmp_path: Path) -> None:
     for seed in range(51):
         write_png(tmp_path / f"{seed:02}.png", picture(0, 16))
         if seed == 0:
-            assert len(read_look(tmp_path, "--pictures").planes) == 1
-    assert len(read_look(tmp_path, "--pictures").planes) == 50
+            (one,) = paths_of(tmp_path, "--pictures", MAX_PICTURES, Console(file=StringIO()))
+            assert learnt([read_work(one)]).tiles.any()
+    told = StringIO()
+    assert len(paths_of(tmp_path, "--pictures", MAX_PICTURES, Console(file=told))) == 50
+    assert "the first 50 of 51 pictures are used" in told.getvalue()
+
+
+def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(MediaError, match=r"broken\.png cannot be read as a picture"):
+        read_work(tmp_path / "broken.png")
+
+
+def test_edges_of_the_same_picture_in_other_colours_are_the_same() -> None:
+    one = (strokes(0) * 255).astype(np.uint8)
+    assert same_edges(one, np.ascontiguousarray(255 - one[..., ::-1])) > 0.8
+    assert same_edges(one, np.ascontiguousarray(one[::-1])) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -137,13 +208,13 @@ def test_an_interrupted_run_goes_on_and_renews_its_samples(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("turbolens.filter.training.own_look.command.SHEET_EVERY", 1)
-    command = ["look", "--name", "two stripes", "--pictures", str(striped), "--steps", "4",
+    command = ["look", "--name", "two stripes", "--pictures", str(striped), "--steps", "9",
                "--device", "cpu"]  # fmt: skip
     samples, written = tmp_path / "two-stripes-run" / "samples.png", list[int]()
     write = SampleSheet.write
 
-    def write_then_stop(sheet: SampleSheet) -> None:
-        write(sheet)
+    def write_then_stop(sheet: SampleSheet, material: Exemplar) -> None:
+        write(sheet, material)
         written.append(samples.stat().st_size)
         if len(written) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -154,5 +225,5 @@ def test_an_interrupted_run_goes_on_and_renews_its_samples(
     assert state["step"] == 3
     assert not Path("two-stripes.safetensors").exists()
     app(command, standalone_mode=False)
-    assert len(written) == 3  # the last step
+    assert len(written) == 8  # one for each step that was left, and the last one
     assert Path("two-stripes.safetensors").stat().st_size > 0

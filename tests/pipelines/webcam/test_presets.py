@@ -10,6 +10,7 @@ from tests.pipelines.camera.virtual_backend import KeepingBackend
 from tests.pipelines.cli.test_cli import Result
 from tests.pipelines.webcam.call_parts import SMALL, call_with
 from turbolens.filter import FilterSettings, SettingsError
+from turbolens.pipelines.model_choice import ModelChoice
 from turbolens.pipelines.webcam.presets import free_name, load_preset, presets_file, save_preset
 from turbolens.pipelines.webcam.setup import offered_looks
 
@@ -65,6 +66,6 @@ def test_presets_are_stored_in_the_configuration_folder(tmp_path: Path) -> None:
 
 
 def test_a_model_for_any_prompt_is_offered_the_embedded_looks(tmp_path: Path) -> None:
-    assert "noir" in offered_looks(tmp_path)
+    assert "noir" in offered_looks(ModelChoice(str(tmp_path)))
     (tmp_path / "looks.json").write_text('{"mine": {}}')
-    assert offered_looks(tmp_path) == ("mine",)
+    assert offered_looks(ModelChoice(str(tmp_path))) == ("mine",)

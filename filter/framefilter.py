@@ -153,12 +153,15 @@ class FrameFilter:
 
         Areas that have come into view show the frame in the colours of the result. This takes a
         fraction of the time of a call, may run while another thread filters, and changes no state.
-        Returns `None` if there is no result of this frame's size, and the frame itself in the same
-        cases as a call.
+        Returns `None` if there is no result of this frame's size, or with `region` "background",
+        where an area behind a person that comes into view would show it. Returns the frame itself
+        in the same cases as a call.
         """
         settings = self._settings
         if passes_through(settings):
             return frame
+        if settings.region == "background":
+            return None
         geometry = self._geometry(frame, settings)
         with torch.inference_mode():
             result = self._stream.reprojection.reproject(frame, geometry, settings)

@@ -13,6 +13,7 @@ from turbolens.filter.acceleration.choice import backends_for
 from turbolens.filter.acceleration.trial_records import TrialRecords
 from turbolens.filter.settings import Acceleration
 
+from .masks import without_islands
 from .network import SIDE
 from .weights import load_segmenter
 
@@ -49,13 +50,16 @@ class PersonFinder:
 
     @torch.inference_mode()
     def __call__(self, rgb: Array) -> Floats:
-        """RGB (H, W, 3) uint8 of any size → the probability of a person (256, 256), 0…1."""
+        """RGB (H, W, 3) uint8 of any size → the probability of a person (256, 256), 0…1.
+
+        Areas that are small beside the largest person are left out.
+        """
         small = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         batch = torch.from_numpy(np.ascontiguousarray(small))[None].to(self._device)
         with self._lock:
             mask: torch.Tensor = self._network(batch)
         found: Floats = mask[0, 0].float().cpu().numpy()
-        return found
+        return without_islands(found)
 
 
 def _backends(device: torch.device, acceleration: Acceleration) -> list[Backend]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +19,7 @@ PERSON = 0.5
 """The probability from which a pixel belongs to a person."""
 _DOUBTFUL = (0.2, 0.8)  # a probability between these tells nothing
 _MOST_DOUBT = 0.4  # doubtful pixels as a share of the person's
+_ISLAND = 0.05  # of the largest person's area: smaller areas are parts of the room
 _LEAST_AREA = 0.02  # of the frame, assumed for the person, so that a few pixels are no doubt
 
 
@@ -32,6 +34,23 @@ def is_sure(mask: Floats) -> bool:
     doubtful = float(((mask > low) & (mask < high)).mean())
     area = float((mask >= PERSON).mean())
     return doubtful <= _MOST_DOUBT * max(area, _LEAST_AREA)
+
+
+def without_islands(mask: Floats) -> Floats:
+    """The mask with 0 in areas that are small beside the largest person, or that are only doubtful.
+
+    A network takes parts of a room for a person here and there; they belong to no person's outline.
+    A mask without any person stays as it is, since it may be doubtful as a whole.
+    """
+    for least in (PERSON, _DOUBTFUL[0]):
+        areas = (mask > least).astype(np.uint8)
+        count, labels = cv2.connectedComponents(areas)
+        size = np.bincount(labels[mask >= PERSON], minlength=count)
+        is_island = size < _ISLAND * size.max()
+        is_island[0] = False  # where the mask is below `least`
+        if is_island.any():
+            mask = np.where(is_island[labels], np.float32(0), mask)
+    return mask
 
 
 def mask_from(value: Any) -> Floats:

@@ -35,6 +35,17 @@ class Layer(nn.Module):
             self.norm = nn.Identity()
 
 
+class Residual(Layer):
+    """A layer whose result is added to its input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, channels, H, W) → (B, channels, H, W)."""
+        return features + super().forward(features)
+
+
 class Segmenter(nn.Module):
     """RGB uint8 (B, 256, 256, 3) → the probability of a person (B, 1, 256, 256), 0…1.
 
@@ -52,8 +63,12 @@ class Segmenter(nn.Module):
         self.down0 = Layer(3, first, stride=2)
         self.down1 = Layer(first, second, stride=2)
         self.down2 = nn.Sequential(Layer(second, third, stride=2), Layer(third, third))
-        self.down3 = nn.Sequential(Layer(third, fourth, stride=2), Layer(fourth, fourth))
-        self.down4 = nn.Sequential(Layer(fourth, fifth, stride=2), Layer(fifth, fifth))
+        self.down3 = nn.Sequential(
+            Layer(third, fourth, stride=2), Layer(fourth, fourth), Residual(fourth)
+        )
+        self.down4 = nn.Sequential(
+            Layer(fourth, fifth, stride=2), Layer(fifth, fifth), Residual(fifth)
+        )
         self.context = nn.Conv2d(fifth, fifth, 1)
         self.up3 = Layer(fourth, third)
         self.up2 = Layer(third, second)

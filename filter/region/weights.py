@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from turbolens.filter.errors import ModelError
 from turbolens.filter.networks import Range
@@ -18,18 +19,29 @@ WEIGHTS, RANGES = "model.safetensors", "activation_ranges.safetensors"
 def load_segmenter(folder: Path = FOLDER) -> Segmenter:
     """The network in float32, with its `activation_ranges`. Raises `ModelError`."""
     network = Segmenter().fuse()
+    weights = read_weights(folder)
     try:
-        weights = {name: each.float() for name, each in load_file(folder / WEIGHTS).items()}
         network.load_state_dict(weights)
         ranges = {name: each.tolist() for name, each in load_file(folder / RANGES).items()}
     except (OSError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"{folder} must hold the network that finds persons, but {reason}; install Turbolens "
-            "again"
-        ) from error
+        raise _unusable(folder, error) from error
     network.activation_ranges = {name: Range(*found) for name, found in ranges.items()}
     return network.eval().requires_grad_(False)
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights in a folder in float32, by name. Raises `ModelError`."""
+    try:
+        return {name: each.float() for name, each in load_file(folder / WEIGHTS).items()}
+    except (OSError, SafetensorError) as error:
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: Exception) -> ModelError:
+    reason = " ".join(str(error).split())[:200]
+    return ModelError(
+        f"{folder} must hold the network that finds persons, but {reason}; install Turbolens again"
+    )
 
 
 def save_segmenter(network: Segmenter, ranges: dict[str, Range], folder: Path) -> None:

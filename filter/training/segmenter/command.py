@@ -12,7 +12,7 @@ from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
 from turbolens.filter.device import resolve_device
 from turbolens.filter.networks import Range
 from turbolens.filter.region.network import Segmenter
-from turbolens.filter.region.weights import save_segmenter
+from turbolens.filter.region.weights import read_weights, save_segmenter
 from turbolens.filter.training.layer_ranges import activation_ranges
 from turbolens.filter.training.loop import Stage
 from turbolens.filter.training.progress import follow, training_progress
@@ -20,6 +20,7 @@ from turbolens.filter.training.progress import follow, training_progress
 from .labels import Labelled, read_labelled
 from .scenes import scene
 from .stage import SegmenterLosses
+from .start import continue_from
 
 CALIBRATED = 96  # pictures
 
@@ -32,6 +33,8 @@ def segmenter(  # noqa: PLR0913 - each one is an option of the command
     teacher: Annotated[Path | None, typer.Option(
         help="selfie_segmentation.tflite of npm's @mediapipe/selfie_segmentation, for labels that "
         "are not in OUT/labels yet.")] = None,
+    start: Annotated[Path | None, typer.Option(
+        help="Folder of weights to start from, such as an OUT/segmenter.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of training.")] = 6000,
     batch: Annotated[int, typer.Option(min=1, help="Pictures per step.")] = 16,
     rate: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 3e-3,
@@ -48,9 +51,11 @@ def segmenter(  # noqa: PLR0913 - each one is an option of the command
     torch.manual_seed(seed)
     network = Segmenter().to(device=on, memory_format=torch.channels_last)  # type: ignore[call-overload]
     fast = on.type == "cuda" or fastest_cpu_dtype() == torch.bfloat16
-    stage = Stage(
-        "segmenter", network, SegmenterLosses(network, data, batch, fast), out, steps, rate, seed
-    )
+    losses = SegmenterLosses(network, data, batch, fast)
+    if start is not None:
+        images, _ = losses.draw(torch.Generator().manual_seed(seed))
+        continue_from(network, read_weights(start), images.to(on))
+    stage = Stage("segmenter", network, losses, out, steps, rate, seed)
     with training_progress(console) as progress:
         for _ in follow(progress, stage):
             pass

@@ -7,11 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+DIM = 0.25
+"""The share of pictures in dim light or haze."""
 
 
 def relit(rng: np.random.Generator, rgb: Pixels) -> Pixels:
     """RGB (H, W, 3) as a camera might see it: other colours and exposure, noise, blur, JPEG."""
     levels = _coloured(rng, rgb)
+    if rng.random() < DIM:
+        levels = _dimmed(rng, levels)
     if rng.random() < 0.25:
         levels = cv2.filter2D(levels, -1, _motion(rng))
     elif rng.random() < 0.3:
@@ -36,9 +40,19 @@ def _coloured(rng: np.random.Generator, rgb: Pixels) -> Any:
     table = 255 * table**gamma * gain
     table = np.clip((table - 128) * contrast + 128 + offset, 0, 255).astype(np.float32)
     levels: Any = cv2.LUT(rgb, table.reshape(256, 1, 3)[None].reshape(1, 256, 3))
-    if grey:
-        levels = np.repeat(levels.mean(2, keepdims=True), 3, 2)
-    return np.asarray(levels, np.float32)
+    colour = 0.0 if grey else rng.uniform(0.3, 1.15)
+    mean = levels.mean(2, keepdims=True)
+    return np.asarray(mean + (levels - mean) * np.float32(colour), np.float32)
+
+
+def _dimmed(rng: np.random.Generator, levels: Any) -> Any:
+    """Levels with little light or little contrast, or both, brighter at one side."""
+    haze, share = rng.uniform(0, 70), np.exp(rng.uniform(np.log(0.12), np.log(0.7)))
+    cast = np.exp(rng.normal(0, 0.12, 3)).astype(np.float32)
+    sides = np.exp(rng.normal(0, 0.35, (2, 2))).astype(np.float32)
+    height, width = levels.shape[:2]
+    light: Any = cv2.resize(sides, (width, height), interpolation=cv2.INTER_LINEAR)
+    return (levels * light[..., None] * np.float32(share) + np.float32(haze)) * cast
 
 
 def _motion(rng: np.random.Generator) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """`turbolens bench`: the speed of the filter on this machine."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from turbolens.filter import FilterSettings
+from turbolens.filter.settings import Region
 from turbolens.pipelines.cli.options.shared import with_shared_options
 from turbolens.pipelines.cli.usage import parse_size
 from turbolens.pipelines.model_choice import ModelChoice, load_model
@@ -81,6 +82,11 @@ def bench(  # noqa: PLR0913 - each one is an option of the command
     size: Annotated[list[str] | None, typer.Option(
         metavar="WIDTHxHEIGHT", help="Another frame size, filtered at full size. Repeat it for "
         "several.")] = None,
+    working_size: Annotated[int | None, typer.Option(
+        min=64, help="Longer side of the working image in pixels, in place of each case's own.")]
+        = None,
+    region: Annotated[Region, typer.Option(
+        help="Filter only this part. The time includes finding it and joining both.")] = "all",
     batch: Annotated[list[int] | None, typer.Option(
         min=2, help="Also time batches of this many frames, as used for files. Repeat it for "
         "several.")] = None,
@@ -105,12 +111,12 @@ def bench(  # noqa: PLR0913 - each one is an option of the command
     from turbolens.pipelines.bench.speed import Extent, measure  # noqa: PLC0415
 
     settings = FilterSettings(
-        prompt=((choice.look or prompt, 1.0),), strength=strength, steps=steps
+        prompt=((choice.look or prompt, 1.0),), strength=strength, steps=steps, region=region
     )
     loaded = _random(choice) if random_weights else load_model(choice)
     destination = None if chart is None else Destination(str(chart), overwrite=True)
     report = measure(
-        loaded, settings, cases=_cases(case, size),
+        loaded, settings, cases=_cases(case, size, working_size),
         extent=Extent(frames, baselines, tuple(batch or ())),
         on_case=_ignore_case if as_json else _print_case,
     )  # fmt: skip
@@ -138,15 +144,18 @@ def _random(choice: ModelChoice) -> "TurboModel":
     return loaded.accelerate(choice.acceleration, wait=True)
 
 
-def _cases(names: list[CaseName] | None, sizes: list[str] | None) -> "list[Case]":
+def _cases(
+    names: list[CaseName] | None, sizes: list[str] | None, working_size: int | None
+) -> "list[Case]":
     """The named cases and a case for each size; all named cases if nothing was given."""
     from turbolens.pipelines.bench.speed import CASES, Case  # noqa: PLC0415 - imports torch
 
     own = [parse_size("--size", text) for text in sizes or ()]
     chosen = names or ([] if own else list(CaseName))
     named = [case for case in CASES if case.name in chosen]
-    return named + [Case(f"{width}x{height}", width, height, max(width, height))
-                    for width, height in own]  # fmt: skip
+    cases = named + [Case(f"{width}x{height}", width, height, max(width, height))
+                     for width, height in own]  # fmt: skip
+    return cases if working_size is None else [replace(each, size=working_size) for each in cases]
 
 
 def _print(report: "BenchReport", *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ def test_it_ships_in_less_than_a_megabyte_with_a_range_for_every_layer() -> None
     network = load_segmenter()
     layers = {name for name, each in network.named_modules() if isinstance(each, torch.nn.Conv2d)}
     assert layers == set(network.activation_ranges)
-    assert sum(each.numel() for each in network.parameters()) < 400_000
+    assert sum(each.numel() for each in network.parameters()) < 500_000
 
 
 def test_damaged_weights_are_one_clear_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from turbolens.filter import FilterSettings, FrameError
 from turbolens.filter.region.coverage import coverage_of
-from turbolens.filter.region.masks import is_sure, mask_from
+from turbolens.filter.region.masks import is_sure, mask_from, without_islands
 
 SIZE = (64, 64)
 
@@ -48,6 +48,31 @@ def test_an_empty_and_a_clear_mask_are_sure_but_not_a_doubtful_one() -> None:
     assert is_sure(square())
     assert not is_sure(square() * 0.6)
     assert not is_sure(square() * np.float32(np.nan))
+
+
+def test_what_is_small_or_doubtful_beside_a_person_is_left_out() -> None:
+    person = square()
+    speckled, second = person.copy(), person.copy()
+    speckled[2:6, 2:6] = 1  # 16 of 1,024 pixels
+    speckled[52:62, 2:62] = 0.4
+    second[2:12, 2:12] = 1
+    assert np.array_equal(without_islands(speckled), person)
+    assert not is_sure(speckled)
+    assert is_sure(without_islands(speckled))
+    assert np.array_equal(without_islands(second), second)
+
+
+def test_a_doubtful_edge_belongs_to_the_person() -> None:
+    mask = square()
+    mask[48:52, 16:48] = 0.4
+    assert np.array_equal(without_islands(mask), mask)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4, np.nan])
+def test_a_mask_without_any_person_stays_as_doubtful_as_it_is(value: float) -> None:
+    mask = np.full(SIZE, value, np.float32)
+    assert np.array_equal(without_islands(mask), mask, equal_nan=True)
+    assert is_sure(without_islands(mask)) == (value == 0)
 
 
 def test_the_edge_of_a_person_is_soft_on_both_sides() -> None:

@@ -137,6 +137,16 @@ def test_a_reprojected_frame_is_composed_by_its_own_mask(model: TurboModel) -> N
     assert np.array_equal(moved[newer_person == 0], newer[newer_person == 0])
 
 
+def test_what_a_person_uncovers_is_not_shown_by_a_reprojection(model: TurboModel) -> None:
+    """The uncovered part of the room would be shown, in other colours."""
+    (picture, person), (newer, _), *_ = scene(2)
+    part = FrameFilter(model, region="background", mask=lambda _: person)
+    part(picture)
+    assert part.reproject(newer) is None
+    part.update(region="person")
+    assert part.reproject(newer) is not None
+
+
 @pytest.mark.slow
 def test_the_network_in_the_package_leaves_the_person_as_it_is() -> None:
     part = FrameFilter(TurboModel.load(), prompt="pop art", strength=0.9, size=128,

@@ -10,8 +10,11 @@ import torch
 from turbolens.filter import SettingsError
 from turbolens.filter.region.network import Segmenter
 from turbolens.filter.training.segmenter.labels import Labelled, read_labelled
+from turbolens.filter.training.segmenter.light import relit
+from turbolens.filter.training.segmenter.rooms import room, with_furniture
 from turbolens.filter.training.segmenter.scenes import scene
 from turbolens.filter.training.segmenter.stage import SegmenterLosses
+from turbolens.filter.training.segmenter.start import continue_from
 
 
 @pytest.fixture
@@ -73,3 +76,48 @@ def test_fusing_keeps_the_result() -> None:
     image = torch.randn(1, 3, 256, 256)
     before = network.logits(image)
     assert torch.allclose(network.fuse().logits(image), before, atol=1e-4)
+
+
+def test_training_goes_on_from_other_weights_with_the_same_results() -> None:
+    torch.manual_seed(0)
+    images = torch.randn(4, 3, 256, 256)
+    trained, network = Segmenter(), Segmenter()
+    with torch.no_grad():
+        for _ in range(3):
+            trained.logits(images)
+        fused = trained.fuse().state_dict()
+        expected = trained.logits(images)
+        continue_from(network, fused, images)
+        assert torch.allclose(network.logits(images), expected, atol=1e-3)
+        assert torch.allclose(network.eval().logits(images), expected, atol=0.02)
+
+
+def test_a_new_layer_changes_little_at_first() -> None:
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 256, 256)
+    trained, network = Segmenter().fuse(), Segmenter()
+    fused = {name: each for name, each in trained.state_dict().items() if "down4.2" not in name}
+    continue_from(network, fused, images)
+    with torch.no_grad():
+        trained.down4[2] = torch.nn.Identity()
+        expected = trained.logits(images)
+        assert (network.logits(images) - expected).std() < 0.2 * expected.std()
+
+
+def test_rooms_are_full_pictures_with_things_in_them() -> None:
+    rng = np.random.default_rng(0)
+    rooms = [room(rng) for _ in range(8)]
+    assert all(each.shape == (256, 256, 3) and each.dtype == np.uint8 for each in rooms)
+    assert min(each.std() for each in rooms) > 2
+    plain = np.full((256, 256, 3), 90, np.uint8)
+    painted = [(with_furniture(rng, plain) != 90).any(-1).mean() for _ in range(8)]
+    assert np.median(painted) > 0.05
+    assert (plain == 90).all()
+
+
+def test_pictures_are_seen_in_much_and_in_little_light() -> None:
+    rng = np.random.default_rng(0)
+    grey = np.full((64, 64, 3), 150, np.uint8)
+    levels = [relit(rng, grey).mean() for _ in range(60)]
+    assert min(levels) < 50
+    assert max(levels) > 150

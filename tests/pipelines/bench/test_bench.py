@@ -201,3 +201,20 @@ def test_the_command_prints_json(folder: Path) -> None:
     done = CliRunner().invoke(app, ["bench", *options, "--dtype", "float32", "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["results"][0]["case"]["name"] == "256"
+
+
+def test_a_region_and_a_working_size_can_be_measured(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, list[Case]]] = []
+
+    def short(model: TurboModel, settings: FilterSettings, **options: Any) -> BenchReport:
+        asked.append((settings.region, list(options["cases"])))
+        return measure(model, settings, cases=[SMALL], extent=Extent(frames=2))
+
+    monkeypatch.setattr("turbolens.pipelines.bench.speed.measure", short)
+    options = ["--model", str(folder), "--case", "720p", "--size", "640x480", "--device", "cpu"]
+    region = ["--region", "background", "--working-size", "320", "--dtype", "float32"]
+    done = CliRunner().invoke(app, ["bench", *options, *region])
+    assert done.exit_code == 0, done.output
+    assert asked == [("background", [Case("720p", 1280, 720, 320), Case("640x480", 640, 480, 320)])]

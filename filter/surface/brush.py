@@ -46,23 +46,28 @@ def laid(
     in sides, at most 2.
     """
     cosine, sine = forms.direction
-    along_x, along_y = (
-        cosine * np.float32(2 / (length * side)),
-        sine * np.float32(2 / (length * side)),
-    )
-    aside_x, aside_y = (
-        -sine * np.float32(2 / (width * side)),
-        cosine * np.float32(2 / (width * side)),
-    )
+    along, aside = (np.float32((2 / (each * side)) ** 2) for each in (length, width))
+    # The square of the distance from the middle, 1 at the rim: a x² + b x y + c y².
+    a = cosine * cosine * along + sine * sine * aside
+    b = cosine * sine * (2 * (along - aside))
+    c = along + aside - a
     top = np.full(cosine.shape, -np.inf, np.float32)
-    x, y, height, key = (np.zeros_like(top) for _ in range(4))
+    x, y, distance, key = (np.zeros_like(top) for _ in range(4))
+    squared, other = np.empty_like(top), np.empty_like(top)
     for seed in neighbours(places, side, 1.0, "strokes"):
-        along = along_x * seed.x + along_y * seed.y
-        aside = aside_x * seed.x + aside_y * seed.y
-        rim = 1 - along * along - aside * aside
-        priority = seed.key + np.minimum(rim, 0) * np.float32(4)
+        cv2.multiply(a, seed.x, dst=squared)
+        cv2.multiply(b, seed.y, dst=other)
+        cv2.add(squared, other, dst=squared)
+        cv2.multiply(squared, seed.x, dst=squared)
+        cv2.multiply(c, seed.y, dst=other)
+        cv2.multiply(other, seed.y, dst=other)
+        cv2.add(squared, other, dst=squared)
+        beyond = cv2.max(squared, 1.0, dst=other)
+        priority = cv2.scaleAdd(beyond, -4.0, seed.key, dst=other)
         above = cv2.compare(priority, top, cv2.CMP_GT)
         cv2.max(priority, top, dst=top)
-        for plane, new in zip((x, y, height, key), (seed.x, seed.y, rim, seed.key), strict=True):
+        for plane, new in zip(
+            (x, y, distance, key), (seed.x, seed.y, squared, seed.key), strict=True
+        ):
             cv2.copyTo(new, above, plane)
-    return Laid(x, y, height, key)
+    return Laid(x, y, 1 - distance, key)

@@ -111,21 +111,26 @@ class Canvas:
         return np.array(smooth, np.float32).reshape(values.shape)
 
     @cached_property
-    def heat(self) -> Plane:
-        """How warm something may be, 0…1, (H, W) of about a third of the size.
-
-        The tone, and more where the frame has the hue of skin, of whatever lightness.
-        """
+    def skin(self) -> Plane:
+        """How much the frame has the hue of skin, of whatever lightness, 0…1, of about a third of
+        the size."""
         cell = max(2, round(3 * self.unit))
         size = self.shape[1] // cell, self.shape[0] // cell
-        tone = cv2.resize(self.seen_tone, size, interpolation=cv2.INTER_AREA)
         frame = to_levels(self.picture) if self._seen is None else self._seen.rgb
         small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
         _, red, blue = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).astype(np.float32))
         warm = (red - 128) - np.abs((128 - blue) - np.float32(0.75) * (red - 128))
         warm = smoothstep(blur(warm, 1.5), 4.0, 15.0)
-        warm = cv2.morphologyEx(warm, cv2.MORPH_CLOSE, _GLARE)  # where skin is white
-        heat = blur(tone * np.float32(0.5) + warm * np.float32(0.5), 1.0)
+        return cv2.morphologyEx(warm, cv2.MORPH_CLOSE, _GLARE)  # type: ignore[no-any-return]
+
+    @cached_property
+    def heat(self) -> Plane:
+        """How warm something may be, 0…1, (H, W) of about a third of the size: the tone, and more
+        for skin."""
+        skin = self.skin
+        size = skin.shape[1], skin.shape[0]
+        tone = cv2.resize(self.seen_tone, size, interpolation=cv2.INTER_AREA)
+        heat = blur(tone * np.float32(0.5) + skin * np.float32(0.5), 1.0)
         low, high = (
             self._smoothed(f"heat {share}", float(np.quantile(heat[::2, ::2], share)))
             for share in (0.02, 0.99)

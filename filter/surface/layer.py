@@ -12,9 +12,9 @@ from turbolens.filter.settings import WeightedPrompt
 
 from .canvas import Canvas
 from .drift import Drift
-from .looks import SURFACES
+from .looks import FACES, OWN_FACES, SURFACES
 from .painting import Surface
-from .planes import cv2, luma_of
+from .planes import blur, cv2, faded, luma_of, resized
 from .seen import Seen
 
 MIN_SIDE = 32  # pixels
@@ -76,6 +76,10 @@ class SurfaceLayer:
         (total, share), *others = laid if rest < _LEAST else [*laid, (picture, rest)]
         for surface, part in others:
             total, share = cv2.addWeighted(total, share, surface, part, 0.0), 1.0
+        kept = sum(part * OWN_FACES.get(name, FACES) for name, part in shares.items())
+        if seen is not None and kept > 0:
+            faces = resized(blur(canvas.skin, 1.5) * np.float32(kept), *canvas.shape)
+            total, share = faded(total * np.float32(share), picture, faces), 1.0
         levels: np.ndarray = cv2.multiply(total, 255 * share, dtype=cv2.CV_8U)  # rounded, in 0…255
         return levels
 

@@ -102,8 +102,8 @@ def vaporwave(canvas: Canvas) -> Plane:
     bloom = reduced(np.maximum(picture - np.float32(0.6), 0), 2)
     picture = cv2.add(picture, resized(blur(bloom, 4 * unit), height, width) * np.float32(0.5))
     red, green, blue = cv2.split(picture)
-    shift = max(1, round(3 * unit))
-    lines = canvas.contours(1.4, 0.25, 0.6) * np.float32(0.55)
+    shift = max(1, round(1.5 * unit))
+    lines = canvas.contours(1.2, 0.3, 0.7) * np.float32(0.4)
     red = _shifted(red, shift) + _shifted(lines, 2 * shift)
     green = green + _shifted(lines, -2 * shift) * np.float32(0.8)
     blue = _shifted(blue, -shift) + lines
@@ -152,9 +152,9 @@ def _lamp(height: int, width: int, depth: float) -> Plane:
 
 def vintage(canvas: Canvas) -> Plane:
     """Faded colours, light that leaks in, dust, and the grain of film."""
-    picture = times(canvas.picture, _lamp(*canvas.shape, 0.55))
+    picture = times(canvas.picture, _lamp(*canvas.shape, 0.4))
     picture = cv2.addWeighted(picture, 0.88, picture, 0.0, 0.06)
-    grain = canvas.texture(0.7, "film") * np.float32(0.028)
+    grain = canvas.texture(0.7, "film") * np.float32(0.018)
     dust = smoothstep(canvas.texture(1.2, "dust"), 2.9, 3.4) * np.float32(0.3)
     leak = _leak(*canvas.shape)
     return cv2.add(added(picture, grain + dust), leak)  # type: ignore[no-any-return]
@@ -164,4 +164,4 @@ def vintage(canvas: Canvas) -> Plane:
 def _leak(height: int, width: int) -> Plane:
     x, y = coordinates(height, width)
     near = np.exp(-np.square(x / width / 0.16) - np.square((y / height - 0.3) / 0.5))
-    return np.dstack([near * 0.28, near * 0.12, near * 0.03]).astype(np.float32)
+    return np.dstack([near * 0.13, near * 0.055, near * 0.015]).astype(np.float32)

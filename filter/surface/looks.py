@@ -65,3 +65,9 @@ SURFACES: Mapping[str, Surface] = {
     "thermal": thermal,
     "blueprint": blueprint,
 }  # fmt: skip
+
+FACES = 0.5
+"""Share of a picture without its surface that shows where the frame has the hue of skin, so that
+faces stay readable."""
+OWN_FACES: Mapping[str, float] = {"neon": 0.0, "blueprint": 0.0, "thermal": 0.25}
+"""The same for surfaces that draw faces themselves."""

@@ -1,5 +1,6 @@
 """Seeds of strokes and tiles: points on a jittered grid that moves with the texture."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -42,37 +43,37 @@ class Neighbour:
 
 def neighbours(
     places: tuple[Plane, Plane], side: float, jitter: float, label: str
-) -> tuple[Neighbour, ...]:
-    """The nine seeds near each pixel.
+) -> Iterator[Neighbour]:
+    """The nine seeds near each pixel, one after the other, in the same arrays each time.
 
     places: x and y of the texture at each pixel. side: of a cell of the grid, in pixels. jitter: 0,
     a grid, to 1.
     """
-    in_cell_x, in_cell_y, keys = _tables(label, jitter)
     x, y = (cv2.multiply(each, 1 / side) for each in places)
     column, row = np.floor(x), np.floor(y)
     cv2.subtract(column, x, dst=x)
     cv2.subtract(row, y, dst=y)
-    cells = cv2.merge((column, row)).astype(np.int16) & np.int16(_CELLS - 1)
-    found = []
-    for across, down in _AROUND:
-        shifted = np.s_[1 + down : 1 + down + _CELLS, 1 + across : 1 + across + _CELLS]
-        seed_x, seed_y, key = (
-            cv2.remap(table[shifted], cells, None, cv2.INTER_NEAREST)
-            for table in (in_cell_x, in_cell_y, keys)
-        )
+    down_to, across_to = (each.astype(np.int64) & (_CELLS - 1) for each in (row, column))
+    cells = down_to * _CELLS + across_to
+    seed_x, seed_y, key = (np.empty(cells.shape, np.float32) for _ in range(3))
+    for (across, down), tables in zip(_AROUND, _tables(label, jitter), strict=True):
+        # "wrap" is the fastest mode; all cells are in range.
+        for table, out in zip(tables, (seed_x, seed_y, key), strict=True):
+            np.take(table, cells, mode="wrap", out=out)
         cv2.addWeighted(seed_x, side, x, side, across * side, dst=seed_x)
         cv2.addWeighted(seed_y, side, y, side, down * side, dst=seed_y)
-        found.append(Neighbour(seed_x, seed_y, key))
-    return tuple(found)
+        yield Neighbour(seed_x, seed_y, key)
 
 
 @lru_cache(maxsize=16)
-def _tables(label: str, jitter: float) -> tuple[Plane, Plane, Plane]:
-    """x and y in a cell, and its key, with one more cell on each side."""
+def _tables(label: str, jitter: float) -> tuple[tuple[Plane, Plane, Plane], ...]:
+    """For each cell of `_AROUND`: x and y of its seed in it, and its key, by the middle cell."""
     random = np.random.default_rng([ord(letter) for letter in label])
     places = random.random((2, _CELLS, _CELLS), dtype=np.float32) - np.float32(0.5)
     places = np.float32(0.5) + np.float32(jitter) * places
     keys = random.permutation(COUNT).astype(np.float32).reshape(_CELLS, _CELLS) / COUNT
-    x, y, key = (np.pad(each.astype(np.float32), 1, mode="wrap") for each in (*places, keys))
-    return x, y, key
+    tables = [each.astype(np.float32) for each in (*places, keys)]
+    return tuple(
+        tuple(np.roll(each, (-down, -across), (0, 1)).ravel() for each in tables)
+        for across, down in _AROUND
+    )  # type: ignore[return-value]

@@ -164,3 +164,18 @@ def test_every_look_of_the_embedded_model_that_has_a_surface_exists() -> None:
     assert vocabulary is not None
     assert set(vocabulary.surfaces) <= set(vocabulary.looks)
     assert set(vocabulary.texts.values()) <= set(vocabulary.looks)
+
+
+@pytest.mark.parametrize(("look", "expected"), [("oil painting", 0.5), ("blueprint", 1.0)])
+def test_faces_keep_half_of_the_result_unless_the_surface_draws_them(
+    look: str, expected: float
+) -> None:
+    vocabulary = Vocabulary({look: (look,)}, surfaces={look: look})
+    rgb = scene()
+    change = []
+    for colour in ((90, 110, 130), (205, 150, 125)):  # a wall, and skin
+        frame = np.full(rgb.shape, colour, np.uint8)
+        seen = Seen(frame, luma_of(np.float32(1 / 255) * frame))
+        result = layer(vocabulary)(rgb, [WeightedPrompt(look)], 0.9, 1.0, lambda seen=seen: seen)
+        change.append(float((result.float() - rgb).abs().mean()))
+    assert change[1] / change[0] == pytest.approx(expected, abs=0.06)

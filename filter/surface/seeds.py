@@ -76,4 +76,4 @@ def _tables(label: str, jitter: float) -> tuple[tuple[Plane, Plane, Plane], ...]
     return tuple(
         tuple(np.roll(each, (-down, -across), (0, 1)).ravel() for each in tables)
         for across, down in _AROUND
-    )  # type: ignore[return-value]
+    )

@@ -1,6 +1,7 @@
 """`SurfaceLayer`: which surfaces a result gets, how much of them, and how they move."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -175,7 +176,7 @@ def test_faces_keep_half_of_the_result_unless_the_surface_draws_them(
     change = []
     for colour in ((90, 110, 130), (205, 150, 125)):  # a wall, and skin
         frame = np.full(rgb.shape, colour, np.uint8)
-        seen = Seen(frame, luma_of(np.float32(1 / 255) * frame))
-        result = layer(vocabulary)(rgb, [WeightedPrompt(look)], 0.9, 1.0, lambda seen=seen: seen)
+        seen = partial(Seen, frame, luma_of(np.float32(1 / 255) * frame))
+        result = layer(vocabulary)(rgb, [WeightedPrompt(look)], 0.9, 1.0, seen)
         change.append(float((result.float() - rgb).abs().mean()))
     assert change[1] / change[0] == pytest.approx(expected, abs=0.06)

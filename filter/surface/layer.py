@@ -78,8 +78,9 @@ class SurfaceLayer:
             total, share = cv2.addWeighted(total, share, surface, part, 0.0), 1.0
         kept = sum(part * OWN_FACES.get(name, FACES) for name, part in shares.items())
         if seen is not None and kept > 0:
-            faces = resized(blur(canvas.skin, 1.5) * np.float32(kept), *canvas.shape)
-            total, share = faded(total * np.float32(share), picture, faces), 1.0
+            if share != 1:
+                total, share = total * np.float32(share), 1.0
+            total = _with_faces(total, picture, blur(canvas.skin, 1.5) * np.float32(kept))
         levels: np.ndarray = cv2.multiply(total, 255 * share, dtype=cv2.CV_8U)  # rounded, in 0…255
         return levels
 
@@ -102,3 +103,20 @@ class SurfaceLayer:
         reading = self._vocabulary.read(text)
         looks = reading.looks or tuple(filter(None, [reading.replacement]))
         return tuple(self._vocabulary.surfaces.get(look, "") for look in looks)
+
+
+def _with_faces(laid: np.ndarray, picture: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """What is laid over a picture, with a share of the picture itself; `shares`: of any size.
+
+    Changes `laid`, within the rectangle around the shares that can be seen.
+    """
+    left, top, width, height = cv2.boundingRect((shares > 1 / 64).astype(np.uint8))
+    if width == 0:
+        return laid
+    (rows, columns), (high, wide) = shares.shape, laid.shape[:2]
+    beside = np.s_[top * high // rows : (top + height) * high // rows,
+                   left * wide // columns : (left + width) * wide // columns]  # fmt: skip
+    part = laid[beside]
+    within = resized(shares[top : top + height, left : left + width], *part.shape[:2])
+    laid[beside] = faded(part, picture[beside], within)
+    return laid

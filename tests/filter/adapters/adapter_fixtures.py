@@ -40,7 +40,7 @@ def lora_tensors(
     generator = torch.Generator().manual_seed(seed)
     tensors: dict[str, torch.Tensor] = {}
     for name, network in networks.items():
-        ends = UNET_LAYERS if name.endswith("unet") else TEXT_LAYERS
+        ends: tuple[str, ...] = UNET_LAYERS if name.endswith("unet") else TEXT_LAYERS
         if not any(layer.endswith(ends) for layer, _ in network.named_modules()):
             ends = ("time_emb_proj",)  # a UNet without attention, such as the embedded model's
         for layer, module in network.named_modules():

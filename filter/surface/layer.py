@@ -12,6 +12,7 @@ from turbolens.filter.settings import WeightedPrompt
 
 from .canvas import Canvas
 from .drift import Drift
+from .hold import Hold
 from .looks import FACES, OWN_FACES, SURFACES
 from .painting import Surface
 from .planes import blur, cv2, faded, luma_of, resized
@@ -36,11 +37,13 @@ class SurfaceLayer:
         self._drift = Drift()
         self._names = LruCache[tuple[str, ...]](MAX_PROMPTS)
         self._figures: dict[str, float] = {}
+        self._hold = Hold()
 
     def reset(self) -> None:
         """Forget the past motion."""
         self._drift.reset()
         self._figures.clear()
+        self._hold.reset()
 
     def __call__(
         self,
@@ -67,9 +70,11 @@ class SurfaceLayer:
 
     def _laid(self, rgb: np.ndarray, shares: Mapping[str, float], seen: Seen | None) -> np.ndarray:
         picture = rgb.astype(np.float32) * np.float32(1 / 255)
-        moved = self._drift(luma_of(picture), seen)
+        luma = luma_of(picture)
+        moved = self._drift(luma, seen)
         if self._drift.is_new:
             self._figures.clear()
+            self._hold.reset()
         canvas = Canvas(picture, moved, self._figures, seen)
         laid = [(self._surfaces[name](canvas), share) for name, share in shares.items()]
         rest = 1 - sum(shares.values())
@@ -81,7 +86,10 @@ class SurfaceLayer:
             if share != 1:
                 total, share = total * np.float32(share), 1.0
             total = _with_faces(total, picture, blur(canvas.skin, 1.5) * np.float32(kept))
-        levels: np.ndarray = cv2.multiply(total, 255 * share, dtype=cv2.CV_8U)  # rounded, in 0…255
+        if share != 1:
+            total = total * np.float32(share)
+        total = self._hold(total, luma, moved, shares)
+        levels: np.ndarray = cv2.multiply(total, 255, dtype=cv2.CV_8U)  # rounded, in 0…255
         return levels
 
     def shares(self, prompts: Sequence[WeightedPrompt]) -> dict[str, float]:

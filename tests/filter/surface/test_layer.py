@@ -180,3 +180,15 @@ def test_faces_keep_half_of_the_result_unless_the_surface_draws_them(
         result = layer(vocabulary)(rgb, [WeightedPrompt(look)], 0.9, 1.0, seen)
         change.append(float((result.float() - rgb).abs().mean()))
     assert change[1] / change[0] == pytest.approx(expected, abs=0.06)
+
+
+def test_the_noise_of_a_camera_does_not_make_lines_flicker() -> None:
+    vocabulary = Vocabulary({"comic": ("comic",)}, surfaces={"comic": "comic"})
+    lay, random = layer(vocabulary), np.random.default_rng(3)
+    still, results = scene().numpy().astype(np.float32), []
+    for _ in range(20):
+        noisy = np.clip(still + random.normal(0, 0.4, still.shape), 0, 255).astype(np.uint8)
+        result = lay(torch.from_numpy(noisy), [WeightedPrompt("comic")], 0.9, 1.0)
+        results.append(result.numpy().astype(np.float32))
+    flicker = np.diff(results[10:], axis=0)
+    assert np.sqrt(np.square(flicker).mean()) < 0.8

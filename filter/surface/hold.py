@@ -1,0 +1,52 @@
+"""`Hold`: a surface stays as it was where the picture below it does.
+
+Lines, dots and strokes begin at limits of brightness and direction, so that a camera's noise would
+make them come and go.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .planes import Plane, cv2, faded, resized, smoothstep
+
+_HELD = 0.95  # share of the last surface, at most
+_SAME, _OTHER = 0.75 / 255, 3.0 / 255  # change of the picture: held below, not at all above
+_STILL, _MOVED = 0.05, 0.3  # the same for the motion of the texture, in pixels
+_CELL = 8  # pixels; motion is compared so far apart
+
+
+class Hold:
+    """Mixes each surface with the last one. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last surface."""
+        self._laid: Plane | None = None
+
+    def __call__(
+        self,
+        laid: Plane,
+        luma: Plane,
+        moved: tuple[Plane, Plane] | None,
+        shares: Mapping[str, float],
+    ) -> Plane:
+        """The surface of this picture, as the last one where nothing has changed.
+
+        laid: RGB (H, W, 3). luma: (H, W) of the picture below. moved: how far the texture has moved
+        since it began, as from `Drift`. shares: of the surfaces; others begin anew.
+        """
+        height, width = luma.shape
+        places = np.zeros((2, -(-height // _CELL), -(-width // _CELL)), np.float32)
+        if moved is not None:
+            places[:] = moved[0][::_CELL, ::_CELL], moved[1][::_CELL, ::_CELL]
+        last = self._laid
+        if last is not None and last.shape == laid.shape and self._shares == shares:
+            motion = np.abs(places - self._places).max(0)
+            still = 1 - smoothstep(motion, _STILL, _MOVED)
+            same = 1 - smoothstep(cv2.absdiff(luma, self._luma), _SAME, _OTHER)
+            laid = faded(laid, last, same * resized(still * np.float32(_HELD), height, width))
+        self._laid, self._luma, self._places, self._shares = laid, luma, places, dict(shares)
+        return laid

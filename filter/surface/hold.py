@@ -5,6 +5,7 @@ make them come and go.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,15 +17,22 @@ _STILL, _MOVED = 0.05, 0.3  # the same for the motion of the texture, in pixels
 _CELL = 8  # pixels; motion is compared so far apart
 
 
+class _Past(NamedTuple):
+    laid: Plane
+    luma: Plane
+    places: Plane
+    shares: Mapping[str, float]
+
+
 class Hold:
     """Mixes each surface with the last one. Not thread-safe."""
 
     def __init__(self) -> None:
-        self.reset()
+        self._last: _Past | None = None
 
     def reset(self) -> None:
         """Forget the last surface."""
-        self._laid: Plane | None = None
+        self._last = None
 
     def __call__(
         self,
@@ -42,11 +50,12 @@ class Hold:
         places = np.zeros((2, -(-height // _CELL), -(-width // _CELL)), np.float32)
         if moved is not None:
             places[:] = moved[0][::_CELL, ::_CELL], moved[1][::_CELL, ::_CELL]
-        last = self._laid
-        if last is not None and last.shape == laid.shape and self._shares == shares:
-            motion = np.abs(places - self._places).max(0)
+        last = self._last
+        if last is not None and last.laid.shape == laid.shape and last.shares == shares:
+            motion = np.abs(places - last.places).max(0)
             still = 1 - smoothstep(motion, _STILL, _MOVED)
-            same = 1 - smoothstep(cv2.absdiff(luma, self._luma), _SAME, _OTHER)
-            laid = faded(laid, last, same * resized(still * np.float32(_HELD), height, width))
-        self._laid, self._luma, self._places, self._shares = laid, luma, places, dict(shares)
+            same = 1 - smoothstep(cv2.absdiff(luma, last.luma), _SAME, _OTHER)
+            held = same * resized(still * np.float32(_HELD), height, width)
+            laid = faded(laid, last.laid, held)
+        self._last = _Past(laid, luma, places, dict(shares))
         return laid

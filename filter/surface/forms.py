@@ -23,8 +23,8 @@ _MUCH = 0.06  # contrast around that counts as much
 class Forms:
     """Of one luma (H, W) in 0…1.
 
-    rest: the angle in radians where there is no form, a
-    number or a plane of this size. smoothing: of the structure tensor, in pixels.
+    rest: the angle in radians where there is no form, a number or a plane of this size. smoothing:
+    of the structure tensor, in pixels.
     """
 
     def __init__(

@@ -97,9 +97,9 @@ def _quantise(operation: Any, found: Range) -> None:
     operation.input(1).replace_source_output(_quantised_weights(operation, weights))
     if found.parts > 1:
         opset = import_module("openvino.opset13")
-        half_step = (found.high - found.low) / (ACTIVATION_LEVELS - 1) / 2
         rest = opset.subtract(data, rounded).output(0)
-        other = _same(operation, _rounded(rest, -half_step, half_step), operation.input_value(1))
+        rest = _rounded(rest, *range_of_rest(found))
+        other = _same(operation, rest, operation.input_value(1))
         total = opset.add(operation.output(0), other).output(0)
         for user in users:
             user.replace_source_output(total)
@@ -119,6 +119,12 @@ def _same(operation: Any, data: Any, weights: Any) -> Any:
 def layer_name(friendly_name: str) -> str:
     """The module that an operation belongs to, as in `named_modules`; without wrappers of LoRAs."""
     return friendly_name.partition("/")[0].removeprefix(_SCOPE).removesuffix(_WRAPPED)
+
+
+def range_of_rest(found: Range) -> tuple[float, float]:
+    """The range of what the levels of an activation round off: half a step to each side."""
+    half_step = (found.high - found.low) / (ACTIVATION_LEVELS - 1) / 2
+    return -half_step, half_step
 
 
 def with_exact_zero(low: float, high: float) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from turbolens.filter.acceleration.comparison import agreement_db
 from turbolens.filter.acceleration.openvino.int8 import (
     ACTIVATION_LEVELS,
     WEIGHT_LEVELS,
+    range_of_rest,
     with_exact_zero,
 )
 from turbolens.filter.networks import Range
@@ -112,8 +113,7 @@ def simulated(
         given = arguments[0]
         rounded = _rounded(given, found.low, found.high)
         if found.parts > 1:
-            half_step = (found.high - found.low) / (ACTIVATION_LEVELS - 1) / 2
-            rounded = rounded + _rounded(given - rounded, -half_step, half_step)
+            rounded = rounded + _rounded(given - rounded, *range_of_rest(found))
         return rounded, *arguments[1:]
 
     handle = layer.register_forward_pre_hook(hook)

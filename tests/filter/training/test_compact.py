@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
@@ -24,7 +23,7 @@ from turbolens.filter.training.references.phrases import every_phrase
 from turbolens.filter.training.text import WIDTH, new_tokenizer
 from turbolens.pipelines.scene.frames import TestScene
 
-from .picture_files import write_png
+from .picture_files import write_drawn
 
 
 def larger_model() -> tuple[Any, Denoiser]:
@@ -48,12 +47,7 @@ def larger_model() -> tuple[Any, Denoiser]:
 @pytest.fixture
 def drawn(tmp_path: Path) -> Path:
     """A folder of three drawn pictures."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for seed in range(3):
-        levels = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), np.uint8)
-        write_png(folder / f"{seed}.png", levels.repeat(8, 0).repeat(8, 1))
-    return folder
+    return write_drawn(tmp_path / "pictures", 3, (32, 32), 8)
 
 
 def test_the_outermost_level_keeps_its_weights() -> None:

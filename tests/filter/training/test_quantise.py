@@ -4,7 +4,6 @@ import math
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -20,7 +19,7 @@ from turbolens.filter.training.quantise.calibration import MODULES
 from turbolens.filter.training.quantise.command import read_pictures
 from turbolens.filter.training.quantise.sensitivity import Loss, Sensitivity, chosen_ranges
 
-from .picture_files import write_png
+from .picture_files import write_drawn
 
 pytest.importorskip("openvino", reason="needs pip install openvino")
 
@@ -28,12 +27,7 @@ pytest.importorskip("openvino", reason="needs pip install openvino")
 @pytest.fixture
 def drawn(tmp_path: Path) -> Path:
     """A folder of five drawn pictures."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for seed in range(5):
-        levels = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), np.uint8)
-        write_png(folder / f"{seed}.png", levels.repeat(8, 0).repeat(8, 1))
-    return folder
+    return write_drawn(tmp_path / "pictures", 5, (9, 12), 8)
 
 
 @pytest.mark.slow

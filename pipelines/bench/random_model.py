@@ -1,7 +1,7 @@
 """A known model's architecture with random weights, to measure speed and memory only."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
@@ -47,9 +47,7 @@ def random_model(
     )  # fmt: skip
     model = TurboModel(components, name=f"{name} (random weights)", device=on, dtype=in_dtype)
     pooled = 1280 if known.family == "sdxl" else None
-    model.prompts = cast(
-        PromptEncoder, RandomPrompts(config.unet["cross_attention_dim"], pooled, on, in_dtype)
-    )
+    model.prompts = RandomPrompts(config.unet["cross_attention_dim"], pooled, on, in_dtype)
     return model
 
 
@@ -68,12 +66,13 @@ def _filled(kind: Any, config: dict[str, Any], device: torch.device, dtype: torc
     return network
 
 
-class RandomPrompts:
-    """Replaces a `PromptEncoder`: the same random embeddings for every prompt."""
+class RandomPrompts(PromptEncoder):
+    """Encodes every prompt as the same random embeddings."""
 
     def __init__(
         self, width: int, pooled: int | None, device: torch.device, dtype: torch.dtype
     ) -> None:
+        super().__init__((), (), dtype)
         generator = torch.Generator("cpu").manual_seed(0)
         text = torch.randn(1, CLIP_LENGTH, width, generator=generator)
         pooled_embeds = None if pooled is None else torch.randn(1, pooled, generator=generator)

@@ -8,6 +8,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 
 from turbolens.filter import SettingsError, TurboModel
 from turbolens.filter.acceleration.dtype import resolve_dtype
+from turbolens.filter.acceleration.openvino.layer_ranges import activation_ranges
 from turbolens.filter.device import resolve_device
 from turbolens.filter.diffusion.prompts import PromptEmbeds, PromptEncoder
 from turbolens.filter.diffusion.schedule import Schedule
@@ -21,6 +22,7 @@ _SCHEDULER = {
     "beta_start": 0.00085, "beta_end": 0.012,
 }  # fmt: skip
 _SPREAD = 0.02  # standard deviation of the weights, so small that no dtype overflows
+_SIDE = 128  # of the picture that activation ranges are measured on
 
 
 def random_model(
@@ -28,8 +30,9 @@ def random_model(
 ) -> TurboModel:
     """A model like the known model `name`, with its time and memory. Its results are noise.
 
-    Prompts are not encoded: each has the same random embeddings. Raises `SettingsError` for a name
-    that is not a known model, and for the embedded one.
+    Prompts are not encoded: each has the same random embeddings. On a CPU in float32 the layers
+    have the activation ranges of one random picture, so that INT8 can be measured, too. Raises
+    `SettingsError` for a name that is not a known model, and for the embedded one.
     """
     known = known_models().get(name)
     if known is None or known.family == "embedded":
@@ -48,7 +51,26 @@ def random_model(
     model = TurboModel(components, name=f"{name} (random weights)", device=on, dtype=in_dtype)
     pooled = 1280 if known.family == "sdxl" else None
     model.prompts = RandomPrompts(config.unet["cross_attention_dim"], pooled, on, in_dtype)
+    if on.type == "cpu" and in_dtype == torch.float32:
+        _calibrate(model)
     return model
+
+
+@torch.inference_mode()
+def _calibrate(model: TurboModel) -> None:
+    """Set the activation ranges of one small random picture."""
+    modules, embeds = model.modules, model.prompts.encode("")
+    rgb = torch.randint(0, 256, (1, _SIDE, _SIDE, 3), dtype=torch.uint8)
+    latents = modules.encoder(rgb)
+    for_unet = latents, torch.tensor([999]), embeds.prompt_embeds
+    inputs: dict[str, tuple[torch.Tensor, ...]] = {
+        "encoder": (rgb,),
+        "predictor": (*for_unet, *model.added_conditions(latents, embeds)),
+        "decoder": (latents,),
+    }
+    modules.set_activation_ranges({
+        name: activation_ranges(getattr(modules, name), [own]) for name, own in inputs.items()
+    })  # fmt: skip
 
 
 def _filled(kind: Any, config: dict[str, Any], device: torch.device, dtype: torch.dtype) -> Any:
@@ -76,7 +98,7 @@ class RandomPrompts(PromptEncoder):
         generator = torch.Generator("cpu").manual_seed(0)
         text = torch.randn(1, CLIP_LENGTH, width, generator=generator)
         pooled_embeds = None if pooled is None else torch.randn(1, pooled, generator=generator)
-        self._embeds = PromptEmbeds(
+        self._same = PromptEmbeds(
             text.to(device, dtype),
             None if pooled_embeds is None else pooled_embeds.to(device, dtype),
         )
@@ -87,4 +109,8 @@ class RandomPrompts(PromptEncoder):
 
     def __call__(self, prompts: Sequence[WeightedPrompt]) -> PromptEmbeds:
         """The embeddings."""
-        return self._embeds
+        return self._same
+
+    def encode(self, text: str, *, count: int | None = None) -> PromptEmbeds:
+        """The embeddings."""
+        return self._same

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from turbolens.filter import TurboModel
 from turbolens.filter.acceleration.choice import backends_for
+from turbolens.filter.acceleration.openvino.layer_ranges import activation_ranges
 from turbolens.filter.errors import MediaError, SettingsError
 from turbolens.filter.loading.activation_ranges import (
     ActivationRanges,
@@ -24,7 +25,6 @@ from turbolens.filter.loading.needed_files import RANGES_FILE
 from turbolens.filter.networks import LayerRanges, Range
 from turbolens.filter.settings import VaeChoice
 from turbolens.filter.training.data import pictures_in, read_square
-from turbolens.filter.training.layer_ranges import activation_ranges
 
 from .calibration import MODULES, module_inputs
 from .sensitivity import MIN_PSNR, MIN_STEADY_PSNR, Loss, Sensitivity, chosen_ranges

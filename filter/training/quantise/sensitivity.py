@@ -16,8 +16,8 @@ from turbolens.filter.acceleration.openvino.int8 import (
     range_of_rest,
     with_exact_zero,
 )
+from turbolens.filter.acceleration.openvino.layer_ranges import layer_products, layers_of
 from turbolens.filter.networks import Range
-from turbolens.filter.training.layer_ranges import layer_products, layers_of
 
 MIN_PSNR = 47.0
 """dB that a module's result should keep with all chosen layers quantised."""

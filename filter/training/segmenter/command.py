@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 
 from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
+from turbolens.filter.acceleration.openvino.layer_ranges import activation_ranges
 from turbolens.filter.device import resolve_device
 from turbolens.filter.networks import Range
 from turbolens.filter.region.network import Segmenter
 from turbolens.filter.region.weights import read_weights, save_segmenter
-from turbolens.filter.training.layer_ranges import activation_ranges
 from turbolens.filter.training.loop import Stage
 from turbolens.filter.training.progress import follow, training_progress
 

@@ -17,6 +17,7 @@ from turbolens.filter.acceleration.choice import backends_for
 from turbolens.filter.acceleration.comparison import agreement_db
 from turbolens.filter.acceleration.modules import Decoder
 from turbolens.filter.acceleration.openvino.int8 import Int8, layer_name, with_exact_zero
+from turbolens.filter.acceleration.openvino.layer_ranges import activation_ranges
 from turbolens.filter.acceleration.openvino.processor import (
     has_fast_int8,
     instruction_sets,
@@ -25,7 +26,6 @@ from turbolens.filter.acceleration.openvino.processor import (
 from turbolens.filter.diffusion.autoencoder import PatchedAutoencoderTiny
 from turbolens.filter.diffusion.schedule import add_noise, denoised
 from turbolens.filter.networks import Range
-from turbolens.filter.training.layer_ranges import activation_ranges
 from turbolens.filter.training.quantise.calibration import MODULES
 from turbolens.filter.training.quantise.sensitivity import quantised_weight, simulated
 from turbolens.pipelines.scene.frames import TestScene

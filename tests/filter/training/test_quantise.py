@@ -10,11 +10,11 @@ from torch import nn
 from typer.testing import CliRunner
 
 from turbolens.filter import SettingsError, TurboModel
+from turbolens.filter.acceleration.openvino.layer_ranges import activation_ranges, layer_products
 from turbolens.filter.loading.activation_ranges import read_activation_ranges
 from turbolens.filter.loading.needed_files import RANGES_FILE
 from turbolens.filter.networks import Range
 from turbolens.filter.training.command import app
-from turbolens.filter.training.layer_ranges import activation_ranges, layer_products
 from turbolens.filter.training.quantise.calibration import MODULES
 from turbolens.filter.training.quantise.command import read_pictures
 from turbolens.filter.training.quantise.sensitivity import Loss, Sensitivity, chosen_ranges

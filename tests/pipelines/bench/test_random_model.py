@@ -30,6 +30,7 @@ def test_a_known_model_is_measured_without_its_weights(
 ) -> None:
     monkeypatch.setattr(module, "architecture", _narrow)
     model = random_model(name, device="cpu", dtype="float32")
+    assert model.modules.calibrated  # so that --acceleration int8 can be measured
     report = measure(
         model, FilterSettings(prompt="comic"), cases=[SMALL],
         extent=Extent(frames=2, baselines=("streaming",)),

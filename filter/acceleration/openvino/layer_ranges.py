@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from turbolens.filter.acceleration.openvino.int8 import layer_name
 from turbolens.filter.networks import Range
+
+from .int8 import layer_name
 
 _MIN_RANGE = 1e-6
 _RANGE_OF_ZEROS = Range(0.0, 1.0)  # any range holds the input of a layer that is always 0

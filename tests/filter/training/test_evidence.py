@@ -27,8 +27,8 @@ from turbolens.filter.training.evidence.tables import looks_markdown, markdown
 from turbolens.filter.training.networks import Networks, new_networks
 from turbolens.filter.training.sampling import student_sampler, teacher_sampler
 
+from .distill.parts import picture
 from .picture_files import write_png
-from .test_distillation import picture
 
 diffusers: Any = import_module("diffusers")
 CPU = torch.device("cpu")

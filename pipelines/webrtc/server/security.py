@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from .answers import RETRY_SECONDS, Handler, Refused
+from .answers import RETRY_SECONDS, Handler, Refused, answer_errors
 from .options import ServerOptions
 from .tickets import NULL_ORIGIN, QUERY, Ticket
 
@@ -42,21 +42,33 @@ class AccessControl:
         self._hosts = default_hosts | {name.lower() for name in options.allow_hosts}
 
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Check the request, call the handler, and add the headers to its response."""
-        self._check_host(request)
+        """Check the request, call the handler, and add the headers to its response.
+
+        A page of another origin that may use the server can read refusals, too.
+        """
         ticket = self._ticket(request)
-        allowed_origin = self._check_origin(request, ticket)
-        if request.method == "OPTIONS":
-            response: web.StreamResponse = _options_answer(request)
-        else:
-            self._check_token(request, ticket)
-            try:
-                response = await handler(request)
-            finally:
-                if ticket is not None and self._options.tickets is not None:
-                    self._options.tickets.finish(ticket)
-        self._add_headers(response, allowed_origin)
+
+        async def checked(request: web.Request) -> web.StreamResponse:
+            return await self._checked(request, ticket, handler)
+
+        response = await answer_errors(request, checked)
+        self._add_headers(response, self._allowed_origin(request, ticket))
         return response
+
+    async def _checked(
+        self, request: web.Request, ticket: Ticket | None, handler: Handler
+    ) -> web.StreamResponse:
+        self._check_host(request)
+        self._check_age(ticket)
+        self._check_origin(request, ticket)
+        if request.method == "OPTIONS":
+            return _options_answer(request)
+        self._check_token(request, ticket)
+        try:
+            return await handler(request)
+        finally:
+            if ticket is not None and self._options.tickets is not None:
+                self._options.tickets.finish(ticket)
 
     def _check_host(self, request: web.Request) -> None:
         """Refuse unknown host names: DNS rebinding. An IP address cannot be rebound."""
@@ -66,33 +78,41 @@ class AccessControl:
         raise Refused(403, "this host name is not allowed; start the server with --allow-host NAME")
 
     def _ticket(self, request: web.Request) -> Ticket | None:
-        """The ticket of a front door's redirect; `None` if there is none that is valid."""
+        """The ticket of a front door's redirect; `None` if there is none with its signature."""
         tickets, text = self._options.tickets, request.query.get(QUERY)
         if tickets is None or text is None:
             return None
         asked = request.headers.get("Access-Control-Request-Method", "")
         method = asked if request.method == "OPTIONS" else request.method
-        ticket = tickets.read(text, method, request.rel_url.raw_path)
-        if ticket is not None and not tickets.is_fresh(ticket):
+        return tickets.read(text, method, request.rel_url.raw_path)
+
+    def _check_age(self, ticket: Ticket | None) -> None:
+        tickets = self._options.tickets
+        if tickets is not None and ticket is not None and not tickets.is_fresh(ticket):
             raise Refused(
                 503, "this redirect has expired; ask the server that sent it again",
                 {"Retry-After": RETRY_SECONDS},
             )  # fmt: skip
-        return ticket
 
-    def _check_origin(self, request: web.Request, ticket: Ticket | None) -> str | None:
-        """The origin if it is another one that is allowed; `None` for our own or no page."""
+    def _allowed_origin(self, request: web.Request, ticket: Ticket | None) -> str | None:
+        """The origin of a page that may use the server if it is not our own."""
         origin = request.headers.get("Origin")
-        if ticket is not None and origin is not None and _netloc(origin) == ticket.origin:
+        if origin is None:
+            return None
+        if ticket is not None and _netloc(origin) == ticket.origin:
             return origin
+        is_other = _netloc(origin) != request.host.lower()
+        return origin if is_other and _origin(origin) in self._origins else None
+
+    def _check_origin(self, request: web.Request, ticket: Ticket | None) -> None:
+        """Refuse pages of other origins, unless they are allowed."""
+        origin = request.headers.get("Origin")
         if origin is None:
             if request.headers.get("Sec-Fetch-Site") == "cross-site" and not _is_open(request):
                 raise Refused(403, "pages of other origins must not use this server")
-            return None
-        if _netloc(origin) == request.host.lower():
-            return None
-        if _origin(origin) in self._origins:
-            return origin
+            return
+        if _netloc(origin) == request.host.lower() or self._allowed_origin(request, ticket):
+            return
         raise Refused(
             403,
             "pages of other origins must not use this server; start it with --allow-origin URL",

@@ -41,7 +41,7 @@ def _sound_alone(path: Path, index: int) -> None:
 
 
 def _noise(path: Path, index: int) -> None:
-    path.write_bytes(bytes([index % 256, 7]) * 500)
+    path.write_bytes(np.random.default_rng(index).bytes(1000))
 
 
 GOOD: dict[str, tuple[str, Writer]] = {

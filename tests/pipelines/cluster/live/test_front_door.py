@@ -150,6 +150,9 @@ async def refused(door: Door) -> None:
                     url = f"{base}{path}?ticket=a.b.c.d"
                     async with client.request(method, url, headers=headers) as response:
                         assert response.status == 401, url
+            async with client.get(f"{base}/api/status", headers={"Origin": door.friend}) as told:
+                assert told.status == 401
+                assert told.headers["Access-Control-Allow-Origin"] == door.friend
             foreign = {**BEARER, "Origin": "https://evil.example"}
             async with client.post(f"{base}/api/sessions", json={}, headers=foreign) as response:
                 assert response.status == 403

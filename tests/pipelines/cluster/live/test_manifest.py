@@ -1,23 +1,19 @@
 """The Kubernetes example of live sessions: names, ports and options that must agree."""
 
 import shlex
-from pathlib import Path
 from typing import Any
 
 import typer
-import yaml
 from typer.main import get_command
 
-import turbolens
+from tests.pipelines.cluster.kubernetes import documents as documents_in
 from turbolens.pipelines.cli.serve import serve
 from turbolens.pipelines.cluster.live.addresses import PORTS_PER_SESSION
 from turbolens.pipelines.webrtc import Limits
 
-FILE = Path(__file__).parents[4] / "examples" / "kubernetes" / "raycluster-live.yaml"
-
 
 def documents() -> tuple[dict[str, Any], dict[str, Any]]:
-    job, service = yaml.safe_load_all(FILE.read_text())
+    job, service = documents_in("raycluster-live.yaml")
     return job, service
 
 
@@ -53,17 +49,3 @@ def test_the_ports_agree() -> None:
     assert replica["containerPort"] == replica["hostPort"] == given["port"] + 1
     first, last = map(int, given["udp_ports"].split("-"))
     assert last - first + 1 >= PORTS_PER_SESSION * Limits().sessions
-
-
-def test_the_versions_and_volumes_agree() -> None:
-    cluster = documents()[0]["spec"]["rayClusterSpec"]
-    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
-    pods = [each["template"]["spec"] for each in groups]
-    images = {container["image"] for pod in pods for container in pod["containers"]}
-    assert images == {f"registry.example.com/turbolens:{turbolens.__version__}"}
-    assert f"rayproject/ray:{cluster['rayVersion']}-" in FILE.with_name("Dockerfile").read_text()
-    for pod in pods:
-        used = {
-            mount["name"] for each in pod["containers"] for mount in each.get("volumeMounts", ())
-        }
-        assert used == {volume["name"] for volume in pod.get("volumes", ())}

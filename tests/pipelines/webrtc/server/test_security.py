@@ -78,6 +78,25 @@ async def test_our_own_page_and_an_allowed_origin_are_accepted() -> None:
             assert response.headers["Access-Control-Allow-Origin"] == "https://friend.example"
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 401), ({"Authorization": "Bearer wrong"}, 401), ({"Host": "evil.example"}, 403)],
+)
+@asynchronous
+async def test_only_an_allowed_origin_can_read_why_it_is_refused(
+    headers: dict[str, str], status: int
+) -> None:
+    friend = "https://friend.example"
+    async with serving(token=TOKEN, allow_origins=(friend,)) as (client, _):
+        for origin, allowed in ((friend, friend), ("https://evil.example", None)):
+            sent = {**headers, "Origin": origin}
+            async with client.get("/api/status", headers=sent) as response:
+                assert response.status == (status if allowed else 403)
+                assert response.headers.get("Access-Control-Allow-Origin") == allowed
+                assert response.headers["Vary"] == "Origin"
+                assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
 @asynchronous
 async def test_options_name_the_allowed_methods_and_headers() -> None:
     async with serving(token=TOKEN, allow_origins=("https://friend.example",)) as (client, _):

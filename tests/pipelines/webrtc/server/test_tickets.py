@@ -79,6 +79,10 @@ async def test_it_expires() -> None:
         url = front.url()
         front.clock.now += LIFETIME + 1
         assert await status(client, url) == 503
+        page = {"Origin": f"https://{FRONT}"}
+        async with client.get(url, headers=page) as response:
+            assert response.status == 503
+            assert response.headers["Access-Control-Allow-Origin"] == page["Origin"]
 
 
 @asynchronous

@@ -10,6 +10,7 @@ from turbolens.pipelines.video.segments.identity import Identity
 
 from . import probe
 from .errors import ClusterError
+from .exits import has_run_out_of_memory
 from .nodes import Node, Share, identity_refusal, living_nodes, version_refusal
 from .worker import Load, SegmentWorker, WorkerReport
 
@@ -251,9 +252,10 @@ class WorkerPool(Generic[T]):
             result = self._ray.get(ref)
         except errors.RayTaskError as error:
             result = error.cause if isinstance(error.cause, Exception) else error
-        except errors.RayError as error:
+        except errors.RayError:
             self.lost_workers += 1
-            reason = " (not enough memory)" if "memory" in str(error).lower() else ""
+            for_memory = has_run_out_of_memory(self._ray, worker.node.id, worker.process)
+            reason = " (not enough memory)" if for_memory else ""
             self._notify(
                 f"a worker on {worker.node.name} has ended{reason}: its segment is made again"
             )

@@ -82,16 +82,28 @@ def cluster() -> Iterator[Any]:
 
 @contextmanager
 def three_nodes() -> Iterator[Any]:
-    """A cluster of three nodes of one core each. Ray's own processes have no priority here."""
+    """A cluster of three nodes of one core each."""
+    with nodes("second", "third") as cluster:
+        yield cluster
+
+
+@contextmanager
+def nodes(*others: str, **environment: str) -> Iterator[Any]:
+    """A cluster of a head and nodes of these names, of one core each.
+
+    environment: of the processes of Ray, which have no priority here.
+    """
     require_ray()
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - takes a second
 
     root = str(Path(__file__).parents[3])
     with pytest.MonkeyPatch.context() as patch:  # other tests must not find the code by it
         patch.setenv("PYTHONPATH", root, prepend=os.pathsep)
+        for name, value in environment.items():
+            patch.setenv(name, value)
         make: Any = Cluster  # without types
         cluster = make(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
-        for name in ("second", "third"):
+        for name in others:
             cluster.add_node(**NODE, node_name=name, wait=False)
         cluster.wait_for_nodes()
         yield cluster

@@ -20,6 +20,8 @@ from turbolens.pipelines.video.report import VideoReport
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 from turbolens.pipelines.video.writer import Encoding
 
+CHUNK = 256 << 20  # bytes
+LIMIT = 30.0  # seconds in which a process that takes too much must be ended
 LOSSLESS = Encoding(codec="ffv1")  # x264 gives other bytes on each run
 
 
@@ -79,6 +81,24 @@ class KillingOnce(Inverting):
         if frame.pts == self.pts and (self.always or not self.spared.exists()):
             self.spared.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(frame)
+
+
+@dataclass
+class Growing(Inverting):
+    """Takes so many bytes at a frame, unless the file `spared` exists, which it makes then."""
+
+    spared: Path
+    pts: int
+    most: int
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The inverted frame."""
+        if frame.pts == self.pts and not self.spared.exists():
+            self.spared.touch()
+            taken = [np.ones(CHUNK, np.uint8) for _ in range(self.most // CHUNK)]
+            time.sleep(LIMIT)
+            del taken
         return super().__call__(frame)
 
 

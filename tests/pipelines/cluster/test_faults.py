@@ -69,6 +69,8 @@ def test_a_segment_that_kills_every_worker_ends_its_file_only(
     jobs = {film: tmp_path / "out.mkv", clip: tmp_path / "clip-out.mkv"}
     run = Run().on(cluster.address, jobs, Make(KillingOnce(tmp_path / "_", 7800, always=True), 10))
     assert "has ended 3 workers" in run.failures[str(film)]
+    assert run.summary is not None
+    assert run.summary.lost_workers == 3
     assert run.reports[str(clip)].frames == 12
     assert not (tmp_path / "out.mkv").exists()
 

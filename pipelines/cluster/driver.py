@@ -88,6 +88,7 @@ class Driver:
         )  # fmt: skip
         self._planner = PlannerThread(listener.notice)
         self._again_first: deque[SegmentTask] = deque()
+        self._results: deque[tuple[SegmentTask, Node, Any]] = deque()
         self._rates = Rates()
         self._finishing: dict[Future[VideoReport], ClusterFile] = {}
         self._finisher = ThreadPoolExecutor(1, "finish")
@@ -103,9 +104,11 @@ class Driver:
             with self._interrupts:
                 while not self._planner.is_over or self._is_busy:
                     self._interrupts.check()
-                    self._pool.wait(self._store, POLL)
+                    self._pool.wait(self._hear, POLL)
                     self._begin_planning(jobs)
-                    self._assign()
+                    self._assign()  # so that no worker waits for the disk
+                    self._store_results()
+                    self._assign()  # what has waited for a first frame
                     if self._planner.has_waiting or self._again_first:
                         self._pool.ask_for_more()
                     self._finish_files()
@@ -156,6 +159,13 @@ class Driver:
         self._begun = time.monotonic() if self._begun is None else self._begun
         parcel = with_first_frame(task.parcel, task.file.first)
         self._pool.submit(worker, task, method="encode", parcel=parcel)
+
+    def _hear(self, task: SegmentTask, node: Node, result: Any) -> None:
+        self._results.append((task, node, result))
+
+    def _store_results(self) -> None:
+        while self._results:
+            self._store(*self._results.popleft())
 
     def _store(self, task: SegmentTask, node: Node, result: Any) -> None:
         if task.file.failed:

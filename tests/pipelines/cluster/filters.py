@@ -13,6 +13,7 @@ import av.filter
 import numpy as np
 
 from turbolens.filter import ModelNotFoundError
+from turbolens.filter.errors import NotEnoughMemoryError
 from turbolens.pipelines.cluster.file_job import ClusterFile, SegmentTask, with_first_frame
 from turbolens.pipelines.cluster.worker import LoadedFilter, SegmentWorker
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
@@ -81,6 +82,21 @@ class KillingOnce(Inverting):
         if frame.pts == self.pts and (self.always or not self.spared.exists()):
             self.spared.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(frame)
+
+
+@dataclass
+class FailingOnce(Inverting):
+    """Has not enough memory at a frame, unless the file `spared` exists, which it makes then."""
+
+    spared: Path
+    pts: int
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The inverted frame. Raises `NotEnoughMemoryError`."""
+        if frame.pts == self.pts and not self.spared.exists():
+            self.spared.touch()
+            raise NotEnoughMemoryError("not enough device memory")
         return super().__call__(frame)
 
 

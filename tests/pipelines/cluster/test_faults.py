@@ -16,7 +16,7 @@ from turbolens.pipelines.cluster.planner_thread import AHEAD
 from turbolens.pipelines.cluster.progress import ClusterProgress
 
 from .conftest import NODE, Run
-from .filters import KillingOnce, Make, Waiting, run_tasks
+from .filters import FailingOnce, KillingOnce, Make, Waiting, run_tasks
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
@@ -60,6 +60,18 @@ def test_a_worker_that_is_killed(
     assert (run.summary.retries, run.summary.lost_workers, run.summary.lost_nodes) == (1, 1, 0)
     assert len(run.notices) == 1
     assert run.notices[0].endswith("has ended: its segment is made again")
+
+
+def test_a_segment_for_which_a_device_has_not_enough_memory_is_tried_again(
+    cluster: Any, film: Path, expected: list[Any], tmp_path: Path
+) -> None:
+    make = Make(FailingOnce(tmp_path / "spared", 200), run_up=10)
+    run = Run().on(cluster.address, {film: tmp_path / "out.mkv"}, make)
+    assert content_of(tmp_path / "out.mkv") == expected
+    assert run.summary is not None
+    assert (run.summary.retries, run.summary.lost_workers) == (1, 0)
+    (notice,) = run.notices
+    assert notice.endswith("(not enough device memory): tried again")
 
 
 def test_a_segment_that_kills_every_worker_ends_its_file_only(

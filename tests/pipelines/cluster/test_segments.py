@@ -2,6 +2,7 @@
 
 import pickle
 import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -179,3 +180,56 @@ def test_a_short_file_is_one_segment(tmp_path: Path) -> None:
 def test_what_is_no_video_file_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=r"makes video files; filter test-scene without --cluster"):
         planned(Path("test-scene"), tmp_path / "out.mkv", Make(), duration=Fraction(1))
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from tests.pipelines.cluster.filters import Make, run_tasks
+from turbolens.filter import MediaError
+film, target, size = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+try:
+    run_tasks(film, target, Make(run_up=10))
+except MediaError as error:
+    sys.exit(str(error))
+"""
+
+
+def with_a_full_disk(film: Path, target: Path, size: int) -> str:
+    """Run the tasks with files of at most so many bytes. Returns the error."""
+    command = [sys.executable, "-c", FULL_DISK, film, target, size]
+    done = subprocess.run(  # noqa: S603
+        list(map(str, command)), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    return done.stderr.strip()
+
+
+@pytest.mark.slow
+def test_a_full_disk_of_the_driver_keeps_what_is_finished(
+    film: Path, expected: list[Any], tmp_path: Path
+) -> None:
+    target = tmp_path / "out.mkv"
+    size = film.with_name("expected.mkv").stat().st_size // 2  # of a segment, not of the output
+    assert with_a_full_disk(film, target, size).startswith(f"cannot write {target}: ")
+    assert parts_of(target) == [*(f"0000{each}.packets" for each in range(4)), "lock",
+                                "manifest.json"]  # fmt: skip
+    assert not target.exists()
+    file, tasks, _ = planned(film, target, Make(run_up=10))
+    assert (tasks, file.resumed) == ([], FRAMES)
+    file.finish()
+    file.close()
+    assert content_of(target) == expected
+
+
+@pytest.mark.slow
+def test_a_disk_of_the_driver_that_is_full_at_once_leaves_no_output(
+    film: Path, expected: list[Any], tmp_path: Path
+) -> None:
+    target = tmp_path / "out.mkv"
+    assert with_a_full_disk(film, target, 1000).startswith(f"cannot write {target}.parts: ")
+    assert not target.exists()
+    run_tasks(film, target, Make(run_up=10))
+    assert content_of(target) == expected

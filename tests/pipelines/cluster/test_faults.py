@@ -1,5 +1,6 @@
 """Jobs on a real Ray cluster of three nodes, and what can happen to them."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from .filters import FailingOnce, KillingOnce, Make, Waiting, run_tasks
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
 
 WORKERS = 3
+SEGMENTS = 13  # of the film
 WEIGHTS = "TURBOLENS_TEST_WEIGHTS"
 """See `Make.variable`."""
 
@@ -126,9 +128,13 @@ def test_a_driver_that_is_killed_goes_on(
     arguments = [sys.executable, "-c", code, cluster.address, film, target]
     assert subprocess.run(arguments, check=False).returncode == -9  # noqa: S603
     assert not target.exists()
+    manifest = json.loads(Path(f"{target}.parts", "manifest.json").read_bytes())
+    finished = len(manifest["segments"]) + len(manifest["ahead"])
     run = Run().on(cluster.address, {film: target}, Make(run_up=10))
     report = run.reports[str(film)]
     assert (report.frames, report.resumed > 50) == (FRAMES, True)
+    assert run.summary is not None
+    assert run.summary.segments + finished == SEGMENTS
     assert content_of(target) == expected
 
 

@@ -66,6 +66,20 @@ class ClusterReport:
                       for one, two in zip(self.ones, self.twos, strict=True))  # fmt: skip
 
     @property
+    def possible_speed_up(self) -> float:
+        """What the second worker could bring if both cores were busy all the time.
+
+        It is less than 2, as the driver needs a part of them.
+        """
+        used = self.two.worker_processor_seconds + self.two.driver_processor_seconds
+        return 2 * self.one.worker_processor_seconds / used
+
+    @property
+    def driver_s(self) -> float:
+        """Seconds of a core that the driver needs for a segment."""
+        return self.two.driver_processor_seconds / self.two.segments
+
+    @property
     def overhead_s(self) -> float:
         """Seconds of a segment on a worker that are not spent in the filter: decoding, encoding."""
         return (self.one.worker_seconds - self.one.filter_seconds) / self.one.segments

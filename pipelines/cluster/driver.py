@@ -62,7 +62,8 @@ class ClusterSummary:
     retries: of segments. lost_workers, lost_nodes: how many. segments: how many were encoded, for
     which the driver has sent and received so many bytes, and the workers have worked for
     `worker_seconds`, `filter_seconds` of them in the filter. seconds: from the first segment that
-    was sent to the last one that was stored.
+    was sent to the last one that was stored. worker_processor_seconds, driver_processor_seconds:
+    of all threads together; of the driver, in these seconds.
     """
 
     retries: int = 0
@@ -74,6 +75,16 @@ class ClusterSummary:
     worker_seconds: float = 0.0
     filter_seconds: float = 0.0
     seconds: float = 0.0
+    worker_processor_seconds: float = 0.0
+    driver_processor_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """When the first segment was sent, and how much processor time was used before."""
+
+    at: float = field(default_factory=time.monotonic)
+    used: float = field(default_factory=time.process_time)
 
 
 class Driver:
@@ -95,7 +106,7 @@ class Driver:
         self._interrupts = DeferredInterrupts()
         self._summary = ClusterSummary()
         self._files_done = 0
-        self._begun: float | None = None
+        self._begun: _Begun | None = None
 
     def run(self, jobs: Iterable[VideoJob], total_files: int | None) -> ClusterSummary:
         """Run all jobs. Raises `ClusterError`, and `KeyboardInterrupt` after Ctrl-C."""
@@ -156,7 +167,7 @@ class Driver:
         if task.parcel.begin is not None and task.file.first is None:
             self._again_first.append(task)  # until its first frame is known
             return
-        self._begun = time.monotonic() if self._begun is None else self._begun
+        self._begun = self._begun or _Begun()
         parcel = with_first_frame(task.parcel, task.file.first)
         self._pool.submit(worker, task, method="encode", parcel=parcel)
 
@@ -183,7 +194,7 @@ class Driver:
             self._add(task, result)
 
     def _add(self, task: SegmentTask, encoded: EncodedSegment) -> None:
-        total = self._summary
+        total, begun = self._summary, self._begun or _Begun()
         self._summary = replace(
             total,
             segments=total.segments + 1,
@@ -191,7 +202,9 @@ class Driver:
             received_bytes=total.received_bytes + len(encoded.content),
             worker_seconds=total.worker_seconds + encoded.seconds,
             filter_seconds=total.filter_seconds + encoded.filter_seconds,
-            seconds=time.monotonic() - (self._begun or 0.0),
+            seconds=time.monotonic() - begun.at,
+            worker_processor_seconds=total.worker_processor_seconds + encoded.processor_seconds,
+            driver_processor_seconds=time.process_time() - begun.used,
         )
 
     def _failed(self, task: SegmentTask, node: Node, error: Exception) -> None:

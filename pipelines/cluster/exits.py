@@ -1,4 +1,4 @@
-"""Why a worker has ended. Ray knows it, and tells a driver of a restarted actor only that it has."""
+"""Why a worker has ended, which Ray does not tell the driver of an actor that it restarts."""
 
 from importlib import import_module
 from typing import Any

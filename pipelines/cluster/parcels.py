@@ -90,7 +90,8 @@ class EncodedSegment:
     """A segment that a worker has filtered and encoded.
 
     content: the packets, as in the file of a segment. parameters: see `SegmentEncoder`. seconds:
-    how long the worker took; filter_seconds: for filtering alone, the run-up included.
+    how long the worker took; filter_seconds: for filtering alone, the run-up included;
+    processor_seconds: of all its threads together.
     """
 
     content: bytes
@@ -100,6 +101,7 @@ class EncodedSegment:
     damaged: int
     filter_seconds: float
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     notices: tuple[str, ...] = ()
 
 

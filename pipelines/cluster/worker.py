@@ -101,7 +101,7 @@ class SegmentWorker:
 
         If the run-up has too many repetitions, a longer one is tried. Raises `MediaError`.
         """
-        begun = time.monotonic()
+        begun, used = time.monotonic(), time.process_time()
         self._prepare(dtypes)
         *shorter, longest = parcel.run_ups or (None,)
         for run_up in shorter:
@@ -111,7 +111,9 @@ class SegmentWorker:
         else:
             encoded = self._encode(parcel, longest, new_frames=0)
         assert encoded is not None  # noqa: S101 - without a demand for new frames
-        return replace(encoded, seconds=time.monotonic() - begun)
+        return replace(
+            encoded, seconds=time.monotonic() - begun, processor_seconds=time.process_time() - used
+        )
 
     def _encode(
         self, parcel: Parcel, run_up: int | None, *, new_frames: int

@@ -11,7 +11,10 @@ from turbolens.pipelines.cluster.driver import ClusterSummary
 
 
 def run_of(seconds: float) -> ClusterSummary:
-    return ClusterSummary(segments=4, worker_seconds=6, filter_seconds=5, seconds=seconds)
+    return ClusterSummary(
+        segments=4, worker_seconds=6, filter_seconds=5, seconds=seconds,
+        worker_processor_seconds=6, driver_processor_seconds=2,
+    )  # fmt: skip
 
 
 def test_the_speed_up_is_the_median_of_the_rounds() -> None:
@@ -19,7 +22,8 @@ def test_the_speed_up_is_the_median_of_the_rounds() -> None:
     report = ClusterReport(9, tuple(map(run_of, ones)), tuple(map(run_of, twos)), 50.0)
     assert report.speed_up == 30 / 16  # of 2, 1 and 1.875
     assert (report.one.seconds, report.two.seconds) == (9, 9)
-    assert (report.overhead_s, report.transport_s) == (0.25, 0.75)
+    assert (report.overhead_s, report.transport_s, report.driver_s) == (0.25, 0.75, 0.5)
+    assert report.possible_speed_up == 12 / 8
 
 
 @pytest.mark.slow
@@ -33,3 +37,5 @@ def test_the_command_prints_json() -> None:
     assert report["ones"][0]["sent_bytes"] > 10_000
     assert report["seam_db"] >= 40
     assert report["speed_up"] > 0
+    assert 0 < report["possible_speed_up"] < 2.5
+    assert report["driver_s"] > 0

@@ -12,6 +12,9 @@ import pytest
 
 from tests.pipelines.conftest import invert, started, times_of
 from turbolens.filter import MediaError
+from turbolens.pipelines.video.segments.manifest import Manifest
+from turbolens.pipelines.video.segments.packet_file import checksum_of
+from turbolens.pipelines.video.segments.parts import MANIFEST, parts_folder
 
 from .films import FRAMES, SEAMS, content_of, parts_of, run
 
@@ -71,6 +74,14 @@ def call(body: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
 
 
+def check_what_is_listed(folder: Path) -> None:
+    """A manifest that is there is whole, and so are the segments in it."""
+    manifest = folder / MANIFEST
+    if manifest.exists():
+        for segment in Manifest.from_bytes(manifest.read_bytes()).segments:
+            assert checksum_of(folder / segment.file) == segment.checksum
+
+
 @pytest.mark.slow
 def test_a_run_that_is_killed_at_any_file_operation_goes_on(film: Path, tmp_path: Path) -> None:
     run(film, tmp_path / "whole.mkv", invert)
@@ -80,6 +91,7 @@ def test_a_run_that_is_killed_at_any_file_operation_goes_on(film: Path, tmp_path
         assert not target.exists() or content_of(target) == content_of(tmp_path / "whole.mkv")
         if target.exists():
             break  # killed while the folder of segments was removed
+        check_what_is_listed(parts_folder(target))
         kills += 1
     assert kills >= 4
     assert content_of(target) == content_of(tmp_path / "whole.mkv")

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -72,9 +72,10 @@ def _has_token() -> bool:
 def connected(connection: Connection) -> Iterator[Any]:
     """Ray, connected to the cluster. Raises `ClusterError` if it cannot be reached."""
     ray = require_ray()
-    with TemporaryDirectory(prefix="turbolens-") as folder:
+    with ExitStack() as stack:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if connection.wheel is not None:
+            folder = stack.enter_context(TemporaryDirectory(prefix="turbolens-"))
             options["runtime_env"] = {"py_modules": [_unpacked(connection.wheel, Path(folder))]}
         if connection.address == LOCAL:
             options.update(

@@ -107,6 +107,7 @@ class Driver:
         self._summary = ClusterSummary()
         self._files_done = 0
         self._begun: _Begun | None = None
+        self._total_files: int | None = None
 
     def run(self, jobs: Iterable[VideoJob], total_files: int | None) -> ClusterSummary:
         """Run all jobs. Raises `ClusterError`, and `KeyboardInterrupt` after Ctrl-C."""

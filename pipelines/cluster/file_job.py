@@ -43,8 +43,8 @@ class ClusterFile:
     """One file whose segments are filtered by workers.
 
     `tasks` runs on the thread that plans, all else on the one that schedules. is_planned: True once
-    all tasks were given. expected: how many of them are not stored yet. failed: True after an error
-    that ended the file. first: what the first frame becomes, `None` if unknown.
+    all tasks were given. failed: True after an error that ended the file. first: what the first
+    frame becomes, `None` if unknown.
     """
 
     def __init__(self, job: VideoJob, notice: Callable[["ClusterFile", str], None]) -> None:
@@ -53,7 +53,7 @@ class ClusterFile:
         self.notices: list[str] = []
         self._parts: Parts | None = None
         self.is_planned = self.failed = False
-        self.expected = self.resumed = 0
+        self._given = self._stored = self.resumed = 0  # of tasks; one thread counts each
         self.frames, self.total_frames = 0, 0
         self.segments = 0
         self._begun = time.monotonic()
@@ -142,17 +142,17 @@ class ClusterFile:
         if not (is_long and segmentation.seconds and container.has_pts):
             run_up = None
         if run_up is not None and manifest.first_frame is None:
-            yield self._expect(SegmentTask(self, planner.opening(setup)))
+            yield self._count(SegmentTask(self, planner.opening(setup)))
         options = PlanOptions(segmentation.seconds or Fraction(1), run_up, self.job.options.batch)
         for planned in planner.segments(
             setup, options, index=len(manifest.segments), frames=manifest.frames
         ):
             self.segments = planned.index + 1
             if not self.parts.holds(planned.index, planned.pts, planned.following):
-                yield self._expect(SegmentTask(self, planned.parcel, planned))
+                yield self._count(SegmentTask(self, planned.parcel, planned))
 
-    def _expect(self, task: SegmentTask) -> SegmentTask:
-        self.expected += 1
+    def _count(self, task: SegmentTask) -> SegmentTask:
+        self._given += 1
         return task
 
     def store(self, task: SegmentTask, result: Any) -> None:
@@ -162,7 +162,7 @@ class ClusterFile:
             self.parts.set_first_frame(first)
         if isinstance(result, EncodedSegment):
             self._store(task, result)
-        self.expected -= 1
+        self._stored += 1
 
     def _store(self, task: SegmentTask, encoded: EncodedSegment) -> None:
         planned = task.planned
@@ -186,7 +186,7 @@ class ClusterFile:
     @property
     def is_done(self) -> bool:
         """True if all its segments are stored."""
-        return self.is_planned and self.expected == 0 and not self.failed
+        return self.is_planned and self._stored == self._given and not self.failed
 
     def finish(self) -> VideoReport:
         """Write the output and remove the parts. Raises `MediaError`."""

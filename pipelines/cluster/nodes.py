@@ -7,6 +7,8 @@ from typing import Any
 import turbolens
 from turbolens.pipelines.video.segments.identity import Identity, differences
 
+from . import probe
+
 LOCAL_ONLY = ("device", "dtype")
 """In what nodes may differ, as "auto" chooses by the machine."""
 
@@ -70,6 +72,18 @@ def living_nodes(listed: Sequence[Mapping[str, Any]]) -> dict[str, Node]:
 
 def _name(listed: Mapping[str, Any]) -> str:
     return str(listed.get("NodeName") or listed["NodeManagerAddress"])
+
+
+def tied_to(ray: Any, node: Node) -> Any:
+    """How Ray schedules what must run on this node."""
+    strategies = ray.util.scheduling_strategies
+    return strategies.NodeAffinitySchedulingStrategy(node.id, soft=False)
+
+
+def version_probe(ray: Any) -> Any:
+    """A remote function that returns `version_refusal`'s argument for the node where it runs."""
+    ray.cloudpickle.register_pickle_by_value(probe)
+    return ray.remote(num_cpus=0, max_retries=0)(probe.installed_version)
 
 
 def version_refusal(found: str | None) -> str:

@@ -8,10 +8,17 @@ from typing import Any, Generic, TypeVar
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.video.segments.identity import Identity
 
-from . import probe
-from .errors import ClusterError
+from .errors import ClusterError, on_one_line
 from .exits import has_run_out_of_memory
-from .nodes import Node, Share, identity_refusal, living_nodes, version_refusal
+from .nodes import (
+    Node,
+    Share,
+    identity_refusal,
+    living_nodes,
+    tied_to,
+    version_probe,
+    version_refusal,
+)
 from .worker import Load, SegmentWorker, WorkerReport
 
 NODES_INTERVAL = 2.0  # seconds between two looks at the nodes
@@ -26,7 +33,8 @@ T = TypeVar("T")
 class Worker(Generic[T]):
     """An actor on a node. task: what it works on. process: see `WorkerReport`.
 
-    was_told: True once it was told to load its model in another dtype than it has chosen.
+    was_told: True once it was told to load its model in another dtype than it has chosen. lost: the
+    tasks that it had when it ended, until it is there again.
     """
 
     actor: Any
@@ -64,8 +72,7 @@ class WorkerPool(Generic[T]):
         self._ray, self._share, self._notify = ray, share, notify
         self._on_lost, self._on_killed = on_lost, on_killed
         self._load, self._dtypes, self._expected = load, dict(dtypes), expected
-        ray.cloudpickle.register_pickle_by_value(probe)
-        self._probe = ray.remote(num_cpus=0, max_retries=0)(probe.installed_version)
+        self._probe = version_probe(ray)
         self._actor = ray.remote(max_restarts=-1, max_task_retries=0)(SegmentWorker)
         self._callbacks: dict[Any, Callable[[Any], None]] = {}
         self._nodes: dict[str, Node] = {}
@@ -172,24 +179,20 @@ class WorkerPool(Generic[T]):
             self._on_lost(task)
 
     def _ask(self, node: Node) -> None:
-        ref = self._probe.options(scheduling_strategy=self._on(node)).remote()
+        ref = self._probe.options(scheduling_strategy=tied_to(self._ray, node)).remote()
         self._callbacks[ref] = lambda done: self._answered(node, done)
-
-    def _on(self, node: Node) -> Any:
-        strategies = self._ray.util.scheduling_strategies
-        return strategies.NodeAffinitySchedulingStrategy(node.id, soft=False)
 
     def _answered(self, node: Node, ref: Any) -> None:
         try:
             refusal = version_refusal(self._ray.get(ref))
         except self._ray.exceptions.RayError as error:
-            refusal = f"it runs no task: {_first_line(error)}"
+            refusal = f"it runs no task: {on_one_line(error)}"
         if refusal:
             self._refuse(node, refusal)
             return
         for _ in range(self._share.workers_on(node.resources)):
             actor = self._actor.options(
-                scheduling_strategy=self._on(node), **self._share.needs_on(node.resources)
+                scheduling_strategy=tied_to(self._ray, node), **self._share.needs_on(node.resources)
             ).remote(self._load)
             worker: Worker[T] = Worker(actor, node)
             self.workers.append(worker)
@@ -210,7 +213,7 @@ class WorkerPool(Generic[T]):
         except self._ray.exceptions.RayError as error:
             self._drop(worker)
             if worker.node.id in self._alive():
-                self._refuse(worker.node, f"its worker does not start: {_first_line(error)}")
+                self._refuse(worker.node, f"its worker does not start: {on_one_line(error)}")
             return
         if self._has_another_dtype(report) and not worker.was_told:
             worker.was_told = True
@@ -266,8 +269,3 @@ class WorkerPool(Generic[T]):
             return
         worker.task = None
         self._on_result(task, worker.node, result)
-
-
-def _first_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) < 300 else f"{text[:300]} …"

@@ -10,9 +10,15 @@ from typing import Any
 
 from turbolens.filter import MediaError
 from turbolens.pipelines.base import Notify
-from turbolens.pipelines.cluster import probe
-from turbolens.pipelines.cluster.errors import ClusterError
-from turbolens.pipelines.cluster.nodes import Node, Share, living_nodes, version_refusal
+from turbolens.pipelines.cluster.errors import ClusterError, on_one_line
+from turbolens.pipelines.cluster.nodes import (
+    Node,
+    Share,
+    living_nodes,
+    tied_to,
+    version_probe,
+    version_refusal,
+)
 from turbolens.pipelines.webrtc.control.controls import Data
 
 from .addresses import AddressPlan, free_slot, replica_name
@@ -52,8 +58,7 @@ class ReplicaPool:
 
     def __init__(self, ray: Any, options: PoolOptions, notify: Notify) -> None:
         self._ray, self.options, self._notify = ray, options, notify
-        ray.cloudpickle.register_pickle_by_value(probe)
-        self._probe = ray.remote(num_cpus=0, max_retries=0)(probe.installed_version)
+        self._probe = version_probe(ray)
         self._actor = ray.remote(max_restarts=-1, max_task_retries=0)(Replica)
         self._nodes: dict[str, Node] = {}
         self._refused: dict[str, str] = {}
@@ -144,11 +149,11 @@ class ReplicaPool:
             self._notify(f"node {node.name} is lost; its sessions go elsewhere")
 
     async def _begin_on(self, node: Node) -> None:
-        ref = self._probe.options(scheduling_strategy=self._on(node)).remote()
+        ref = self._probe.options(scheduling_strategy=tied_to(self._ray, node)).remote()
         try:
             refusal = version_refusal(await _result(ref))
         except self._ray.exceptions.RayError as error:
-            refusal = f"it runs no task: {_first_line(error)}"
+            refusal = f"it runs no task: {on_one_line(error)}"
         if refusal:
             self._refuse(node, refusal)
             return
@@ -169,13 +174,9 @@ class ReplicaPool:
         handle = ReplicaHandle(replica_name(node, slot), node, slot, address,
                                options.plan.options.limits, options.min_fps)  # fmt: skip
         handle.actor = self._actor.options(
-            scheduling_strategy=self._on(node), **options.share.needs_on(node.resources)
+            scheduling_strategy=tied_to(self._ray, node), **options.share.needs_on(node.resources)
         ).remote(replace(options.plan, address=address, key=handle.key))
         self._tasks[handle] = asyncio.get_running_loop().create_task(self._follow(handle))
-
-    def _on(self, node: Node) -> Any:
-        strategies = self._ray.util.scheduling_strategies
-        return strategies.NodeAffinitySchedulingStrategy(node.id, soft=False)
 
     async def _follow(self, replica: ReplicaHandle) -> None:
         """Ask a replica for its status again and again, through restarts."""
@@ -185,7 +186,7 @@ class ReplicaPool:
             except self._ray.exceptions.ActorDiedError as error:
                 if replica.status is None:  # it was not restarted, or never started
                     await self._give_up(
-                        replica, f"its replica does not start: {_first_line(error)}"
+                        replica, f"its replica does not start: {on_one_line(error)}"
                     )
                     return
                 self._note_loss(replica)
@@ -300,8 +301,3 @@ class ReplicaPool:
 async def _result(ref: Any) -> Any:
     pending: Awaitable[Any] = asyncio.wrap_future(ref.future())
     return await pending
-
-
-def _first_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) < 300 else f"{text[:300]} …"

@@ -131,7 +131,7 @@ async def foreign(door: Door, folder: Path) -> None:
         async with empty_page(page, friend):
             assert await page.evaluate(FETCH, [target, bearer]) == "400 true"  # no offer
             wrong = {**bearer, "Authorization": "Bearer wrong-token"}
-            assert await page.evaluate(FETCH, [target, wrong]) == "no"  # 401, not for its eyes
+            assert await page.evaluate(FETCH, [target, wrong]) == "401 false"
 
 
 def test_a_page_of_another_server_needs_an_allowed_origin_and_the_token(

@@ -32,6 +32,10 @@ IDR = {"nvenc": {"forced-idr": "1"}, "qsv": {"forced_idr": "1"}, "amf": {"forced
 """Options that turn a requested key frame into one at which a decoder can begin."""
 
 CLOCK = Fraction(1, 90_000)
+BUFFER_SECONDS = 0.15
+"""How long the largest frame of libx264 takes at its bit rate. A key frame that is larger than a few
+others keeps a narrow line busy, and everything behind it is late."""
+
 KEY_FRAME_INTERVAL = 3000  # frames; viewers who join ask for a key frame
 
 
@@ -58,8 +62,9 @@ def open_live_h264(
 ) -> av.VideoCodecContext:
     """An open H.264 encoder without delay. Raises FFmpeg's errors.
 
-    encoder: "libx264", or what `live_hardware_encoder` returned. bit_rate: bits per second. preset:
-    of libx264.
+    encoder: "libx264", or what `live_hardware_encoder` returned. bit_rate: bits per second; that of
+    libx264 can be lowered, and raised again up to the first one, by setting it in the context.
+    preset: of libx264.
     """
     context = av.CodecContext.create(encoder, "w", hwaccel=_device(encoder))
     assert isinstance(context, av.VideoCodecContext)  # noqa: S101 - for the type checker
@@ -75,7 +80,8 @@ def open_live_h264(
 def _options(encoder: str, preset: Preset, bit_rate: int) -> dict[str, str]:
     options = {**low_latency_options(encoder), "bf": "0", "maxrate": str(bit_rate)}
     if encoder == "libx264":
-        return {**options, "preset": preset, "profile": "baseline", "bufsize": str(bit_rate)}
+        buffer = round(bit_rate * BUFFER_SECONDS)
+        return {**options, "preset": preset, "profile": "baseline", "bufsize": str(buffer)}
     interface = encoder.partition("_")[2]
     profile = BASELINE.get(interface, "constrained_baseline")
     return {**options, "profile": profile, **IDR.get(interface, {})}

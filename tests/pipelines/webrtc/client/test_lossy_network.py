@@ -34,15 +34,25 @@ def networks() -> Iterator[tuple[Network, Network]]:
     theirs.close()
 
 
-def measured(options: ClientOptions) -> latency.LatencyReport:
+def measured(
+    options: ClientOptions,
+    *,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    seconds: float = SECONDS,
+) -> latency.LatencyReport:
     """The figures of one session."""
     remote = RemoteFilter(options, FilterSettings(strength=0.1))
     try:
         return latency.measure_latency(
-            remote, width=WIDTH, height=HEIGHT, rate=Fraction(30), seconds=SECONDS
+            remote, width=size[0], height=size[1], rate=Fraction(30), seconds=seconds
         )
     finally:
         remote.close()
+
+
+def new_frames(figures: latency.LatencyReport) -> int:
+    """How many frames were shown for the first time."""
+    return figures.shown - figures.repeated - figures.unreadable
 
 
 async def all_lines(ours: Network, theirs: Network) -> dict[str, latency.LatencyReport]:
@@ -62,13 +72,32 @@ def test_the_delay_stays_bounded_on_a_bad_network(networks: tuple[Network, Netwo
     ours, theirs = networks
     found = ours.within(lambda: asyncio.run(asyncio.wait_for(all_lines(ours, theirs), LIMIT)))
     for name, figures in found.items():
-        new = figures.shown - figures.repeated - figures.unreadable
+        new = new_frames(figures)
         print(  # noqa: T201 - the measurement
             f"{name}: {figures.fresh_p50_ms} ms (p95 {figures.fresh_p95_ms}), {new} new frames, "
             f"longest gap {figures.gap_max_ms} ms"
         )
         assert new > 0, name
         assert figures.stats.failures == 0, name
+
+
+async def through_a_narrow_line(ours: Network, theirs: Network) -> latency.LatencyReport:
+    """The figures of a session whose video does not fit the line at its highest bit rate."""
+    with ServerThread(host=ADDRESSES[0]) as server:
+        async with line(ours, theirs) as wire:
+            wire.send(**LINES["20 ms, 800 kbit/s"])
+            return await asyncio.to_thread(
+                theirs.within, lambda: measured(server.client(), size=(640, 360), seconds=5.0)
+            )
+
+
+def test_frames_go_through_a_narrow_line(networks: tuple[Network, Network]) -> None:
+    """Its queue holds 250 ms; a video that fills it loses packets of nearly every frame."""
+    ours, theirs = networks
+    work = through_a_narrow_line(ours, theirs)
+    found = ours.within(lambda: asyncio.run(asyncio.wait_for(work, LIMIT)))
+    print(found)  # noqa: T201 - the measurement
+    assert new_frames(found) > found.shown / 5, "a fifth of what is shown is new"
 
 
 async def lost_and_restored(ours: Network, theirs: Network) -> None:

@@ -1,6 +1,8 @@
 """The H.264 encoder of WebRTC: hardware where it works, and a preset that is fast enough."""
 
 from collections.abc import Iterator
+from fractions import Fraction
+from statistics import mean
 
 import av
 import numpy as np
@@ -47,13 +49,37 @@ def test_every_frame_arrives_without_delay() -> None:
     assert (encoder.encoder, encoder.preset) == ("libx264", "medium")
 
 
-def test_another_size_or_bit_rate_opens_it_again() -> None:
+def test_another_size_opens_it_again() -> None:
     encoder = LiveH264Encoder(no_hardware)
-    assert len(decoded(encoder, frames(2))) == 2
-    encoder.target_bitrate = 600_000
     assert len(decoded(encoder, frames(2))) == 2
     assert len(decoded(encoder, frames(2, (1280, 720)))) == 2
     assert encoder.preset == "veryfast"
+
+
+def sizes(encoder: LiveH264Encoder, count: int, *, first: int) -> list[int]:
+    """The bytes of so many encoded frames of noise."""
+    found = []
+    for number in range(first, first + count):
+        noise = np.random.default_rng(number).integers(0, 255, (96, 128), np.uint8)
+        frame = av.VideoFrame.from_ndarray(noise, format="gray").reformat(format="yuv420p")
+        frame.pts, frame.time_base = 3000 * number, Fraction(1, 90_000)
+        found.append(sum(map(len, encoder.encode(frame)[0])))
+    return found
+
+
+def test_the_bit_rate_changes_without_a_key_frame() -> None:
+    now = [0.0]
+    encoder = LiveH264Encoder(no_hardware, rate_clock=lambda: now[0])
+    slow = sizes(encoder, 30, first=0)
+    codec = encoder.codec
+    now[0] = 60.0  # nobody has complained: the limit
+    fast = sizes(encoder, 60, first=30)
+    encoder.target_bitrate = 200_000
+    slowest = sizes(encoder, 60, first=90)
+    assert encoder.codec is codec
+    assert max(fast[:2]) < 3 * mean(slow[10:]), "no key frame"
+    assert mean(fast[30:]) > 1.5 * mean(slow[10:])
+    assert mean(slowest[30:]) < 0.6 * mean(slow[10:])
 
 
 def test_a_requested_key_frame_is_one() -> None:
@@ -73,8 +99,7 @@ def test_hardware_that_cannot_be_opened_is_replaced_with_one_line(
         pytest.skip(f"{name} works here")
     encoder = LiveH264Encoder(lambda: name)
     assert len(decoded(encoder, frames(3))) == 3
-    encoder.target_bitrate = 600_000
-    assert len(decoded(encoder, frames(3))) == 3, "opened again, by libx264 at once"
+    assert len(decoded(encoder, frames(3, (96, 64)))) == 3, "opened again, by libx264 at once"
     assert encoder.encoder == "libx264"
     [record] = caplog.records
     assert record.getMessage().startswith(f"{name} has failed (")

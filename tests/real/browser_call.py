@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+from base64 import b64decode
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -33,12 +34,15 @@ async function call() {
   await video.play();
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
+  let looks = 0;
   const look = async (now, frame) => {
     [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
     context.drawImage(video, 0, 0);
     const row = context.getImageData(0, canvas.height >> 1, canvas.width, 1).data;
     const red = Array.from({ length: canvas.width }, (_, x) => row[4 * x]);
-    await tell({ row: red, number: frame.presentedFrames });
+    const seen = { row: red, number: frame.presentedFrames, at: now };
+    if (looks++ % 40 === 20) seen.picture = canvas.toDataURL("image/png");
+    await tell(seen);
     video.requestVideoFrameCallback(look);
   };
   video.requestVideoFrameCallback(look);
@@ -55,13 +59,17 @@ def chromium(profile: str, address: str) -> list[str]:
 class BrowserCall:
     """A browser with the page open. `rows`: the middle row of each picture that the page looked at.
 
-    `cameras`: the names that the page was offered; `error`: why it could not go on.
+    `cameras`: the names that the page was offered; `error`: why it could not go on. `picture`: the
+    last picture that it sent whole, as PNG, one in forty; `presented`: for each picture the time in
+    seconds and how many the browser had shown by then.
     """
 
     def __init__(self, command: Callable[[str, str], list[str]] = chromium) -> None:
         self.rows: list[list[int]] = []
         self.cameras: list[str] = []
         self.error = ""
+        self.picture = b""
+        self.presented: list[tuple[float, int]] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         Thread(target=self._server.serve_forever, daemon=True).start()
         self._profile = tempfile.mkdtemp(prefix="browser-")
@@ -97,6 +105,15 @@ class BrowserCall:
         self.error = seen.get("error", self.error)
         if "row" in seen:
             self.rows.append(seen["row"])
+            self.presented.append((seen["at"] / 1000, seen["number"]))
+        if "picture" in seen:
+            self.picture = b64decode(seen["picture"].partition(",")[2])
+
+    def rate(self, seconds: float) -> float:
+        """Pictures per second that the browser has shown in the last seconds."""
+        last = [each for each in self.presented if each[0] >= self.presented[-1][0] - seconds]
+        (began, first), (ended, newest) = last[0], last[-1]
+        return (newest - first) / (ended - began)
 
     def close(self) -> None:
         """Hang up."""

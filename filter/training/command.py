@@ -43,6 +43,7 @@ from .quantise.command import quantise
 from .references.phrases import every_phrase
 from .samples import samples_of, watch
 from .segmenter.command import segmenter
+from .segmenter.views import views
 from .style.run import StyleOptions, opened, style_stages
 from .teacher.command import teacher
 from .text import new_tokenizer
@@ -159,6 +160,7 @@ app.command("teacher")(teacher)
 app.command("evidence")(evidence)
 app.command("quantise")(quantise)
 app.command("segmenter")(segmenter)
+app.command("views")(views)
 
 
 def _render(progress: Progress, pictures: list[Path], out: Path) -> None:

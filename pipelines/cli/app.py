@@ -158,7 +158,7 @@ def _exit(code: int) -> NoReturn:
 
 def _message(error: Exception) -> str:
     formatted = getattr(error, "format_message", None)
-    return str(formatted() if formatted else error)
+    return str(formatted() if formatted else error).replace("Value error, ", "")
 
 
 def _failure(error: Exception) -> str:

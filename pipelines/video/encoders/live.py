@@ -33,8 +33,8 @@ IDR = {"nvenc": {"forced-idr": "1"}, "qsv": {"forced_idr": "1"}, "amf": {"forced
 
 CLOCK = Fraction(1, 90_000)
 BUFFER_SECONDS = 0.15
-"""How long the largest frame of libx264 takes at its bit rate. A key frame that is larger than a few
-others keeps a narrow line busy, and everything behind it is late."""
+"""How long the largest frame of libx264 takes at its bit rate. A key frame as large as many others
+keeps a narrow line busy, and everything behind it is late."""
 
 KEY_FRAME_INTERVAL = 3000  # frames; viewers who join ask for a key frame
 

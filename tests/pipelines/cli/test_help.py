@@ -69,6 +69,11 @@ def test_a_usage_error_names_the_help_of_its_command(
     assert one_line(err).endswith(hint)
 
 
+def test_a_choice_that_is_none_is_named_with_all_choices(turbolens: Any) -> None:
+    _, _, err = turbolens("video", "a.mp4", "b.mp4", "--region", "people")
+    assert "'--region': 'people' is not one of 'all', 'person', 'background'" in one_line(err)
+
+
 def test_without_a_command_the_help_is_shown(turbolens: Any) -> None:
     code, out, err = turbolens()
     assert (code, err) == (0, "")

@@ -6,7 +6,6 @@ A frame goes through these stages. Each makes an immutable value for the next on
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 import av
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .coherence.change import Change, InputView
+from .coherence.change import InputView
 from .denoising import Encoded, UNetPass, denoised, joined
 from .frames.conversion import FrameConverter, Geometry, rgb_from_image
 from .frames.detail import FrameLuma
@@ -23,6 +22,7 @@ from .region.coverage import Coverage
 from .region.tracking import FoundMask
 from .settings import FilterSettings, WeightedPrompt
 from .stream import Stream
+from .surface.layer import Plan
 
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
 
@@ -78,12 +78,12 @@ class Converted(Generic[FrameT]):
 class Styled(NamedTuple):
     """The result of a frame, RGB uint8 (H, W, 3).
 
-    coverage: of its region, if any. change: from the frame before, if coherence needed it.
+    coverage: of its region, if any. plan: the surface that it gets, if any.
     """
 
     rgb: torch.Tensor
     coverage: Coverage | None
-    change: Change | None
+    plan: Plan | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +192,7 @@ def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[Styled]:
         latents = model.encode_rgb([each.rgb for each in inputs])
         _stage_ended(inputs, "encode")
         encoded = [_encoded(*each) for each in zip(inputs, torch.split(latents, 1), strict=True)]
+        plans = _plans(inputs, encoded) if model.device.type == "cpu" else None
         coverages = [_coverage(*each) for each in zip(inputs, encoded, strict=True)]
         _stage_ended(inputs, "before")
         clean = denoised(model, encoded)
@@ -201,8 +202,16 @@ def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[Styled]:
         blended = [_blended(*each) for each in zip(encoded, torch.split(image, 1), strict=True)]
         styled = rgb_from_image(joined(blended))
         _stage_ended(inputs, "after")
-    changes = [each.change for each in encoded]
-    return [Styled(*each) for each in zip(styled, coverages, changes, strict=True)]
+    plans = _plans(inputs, encoded) if plans is None else plans  # here it waits for no device
+    return [Styled(*each) for each in zip(styled, coverages, plans, strict=True)]
+
+
+def _plans(inputs: Sequence[Converted[FrameT]], encoded: Sequence[Encoded]) -> list[Plan | None]:
+    """The surface of each frame; on a CPU, begun on other threads."""
+    return [
+        each.stream.plan_surface(of.rgb, of.view, each.change, each.prompts, each.settings)
+        for of, each in zip(inputs, encoded, strict=True)
+    ]
 
 
 def _coverage(converted: Converted[FrameT], encoded: Encoded) -> Coverage | None:
@@ -230,10 +239,7 @@ def _blended(encoded: Encoded, image: torch.Tensor) -> torch.Tensor:
 def _remembered(converted: Converted[FrameT], styled: Styled) -> Finished[FrameT]:
     """Lay the surface of the look over the result, and let the stream remember it."""
     request = converted.request
-    seen = partial(
-        request.stream.seen, converted.rgb, converted.view, styled.change, request.settings
-    )
-    rgb = request.stream.with_surface(styled.rgb, converted.prompts, request.settings, seen)
+    rgb = request.stream.with_surface(styled.rgb, styled.plan)
     request.stream.remember(request.geometry, converted.rgb, rgb, converted.view)
     request.stream.region.last = styled.coverage
     return Finished(request, rgb, converted.detail, styled.coverage)

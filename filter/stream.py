@@ -29,7 +29,7 @@ from .region.composition import Composer
 from .region.masks import MaskFunction
 from .region.tracking import RegionTracker
 from .settings import FilterSettings, WeightedPrompt
-from .surface.layer import SurfaceLayer
+from .surface.layer import Plan, SurfaceLayer
 from .surface.planes import Plane
 from .surface.seen import Seen
 
@@ -183,25 +183,33 @@ class Stream:
             cut = None if change.same_scene is None else change.same_scene == 0
         return self.noise(settings.seed, shape, draws, latents.device, flow=flow, cut=cut)
 
-    def with_surface(
+    def plan_surface(
         self,
         rgb: torch.Tensor,
+        view: InputView,
+        change: Change | None,
         prompts: tuple[WeightedPrompt, ...],
         settings: FilterSettings,
-        seen: Callable[[], Seen],
-    ) -> torch.Tensor:
-        """The result, RGB uint8 (H, W, 3), with the surface of its looks. seen: gives the frame."""
-        return self._surface(rgb, prompts, settings.strength, settings.texture, seen)
+    ) -> Plan | None:
+        """What surface the result of this frame, RGB uint8 (H, W, 3), gets.
 
-    def seen(
-        self, rgb: torch.Tensor, view: InputView, change: Change | None, settings: FilterSettings
-    ) -> Seen:
-        """What a surface needs of a frame, RGB uint8 (H, W, 3), and of its change."""
-        if change is None:
-            return Seen(rgb.numpy(), _plane(view.luma))
-        luma = steady_luma(view, change, settings.weight_after)
-        flow = change.motion.flow[0].cpu().numpy()
-        return Seen(rgb.numpy(), _plane(luma), flow, change.is_cut)
+        On a CPU what it needs of the frame is computed from here on, beside the networks. Elsewhere
+        call it when the networks have run: it waits for the device.
+        """
+
+        def seen() -> Seen:
+            if change is None:
+                return Seen(rgb.numpy(), _plane(view.luma))
+            luma = steady_luma(view, change, settings.weight_after)
+            flow = change.motion.flow[0].cpu().numpy()
+            return Seen(rgb.numpy(), _plane(luma), flow, change.is_cut)
+
+        ahead = self.model.device.type == "cpu"
+        return self._surface.plan(seen, prompts, settings.strength, settings.texture, ahead=ahead)
+
+    def with_surface(self, rgb: torch.Tensor, plan: Plan | None) -> torch.Tensor:
+        """The result, RGB uint8 (H, W, 3), with the surface of its looks."""
+        return self._surface.lay(rgb, plan)
 
     def remember(
         self, geometry: Geometry, rgb: torch.Tensor, styled: torch.Tensor, view: InputView

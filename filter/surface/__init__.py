@@ -5,4 +5,8 @@ to a picture is known, so it is computed: areas become even, as somebody who pai
 strokes of one colour follow the forms, washes have dark rims, pencil lines get denser in the dark.
 Colours come from the result, lines and tones from the frame (`seen`), where they are sharper. It
 moves with what is shown (`drift`).
+
+Start with `layer.py`. A surface is a function of a `Canvas`. What it needs of the frame and its
+motion alone is a `Ground`: whatever the last picture asked of it is computed on another thread
+(`ahead`) while the networks run. The result is the same, bit for bit.
 """

@@ -1,50 +1,37 @@
 """`Canvas`: one picture, with everything that a surface is made from."""
 
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 import numpy as np
 
+from .ahead import Asked
+from .brush import Laid
 from .forms import Forms
-from .planes import (
-    Plane,
-    blur,
-    coordinates,
-    cv2,
-    faded,
-    luma_of,
-    noise,
-    reduced,
-    resized,
-    sample,
-    smoothstep,
-)
+from .ground import REFERENCE, SHARES, Ground, Same, Turns, tones_of
+from .memo import Memo, once
+from .planes import Plane, blur, cv2, faded, luma_of, reduced, sample, smoothstep
 from .seen import Seen
 from .simplify import Levels, evened, firmed, from_levels, to_levels
 
-_SMALL = 384  # side of a picture up to which strokes are computed at its full size
-_REFERENCE = 512  # side of the pictures that lengths are meant for
-_SHARES = (0.02, 0.5, 0.98)  # of the pixels that are darker than black, middle and white
+T = TypeVar("T")
+
 _FOLLOWS = 0.08  # share of a new picture in the figures
 _MIDDLE = 0.6  # the tone that the median gets, as far as this changes the picture little enough
 _EVENED = 4.0  # units, of the areas that become even
 _GAMMAS = 0.55, 1.3
-_GLARE = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
 _LINE_EDGE = 0.05  # contrast that makes a full line; a soft picture is drawn as if it had it
-_QUARTER, _COARSE = 4, 1.0
-"""Noise that is smooth over `_COARSE` pixels at a quarter of the size is made there."""
-
-
-@lru_cache(maxsize=16)
-def _paper(shape: tuple[int, int], grain: float) -> Plane:
-    fine, coarse = noise(shape, grain, "paper"), noise(shape, 3 * grain, "pulp")
-    return cv2.addWeighted(fine, 0.75, coarse, 0.35, 0.0)  # type: ignore[no-any-return]
 
 
 class Canvas:
     """picture: RGB (H, W, 3) in 0…1. moved: how far textures have moved, x and y (H, W) in pixels,
     or `None`. figures: of the pictures before, smoothed over time. unit: pixels of the picture per
     pixel of a picture of 512 pixels. step: by which strokes are reduced when they are computed.
-    seen: the frame that the picture was made from; by default the picture itself.
+    seen: the frame that the picture was made from; by default the picture itself. ground: what is
+    known of that frame, in place of `moved` and `seen`.
+
+    What depends on the frame and its motion alone is computed by `ground`, and read-only. asked:
+    what of it was needed, in order, so that it can be computed ahead for the next frame.
     """
 
     def __init__(
@@ -53,46 +40,54 @@ class Canvas:
         moved: tuple[Plane, Plane] | None = None,
         figures: dict[str, float] | None = None,
         seen: Seen | None = None,
+        ground: Ground | None = None,
     ) -> None:
-        self.picture, self._moved = picture, moved
-        self._seen = seen
-        self._papers: dict[float, Plane] = {}
+        self.picture, self.memo = picture, Memo()
+        self.ground = ground or Ground(seen or Seen(to_levels(picture), luma_of(picture)), moved)
+        self.shape, self.unit, self.step = self.ground.shape, self.ground.unit, self.ground.step
+        self.asked: dict[Asked, None] = {}
         self._figures = {} if figures is None else figures
-        self.shape = height, width = picture.shape[0], picture.shape[1]
-        self.unit = max(0.7, max(height, width) / _REFERENCE)
-        self.step = 1 if max(height, width) <= _SMALL else 2
 
-    @cached_property
+    def ahead(self, function: Callable[..., T], *args: Hashable) -> T:
+        """`function(ground, *args)`, computed beside the networks if the last picture asked for it.
+
+        function: a method of `Ground`, or of a module or frozen dataclass, which must depend on
+        nothing else. Its result is shared: arrays are read-only.
+        """
+        self.asked[function, args] = None
+        return self.ground.of(function, *args)
+
+    @property
     def luma(self) -> Plane:
         """Of what the camera sees, (H, W): forms and lines are found in it."""
-        return luma_of(self.picture) if self._seen is None else self._seen.luma
+        return self.ground.seen.luma
 
-    @cached_property
+    @property
     def small_luma(self) -> Plane:
         """`luma` at the size that strokes are computed at."""
-        return reduced(self.luma, self.step)
+        return self.ahead(Ground.small_luma)
 
-    @cached_property
+    @property
+    @once
     def tone(self) -> Plane:
         """The picture's luma, stretched to a black, a white, and middle tones."""
-        return self._stretched("tone", luma_of(self.picture))
+        luma = luma_of(self.picture)
+        return self._stretched("tone", luma, tones_of(luma))
 
-    @cached_property
+    @property
+    @once
     def seen_tone(self) -> Plane:
         """The same of `luma`."""
-        return self._stretched("seen", self.luma)
+        return self._stretched("seen", self.luma, self.ahead(Ground.tones))
 
     def levelled(self, luma: Plane) -> Plane:
         """A luma of this picture, stretched as `tone` is."""
-        return self._stretched("levelled", luma)
+        return self._stretched("levelled", luma, tones_of(luma))
 
-    def _stretched(self, name: str, luma: Plane) -> Plane:
-        left = luma.shape[1] // 5  # what matters is in the middle
+    def _stretched(self, name: str, luma: Plane, tones: tuple[float, ...]) -> Plane:
         low, middle, high = (
-            self._smoothed(f"{name} {share}", float(value))
-            for share, value in zip(
-                _SHARES, np.quantile(luma[::8, left:-left:8], _SHARES), strict=True
-            )
+            self._smoothed(f"{name} {share}", value)
+            for share, value in zip(SHARES, tones, strict=True)
         )
         span = max(high - low, 0.25)
         stretched = np.clip((luma - np.float32(low)) * np.float32(1 / span), 0, 1)
@@ -110,20 +105,14 @@ class Canvas:
         smooth = [self._smoothed(f"{name} {i}", float(each)) for i, each in enumerate(values.flat)]
         return np.array(smooth, np.float32).reshape(values.shape)
 
-    @cached_property
+    @property
     def skin(self) -> Plane:
         """How much the frame has the hue of skin, of whatever lightness, 0…1, of about a third of
         the size."""
-        cell = max(2, round(3 * self.unit))
-        size = self.shape[1] // cell, self.shape[0] // cell
-        frame = to_levels(self.picture) if self._seen is None else self._seen.rgb
-        small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-        _, red, blue = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).astype(np.float32))
-        warm = (red - 128) - np.abs((128 - blue) - np.float32(0.75) * (red - 128))
-        warm = smoothstep(blur(warm, 1.5), 4.0, 15.0)
-        return cv2.morphologyEx(warm, cv2.MORPH_CLOSE, _GLARE)  # type: ignore[no-any-return]
+        return self.ahead(Ground.skin)
 
-    @cached_property
+    @property
+    @once
     def heat(self) -> Plane:
         """How warm something may be, 0…1, (H, W) of about a third of the size: the tone, and more
         for skin."""
@@ -137,32 +126,25 @@ class Canvas:
         )
         return (heat - np.float32(low)) * np.float32(0.95 / max(high - low, 0.3))
 
-    @cached_property
+    @property
     def places(self) -> tuple[Plane, Plane]:
         """x and y of the texture at each pixel."""
-        x, y = coordinates(*self.shape)
-        if self._moved is None:
-            return x, y
-        return x + self._moved[0], y + self._moved[1]
+        return self.ahead(Ground.places)
 
-    @cached_property
+    @property
     def reduced_places(self) -> tuple[Plane, Plane]:
         """`places` at the size that strokes are computed at, in its pixels."""
-        height, width = self.shape[0] // self.step, self.shape[1] // self.step
-        x, y = coordinates(height, width)
-        if self._moved is None:
-            return x, y
-        scale = np.float32(1 / self.step)
-        across, down = (resized(each, height, width) * scale for each in self._moved)
-        return x + across, y + down
+        return self.ahead(Ground.reduced_places)
 
-    @cached_property
+    @property
+    @once
     def _even(self) -> Levels:
         """The picture in even areas with firm edges, at the size that strokes are computed at."""
-        radius = max(1.5, _EVENED * max(self.shape) / _REFERENCE / self.step)
+        radius = max(1.5, _EVENED * max(self.shape) / REFERENCE / self.step)
         return evened(to_levels(self.small), radius)
 
-    @cached_property
+    @property
+    @once
     def small(self) -> Plane:
         """The picture at the size that strokes are computed at."""
         return reduced(self.picture, self.step)
@@ -178,7 +160,8 @@ class Canvas:
         share = np.clip(forms.calm * np.float32(2.4) + np.float32(least), 0, 1)
         return faded(self.small, from_levels(even), share)
 
-    @cached_property
+    @property
+    @once
     def flat(self) -> Plane:
         """The same with smoother rims, at the full size."""
         height, width = self.shape
@@ -186,90 +169,69 @@ class Canvas:
         full = cv2.resize(to_levels(small), (width, height), interpolation=cv2.INTER_CUBIC)
         return from_levels(firmed(full))
 
-    @cached_property
+    @property
     def all_forms(self) -> Forms:
         """`forms` without an angle of rest."""
         return self.forms()
 
-    def forms(self, rest: float | Plane | None = None) -> Forms:
-        """The direction of the forms; `rest`: the angle where there are none."""
-        return Forms(self.small_luma, rest)
+    def forms(self, rest: float | Plane | None = None, turns: Turns | None = None) -> Forms:
+        """The direction of the forms; `rest`: the angle where there are none, which may turn over
+        the picture. With a plane of angles nothing is computed ahead."""
+        if isinstance(rest, np.ndarray):
+            return Forms(self.small_luma, rest)
+        return self.ahead(Ground.forms, rest, turns)
+
+    @property
+    def line_forms(self) -> Forms:
+        """The directions of small forms, for lines."""
+        return self.ahead(Ground.line_forms)
+
+    def strokes(
+        self, rest: float | None, turns: Turns | None, side: float, length: float, width: float
+    ) -> Laid:
+        """Strokes along `forms(rest, turns)`; see `brush.laid`, but `side` is in units."""
+        return self.ahead(Ground.strokes, rest, turns, side, length, width)
+
+    def bristles(
+        self,
+        rest: float | None, turns: Turns | None, scale: float, label: str, doublings: int,
+    ) -> Plane:  # fmt: skip
+        """A `reduced_texture` smeared along `forms(rest, turns)`, with a deviation of 1."""
+        return self.ahead(Ground.bristles, rest, turns, scale, label, doublings)
 
     def moved_plane(self, plane: Plane) -> Plane:
-        """A plane of the picture's size that tiles, moved with the picture."""
-        return plane if self._moved is None else sample(plane, *self.places, cv2.BORDER_WRAP)
+        """A plane of the picture's size that tiles, moved with the picture.
+
+        Computed ahead if it is the same object for each picture.
+        """
+        return self.ahead(Ground.moved_plane, Same(plane))
 
     def texture(self, scale: float, label: str) -> Plane:
         """Noise that moves with the picture, smooth over `scale` units."""
-        if scale * self.unit < _COARSE * _QUARTER:
-            return self.moved_plane(noise(self.shape, scale * self.unit, label))
-        height, width = self.shape[0] // _QUARTER, self.shape[1] // _QUARTER
-        plane = noise((height, width), scale * self.unit / _QUARTER, label)
-        if self._moved is not None:
-            plane = sample(plane, *self._quarter_places, cv2.BORDER_WRAP)
-        return resized(plane, *self.shape)
-
-    @cached_property
-    def _quarter_places(self) -> tuple[Plane, Plane]:
-        """`places` at a quarter of the size, in its pixels."""
-        height, width = self.shape[0] // _QUARTER, self.shape[1] // _QUARTER
-        x, y = coordinates(height, width)
-        if self._moved is None:
-            return x, y
-        across, down = (
-            resized(each, height, width) * np.float32(1 / _QUARTER) for each in self._moved
-        )
-        return x + across, y + down
+        return self.ahead(Ground.texture, scale, label)
 
     def reduced_texture(self, scale: float, label: str) -> Plane:
         """The same at the size that strokes are computed at."""
-        if self.step == 1:
-            return self.texture(scale, label)
-        height, width = self.shape[0] // self.step, self.shape[1] // self.step
-        plane = noise((height, width), scale * self.unit / self.step, label)
-        if self._moved is None:
-            return plane
-        return sample(plane, *self.reduced_places, cv2.BORDER_WRAP)
+        return self.ahead(Ground.reduced_texture, scale, label)
 
     def run(self, plane: Plane, distance: float) -> Plane:
         """A plane or picture with edges that run, as wet paint does, by about `distance` units.
 
         plane: of the picture's size, or of the reduced size.
         """
-        height, width = plane.shape[:2]
-        pixels = distance * self.unit * height / self.shape[0]
-        x, y = coordinates(height, width)
-        across, down = (
-            resized(self.texture(5.0, label), height, width) for label in ("run x", "run y")
-        )
-        return sample(plane, cv2.scaleAdd(across, pixels, x), cv2.scaleAdd(down, pixels, y))
+        return sample(plane, *self.ahead(Ground.running, *plane.shape[:2], distance))
 
     def paper(self, grain: float = 1.0) -> Plane:
         """The unevenness of paper, mean 0 and deviation about 0.8."""
-        if grain not in self._papers:
-            self._papers[grain] = self.moved_plane(_paper(self.shape, grain * self.unit))
-        return self._papers[grain]
+        return self.ahead(Ground.paper, grain)
 
     def contours(self, width: float, low: float = 0.3, high: float = 0.7, along: int = 3) -> Plane:
-        """Dark lines along the forms, 0…1, that do not break.
+        """Dark lines along the forms, 0…1, that do not break; see `Ground.ridges`.
 
-        A difference of Gaussians, smeared along the forms: Kang, Lee and Chui (FDoG, 2007). width:
-        of a line, in units. low, high: shares of the strongest lines' contrast, from which a line
-        begins and is full. along: doublings of a line's length.
+        width: of a line, in units. low, high: shares of the strongest lines' contrast, from which a
+        line begins and is full. along: doublings of a line's length.
         """
-        forms = self.line_forms
-        sigma = max(0.5, 0.7 * width * self.unit / self.step)
-        small = self.small_luma
-        difference = blur(small, 1.6 * sigma) - blur(small, sigma)
-        difference = forms.smeared(difference, along)
-        strongest = float(np.quantile(difference[::2, ::2], 0.985))
+        ridges, strongest = self.ahead(Ground.ridges, width, along)
         strongest = self._smoothed(f"contours {width}", strongest)
-        gain = np.float32(1 / max(strongest, _LINE_EDGE / 2.5))
-        height, size = self.shape
-        full = cv2.resize(difference * gain, (size, height), interpolation=cv2.INTER_CUBIC)
-        return smoothstep(full, low, high)
-
-    @cached_property
-    def line_forms(self) -> Forms:
-        """The directions of small forms, for lines."""
-        return Forms(self.small_luma, smoothing=2.0)
+        full = max(strongest, _LINE_EDGE / 2.5)
+        return smoothstep(ridges, low * full, high * full)

@@ -5,10 +5,9 @@ The direction is that of the smoothed structure tensor. Smearing is line integra
 apart, and so on, so that 2ⁿ samples cost 2n.
 """
 
-from functools import cached_property
-
 import numpy as np
 
+from .memo import Memo, once
 from .planes import Plane, blur, coordinates, cv2, reduced, resized, sample
 
 SMOOTHING = 6.0
@@ -30,12 +29,13 @@ class Forms:
     def __init__(
         self, luma: Plane, rest: float | Plane | None = None, smoothing: float = SMOOTHING
     ) -> None:
-        self.shape = luma.shape[0], luma.shape[1]
+        self.shape, self.memo = (luma.shape[0], luma.shape[1]), Memo()
         self._rest, self._smoothing = rest, smoothing
         self._across = cv2.Sobel(luma, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
         self._down = cv2.Sobel(luma, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
 
-    @cached_property
+    @property
+    @once
     def calm(self) -> Plane:
         """(H, W), 1 where there is little contrast, 0 where there is much for its
         surroundings, as at eyes and mouths."""
@@ -46,7 +46,8 @@ class Forms:
         calm: Plane = 1 - np.minimum(contrast / busy_from, 1)
         return calm
 
-    @cached_property
+    @property
+    @once
     def calm_around(self) -> Plane:
         """`calm`, and lower in places with contrast farther around, as all over a face."""
         energy = reduced(self._across * self._across + self._down * self._down, 4)
@@ -54,7 +55,8 @@ class Forms:
         far = np.minimum(contrast * np.float32(1 / _MUCH), 1)
         return self.calm * (1 - np.float32(0.7) * resized(far, *self.shape))
 
-    @cached_property
+    @property
+    @once
     def direction(self) -> tuple[Plane, Plane]:
         """x and y of unit vectors along the forms."""
         difference = self._across * self._across - self._down * self._down

@@ -1,6 +1,7 @@
 """`SurfaceLayer`: lays the surfaces of the current looks over the results of one stream."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -10,12 +11,14 @@ from turbolens.filter.diffusion.lru_cache import LruCache
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 
+from .ahead import Asked, compute_ahead
 from .canvas import Canvas
 from .drift import Drift
+from .ground import Ground
 from .hold import Hold
 from .looks import FACES, OWN_FACES, SURFACES
 from .painting import Surface
-from .planes import blur, cv2, faded, luma_of, resized
+from .planes import cv2, faded, luma_of, resized
 from .seen import Seen
 
 MIN_SIDE = 32  # pixels
@@ -23,6 +26,20 @@ MAX_PROMPTS = 32  # whose readings are kept
 MAX_SURFACES = 2  # of a mixture of looks: those with the largest weights
 FULL_AT = 0.8  # strength at which a surface is complete
 _LEAST = 0.01  # a share below this cannot be seen
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The surfaces of one frame.
+
+    shares: of the surfaces, at most 1 together. ground: the frame. is_new: True if the frame has no
+    past. has_frame: False if the frame is not known, but only the result.
+    """
+
+    shares: Mapping[str, float]
+    ground: Ground
+    is_new: bool
+    has_frame: bool = True
 
 
 class SurfaceLayer:
@@ -38,6 +55,7 @@ class SurfaceLayer:
         self._names = LruCache[tuple[str, ...]](MAX_PROMPTS)
         self._figures: dict[str, float] = {}
         self._hold = Hold()
+        self._asked: tuple[Asked, ...] = ()
 
     def reset(self) -> None:
         """Forget the past motion."""
@@ -53,42 +71,79 @@ class SurfaceLayer:
         amount: float,
         seen: Callable[[], Seen] | None = None,
     ) -> torch.Tensor:
-        """The result with its surfaces.
+        """The result with its surfaces: `plan` and `lay` at once.
 
-        rgb: the result, uint8 (H, W, 3) on the CPU. prompts: of this frame. strength: of the
-        filter, 0…1, with which a surface grows as the look does. amount: the setting `texture`.
-        seen: gives the frame, if it is needed.
+        rgb: the result, uint8 (H, W, 3) on the CPU. seen: by default the result itself is what
+        lines are found in, and no faces are.
         """
-        if amount == 0 or min(rgb.shape[:2]) < MIN_SIDE:
-            return rgb
+        plan = self.plan(seen or partial(_seen_in, rgb.numpy()), prompts, strength, amount)
+        if plan is not None and seen is None:
+            plan = replace(plan, has_frame=False)
+        return self.lay(rgb, plan)
+
+    def plan(
+        self,
+        seen: Callable[[], Seen],
+        prompts: Sequence[WeightedPrompt],
+        strength: float,
+        amount: float,
+        *,
+        ahead: bool = False,
+    ) -> Plan | None:
+        """What the next frame gets; `None` if it gets no surface.
+
+        seen: gives the frame, if it is needed. prompts: of this frame. strength: of the filter,
+        0…1, with which a surface grows as the look does. amount: the setting `texture`. ahead: True
+        to begin with what depends on the frame alone, on another thread. Call `lay` for each plan
+        in order; there may be several plans before.
+        """
         grown = amount * min(1.0, strength / FULL_AT) ** 1.5
         shares = {name: grown * share for name, share in self.shares(prompts).items()}
         if max(shares.values(), default=0.0) < _LEAST:
-            self.reset()
-            return rgb
-        return torch.from_numpy(self._laid(rgb.numpy(), shares, None if seen is None else seen()))
+            self._drift.reset()
+            return None
+        frame = seen()
+        if min(frame.luma.shape) < MIN_SIDE:
+            return None
+        moved = self._drift(frame.luma, frame)
+        ground = Ground(frame, moved)
+        if ahead:
+            compute_ahead(ground, self._asked)
+        return Plan(shares, ground, self._drift.is_new)
 
-    def _laid(self, rgb: np.ndarray, shares: Mapping[str, float], seen: Seen | None) -> np.ndarray:
-        picture = rgb.astype(np.float32) * np.float32(1 / 255)
-        luma = luma_of(picture)
-        moved = self._drift(luma, seen)
-        if self._drift.is_new:
+    def lay(self, rgb: torch.Tensor, plan: Plan | None) -> torch.Tensor:
+        """The result of a frame, uint8 (H, W, 3) on the CPU, with the surfaces that were planned.
+
+        Raises whatever a surface raises, on this or on the other thread.
+        """
+        if plan is None or plan.is_new:
             self._figures.clear()
             self._hold.reset()
-        canvas = Canvas(picture, moved, self._figures, seen)
+        if plan is None:
+            return rgb
+        try:
+            return torch.from_numpy(self._laid(rgb.numpy(), plan))
+        finally:
+            plan.ground.finished = True
+
+    def _laid(self, rgb: np.ndarray, plan: Plan) -> np.ndarray:
+        picture = rgb.astype(np.float32) * np.float32(1 / 255)
+        luma, shares = luma_of(picture), plan.shares
+        canvas = Canvas(picture, figures=self._figures, ground=plan.ground)
         laid = [(self._surfaces[name](canvas), share) for name, share in shares.items()]
         rest = 1 - sum(shares.values())
         (total, share), *others = laid if rest < _LEAST else [*laid, (picture, rest)]
         for surface, part in others:
             total, share = cv2.addWeighted(total, share, surface, part, 0.0), 1.0
         kept = sum(part * OWN_FACES.get(name, FACES) for name, part in shares.items())
-        if seen is not None and kept > 0:
+        if plan.has_frame and kept > 0:
             if share != 1:
                 total, share = total * np.float32(share), 1.0
-            total = _with_faces(total, picture, blur(canvas.skin, 1.5) * np.float32(kept))
+            total = _with_faces(total, picture, canvas.ahead(Ground.faces) * np.float32(kept))
         if share != 1:
             total = total * np.float32(share)
-        total = self._hold(total, luma, moved, shares)
+        total = self._hold(total, luma, plan.ground.moved, shares)
+        self._asked = tuple(canvas.asked)
         levels: np.ndarray = cv2.multiply(total, 255, dtype=cv2.CV_8U)  # rounded, in 0…255
         return levels
 
@@ -111,6 +166,11 @@ class SurfaceLayer:
         reading = self._vocabulary.read(text)
         looks = reading.looks or tuple(filter(None, [reading.replacement]))
         return tuple(self._vocabulary.surfaces.get(look, "") for look in looks)
+
+
+def _seen_in(rgb: np.ndarray) -> Seen:
+    """A result as if it were its frame."""
+    return Seen(rgb, luma_of(rgb.astype(np.float32) * np.float32(1 / 255)))
 
 
 def _with_faces(laid: np.ndarray, picture: np.ndarray, shares: np.ndarray) -> np.ndarray:

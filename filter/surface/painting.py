@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from .brush import laid
+from .brush import Laid
 from .canvas import Canvas
+from .forms import Forms
+from .ground import Ground, Turns
 from .planes import (
     Colour,
     Plane,
@@ -57,44 +60,44 @@ class Strokes:
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture in strokes. They are computed at a reduced size, and added to the picture."""
-        forms = canvas.forms(self._rest(canvas))
-        keep = forms.calm_around * np.float32(0.62) + np.float32(0.38)
-        base = self._coloured(canvas.simple(forms, 0.5))
-        strokes = laid(
-            forms,
-            canvas.reduced_places,
-            self.side * canvas.unit / canvas.step,
-            self.length,
-            self.width,
-        )
-        colours = strokes.colours(base)
+        below = canvas.ahead(self.below)
+        base = self._coloured(canvas.simple(below.forms, 0.5))
+        colours = below.strokes.colours(base)
         beyond_edges = smoothstep(cv2.absdiff(luma_of(colours), luma_of(base)), 0.07, 0.18)
         colours = faded(colours, base, beyond_edges)
-        bristles = forms.smeared_noise(canvas.reduced_texture(1.2, "strokes"), 3)
-        lighter, warmer = strokes.chances()
-        tone, hue = (
-            lighter * keep * np.float32(self.variation),
-            warmer * keep * np.float32(self.hue),
-        )
-        height = cv2.addWeighted(np.maximum(strokes.height, 0), 0.9, bristles, self.bristles, 0.0)
-        light = relief(blur(height, 0.6), self.thickness)
-        light *= keep * (np.float32(0.35) + luma_of(colours))
-        colours = times(colours, 1 + tone) + cv2.merge((light + hue, light, light - hue))
+        light = below.light * (np.float32(0.35) + luma_of(colours))
+        lit = cv2.merge((light + below.hue, light, light - below.hue))
+        colours = cv2.add(times(colours, below.tone), lit, dst=lit)
         if canvas.step > 1:  # edges keep their sharpness, areas lose their detail
-            kept = np.float32(0.7) - forms.calm * np.float32(0.6)
-            change = cv2.subtract(colours, times(canvas.small, kept))
+            change = cv2.subtract(colours, times(canvas.small, below.kept))
             picture = cv2.add(
-                times(canvas.picture, resized(kept, *canvas.shape)), resized(change, *canvas.shape)
+                times(canvas.picture, canvas.ahead(self.kept)), resized(change, *canvas.shape)
             )
         else:
             picture = colours
         return picture if self.paper == 0 else added(picture, self.paper * canvas.paper(0.8))
 
-    def _rest(self, canvas: Canvas) -> float | Plane | None:
-        if self.rest is None or self.swirl == 0:
-            return self.rest
-        turns = canvas.reduced_texture(34.0, "swirl")
-        return cv2.addWeighted(turns, self.swirl, turns, 0.0, self.rest)  # type: ignore[no-any-return]
+    def below(self, ground: Ground) -> "StrokesBelow":
+        """What does not depend on the picture's colours."""
+        turns = Turns(34.0, "swirl", self.swirl) if self.rest is not None and self.swirl else None
+        forms = ground.forms(self.rest, turns)
+        strokes = ground.strokes(self.rest, turns, self.side, self.length, self.width)
+        bristles = ground.bristles(self.rest, turns, 1.2, "strokes", 3)
+        keep = forms.calm_around * np.float32(0.62) + np.float32(0.38)
+        lighter, warmer = strokes.chances()
+        height = cv2.addWeighted(np.maximum(strokes.height, 0), 0.9, bristles, self.bristles, 0.0)
+        return StrokesBelow(
+            forms,
+            strokes,
+            tone=1 + lighter * keep * np.float32(self.variation),
+            hue=warmer * keep * np.float32(self.hue),
+            light=relief(blur(height, 0.6), self.thickness) * keep,
+            kept=np.float32(0.7) - forms.calm * np.float32(0.6),
+        )
+
+    def kept(self, ground: Ground) -> Plane:
+        """How much of the picture's detail stays, at the full size."""
+        return resized(ground.of(self.below).kept, *ground.shape)
 
     def _coloured(self, picture: Plane) -> Plane:
         if self.palette:
@@ -104,6 +107,21 @@ class Strokes:
                 picture, self.contrast, picture, 0.0, _PIVOT * (1 - self.contrast)
             )
         return picture if self.vivid == 1 else vivid(picture, self.vivid)
+
+
+class StrokesBelow(NamedTuple):
+    """Strokes without their colours, planes of the size that strokes are computed at.
+
+    tone: factor of the colour. hue: how much warmer. light: of the paint's relief. kept: share of
+    the picture's detail.
+    """
+
+    forms: Forms
+    strokes: Laid
+    tone: Plane
+    hue: Plane
+    light: Plane
+    kept: Plane
 
 
 def watercolour(canvas: Canvas) -> Plane:

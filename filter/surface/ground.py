@@ -1,0 +1,225 @@
+"""`Ground`: what a surface needs of a frame and its motion, without the result.
+
+It can be computed beside the networks, on another thread, while there is no result yet.
+"""
+
+from collections.abc import Callable, Hashable
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from .brush import Laid, laid
+from .forms import Forms
+from .memo import Memo, once
+from .planes import Plane, blur, coordinates, cv2, noise, reduced, resized, sample, smoothstep
+from .seen import Seen
+
+T = TypeVar("T")
+
+_SMALL = 384  # side of a picture up to which strokes are computed at its full size
+REFERENCE = 512  # side of the pictures that lengths are meant for
+SHARES = (0.02, 0.5, 0.98)  # of the pixels that are darker than black, middle and white
+_GLARE = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
+_QUARTER, _COARSE = 4, 1.0
+"""Noise that is smooth over `_COARSE` pixels at a quarter of the size is made there."""
+
+
+class Turns(NamedTuple):
+    """How far the angle of rest turns over a picture: noise of `scale` units and this label, times
+    `radians`."""
+
+    scale: float
+    label: str
+    radians: float
+
+
+class Same:
+    """A plane as an argument of something that is kept: equal to itself alone."""
+
+    def __init__(self, plane: Plane) -> None:
+        self.plane = plane
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.plane is self.plane
+
+    def __hash__(self) -> int:
+        return id(self.plane)
+
+
+@lru_cache(maxsize=16)
+def _paper(shape: tuple[int, int], grain: float) -> Plane:
+    fine, coarse = noise(shape, grain, "paper"), noise(shape, 3 * grain, "pulp")
+    return cv2.addWeighted(fine, 0.75, coarse, 0.35, 0.0)  # type: ignore[no-any-return]
+
+
+class Ground:
+    """One frame. Every method depends on it and on `moved` alone; its result is kept. Thread-safe.
+
+    seen: the frame. moved: how far textures have moved, x and y (H, W) in pixels, or `None`.
+    unit: pixels of the picture per pixel of a picture of 512 pixels. step: by which strokes are
+    reduced when they are computed.
+    """
+
+    def __init__(self, seen: Seen, moved: tuple[Plane, Plane] | None = None) -> None:
+        self.seen, self.moved, self.memo = seen, moved, Memo()
+        self.finished = False
+        """True if nothing more is needed of it."""
+        self.shape = height, width = seen.luma.shape[0], seen.luma.shape[1]
+        self.unit = max(0.7, max(height, width) / REFERENCE)
+        self.step = 1 if max(height, width) <= _SMALL else 2
+
+    def of(self, function: Callable[..., T], *args: Hashable) -> T:
+        """`function(ground, *args)`, a method of this class or any other function; kept."""
+        if hasattr(function, "__wrapped__"):
+            return function(self, *args)  # `once` keeps it
+        return self.memo(function, self, *args)
+
+    @once
+    def small_luma(self) -> Plane:
+        """The frame's luma at the size that strokes are computed at."""
+        return reduced(self.seen.luma, self.step)
+
+    @once
+    def tones(self) -> tuple[float, ...]:
+        """Black, middle and white of the luma."""
+        return tones_of(self.seen.luma)
+
+    @once
+    def skin(self) -> Plane:
+        """How much the frame has the hue of skin, of whatever lightness, 0…1, of about a third of
+        the size."""
+        cell = max(2, round(3 * self.unit))
+        size = self.shape[1] // cell, self.shape[0] // cell
+        small = cv2.resize(self.seen.rgb, size, interpolation=cv2.INTER_AREA)
+        _, red, blue = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).astype(np.float32))
+        warm = (red - 128) - np.abs((128 - blue) - np.float32(0.75) * (red - 128))
+        warm = smoothstep(blur(warm, 1.5), 4.0, 15.0)
+        return cv2.morphologyEx(warm, cv2.MORPH_CLOSE, _GLARE)  # type: ignore[no-any-return]
+
+    @once
+    def faces(self) -> Plane:
+        """`skin` with soft rims."""
+        return blur(self.skin(), 1.5)
+
+    @once
+    def places(self) -> tuple[Plane, Plane]:
+        """x and y of the texture at each pixel."""
+        x, y = coordinates(*self.shape)
+        if self.moved is None:
+            return x, y
+        return x + self.moved[0], y + self.moved[1]
+
+    @once
+    def reduced_places(self) -> tuple[Plane, Plane]:
+        """`places` at the size that strokes are computed at, in its pixels."""
+        return self._places_by(self.step)
+
+    @once
+    def _quarter_places(self) -> tuple[Plane, Plane]:
+        return self._places_by(_QUARTER)
+
+    def _places_by(self, step: int) -> tuple[Plane, Plane]:
+        """`places` at a size divided by `step`, in its pixels."""
+        height, width = self.shape[0] // step, self.shape[1] // step
+        x, y = coordinates(height, width)
+        if self.moved is None:
+            return x, y
+        scale = np.float32(1 / step)
+        across, down = (resized(each, height, width) * scale for each in self.moved)
+        return x + across, y + down
+
+    @once
+    def forms(self, rest: float | None = None, turns: Turns | None = None) -> Forms:
+        """The direction of the forms; `rest`: the angle where there are none, which turns."""
+        if turns is None:
+            return Forms(self.small_luma(), rest)
+        plane = self.reduced_texture(turns.scale, turns.label)
+        angles = cv2.addWeighted(plane, turns.radians, plane, 0.0, rest or 0.0)
+        return Forms(self.small_luma(), angles)
+
+    @once
+    def line_forms(self) -> Forms:
+        """The directions of small forms, for lines."""
+        return Forms(self.small_luma(), smoothing=2.0)
+
+    @once
+    def strokes(
+        self, rest: float | None, turns: Turns | None, side: float, length: float, width: float
+    ) -> Laid:
+        """Strokes along `forms(rest, turns)`; side: in units, the rest as for `laid`."""
+        forms = self.forms(rest, turns)
+        return laid(forms, self.reduced_places(), side * self.unit / self.step, length, width)
+
+    @once
+    def bristles(
+        self, rest: float | None, turns: Turns | None, scale: float, label: str, doublings: int
+    ) -> Plane:
+        """A `reduced_texture` smeared along `forms(rest, turns)`, with a deviation of 1."""
+        texture = self.reduced_texture(scale, label)
+        return self.forms(rest, turns).smeared_noise(texture, doublings)
+
+    @once
+    def moved_plane(self, same: Same) -> Plane:
+        """A plane of the picture's size that tiles, moved with the picture."""
+        if self.moved is None:
+            return same.plane
+        return sample(same.plane, *self.places(), cv2.BORDER_WRAP)
+
+    @once
+    def texture(self, scale: float, label: str) -> Plane:
+        """Noise that moves with the picture, smooth over `scale` units."""
+        if scale * self.unit < _COARSE * _QUARTER:
+            return self.moved_plane(Same(noise(self.shape, scale * self.unit, label)))
+        height, width = self.shape[0] // _QUARTER, self.shape[1] // _QUARTER
+        plane = noise((height, width), scale * self.unit / _QUARTER, label)
+        if self.moved is not None:
+            plane = sample(plane, *self._quarter_places(), cv2.BORDER_WRAP)
+        return resized(plane, *self.shape)
+
+    @once
+    def reduced_texture(self, scale: float, label: str) -> Plane:
+        """The same at the size that strokes are computed at."""
+        if self.step == 1:
+            return self.texture(scale, label)
+        height, width = self.shape[0] // self.step, self.shape[1] // self.step
+        plane = noise((height, width), scale * self.unit / self.step, label)
+        if self.moved is None:
+            return plane
+        return sample(plane, *self.reduced_places(), cv2.BORDER_WRAP)
+
+    @once
+    def running(self, height: int, width: int, distance: float) -> tuple[Plane, Plane]:
+        """Where paint has run from, x and y of a plane of this size; distance: in units."""
+        pixels = distance * self.unit * height / self.shape[0]
+        x, y = coordinates(height, width)
+        across, down = (
+            resized(self.texture(5.0, label), height, width) for label in ("run x", "run y")
+        )
+        return cv2.scaleAdd(across, pixels, x), cv2.scaleAdd(down, pixels, y)
+
+    @once
+    def paper(self, grain: float) -> Plane:
+        """The unevenness of paper, mean 0 and deviation about 0.8."""
+        return self.moved_plane(Same(_paper(self.shape, grain * self.unit)))
+
+    @once
+    def ridges(self, width: float, along: int) -> tuple[Plane, float]:
+        """Differences of Gaussians, smeared along the forms, (H, W): dark lines are positive.
+
+        Kang, Lee and Chui (FDoG, 2007). width: of a line, in units. along: doublings of a line's
+        length. Also the contrast of the strongest lines.
+        """
+        sigma = max(0.5, 0.7 * width * self.unit / self.step)
+        small = self.small_luma()
+        difference = blur(small, 1.6 * sigma) - blur(small, sigma)
+        difference = self.line_forms().smeared(difference, along)
+        strongest = float(np.quantile(difference[::2, ::2], 0.985))
+        size = self.shape[1], self.shape[0]
+        return cv2.resize(difference, size, interpolation=cv2.INTER_CUBIC), strongest
+
+
+def tones_of(luma: Plane) -> tuple[float, ...]:
+    """Black, middle and white of a luma, by the shares `SHARES` of what is in the middle."""
+    left = luma.shape[1] // 5
+    return tuple(float(each) for each in np.quantile(luma[::8, left:-left:8], SHARES))

@@ -8,5 +8,5 @@ moves with what is shown (`drift`).
 
 Start with `layer.py`. A surface is a function of a `Canvas`. What it needs of the frame and its
 motion alone is a `Ground`: whatever the last picture asked of it is computed on another thread
-(`ahead`) while the networks run. The result is the same, bit for bit.
+while the networks run. The result is the same, bit for bit.
 """

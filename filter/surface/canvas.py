@@ -5,10 +5,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from .ahead import Asked
 from .brush import Laid
 from .forms import Forms
-from .ground import REFERENCE, SHARES, Ground, Same, Turns, tones_of
+from .ground import REFERENCE, SHARES, Asked, Ground, Same, Turns, tones_of
 from .memo import Memo, once
 from .planes import Plane, blur, cv2, faded, luma_of, reduced, sample, smoothstep
 from .seen import Seen

@@ -3,11 +3,14 @@
 It can be computed beside the networks, on another thread, while there is no result yet.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+
+from turbolens.filter.device import Beside
 
 from .brush import Laid, laid
 from .forms import Forms
@@ -16,6 +19,8 @@ from .planes import Plane, blur, coordinates, cv2, noise, reduced, resized, samp
 from .seen import Seen
 
 T = TypeVar("T")
+Asked: TypeAlias = tuple[Callable[..., object], tuple[Hashable, ...]]
+"""A function of a `Ground`, and its further arguments."""
 
 _SMALL = 384  # side of a picture up to which strokes are computed at its full size
 REFERENCE = 512  # side of the pictures that lengths are meant for
@@ -74,6 +79,20 @@ class Ground:
         if hasattr(function, "__wrapped__"):
             return function(self, *args)  # `once` keeps it
         return self.memo(function, self, *args)
+
+    def begin(self, asked: Sequence[Asked]) -> Beside[None]:
+        """Compute these beside the networks, in this order, until the ground is `finished`.
+
+        An exception is raised for the surface that asks for its result.
+        """
+        return Beside(self._compute, asked)
+
+    def _compute(self, asked: Sequence[Asked]) -> None:
+        for function, args in asked:
+            if self.finished:
+                return
+            with suppress(Exception):  # kept in the memo
+                self.of(function, *args)
 
     @once
     def small_luma(self) -> Plane:

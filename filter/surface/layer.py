@@ -11,10 +11,9 @@ from turbolens.filter.diffusion.lru_cache import LruCache
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 
-from .ahead import Asked, compute_ahead
 from .canvas import Canvas
 from .drift import Drift
-from .ground import Ground
+from .ground import Asked, Ground
 from .hold import Hold
 from .looks import FACES, OWN_FACES, SURFACES
 from .painting import Surface
@@ -108,7 +107,7 @@ class SurfaceLayer:
         moved = self._drift(frame.luma, frame)
         ground = Ground(frame, moved)
         if ahead:
-            compute_ahead(ground, self._asked)
+            ground.begin(self._asked)
         return Plan(shares, ground, self._drift.is_new)
 
     def lay(self, rgb: torch.Tensor, plan: Plan | None) -> torch.Tensor:

@@ -1,6 +1,5 @@
 """What surfaces need of a frame is the same, bit for bit, whether it is computed ahead or not."""
 
-from concurrent.futures import Future
 from functools import partial
 from threading import Event, Thread, current_thread
 from threading import enumerate as all_threads
@@ -10,13 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from turbolens.filter import FilterSettings, FrameFilter, TurboModel
+from turbolens.filter import FilterSettings, FrameFilter, TurboModel, device
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
-from turbolens.filter.surface import ahead
-from turbolens.filter.surface.ahead import Asked, compute_ahead
 from turbolens.filter.surface.canvas import Canvas
-from turbolens.filter.surface.ground import Ground
+from turbolens.filter.surface.ground import Asked, Ground
 from turbolens.filter.surface.layer import SurfaceLayer
 from turbolens.filter.surface.looks import SURFACES
 from turbolens.filter.surface.memo import Memo, once
@@ -29,7 +26,7 @@ ALL = Vocabulary({look: (look,) for look in SURFACES}, surfaces={look: look for 
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "processors", lambda: 2)
+    monkeypatch.setattr(device, "processors", lambda: 2)
 
 
 def picture(offset: int = 0) -> Plane:
@@ -53,9 +50,7 @@ def moved() -> tuple[Plane, Plane]:
 
 
 def finished(ground: Ground, asked: tuple[Asked, ...]) -> None:
-    future = compute_ahead(ground, asked)
-    assert isinstance(future, Future)
-    future.result(20)
+    ground.begin(asked).result()
 
 
 @pytest.mark.parametrize("name", SURFACES)
@@ -119,8 +114,8 @@ def test_a_filter_computes_ahead_with_the_same_results(monkeypatch: pytest.Monke
     monkeypatch.setattr(Ground, "strokes", watched)
     filtering = FrameFilter(model, settings)
     beside = [filtering(frame) for frame in frames]
-    assert any(name.startswith("turbolens-surface") for name in names)
-    monkeypatch.setattr(ahead, "processors", lambda: 1)
+    assert any(name.startswith("turbolens-beside") for name in names)
+    monkeypatch.setattr(device, "processors", lambda: 1)
     filtering = FrameFilter(model, settings)
     for frame, result in zip(frames, beside, strict=True):
         np.testing.assert_array_equal(filtering(frame), result)
@@ -151,7 +146,7 @@ def test_an_error_on_the_other_thread_is_raised_by_the_surface_that_asks(
     plan = surfaces.plan(lambda: next(plans), prompts, 0.9, 1.0, ahead=True)
     assert plan is not None
     assert failing.wait(20)
-    with pytest.raises(ArithmeticError, match="turbolens-surface"):
+    with pytest.raises(ArithmeticError, match="turbolens-beside"):
         surfaces.lay(rgb, plan)
 
 
@@ -165,7 +160,7 @@ def test_a_ground_that_is_finished_is_left_alone() -> None:
 def test_many_streams_share_a_few_threads() -> None:
     for _ in range(20):
         run(SurfaceLayer(ALL), "oil painting", beside=True, together=1)
-    ours = [each for each in all_threads() if each.name.startswith("turbolens-surface")]
+    ours = [each for each in all_threads() if each.name.startswith("turbolens-beside")]
     assert 1 <= len(ours) <= 8
 
 

@@ -189,6 +189,8 @@ def _styled(inputs: Sequence[Converted[FrameT]]) -> dict[Converted[FrameT], Styl
 def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[Styled]:
     model = inputs[0].request.stream.model
     with model.lock:
+        for each in inputs:
+            each.request.stream.begin_motion(each.view, each.request.settings)
         latents = model.encode_rgb([each.rgb for each in inputs])
         _stage_ended(inputs, "encode")
         encoded = [_encoded(*each) for each in zip(inputs, torch.split(latents, 1), strict=True)]

@@ -18,7 +18,7 @@ from .coherence.cross_frame import CrossFrameMemory, install_cross_frame_attenti
 from .coherence.noise import AdvectedNoise
 from .coherence.reprojection import Reprojection
 from .coherence.steady_luma import SteadyLuma
-from .coherence.temporal_blend import Coherence, steady_luma
+from .coherence.temporal_blend import BeginBlend, Coherence, steady_luma
 from .coherence.transition import PromptTransition
 from .coherence.unchanged import UnchangedDetector
 from .frames.detail import FrameLuma, LumaReader
@@ -68,7 +68,7 @@ class Stream:
         self._on_stage = on_stage
         self.convert = ParallelConversion(conversion_threads(model.device.type))
         self.noise = AdvectedNoise()
-        self.coherence = Coherence(_blend_of(model))
+        self.coherence = Coherence(_blend_of(model), _begin_blend_of(model))
         self.reprojection = Reprojection(_reprojector_of(model))
         self.unchanged = UnchangedDetector()
         self.region = RegionTracker(lambda: model.person_finder, mask)
@@ -152,11 +152,14 @@ class Stream:
         self, view: InputView, latents: torch.Tensor, settings: FilterSettings
     ) -> tuple[torch.Tensor, Change | None]:
         """`Coherence.before`; if no setting needs the past, nothing is remembered."""
-        feedback = settings.feedback > 0
-        blends = settings.weight_before > 0 or settings.weight_after > 0
-        used = blends or feedback or settings.noise == "advected"
-        encode = self._encode if feedback else None
-        return self.coherence.before(view if used else None, latents, settings, encode)
+        encode = self._encode if settings.feedback > 0 else None
+        seen = view if _needs_past(settings) else None
+        return self.coherence.before(seen, latents, settings, encode)
+
+    def begin_motion(self, view: InputView, settings: FilterSettings) -> None:
+        """On a CPU, begin with the motion of a frame while it is encoded; see `Coherence.begin`."""
+        if self.model.device.type == "cpu" and _needs_past(settings):
+            self.coherence.begin(view, settings)
 
     def _encode(self, image: torch.Tensor) -> torch.Tensor:
         return self.model.encode(image.to(self.model.vae_dtype))
@@ -245,6 +248,15 @@ def _blend_of(model: TurboModel) -> Run:
     return blend
 
 
+def _begin_blend_of(model: TurboModel) -> BeginBlend:
+    """The same for what can be done ahead."""
+
+    def begin(past: torch.Tensor, flow: torch.Tensor) -> None:
+        model.accelerated.coherence.begin_blend(past, flow)
+
+    return begin
+
+
 def _reprojector_of(model: TurboModel) -> Run:
     """`Reprojector` by the backend that the model uses at the time of the call."""
 
@@ -259,6 +271,12 @@ def passes_through(settings: FilterSettings) -> bool:
     is_as_given = settings.region == "all" or settings.outside == "original"
     has_no_effect = settings.strength == 0.0 or settings.mix == 0.0
     return not settings.enabled or (has_no_effect and is_as_given)
+
+
+def _needs_past(settings: FilterSettings) -> bool:
+    """True if a setting needs the frame before."""
+    blends = settings.weight_before > 0 or settings.weight_after > 0
+    return blends or settings.feedback > 0 or settings.noise == "advected"
 
 
 def _same_style(last: FilterSettings, settings: FilterSettings) -> bool:

@@ -80,6 +80,11 @@ class AcceleratedCoherence:
             return self._opencv[0](*inputs)
         return self._estimator(*inputs) if self._estimator.is_worthwhile(*inputs) else None
 
+    def begin_blend(self, past: torch.Tensor, flow: torch.Tensor) -> None:
+        """Begin what `blend` of the last result along this flow needs, on another thread."""
+        if self._opencv is not None:
+            self._opencv[1].begin(past, flow)
+
     def blend(self, *inputs: torch.Tensor) -> torch.Tensor:
         """As `TemporalBlend`."""
         result = None if self._opencv is None else self._opencv[1](*inputs)

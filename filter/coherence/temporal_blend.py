@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from turbolens.filter.device import Beside
 from turbolens.filter.networks import Run
 from turbolens.filter.settings import FilterSettings
 
@@ -25,6 +26,8 @@ _LATENTS_AT_HALF = 0.3
 # The same for results, in levels (0…255) along the motion.
 _RESULTS_AT_HALF = 40.0  # more than any flicker, less than what leaves a ghost
 
+BeginBlend = Callable[[torch.Tensor, torch.Tensor], None]
+"""Takes the last result and the flow of the present frame before the result of that is known."""
 Encode = Callable[[torch.Tensor], torch.Tensor]
 """Image (1, 3, H, W) in −1…1 → latents (1, C, h, w)."""
 
@@ -71,22 +74,50 @@ class _PastInput:
     blended: torch.Tensor
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """A change that is computed beside the encoder."""
+
+    view: InputView
+    past: _PastInput
+    change: Beside[Change]
+
+
 class Coherence:
     """The last input and the last result of one stream, with which frames are blended.
 
     Call `before` and `after` once for each frame. All `before` of a batch may precede its `after`.
     The state starts anew after `reset`, a scene cut and a change of size; the first frame then is,
-    bit for bit, that of a fresh stream. blend: a faster way to run `TemporalBlend`.
+    bit for bit, that of a fresh stream. blend: a faster way to run `TemporalBlend`. begin_blend:
+    does some of its work ahead.
     """
 
-    def __init__(self, blend: Run | None = None) -> None:
+    def __init__(self, blend: Run | None = None, begin_blend: BeginBlend | None = None) -> None:
         self._blend: Run = TemporalBlend() if blend is None else blend
+        self._begin_blend = begin_blend
         self._past: _PastInput | None = None
         self._last_result: torch.Tensor | None = None
+        self._begun: _Begun | None = None
+        self._due = 0  # results, of frames between `before` and `after`
 
     def reset(self) -> None:
         """Forget the past."""
-        self._past = self._last_result = None
+        self._past = self._last_result = self._begun = None
+
+    def begin(self, view: InputView, settings: FilterSettings) -> None:
+        """Begin to estimate the motion of a frame on another thread, while it is encoded.
+
+        Optional, on a CPU, for the frames of a batch before the first `before`. Of these the first
+        frame gains: those after it depend on it.
+        """
+        past, self._due = self._past, 0
+        if past is None or past.view.luma.shape != view.luma.shape:
+            return
+        if self._begun is None or self._begun.past is not past:
+            change = Beside(
+                view.change_from, past.view, settings.motion_sensitivity, past.reference_luma
+            )
+            self._begun = _Begun(view, past, change)
 
     def forget_results(self) -> None:
         """Do not blend the next result: the style has changed, but not the scene."""
@@ -115,16 +146,31 @@ class Coherence:
         if past is None:
             self._past = _PastInput(view, view.luma, latents, latents.nan_to_num())
             return latents, None
-        change = view.change_from(past.view, settings.motion_sensitivity, past.reference_luma)
+        change = self._change(view, past, settings)
         change = change.within_scene(
             same_scene(change.motion, latents, past.latents, settings.scene_cut_sensitivity)
         )
+        self._prepare_blend(change, settings)
         blended = _blended_latents(latents, past.blended, change, settings)
         if encode is not None and self._last_result is not None:
             blended = _with_feedback(blended, self._last_result, change, settings.feedback, encode)
         reference = steady_luma(view, change, settings.weight_after)
         self._past = _PastInput(view, reference, latents, blended.nan_to_num())
         return blended, change
+
+    def _change(self, view: InputView, past: _PastInput, settings: FilterSettings) -> Change:
+        begun, self._begun = self._begun, None
+        if begun is not None and begun.view is view and begun.past is past:
+            return begun.change.result()
+        return view.change_from(past.view, settings.motion_sensitivity, past.reference_luma)
+
+    def _prepare_blend(self, change: Change, settings: FilterSettings) -> None:
+        """Begin to warp the last result, if the present frame is the one to be blended with it."""
+        past, self._due = self._last_result, self._due + 1
+        if self._begin_blend is None or self._due > 1 or settings.weight_after == 0.0:
+            return
+        if past is not None:
+            self._begin_blend(past, change.motion.flow)
 
     def after(
         self, image: torch.Tensor, change: Change | None, settings: FilterSettings
@@ -134,6 +180,7 @@ class Coherence:
         Uncovered places, another scene and another style are not blended.
         """
         image, past = image.float().contiguous(), self._last_result  # 3 × faster than channels last
+        self._due = 0
         if change is not None and past is not None and settings.weight_after > 0.0:
             tau = tolerance(_RESULTS_AT_HALF / 127.5, settings.motion_sensitivity)
             image = self._blend(

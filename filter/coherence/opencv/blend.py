@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from .warping import Plane, Warp, WarpCache, cv2, is_supported, negative_exp, plane_of
+from .warping import Plane, WarpCache, cv2, is_supported, negative_exp, plane_of
 
 
 class OpenCvBlend:
@@ -14,6 +14,12 @@ class OpenCvBlend:
 
     def __init__(self, warps: WarpCache | None = None) -> None:
         self._warps = WarpCache() if warps is None else warps
+
+    def begin(self, past: torch.Tensor, flow: torch.Tensor) -> None:
+        """Begin to warp the last result along the flow of a frame, on another thread."""
+        warp = self._warps.find(flow)
+        if warp is not None and warp.size == tuple(past.shape[-2:]):
+            warp.begin(past)
 
     def __call__(
         self,
@@ -30,7 +36,7 @@ class OpenCvBlend:
             return None
         now = image[0].contiguous().numpy()
         warp = self._warps.take(flow, height, width)
-        differences = _warped(past, warp)
+        differences = warp.planes_of(past)
         for difference, plane in zip(differences, now, strict=True):
             np.subtract(difference, plane, out=difference)
         share = _similarity(differences, float(tau))
@@ -40,15 +46,6 @@ class OpenCvBlend:
             np.multiply(difference, share, out=target)
             np.add(target, plane, out=target)
         return torch.from_numpy(result)
-
-
-def _warped(past: torch.Tensor, warp: Warp) -> list[Plane]:
-    """The three planes of the past, warped and sharpened."""
-    red, green, blue = past[0].contiguous().numpy()
-    moved = warp(cv2.merge([red, green, blue, blue]))  # remap is slow with three channels
-    planes = [np.empty(red.shape, np.float32) for _ in range(3)]
-    cv2.mixChannels([moved], planes, [0, 0, 1, 1, 2, 2])
-    return [warp.sharpen(plane) for plane in planes]
 
 
 def _similarity(differences: list[Plane], tau: float) -> Plane:

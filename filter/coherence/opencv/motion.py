@@ -1,6 +1,6 @@
 """Motion between frames by DIS optical flow, and how far the past is still valid."""
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ _EDGE_SHARE = 0.2  # of the range of luma around a pixel that it may differ: a s
 
 
 class OpenCvMotion:
-    """Estimates motion as `MotionEstimator` does, by DIS (Kroeger et al. 2016). Not thread-safe.
+    """Estimates motion as `MotionEstimator` does, by DIS (Kroeger et al. 2016). Thread-safe.
 
     The flow comes from the averaged luma of the past, not from the last frame: it has less noise,
     and an error of one frame is corrected by the next. Forward flow is refined by a variational
@@ -45,13 +45,7 @@ class OpenCvMotion:
 
     def __init__(self, warps: WarpCache | None = None) -> None:
         self._warps = WarpCache() if warps is None else warps
-        self._forward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._forward.setFinestScale(1)
-        self._forward.setPatchStride(4)
-        self._forward.setGradientDescentIterations(8)
-        self._forward.setVariationalRefinementIterations(5)
-        self._forward.setVariationalRefinementDelta(10.0)
-        self._backward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._free: list[tuple[Any, Any]] = []  # searches that no thread uses
 
     def __call__(
         self,
@@ -81,12 +75,25 @@ class OpenCvMotion:
 
     def _motion(self, now: Levels, past: Levels) -> tuple[Plane, Plane, float]:
         """Flow (2, h, w) in pixels of the frame, agreement (h, w), and the mismatch."""
-        forward = cv2.split(self._forward.calc(now, past, None))
-        backward, luma = self._backward.calc(past, now, None), past.astype(np.float32)
+        forwards, backwards = searches = self._free.pop() if self._free else _searches()
+        forward = cv2.split(forwards.calc(now, past, None))
+        backward, luma = backwards.calc(past, now, None), past.astype(np.float32)
+        self._free.append(searches)
         sampled = sampled_at(*(each.copy() for each in forward))
         moved = cv2.split(remapped(cv2.merge([backward, luma, luma]), *sampled))
         agreement = _agreement(forward, moved[:2])
         return _without_noise(forward), agreement, _mismatch(now.astype(np.float32), moved[2])
+
+
+def _searches() -> tuple[Any, Any]:
+    """Searches for forward and for backward motion. Each is used by one thread at a time."""
+    forward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    forward.setFinestScale(1)
+    forward.setPatchStride(4)
+    forward.setGradientDescentIterations(8)
+    forward.setVariationalRefinementIterations(5)
+    forward.setVariationalRefinementDelta(10.0)
+    return forward, cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
 
 
 def _searchable(luma: Plane) -> tuple[Levels, float]:

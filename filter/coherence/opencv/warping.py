@@ -3,6 +3,7 @@
 from collections import deque
 from functools import lru_cache
 from importlib import import_module
+from threading import Lock
 from typing import Any, TypeAlias
 from weakref import ref
 
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from turbolens.filter.coherence.motion import SCALE
+from turbolens.filter.device import Beside
 
 cv2: Any = import_module("cv2")  # its stubs know no dtypes
 
@@ -66,6 +68,7 @@ class Warp:
         x = _scaled(x, width / (columns * SCALE))
         y = _scaled(y, height / (rows * SCALE))
         self.size = height, width
+        self._begun: tuple[torch.Tensor, Beside[list[Plane]]] | None = None
         self._correction = upscaled(_correction(x) + _correction(y), height, width)
         self._x, self._y = sampled_at(upscaled(x, height, width), upscaled(y, height, width))
 
@@ -75,6 +78,24 @@ class Warp:
         Float32 images of one or four channels take a third of the time of two or three channels.
         """
         return remapped(image, self._x, self._y)
+
+    def begin(self, image: torch.Tensor) -> None:
+        """Begin to compute `planes_of` this image on another thread."""
+        self._begun = image, Beside(self._planes, image)
+
+    def planes_of(self, image: torch.Tensor) -> list[Plane]:
+        """The three planes of an image (1, 3, H, W), warped and sharpened; to be overwritten."""
+        begun, self._begun = self._begun, None
+        if begun is not None and begun[0] is image:
+            return begun[1].result()
+        return self._planes(image)
+
+    def _planes(self, image: torch.Tensor) -> list[Plane]:
+        red, green, blue = image[0].contiguous().numpy()
+        moved = self(cv2.merge([red, green, blue, blue]))  # remap is slow with three channels
+        planes = [np.empty(red.shape, np.float32) for _ in range(3)]
+        cv2.mixChannels([moved], planes, [0, 0, 1, 1, 2, 2])
+        return [self.sharpen(plane) for plane in planes]
 
     def sharpen(self, warped: Plane) -> Plane:
         """Undo the blur of the warp (H, W) in place, as `warped_sharply` does."""
@@ -86,24 +107,32 @@ class Warp:
 class WarpCache:
     """The warps of the newest frames, by their flow: motion estimation and blending share them.
 
-    At most `max_kept`; one that was taken is not kept any longer.
+    At most `max_kept`; one that was taken is not kept any longer. Thread-safe.
     """
 
-    def __init__(self, max_kept: int = 8) -> None:
+    def __init__(self, max_kept: int = 32) -> None:
         self._kept: deque[tuple[ref[torch.Tensor], Warp]] = deque(maxlen=max_kept)
+        self._lock = Lock()
 
     def put(self, flow: torch.Tensor, warp: Warp) -> None:
         """Keep the warp of a flow (1, 2, h, w) as long as that flow is in use."""
-        living = [each for each in self._kept if each[0]() is not None]
-        self._kept.clear()
-        self._kept.extend([*living, (ref(flow), warp)])
+        with self._lock:
+            living = [each for each in self._kept if each[0]() is not None]
+            self._kept.clear()
+            self._kept.extend([*living, (ref(flow), warp)])
+
+    def find(self, flow: torch.Tensor) -> Warp | None:
+        """The warp by this flow, if it is kept."""
+        with self._lock:
+            return next((warp for kept, warp in self._kept if kept() is flow), None)
 
     def take(self, flow: torch.Tensor, height: int, width: int) -> Warp:
         """The warp by this flow for images of this size: a kept one, or a new one."""
-        for index, (kept_flow, warp) in enumerate(self._kept):
-            if kept_flow() is flow and warp.size == (height, width):
-                del self._kept[index]
-                return warp
+        with self._lock:
+            for index, (kept_flow, warp) in enumerate(self._kept):
+                if kept_flow() is flow and warp.size == (height, width):
+                    del self._kept[index]
+                    return warp
         return Warp(flow[0].numpy(), height, width)
 
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 import numpy as np
 
 from .brush import Laid
+from .drift import Drifted, Moved
 from .forms import Forms
 from .ground import REFERENCE, SHARES, Asked, Ground, Same, Turns, tones_of
 from .memo import Memo, once
@@ -42,7 +43,9 @@ class Canvas:
         ground: Ground | None = None,
     ) -> None:
         self.picture, self.memo = picture, Memo()
-        self.ground = ground or Ground(seen or Seen(to_levels(picture), luma_of(picture)), moved)
+        seen = seen or Seen(to_levels(picture), luma_of(picture))
+        drifted = Drifted(None if moved is None else Moved(*moved), is_new=False)
+        self.ground = ground or Ground(seen, lambda: drifted)
         self.shape, self.unit, self.step = self.ground.shape, self.ground.unit, self.ground.step
         self.asked: dict[Asked, None] = {}
         self._figures = {} if figures is None else figures

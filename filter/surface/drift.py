@@ -1,5 +1,7 @@
 """`Drift`: where the texture of each place of a picture comes from, so that it moves with it."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,51 +19,57 @@ _STILL = 0.08  # pixels of the flow: less is noise
 _BENDING = 0.3  # pixels that a part must move against the whole: less is noise
 
 
+class Moved(NamedTuple):
+    """How far the texture of each place has moved since it began: x and y, (h, w) of any size, in
+    pixels of that size."""
+
+    x: Plane
+    y: Plane
+
+    def at(self, height: int, width: int) -> tuple[Plane, Plane]:
+        """x and y at a size, in its pixels."""
+        scale = width / self.x.shape[1]
+        x, y = (cv2.multiply(resized(each, height, width), scale) for each in self)
+        return x, y
+
+
+class Drifted(NamedTuple):
+    """moved: `None` if nothing has. is_new: True if the picture has no past."""
+
+    moved: Moved | None
+    is_new: bool
+
+
 class Drift:
-    """Follows the motion of pictures. is_new: True if the last one had no past. Not thread-safe."""
+    """Follows the motion of frames, from one to the next. Not thread-safe."""
 
     def __init__(self) -> None:
         self._search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._search.setFinestScale(1)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the past."""
-        self.is_new = True
         self._last: Plane | None = None
         self._size: tuple[int, int] | None = None
         self._moved: tuple[Plane, Plane] | None = None
 
-    def __call__(self, luma: Plane, seen: Seen | None = None) -> tuple[Plane, Plane] | None:
-        """Take the luma of the next picture, (H, W) in 0…1.
-
-        seen: the frame; if it has a flow, none is searched for.
-
-        Returns how far the texture of each place has moved since it began, x and y (H, W) in
-        pixels; `None` if nothing has moved.
-        """
-        height, width = luma.shape
+    def __call__(self, seen: Seen) -> Drifted:
+        """Take the next frame. If it has no flow, motion is searched for."""
+        height, width = seen.luma.shape
         cell = max(1, round(max(width, height) / SIDE))
         size = max(width // cell, 16), max(height // cell, 16)
         follows, self._size = self._size == size, size
-        if seen is not None and seen.flow is not None:
+        is_new = True
+        if seen.flow is not None:
             self._last = None
-            self.is_new = seen.is_cut or not follows
+            is_new = seen.is_cut or not follows
             flow = _reduced(seen.flow, size, width)
         else:
-            small = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+            small = cv2.resize(seen.luma, size, interpolation=cv2.INTER_AREA)
             levels = cv2.convertScaleAbs(small, alpha=255.0)
             last, self._last = self._last, levels
-            self.is_new = True
             if last is not None and follows:
                 flow = cv2.split(self._search.calc(levels, last, None))
-                self.is_new = _is_cut(levels, last, flow)
-        self._moved = None if self.is_new else self._followed(*flow)
-        if self._moved is None:
-            return None
-        scale = np.float32(width / size[0])
-        x, y = (resized(each, height, width) * scale for each in self._moved)
-        return x, y
+                is_new = _is_cut(levels, last, flow)
+        self._moved = None if is_new else self._followed(*flow)
+        return Drifted(None if self._moved is None else Moved(*self._moved), is_new)
 
     def _followed(self, x: Plane, y: Plane) -> tuple[Plane, Plane] | None:
         """The displacement after a flow from this picture to the last one, in its pixels.

@@ -13,7 +13,9 @@ import numpy as np
 from turbolens.filter.device import Beside
 
 from .brush import Laid, laid
+from .drift import Drifted, Moved
 from .forms import Forms
+from .hold import CELL
 from .memo import Memo, once
 from .planes import Plane, blur, coordinates, cv2, noise, reduced, resized, sample, smoothstep
 from .seen import Seen
@@ -58,16 +60,21 @@ def _paper(shape: tuple[int, int], grain: float) -> Plane:
     return cv2.addWeighted(fine, 0.75, coarse, 0.35, 0.0)  # type: ignore[no-any-return]
 
 
-class Ground:
-    """One frame. Every method depends on it and on `moved` alone; its result is kept. Thread-safe.
+def _begun() -> Drifted:
+    return Drifted(None, True)
 
-    seen: the frame. moved: how far textures have moved, x and y (H, W) in pixels, or `None`.
+
+class Ground:
+    """One frame. Every method depends on it and its drift alone; its result is kept. Thread-safe.
+
+    seen: the frame. drifted: gives how far textures have moved; called once, when that is needed.
     unit: pixels of the picture per pixel of a picture of 512 pixels. step: by which strokes are
     reduced when they are computed.
     """
 
-    def __init__(self, seen: Seen, moved: tuple[Plane, Plane] | None = None) -> None:
-        self.seen, self.moved, self.memo = seen, moved, Memo()
+    def __init__(self, seen: Seen, drifted: Callable[[], Drifted] = _begun) -> None:
+        self.seen, self.memo = seen, Memo()
+        self._drifted = drifted
         self.finished = False
         """True if nothing more is needed of it."""
         self.shape = height, width = seen.luma.shape[0], seen.luma.shape[1]
@@ -122,17 +129,34 @@ class Ground:
         return blur(self.skin(), 1.5)
 
     @once
+    def drifted(self) -> Drifted:
+        """How far textures have moved."""
+        return self._drifted()
+
+    @property
+    def moved(self) -> Moved | None:
+        """The same; `None` if nothing has moved."""
+        return self.drifted().moved
+
+    @once
+    def moved_cells(self) -> tuple[Plane, Plane] | None:
+        """How far textures have moved, in pixels, for each cell of `CELL` pixels."""
+        if self.moved is None:
+            return None
+        height, width = (-(-side // CELL) for side in self.shape)
+        x, y = self.moved.at(height, width)
+        scale = np.float32(self.shape[1] / width)
+        return x * scale, y * scale
+
+    @once
     def places(self) -> tuple[Plane, Plane]:
         """x and y of the texture at each pixel."""
-        x, y = coordinates(*self.shape)
-        if self.moved is None:
-            return x, y
-        return x + self.moved[0], y + self.moved[1]
+        return self._places_by(1)
 
     @once
     def reduced_places(self) -> tuple[Plane, Plane]:
         """`places` at the size that strokes are computed at, in its pixels."""
-        return self._places_by(self.step)
+        return self.places() if self.step == 1 else self._places_by(self.step)
 
     @once
     def _quarter_places(self) -> tuple[Plane, Plane]:
@@ -144,9 +168,8 @@ class Ground:
         x, y = coordinates(height, width)
         if self.moved is None:
             return x, y
-        scale = np.float32(1 / step)
-        across, down = (resized(each, height, width) * scale for each in self.moved)
-        return x + across, y + down
+        across, down = self.moved.at(height, width)
+        return cv2.add(across, x, dst=across), cv2.add(down, y, dst=down)
 
     @once
     def forms(self, rest: float | None = None, turns: Turns | None = None) -> Forms:

@@ -14,7 +14,7 @@ from .planes import Plane, cv2, faded, resized, smoothstep
 _HELD = 0.95  # share of the last surface, at most
 _SAME, _OTHER = 0.75 / 255, 3.0 / 255  # change of the picture: held below, not at all above
 _STILL, _MOVED = 0.05, 0.3  # the same for the motion of the texture, in pixels
-_CELL = 8  # pixels; motion is compared so far apart
+CELL = 8  # pixels; motion is compared so far apart
 
 
 class _Past(NamedTuple):
@@ -44,12 +44,15 @@ class Hold:
         """The surface of this picture, as the last one where nothing has changed.
 
         laid: RGB (H, W, 3). luma: (H, W) of the picture below. moved: how far the texture has moved
-        since it began, as from `Drift`. shares: of the surfaces; others begin anew.
+        since it began, x and y of any size in pixels of the picture. shares: of the surfaces;
+        others begin anew.
         """
         height, width = luma.shape
-        places = np.zeros((2, -(-height // _CELL), -(-width // _CELL)), np.float32)
+        places = np.zeros((2, -(-height // CELL), -(-width // CELL)), np.float32)
         if moved is not None:
-            places[:] = moved[0][::_CELL, ::_CELL], moved[1][::_CELL, ::_CELL]
+            size = places.shape[2], places.shape[1]
+            for target, plane in zip(places, moved, strict=True):
+                cv2.resize(plane, size, dst=target, interpolation=cv2.INTER_NEAREST)
         last = self._last
         if last is not None and last.laid.shape == laid.shape and last.shares == shares:
             motion = np.abs(places - last.places).max(0)

@@ -7,12 +7,13 @@ from functools import partial
 import numpy as np
 import torch
 
+from turbolens.filter.device import Beside
 from turbolens.filter.diffusion.lru_cache import LruCache
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 
 from .canvas import Canvas
-from .drift import Drift
+from .drift import Drift, Drifted
 from .ground import Asked, Ground
 from .hold import Hold
 from .looks import FACES, OWN_FACES, SURFACES
@@ -31,13 +32,12 @@ _LEAST = 0.01  # a share below this cannot be seen
 class Plan:
     """The surfaces of one frame.
 
-    shares: of the surfaces, at most 1 together. ground: the frame. is_new: True if the frame has no
-    past. has_frame: False if the frame is not known, but only the result.
+    shares: of the surfaces, at most 1 together. ground: the frame. has_frame: False if the frame is
+    not known, but only the result.
     """
 
     shares: Mapping[str, float]
     ground: Ground
-    is_new: bool
     has_frame: bool = True
 
 
@@ -51,14 +51,15 @@ class SurfaceLayer:
         self._vocabulary = vocabulary
         self._surfaces = {**SURFACES, **(own or {})}
         self._drift = Drift()
+        self._drifted: Beside[Drifted] | None = None
         self._names = LruCache[tuple[str, ...]](MAX_PROMPTS)
         self._figures: dict[str, float] = {}
         self._hold = Hold()
         self._asked: tuple[Asked, ...] = ()
 
     def reset(self) -> None:
-        """Forget the past motion."""
-        self._drift.reset()
+        """Forget the past."""
+        self._forget_motion()
         self._figures.clear()
         self._hold.reset()
 
@@ -99,23 +100,23 @@ class SurfaceLayer:
         grown = amount * min(1.0, strength / FULL_AT) ** 1.5
         shares = {name: grown * share for name, share in self.shares(prompts).items()}
         if max(shares.values(), default=0.0) < _LEAST:
-            self._drift.reset()
+            self._forget_motion()
             return None
         frame = seen()
         if min(frame.luma.shape) < MIN_SIDE:
             return None
-        moved = self._drift(frame.luma, frame)
-        ground = Ground(frame, moved)
+        self._drifted = Beside(_followed, self._drift, self._drifted, frame)
+        ground = Ground(frame, self._drifted.result)
         if ahead:
             ground.begin(self._asked)
-        return Plan(shares, ground, self._drift.is_new)
+        return Plan(shares, ground)
 
     def lay(self, rgb: torch.Tensor, plan: Plan | None) -> torch.Tensor:
         """The result of a frame, uint8 (H, W, 3) on the CPU, with the surfaces that were planned.
 
         Raises whatever a surface raises, on this or on the other thread.
         """
-        if plan is None or plan.is_new:
+        if plan is None or plan.ground.drifted().is_new:
             self._figures.clear()
             self._hold.reset()
         if plan is None:
@@ -141,10 +142,13 @@ class SurfaceLayer:
             total = _with_faces(total, picture, canvas.ahead(Ground.faces) * np.float32(kept))
         if share != 1:
             total = total * np.float32(share)
-        total = self._hold(total, luma, plan.ground.moved, shares)
+        total = self._hold(total, luma, canvas.ahead(Ground.moved_cells), shares)
         self._asked = tuple(canvas.asked)
         levels: np.ndarray = cv2.multiply(total, 255, dtype=cv2.CV_8U)  # rounded, in 0…255
         return levels
+
+    def _forget_motion(self) -> None:
+        self._drift, self._drifted = Drift(), None
 
     def shares(self, prompts: Sequence[WeightedPrompt]) -> dict[str, float]:
         """The share of each surface in a mixture of prompts. The sum is at most 1."""
@@ -165,6 +169,13 @@ class SurfaceLayer:
         reading = self._vocabulary.read(text)
         looks = reading.looks or tuple(filter(None, [reading.replacement]))
         return tuple(self._vocabulary.surfaces.get(look, "") for look in looks)
+
+
+def _followed(drift: Drift, before: Beside[Drifted] | None, seen: Seen) -> Drifted:
+    """How far textures have moved, after the frame before has been followed."""
+    if before is not None:
+        before.wait()
+    return drift(seen)
 
 
 def _seen_in(rgb: np.ndarray) -> Seen:

@@ -13,6 +13,7 @@ from turbolens.filter import FilterSettings, FrameFilter, TurboModel, device
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.drift import Drifted, Moved
 from turbolens.filter.surface.ground import Asked, Ground
 from turbolens.filter.surface.layer import SurfaceLayer
 from turbolens.filter.surface.looks import SURFACES
@@ -45,8 +46,8 @@ def seen(offset: int = 0) -> Seen:
     return Seen((shown * 255).astype(np.uint8), luma_of(shown), flow if offset else None)
 
 
-def moved() -> tuple[Plane, Plane]:
-    return blur(3 * noise(SHAPE, 9.0, "x"), 2.0), blur(3 * noise(SHAPE, 9.0, "y"), 2.0)
+def drifted() -> Drifted:
+    return Drifted(Moved(*(blur(3 * noise(SHAPE, 9.0, each), 2.0) for each in "xy")), is_new=False)
 
 
 def finished(ground: Ground, asked: tuple[Asked, ...]) -> None:
@@ -55,19 +56,19 @@ def finished(ground: Ground, asked: tuple[Asked, ...]) -> None:
 
 @pytest.mark.parametrize("name", SURFACES)
 def test_a_surface_is_the_same_on_a_ground_that_was_computed_ahead(name: str) -> None:
-    first = Canvas(picture(), ground=Ground(seen(), moved()))
+    first = Canvas(picture(), ground=Ground(seen(), drifted))
     SURFACES[name](first)
-    fresh = SURFACES[name](Canvas(picture(4), ground=Ground(seen(4), moved())))
-    ground = Ground(seen(4), moved())
+    fresh = SURFACES[name](Canvas(picture(4), ground=Ground(seen(4), drifted)))
+    ground = Ground(seen(4), drifted)
     finished(ground, tuple(first.asked))
     np.testing.assert_array_equal(SURFACES[name](Canvas(picture(4), ground=ground)), fresh)
 
 
 @pytest.mark.parametrize("name", SURFACES)
 def test_all_that_the_last_picture_needed_is_there_for_the_next_one(name: str) -> None:
-    first = Canvas(picture(), ground=Ground(seen(), moved()))
+    first = Canvas(picture(), ground=Ground(seen(), drifted))
     SURFACES[name](first)
-    ground = Ground(seen(4), moved())
+    ground = Ground(seen(4), drifted)
     finished(ground, tuple(first.asked))
     ready = len(ground.memo)
     assert ready > 0

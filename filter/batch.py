@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from .coherence.change import InputView
 from .denoising import Encoded, UNetPass, denoised, joined
+from .device import Beside
 from .frames.conversion import FrameConverter, Geometry, rgb_from_image
-from .frames.detail import FrameLuma
+from .frames.detail import FrameDetail
 from .frames.luma import frame_luma
 from .region.coverage import Coverage
 from .region.tracking import FoundMask
@@ -41,12 +42,12 @@ class Request(Generic[FrameT]):
 class Unchanged(Generic[FrameT]):
     """A frame that equals the last one within noise, so that the last result is used again.
 
-    detail: the luma whose detail the result gets, if any. found: the frame's mask, if it may be
+    detail: the detail that the result gets, if any. found: the frame's mask, if it may be
     another one.
     """
 
     request: Request[FrameT]
-    detail: FrameLuma | None
+    detail: Beside[FrameDetail] | None
     found: FoundMask | None
 
 
@@ -61,14 +62,14 @@ class Outside(Generic[FrameT]):
 class Converted(Generic[FrameT]):
     """A new frame as a tensor.
 
-    rgb: uint8 (H, W, 3) on the CPU. detail: the luma whose detail the result gets, if any.
+    rgb: uint8 (H, W, 3) on the CPU. detail: the detail that the result gets, if any.
     prompts: of this frame. control: the input of the ControlNet, if there is one. found: the mask
     of the region, if there is one.
     """
 
     request: Request[FrameT]
     rgb: torch.Tensor
-    detail: FrameLuma | None
+    detail: Beside[FrameDetail] | None
     view: InputView
     prompts: tuple[WeightedPrompt, ...]
     control: torch.Tensor | None
@@ -90,12 +91,12 @@ class Styled(NamedTuple):
 class Finished(Generic[FrameT]):
     """The result of a frame, RGB uint8 (H, W, 3) on the CPU.
 
-    detail: the luma whose detail it gets, if any. coverage: where it is shown, if not everywhere.
+    detail: the detail that it gets, if any. coverage: where it is shown, if not everywhere.
     """
 
     request: Request[FrameT]
     rgb: torch.Tensor
-    detail: FrameLuma | None
+    detail: Beside[FrameDetail] | None
     coverage: Coverage | None
 
 
@@ -158,7 +159,7 @@ def _compared(
     control = stream.control.from_function(request.frame, request.geometry)
     if control is not None and stream.control.changed:
         stream.unchanged.invalidate()
-    detail = stream.luma_for_detail(request.frame, request.geometry, settings)
+    detail = stream.detail_of(request.frame, request.geometry, settings)
     luma = frame_luma(rgb)
     if settings.reuse_unchanged and stream.unchanged(luma):
         own = stream.region.has_own_masks and settings.region != "all"
@@ -166,6 +167,8 @@ def _compared(
     found = None if settings.region == "all" else _found(request, rgb)
     if found is not None and stream.region.is_needless(found, settings):
         stream.unchanged.invalidate()  # there is no result of this frame to use again
+        if detail is not None:
+            detail.wait()  # it reads the frame
         return Outside(request)
     if control is None:
         control = stream.control.from_edges(rgb)
@@ -265,7 +268,8 @@ def _to_frame(converter: FrameConverter, finished: Finished[FrameT] | Outside[Fr
         return composer.outside_only(request.frame, settings.outside)
     result = converter.to_frame(
         finished.rgb, request.frame, request.geometry, settings.mix,
-        detail=settings.detail, luma=finished.detail,
+        detail=settings.detail,
+        frame_detail=None if finished.detail is None else finished.detail.result(),
     )  # fmt: skip
     if finished.coverage is None:
         return result

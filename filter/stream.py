@@ -21,7 +21,8 @@ from .coherence.steady_luma import SteadyLuma
 from .coherence.temporal_blend import BeginBlend, Coherence, steady_luma
 from .coherence.transition import PromptTransition
 from .coherence.unchanged import UnchangedDetector
-from .frames.detail import FrameLuma, LumaReader
+from .device import Beside
+from .frames.detail import DetailReader, FrameDetail, LumaReader
 from .frames.geometry import Geometry
 from .model import TurboModel
 from .networks import Run
@@ -75,7 +76,8 @@ class Stream:
         self.composer = Composer()
         self.transition = PromptTransition()
         self.cross_frame_memory = CrossFrameMemory()
-        self._read_luma, self._steady_luma = LumaReader(), SteadyLuma()
+        self._details = _Details()
+        self._last_detail: Beside[FrameDetail] | None = None
         self._surface = SurfaceLayer(model.vocabulary, model.surfaces)
         self._last_rgb: torch.Tensor | None = None
         self._frames = self._frames_to_settle = 0
@@ -89,7 +91,7 @@ class Stream:
         self.transition.reset()
         self.cross_frame_memory.reset()
         self.reprojection.reset()
-        self._steady_luma.reset()
+        self._forget_detail()
         self._surface.reset()
         self.region.reset()
         self.must_reset = False
@@ -134,14 +136,21 @@ class Stream:
             self.unchanged.invalidate()
         return prompts
 
-    def luma_for_detail(
+    def detail_of(
         self, frame: Array | av.VideoFrame, geometry: Geometry, settings: FilterSettings
-    ) -> FrameLuma | None:
-        """The luma of the frame with less noise. `None` if no detail of the frame is needed."""
+    ) -> Beside[FrameDetail] | None:
+        """The detail of the frame, found on another thread, in its luma with less noise.
+
+        `None` if none is needed. The frame is read until there is a result.
+        """
         if settings.detail == 0.0 or not geometry.is_enlarged:
-            self._steady_luma.reset()
+            self._forget_detail()
             return None
-        return self._steady_luma(self._read_luma(frame))
+        self._last_detail = Beside(self._details.read, frame, geometry, self._last_detail)
+        return self._last_detail
+
+    def _forget_detail(self) -> None:
+        self._details, self._last_detail = _Details(), None
 
     def input_view(self, luma: torch.Tensor) -> InputView:
         """The view of an input of this luma, (1, 1, H, W) in 0…255."""
@@ -232,6 +241,26 @@ class Stream:
         """Report that a stage has ended, or on a GPU, that it has been queued."""
         if self._on_stage is not None:
             self._on_stage(stage)
+
+
+class _Details:
+    """The detail of the frames of one stream, in order."""
+
+    def __init__(self) -> None:
+        self._read_luma, self._steady_luma = LumaReader(), SteadyLuma()
+        self._read_detail = DetailReader()
+
+    def read(
+        self,
+        frame: Array | av.VideoFrame,
+        geometry: Geometry,
+        before: Beside[FrameDetail] | None,
+    ) -> FrameDetail:
+        """The detail of a frame, after that of the frame before."""
+        if before is not None:
+            before.wait()
+        luma = self._steady_luma(self._read_luma(frame))
+        return self._read_detail(luma, geometry.scaled_width, geometry.scaled_height)
 
 
 def _plane(luma: torch.Tensor) -> Plane:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from turbolens.filter.errors import FrameError
 
-from .detail import DetailTransfer, FrameLuma, LumaReader
+from .detail import DetailReader, DetailTransfer, FrameDetail, LumaReader
 from .geometry import Geometry, working_geometry
 from .pixel_formats import (
     compress_range,
@@ -123,7 +123,7 @@ class FrameConverter:
         self._to_full_size = VideoReformatter()
         self._to_format = VideoReformatter()
         self._read_luma = LumaReader()
-        self._detail = DetailTransfer()
+        self._read_detail, self._detail = DetailReader(), DetailTransfer()
 
     def to_rgb(self, frame: av.VideoFrame | Array, geometry: Geometry) -> torch.Tensor:
         """Frame → RGB uint8 (geometry.height, geometry.width, 3), contiguous, on the CPU."""
@@ -136,12 +136,12 @@ class FrameConverter:
     @overload
     def to_frame(
         self, rgb: torch.Tensor, like: av.VideoFrame, geometry: Geometry,
-        mix: float = 1.0, *, detail: float = 0.0, luma: FrameLuma | None = None,
+        mix: float = 1.0, *, detail: float = 0.0, frame_detail: FrameDetail | None = None,
     ) -> av.VideoFrame: ...  # fmt: skip
     @overload
     def to_frame(
         self, rgb: torch.Tensor, like: Array, geometry: Geometry,
-        mix: float = 1.0, *, detail: float = 0.0, luma: FrameLuma | None = None,
+        mix: float = 1.0, *, detail: float = 0.0, frame_detail: FrameDetail | None = None,
     ) -> Array: ...  # fmt: skip
     def to_frame(
         self,
@@ -151,13 +151,13 @@ class FrameConverter:
         mix: float = 1.0,
         *,
         detail: float = 0.0,
-        luma: FrameLuma | None = None,
+        frame_detail: FrameDetail | None = None,
     ) -> av.VideoFrame | Array:
         """RGB → a frame or array with the size, format, time, colour tags and side data of `like`.
 
         `mix` is the share of `rgb`, 0…1. The rest, and the border that fit="cover" cropped, is
         `like` itself. `detail` is the share of the detail of `like` that is added, 0…1;
-        `luma` is its luma with less noise, if that is known. Raises `FrameError` for formats that
+        `frame_detail` is that detail, if it is known. Raises `FrameError` for formats that
         swscale cannot write (palettes).
         """
         _check_size(like, geometry)
@@ -171,7 +171,9 @@ class FrameConverter:
         in_rgb = in_rgb or (detail > 0.0 and luma_view(original) is None)
         has_detail = detail > 0.0 and geometry.is_enlarged
         if has_detail:
-            self._detail.prepare(luma or self._read_luma(like), detail)
+            if frame_detail is None:
+                frame_detail = self._read_detail(self._read_luma(like), *size)
+            self._detail.prepare(frame_detail, detail)
             self._detail.add_to_working_image(rgb_view(styled))
         if in_rgb:
             frame_pixels = geometry.frame_width, geometry.frame_height

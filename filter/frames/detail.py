@@ -76,6 +76,51 @@ class LumaReader:
         return FrameLuma(np.array(luma_view(grey)), limited=False)
 
 
+class FrameDetail(NamedTuple):
+    """The detail of a frame, which any result of it may get.
+
+    bands: the octaves of the working image, (h, w) and half of that, with the energy of each.
+    smallest: the luma without them. beyond: int16 (H, W), the luma less that of the working size,
+    without noise. limited: as of `FrameLuma`.
+    """
+
+    bands: tuple[tuple[Floats, Floats], ...]
+    smallest: Floats
+    beyond: NDArray[np.int16]
+    limited: bool
+
+
+class DetailReader:
+    """Finds the detail of frames. Not thread-safe: it keeps swscale's context."""
+
+    def __init__(self) -> None:
+        self._to_working_size = VideoReformatter()
+
+    def __call__(self, luma: FrameLuma, width: int, height: int) -> FrameDetail:
+        """The detail of a frame of this luma, for a working image of this size."""
+        reduced = self._at_working_size(luma.levels, width, height)
+        size = luma.levels.shape[1], luma.levels.shape[0]
+        levels: Any = cv2.resize(reduced, size, interpolation=cv2.INTER_CUBIC)
+        cv2.addWeighted(luma.levels, 1.0, levels, -1.0, 128.0, dst=levels)
+        pyramid = _pyramid(_full_range(reduced, luma.limited))
+        bands = [_band(pyramid, level) for level in range(OCTAVES)]
+        return FrameDetail(
+            tuple((band, _mean_of_halves(band * band)) for band in bands),
+            pyramid[-1], np.asarray(cv2.LUT(levels, _CORED), np.int16), luma.limited,
+        )  # fmt: skip
+
+    def _at_working_size(self, luma: Array, width: int, height: int) -> Array:
+        """The luma reduced to means of areas by swscale: OpenCV takes four times as long."""
+        full = av.VideoFrame.from_ndarray(np.ascontiguousarray(luma), format="gray")
+        reduced = self._to_working_size.reformat(
+            full, width=width, height=height, interpolation=Interpolation.AREA, threads=1
+        )
+        plane = luma_view(reduced)
+        if plane is None:
+            raise RuntimeError("a grey frame has no plane of luma")
+        return np.ascontiguousarray(plane)
+
+
 class DetailTransfer:
     """Adds the detail of frames to their results. Keeps its buffers from frame to frame.
 
@@ -83,32 +128,28 @@ class DetailTransfer:
     """
 
     def __init__(self) -> None:
-        self._luma: Any = None
-        self._limited, self._amount = False, 0.0
-        self._reduced: Any = None
+        self._detail: Any = None
+        self._amount = 0.0
         self._slope: Any = None
         self._buffers: dict[str, NDArray[Any]] = {}
-        self._to_working_size = VideoReformatter()
 
-    def prepare(self, luma: FrameLuma, amount: float) -> None:
-        """Take the luma of a frame. amount: the share of the detail that is added, 0…1."""
-        self._luma, self._limited = luma
-        self._amount = amount
+    def prepare(self, detail: FrameDetail, amount: float) -> None:
+        """Take the detail of a frame. amount: the share of it that is added, 0…1."""
+        self._detail, self._amount = detail, amount
 
     def add_to_working_image(self, rgb: Array) -> None:
         """Add the detail of the octaves to the result, RGB (h, w, 3) with all levels, in place.
 
         The result must be smaller than the frame.
         """
-        self._reduced = self._at_working_size(rgb.shape[1], rgb.shape[0])
-        frame = _pyramid(self._full_range(self._reduced))
         result = _pyramid(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32))
-        self._slope = _slope(frame[-1], result[-1])
-        missing = np.zeros_like(frame[-1])
+        self._slope = _slope(self._detail.smallest, result[-1])
+        missing = np.zeros_like(result[-1])
         for level in range(OCTAVES - 1, -1, -1):
-            band = frame[level] - _resized(frame[level + 1], frame[level], cv2.INTER_CUBIC)
-            own = result[level] - _resized(result[level + 1], result[level], cv2.INTER_CUBIC)
-            missing = _resized(missing, band, cv2.INTER_CUBIC) + _missing(band, own, self._slope)
+            band, energy = self._detail.bands[level]
+            own = _band(result, level)
+            missing = _resized(missing, band, cv2.INTER_CUBIC)
+            missing += _missing(band, energy, own, self._slope)
         added = (self._amount * missing).astype(np.int16)
         cv2.add(rgb, cv2.merge((added, added, added)), dst=rgb, dtype=cv2.CV_8U)
 
@@ -118,38 +159,30 @@ class DetailTransfer:
         target: luma (H, W) in the levels of the frame's luma, or RGB (H, W, 3) with all levels.
         """
         size = target.shape[1], target.shape[0]
-        levels, numbers = self._buffer("levels", np.uint8), self._buffer("numbers", np.int16)
-        slope, cubic = self._buffer("slope", np.int16), cv2.INTER_CUBIC
-        cv2.resize(self._reduced, size, dst=levels, interpolation=cubic)
-        cv2.addWeighted(self._luma, 1.0, levels, -1.0, 128.0, dst=levels)
-        cv2.LUT(levels, _CORED, dst=numbers)
+        numbers, slope = (self._buffer(name) for name in ("numbers", "slope"))
         cv2.resize((self._slope * _UNIT).astype(np.int16), size, dst=slope)
-        widened = 255 / 219 if self._limited and target.ndim == 3 else 1.0
-        cv2.multiply(numbers, slope, dst=numbers, scale=widened * self._amount / _UNIT)
+        widened = 255 / 219 if self._detail.limited and target.ndim == 3 else 1.0
+        cv2.multiply(self._detail.beyond, slope, dst=numbers, scale=widened * self._amount / _UNIT)
         added = numbers if target.ndim == 2 else cv2.merge((numbers, numbers, numbers))
         cv2.add(target, added, dst=target, dtype=cv2.CV_8U)
 
-    def _at_working_size(self, width: int, height: int) -> Array:
-        """The luma reduced to means of areas by swscale: OpenCV takes four times as long."""
-        full = av.VideoFrame.from_ndarray(np.ascontiguousarray(self._luma), format="gray")
-        reduced = self._to_working_size.reformat(
-            full, width=width, height=height, interpolation=Interpolation.AREA, threads=1
-        )
-        plane = luma_view(reduced)
-        if plane is None:
-            raise RuntimeError("a grey frame has no plane of luma")
-        return np.ascontiguousarray(plane)
-
-    def _full_range(self, luma: Array) -> Floats:
-        levels = luma.astype(np.float32)
-        return (levels - 16.0) * (255 / 219) if self._limited else levels
-
-    def _buffer(self, name: str, dtype: type[np.generic]) -> Any:
+    def _buffer(self, name: str) -> Any:
         """An array of the frame's size. A new one for each frame would cost page faults."""
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.shape != self._luma.shape:
-            buffer = self._buffers[name] = np.empty(self._luma.shape, dtype)
+        buffer, shape = self._buffers.get(name), self._detail.beyond.shape
+        if buffer is None or buffer.shape != shape:
+            buffer = self._buffers[name] = np.empty(shape, np.int16)
         return buffer
+
+
+def _full_range(luma: Array, limited: bool) -> Floats:
+    levels = luma.astype(np.float32)
+    return (levels - 16.0) * (255 / 219) if limited else levels
+
+
+def _band(pyramid: list[Floats], level: int) -> Floats:
+    """One octave of an image."""
+    enlarged: Floats = _resized(pyramid[level + 1], pyramid[level], cv2.INTER_CUBIC)
+    return pyramid[level] - enlarged
 
 
 def _pyramid(image: Floats) -> list[Floats]:
@@ -171,12 +204,11 @@ def _slope(frame: Floats, result: Floats) -> Floats:
     return slope.clip(-MAX_SLOPE, MAX_SLOPE)
 
 
-def _missing(band: Floats, own: Floats, slope: Floats) -> Floats:
-    """What the result's octave `own` lacks of slope · band, the frame's octave.
+def _missing(band: Floats, energy: Any, own: Floats, slope: Floats) -> Floats:
+    """What the result's octave `own` lacks of slope · band, the frame's octave of this energy.
 
     The contents of the octaves are means over many pixels, so they are computed at half the size.
     """
-    energy = _mean_of_halves(band * band)
     share = energy + FLAT_BAND
     wanted = _resized(slope, energy, cv2.INTER_LINEAR)
     lacking = wanted - _mean_of_halves(band * own) / share

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
 from turbolens.filter.coherence.steady_luma import SteadyLuma
 from turbolens.filter.frames.conversion import FrameConverter, working_geometry
-from turbolens.filter.frames.detail import LumaReader
+from turbolens.filter.frames.detail import DetailReader, LumaReader
 
 Array = NDArray[np.uint8]
 
@@ -83,14 +83,17 @@ def _conversion_ms(model: TurboModel, settings: FilterSettings, image: Array) ->
         width, height, settings, native_size=model.native_size, multiple=model.multiple
     )
     converter, read_luma, steady = FrameConverter(), LumaReader(), SteadyLuma()
+    read_detail = DetailReader()
     frame = av.VideoFrame.from_ndarray(image, "rgb24").reformat(format="yuv420p")
     result: torch.Tensor = converter.to_rgb(frame, geometry)
 
     def convert() -> object:
         if settings.detail == 0.0:
             return converter.to_frame(result, frame, geometry)
-        luma = steady(read_luma(frame))
-        return converter.to_frame(result, frame, geometry, detail=settings.detail, luma=luma)
+        found = read_detail(steady(read_luma(frame)), geometry.scaled_width, geometry.scaled_height)
+        return converter.to_frame(
+            result, frame, geometry, detail=settings.detail, frame_detail=found
+        )
 
     return _median_ms(convert)
 

@@ -4,9 +4,9 @@ A frame goes through these stages. Each makes an immutable value for the next on
 `Request` → `Converted` (or `Unchanged`, `Outside`) → `Encoded` → `Finished` → frame.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import av
 import numpy as np
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from .coherence.change import InputView
 from .denoising import Encoded, UNetPass, denoised, joined
-from .device import Beside
+from .device import Beside, spread
 from .frames.conversion import FrameConverter, Geometry, rgb_from_image
 from .frames.detail import FrameDetail
 from .frames.luma import frame_luma
+from .model import TurboModel
 from .region.coverage import Coverage
 from .region.tracking import FoundMask
 from .settings import FilterSettings, WeightedPrompt
@@ -26,6 +27,7 @@ from .stream import Stream
 from .surface.layer import Plan
 
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +102,9 @@ class Finished(Generic[FrameT]):
     coverage: Coverage | None
 
 
+_End: TypeAlias = Finished[FrameT] | Outside[FrameT]
+
+
 def filter_requests(requests: Sequence[Request[FrameT]]) -> list[FrameT]:
     """The results in order. Every stream gives what it would give one frame at a time."""
     try:
@@ -136,10 +141,11 @@ def _filter_turn(requests: list[Request[FrameT]]) -> list[FrameT]:
     new = [each for each in inputs if isinstance(each, Converted)]
     _stage_ended(new, "to_image")
     results = _styled(new)
-    finished = [
-        _remembered(each, results[each]) if isinstance(each, Converted) else _repeated(each)
-        for each in inputs
-    ]
+
+    def finish(each: Converted[FrameT] | Unchanged[FrameT] | Outside[FrameT]) -> _End[FrameT]:
+        return _remembered(each, results[each]) if isinstance(each, Converted) else _repeated(each)
+
+    finished = _by_stream(finish, [each.stream for each in requests], inputs)
     _stage_ended(new, "texture")
     frames = convert(_to_frame, finished)
     _stage_ended(new, "to_frame")
@@ -204,8 +210,7 @@ def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[Styled]:
         _stage_ended(inputs, "denoise")
         image = model.decode(clean)
         _stage_ended(inputs, "decode")
-        blended = [_blended(*each) for each in zip(encoded, torch.split(image, 1), strict=True)]
-        styled = rgb_from_image(joined(blended))
+        styled = _results(model, encoded, torch.split(image, 1))
         _stage_ended(inputs, "after")
     plans = _plans(inputs, encoded) if plans is None else plans  # here it waits for no device
     return [Styled(*each) for each in zip(styled, coverages, plans, strict=True)]
@@ -237,8 +242,40 @@ def _encoded(converted: Converted[FrameT], latents: torch.Tensor) -> Encoded:
     )
 
 
-def _blended(encoded: Encoded, image: torch.Tensor) -> torch.Tensor:
-    return encoded.stream.coherence.after(image, encoded.change, encoded.settings)
+def _results(
+    model: TurboModel, encoded: Sequence[Encoded], images: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
+    """The decoded images, blended with the last ones, as RGB."""
+
+    def blended(each: Encoded, image: torch.Tensor) -> torch.Tensor:
+        return each.stream.coherence.after(image, each.change, each.settings)
+
+    if model.device.type != "cpu":
+        return rgb_from_image(joined(list(map(blended, encoded, images))))
+    return _by_stream(
+        lambda each, image: rgb_from_image(blended(each, image))[0],
+        [each.stream for each in encoded], encoded, images,
+    )  # fmt: skip
+
+
+def _by_stream(
+    function: Callable[..., ResultT], streams: Sequence[Stream], *arguments: Sequence[Any]
+) -> list[ResultT]:
+    """`function` of each frame's arguments. Streams run beside each other, a stream in order."""
+    of_stream: dict[Stream, list[int]] = {}
+    for index, stream in enumerate(streams):
+        of_stream.setdefault(stream, []).append(index)
+    results: dict[int, ResultT] = {}
+
+    def run(indices: list[int]) -> None:
+        for index in indices:
+            results[index] = function(*(each[index] for each in arguments))
+
+    if len(of_stream) == 1:
+        run(list(range(len(streams))))
+    else:
+        spread(run, of_stream.values())
+    return [results[index] for index in range(len(streams))]
 
 
 def _remembered(converted: Converted[FrameT], styled: Styled) -> Finished[FrameT]:
@@ -250,7 +287,7 @@ def _remembered(converted: Converted[FrameT], styled: Styled) -> Finished[FrameT
     return Finished(request, rgb, converted.detail, styled.coverage)
 
 
-def _repeated(each: Unchanged[FrameT] | Outside[FrameT]) -> Finished[FrameT] | Outside[FrameT]:
+def _repeated(each: Unchanged[FrameT] | Outside[FrameT]) -> _End[FrameT]:
     """The last result once more, by the frame's own mask if it has one."""
     if isinstance(each, Outside):
         return each
@@ -260,7 +297,7 @@ def _repeated(each: Unchanged[FrameT] | Outside[FrameT]) -> Finished[FrameT] | O
     return Finished(request, request.stream.reuse(), each.detail, region.last)
 
 
-def _to_frame(converter: FrameConverter, finished: Finished[FrameT] | Outside[FrameT]) -> FrameT:
+def _to_frame(converter: FrameConverter, finished: _End[FrameT]) -> FrameT:
     """The result as a frame like the one requested."""
     request, settings = finished.request, finished.request.settings
     composer = request.stream.composer

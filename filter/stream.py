@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .acceleration.parallel_conversion import ParallelConversion, conversion_threads
+from .acceleration.parallel_conversion import ParallelConversion
 from .adapters.control_images import ControlImages
 from .coherence.change import Change, InputView
 from .coherence.cross_frame import CrossFrameMemory, install_cross_frame_attention
@@ -67,7 +67,7 @@ class Stream:
         self.must_reset = False
         self.reused = 0
         self._on_stage = on_stage
-        self.convert = ParallelConversion(conversion_threads(model.device.type))
+        self.convert = ParallelConversion()
         self.noise = AdvectedNoise()
         self.coherence = Coherence(_blend_of(model), _begin_blend_of(model))
         self.reprojection = Reprojection(_reprojector_of(model))

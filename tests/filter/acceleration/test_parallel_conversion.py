@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from turbolens.filter import FrameError, FrameFilter, TurboModel
-from turbolens.filter.acceleration.parallel_conversion import ParallelConversion, conversion_threads
+from turbolens.filter import FrameError, FrameFilter, TurboModel, device
+from turbolens.filter.acceleration.parallel_conversion import ParallelConversion
 from turbolens.filter.frames.conversion import FrameConverter
 
 
@@ -20,41 +20,44 @@ def frames(count: int, pixel_format: str = "yuv420p") -> list[av.VideoFrame]:
     ]
 
 
-def test_several_threads_give_the_result_of_one(model: TurboModel) -> None:
+@pytest.fixture(autouse=True)
+def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "processors", lambda: 2)
+
+
+def test_several_threads_give_the_result_of_one(
+    model: TurboModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alone, together = (FrameFilter(model, size=64, reuse_unchanged=False) for _ in range(2))
-    together._stream.convert = ParallelConversion(4)
-    expected, got = (each.batch(frames(5)) for each in (alone, together))
-    for one, other in zip(expected, got, strict=True):
+    got = together.batch(frames(5))
+    monkeypatch.setattr(device, "processors", lambda: 1)
+    for one, other in zip(alone.batch(frames(5)), got, strict=True):
         assert one.format.name == other.format.name == "yuv420p"
         np.testing.assert_array_equal(one.to_ndarray(), other.to_ndarray())
 
 
 def test_conversions_run_in_parallel_with_separate_converters() -> None:
-    meeting = Barrier(3, timeout=30)
+    meeting = Barrier(2, timeout=30)
 
     def convert(converter: FrameConverter, number: int) -> tuple[int, int, int]:
-        meeting.wait()  # ends only if three are here at once
+        meeting.wait()  # ends only if two are here at once
         return number, id(converter), get_ident()
 
-    results = ParallelConversion(3)(convert, [1, 2, 3])
-    assert [number for number, _, _ in results] == [1, 2, 3]
-    assert len({converter for _, converter, _ in results}) == 3
+    results = ParallelConversion()(convert, [1, 2])
+    assert [number for number, _, _ in results] == [1, 2]
+    assert len({converter for _, converter, _ in results}) == 2
 
 
-def test_one_frame_or_one_thread_uses_the_calling_thread() -> None:
-    for conversions, items in ((ParallelConversion(4), [0]), (ParallelConversion(1), [0, 1])):
-        used = conversions(lambda _converter, _item: get_ident(), items)
-        assert set(used) == {get_ident()}
+@pytest.mark.parametrize(("processors", "items"), [(2, [0]), (1, [0, 1])])
+def test_one_frame_or_one_processor_uses_the_calling_thread(
+    processors: int, items: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "processors", lambda: processors)
+    assert set(ParallelConversion()(lambda _converter, _item: get_ident(), items)) == {get_ident()}
 
 
 def test_an_exception_of_a_conversion_reaches_the_caller(model: TurboModel) -> None:
     frame_filter = FrameFilter(model, size=64)
-    frame_filter._stream.convert = ParallelConversion(2)
     with pytest.raises(FrameError, match="pal8"):
         frame_filter.batch([*frames(1), av.VideoFrame(128, 96, "pal8")])
     assert len(frame_filter.batch(frames(2))) == 2
-
-
-def test_a_cpu_that_runs_the_networks_converts_on_one_thread() -> None:
-    assert conversion_threads("cpu") == 1
-    assert 1 <= conversion_threads("cuda") <= 8

@@ -17,6 +17,10 @@ _STILL, _MOVED = 0.05, 0.3  # the same for the motion of the texture, in pixels
 CELL = 8  # pixels; motion is compared so far apart
 
 
+_SIMILARITY = 1 - smoothstep(np.linspace(0, _OTHER, 256, dtype=np.float32)[None], _SAME, _OTHER)
+"""By the change of the picture, from none to `_OTHER`."""
+
+
 class _Past(NamedTuple):
     laid: Plane
     luma: Plane
@@ -57,8 +61,9 @@ class Hold:
         if last is not None and last.laid.shape == laid.shape and last.shares == shares:
             motion = np.abs(places - last.places).max(0)
             still = 1 - smoothstep(motion, _STILL, _MOVED)
-            same = 1 - smoothstep(cv2.absdiff(luma, last.luma), _SAME, _OTHER)
-            held = same * resized(still * np.float32(_HELD), height, width)
+            change = cv2.convertScaleAbs(cv2.absdiff(luma, last.luma), alpha=255 / _OTHER)
+            held = cv2.LUT(change, _SIMILARITY)
+            cv2.multiply(held, resized(still * np.float32(_HELD), height, width), dst=held)
             laid = faded(laid, last.laid, held)
         self._last = _Past(laid, luma, places, dict(shares))
         return laid

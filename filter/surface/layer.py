@@ -20,6 +20,7 @@ from .looks import FACES, OWN_FACES, SURFACES
 from .painting import Surface
 from .planes import cv2, faded, luma_of, resized
 from .seen import Seen
+from .simplify import from_levels
 
 MIN_SIDE = 32  # pixels
 MAX_PROMPTS = 32  # whose readings are kept
@@ -127,7 +128,7 @@ class SurfaceLayer:
             plan.ground.finished = True
 
     def _laid(self, rgb: np.ndarray, plan: Plan) -> np.ndarray:
-        picture = rgb.astype(np.float32) * np.float32(1 / 255)
+        picture = from_levels(rgb)
         luma, shares = luma_of(picture), plan.shares
         canvas = Canvas(picture, figures=self._figures, ground=plan.ground)
         laid = [(self._surfaces[name](canvas), share) for name, share in shares.items()]
@@ -180,7 +181,7 @@ def _followed(drift: Drift, before: Beside[Drifted] | None, seen: Seen) -> Drift
 
 def _seen_in(rgb: np.ndarray) -> Seen:
     """A result as if it were its frame."""
-    return Seen(rgb, luma_of(rgb.astype(np.float32) * np.float32(1 / 255)))
+    return Seen(rgb, luma_of(from_levels(rgb)))
 
 
 def _with_faces(laid: np.ndarray, picture: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -131,3 +131,27 @@ def test_streams_beside_each_other_have_the_results_of_one_after_the_other(
     monkeypatch.setattr(device, "processors", lambda: 1)
     for one, other in zip(results(), beside, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("region", ["all", "person"])
+def test_an_enlarged_result_gets_the_same_detail_on_either_thread(
+    region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, random = TurboModel.load(), np.random.default_rng(5)
+    shown = random.integers(0, 256, (14, 18, 3), np.uint8).repeat(20, 0).repeat(20, 1)
+    sees = [True, True, False, True]  # where there is nobody, the frame is not filtered
+
+    def results() -> list[np.ndarray]:
+        seen = iter(sees)
+
+        def mask(frame: object) -> np.ndarray:
+            return np.full((14, 18), next(seen))
+
+        filtering = FrameFilter(model, size=128, region=region, detail=1.0, mask=mask)
+        frames = [np.roll(shown, 3 * step, 1) for step in range(4)]
+        return [filtering(each) for each in frames]
+
+    beside = results()
+    monkeypatch.setattr(device, "processors", lambda: 1)
+    for one, other in zip(results(), beside, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -49,10 +49,11 @@ def is_available(device_type: str) -> bool:
 
 
 def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many processors this process may use: those it is bound to, at most OMP_NUM_THREADS."""
+    bound = hasattr(os, "sched_getaffinity")
+    count = len(os.sched_getaffinity(0)) if bound else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return min(count, int(wanted)) if wanted.isdecimal() and int(wanted) > 0 else count
 
 
 class Beside(Generic[T]):

@@ -1,5 +1,6 @@
 """Calls on threads beside the networks: each is made once, and its result reaches who needs it."""
 
+import os
 from collections.abc import Iterator
 from threading import Barrier, Event, Thread, current_thread
 
@@ -44,6 +45,18 @@ def test_a_call_that_no_thread_gets_to_is_made_where_its_result_is_needed(
     busy_threads: None,
 ) -> None:
     assert Beside(current_thread).result() is current_thread()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("1", 1), ("1,2", 1), ("", 3), ("x", 3), ("99", 3)]
+)
+def test_processors_are_those_that_the_process_may_use(
+    given: str, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 5}, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert device.processors() == expected
 
 
 def test_with_one_processor_nothing_is_computed_before_it_is_needed(

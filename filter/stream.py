@@ -217,7 +217,10 @@ class Stream:
             return Seen(rgb.numpy(), _plane(luma), flow, change.is_cut)
 
         ahead = self.model.device.type == "cpu"
-        return self._surface.plan(seen, prompts, settings.strength, settings.texture, ahead=ahead)
+        shape = rgb.shape[0], rgb.shape[1]
+        return self._surface.plan(
+            seen, shape, prompts, settings.strength, settings.texture, ahead=ahead
+        )
 
     def with_surface(self, rgb: torch.Tensor, plan: Plan | None) -> torch.Tensor:
         """The result, RGB uint8 (H, W, 3), with the surface of its looks."""

@@ -68,18 +68,28 @@ class Ground:
     """One frame. Every method depends on it and its drift alone; its result is kept. Thread-safe.
 
     seen: the frame. drifted: gives how far textures have moved; called once, when that is needed.
-    unit: pixels of the picture per pixel of a picture of 512 pixels. step: by which strokes are
-    reduced when they are computed.
+    shape: height and width of the frame, if that is still being computed. unit: pixels of the
+    picture per pixel of a picture of 512 pixels. step: by which strokes are reduced when they are
+    computed.
     """
 
-    def __init__(self, seen: Seen, drifted: Callable[[], Drifted] = _begun) -> None:
-        self.seen, self.memo = seen, Memo()
-        self._drifted = drifted
+    def __init__(
+        self,
+        seen: Seen | Beside[Seen],
+        drifted: Callable[[], Drifted] = _begun,
+        shape: tuple[int, int] | None = None,
+    ) -> None:
+        self._seen, self._drifted, self.memo = seen, drifted, Memo()
         self.finished = False
         """True if nothing more is needed of it."""
-        self.shape = height, width = seen.luma.shape[0], seen.luma.shape[1]
+        self.shape = height, width = shape or (self.seen.luma.shape[0], self.seen.luma.shape[1])
         self.unit = max(0.7, max(height, width) / REFERENCE)
         self.step = 1 if max(height, width) <= _SMALL else 2
+
+    @property
+    def seen(self) -> Seen:
+        """The frame."""
+        return self._seen if isinstance(self._seen, Seen) else self._seen.result()
 
     def of(self, function: Callable[..., T], *args: Hashable) -> T:
         """`function(ground, *args)`, a method of this class or any other function; kept."""

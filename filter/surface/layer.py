@@ -77,7 +77,8 @@ class SurfaceLayer:
         rgb: the result, uint8 (H, W, 3) on the CPU. seen: by default the result itself is what
         lines are found in, and no faces are.
         """
-        plan = self.plan(seen or partial(_seen_in, rgb.numpy()), prompts, strength, amount)
+        shape = rgb.shape[0], rgb.shape[1]
+        plan = self.plan(seen or partial(_seen_in, rgb.numpy()), shape, prompts, strength, amount)
         if plan is not None and seen is None:
             plan = replace(plan, has_frame=False)
         return self.lay(rgb, plan)
@@ -85,6 +86,7 @@ class SurfaceLayer:
     def plan(
         self,
         seen: Callable[[], Seen],
+        shape: tuple[int, int],
         prompts: Sequence[WeightedPrompt],
         strength: float,
         amount: float,
@@ -93,21 +95,21 @@ class SurfaceLayer:
     ) -> Plan | None:
         """What the next frame gets; `None` if it gets no surface.
 
-        seen: gives the frame, if it is needed. prompts: of this frame. strength: of the filter,
-        0…1, with which a surface grows as the look does. amount: the setting `texture`. ahead: True
-        to begin with what depends on the frame alone, on another thread. Call `lay` for each plan
-        in order; there may be several plans before.
+        seen: gives the frame, if it is needed, on any thread. shape: its height and width. prompts:
+        of this frame. strength: of the filter, 0…1, with which a surface grows as the look does.
+        amount: the setting `texture`. ahead: True to begin with what depends on the frame alone, on
+        another thread. Call `lay` for each plan in order; there may be several plans before.
         """
         grown = amount * min(1.0, strength / FULL_AT) ** 1.5
         shares = {name: grown * share for name, share in self.shares(prompts).items()}
         if max(shares.values(), default=0.0) < _LEAST:
             self._forget_motion()
             return None
-        frame = seen()
-        if min(frame.luma.shape) < MIN_SIDE:
+        if min(shape) < MIN_SIDE:
             return None
+        frame = Beside(seen)
         self._drifted = Beside(_followed, self._drift, self._drifted, frame)
-        ground = Ground(frame, self._drifted.result)
+        ground = Ground(frame, self._drifted.result, shape)
         if ahead:
             ground.begin(self._asked)
         return Plan(shares, ground)
@@ -172,11 +174,11 @@ class SurfaceLayer:
         return tuple(self._vocabulary.surfaces.get(look, "") for look in looks)
 
 
-def _followed(drift: Drift, before: Beside[Drifted] | None, seen: Seen) -> Drifted:
+def _followed(drift: Drift, before: Beside[Drifted] | None, seen: Beside[Seen]) -> Drifted:
     """How far textures have moved, after the frame before has been followed."""
     if before is not None:
         before.wait()
-    return drift(seen)
+    return drift(seen.result())
 
 
 def _seen_in(rgb: np.ndarray) -> Seen:

@@ -78,11 +78,11 @@ def test_all_that_the_last_picture_needed_is_there_for_the_next_one(name: str) -
 
 def run(surfaces: SurfaceLayer, name: str, *, beside: bool, together: int) -> list[torch.Tensor]:
     """Results of a pan of 8 frames, planned `together` at a time."""
-    results = []
+    results, prompts = [], [WeightedPrompt(name)]
     for begin in range(0, 16, 2 * together):
         offsets = [begin + 2 * index for index in range(together)]
         plans = [
-            surfaces.plan(partial(seen, each), [WeightedPrompt(name)], 0.9, 1.0, ahead=beside)
+            surfaces.plan(partial(seen, each), SHAPE, prompts, 0.9, 1.0, ahead=beside)
             for each in offsets
         ]
         for offset, plan in zip(offsets, plans, strict=True):
@@ -143,8 +143,8 @@ def test_an_error_on_the_other_thread_is_raised_by_the_surface_that_asks(
     rgb = torch.zeros((*SHAPE, 3), dtype=torch.uint8)
     plans = iter([seen(), seen(2)])
     prompts = [WeightedPrompt("mine")]
-    surfaces.lay(rgb, surfaces.plan(lambda: next(plans), prompts, 0.9, 1.0, ahead=True))
-    plan = surfaces.plan(lambda: next(plans), prompts, 0.9, 1.0, ahead=True)
+    surfaces.lay(rgb, surfaces.plan(lambda: next(plans), SHAPE, prompts, 0.9, 1.0, ahead=True))
+    plan = surfaces.plan(lambda: next(plans), SHAPE, prompts, 0.9, 1.0, ahead=True)
     assert plan is not None
     assert failing.wait(20)
     with pytest.raises(ArithmeticError, match="turbolens-beside"):

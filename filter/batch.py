@@ -198,8 +198,10 @@ def _styled(inputs: Sequence[Converted[FrameT]]) -> dict[Converted[FrameT], Styl
 def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[Styled]:
     model = inputs[0].request.stream.model
     with model.lock:
-        for each in inputs:
-            each.request.stream.begin_motion(each.view, each.request.settings)
+        if len({each.request.stream for each in inputs}) > 1:
+            # For one stream it does not pay: networks wait for a thread that the search displaced.
+            for each in inputs:
+                each.request.stream.begin_motion(each.view, each.request.settings)
         latents = model.encode_rgb([each.rgb for each in inputs])
         _stage_ended(inputs, "encode")
         encoded = [_encoded(*each) for each in zip(inputs, torch.split(latents, 1), strict=True)]

@@ -140,10 +140,10 @@ class Canvas:
 
     @property
     @once
-    def _even(self) -> Levels:
+    def even(self) -> Levels:
         """The picture in even areas with firm edges, at the size that strokes are computed at."""
         radius = max(1.5, _EVENED * max(self.shape) / REFERENCE / self.step)
-        return evened(to_levels(self.small), radius)
+        return evened(reduced(to_levels(self.picture), self.step), radius)
 
     @property
     @once
@@ -156,7 +156,7 @@ class Canvas:
 
         Where it is busy, as at eyes and mouths, it stays as it is but for a share of `least`.
         """
-        return self._where_calm(self._even, forms, least)
+        return self._where_calm(self.even, forms, least)
 
     def _where_calm(self, even: Levels, forms: Forms, least: float = 0.0) -> Plane:
         share = np.clip(forms.calm * np.float32(2.4) + np.float32(least), 0, 1)
@@ -167,7 +167,7 @@ class Canvas:
     def flat(self) -> Plane:
         """The same with smoother rims, at the full size."""
         height, width = self.shape
-        small = self._where_calm(cv2.medianBlur(self._even, 5), self.all_forms)
+        small = self._where_calm(cv2.medianBlur(self.even, 5), self.all_forms)
         full = cv2.resize(to_levels(small), (width, height), interpolation=cv2.INTER_CUBIC)
         return from_levels(firmed(full))
 

@@ -57,16 +57,29 @@ class Forms:
 
     @property
     @once
-    def direction(self) -> tuple[Plane, Plane]:
-        """x and y of unit vectors along the forms."""
+    def _doubled(self) -> Plane:
+        """Vectors along the forms with the doubled angle, which has no jump between 0 and π."""
         difference = self._across * self._across - self._down * self._down
-        # The doubled angle has no jump between 0 and π.
         cosine, sine = -self._smooth(difference), -2 * self._smooth(self._across * self._down)
         if self._rest is not None:
             cosine += np.cos(2 * self._rest) * np.float32(_REST)
             sine += np.sin(2 * self._rest) * np.float32(_REST)
-        angle = 0.5 * cv2.phase(cosine, sine)
+        return cv2.merge((cosine, sine))  # type: ignore[no-any-return]
+
+    @property
+    @once
+    def direction(self) -> tuple[Plane, Plane]:
+        """x and y of unit vectors along the forms."""
+        angle = 0.5 * cv2.phase(*cv2.split(self._doubled))
         return np.cos(angle), np.sin(angle)
+
+    def angle_at(self, x: Plane, y: Plane) -> Plane:
+        """The angle of the forms at points (n,), in radians."""
+        doubled = cv2.remap(
+            self._doubled, x[None], y[None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )[0]
+        angle: Plane = np.arctan2(doubled[:, 1], doubled[:, 0]) * np.float32(0.5)
+        return angle
 
     def smeared_noise(self, plane: Plane, doublings: int) -> Plane:
         """Noise of this size, smeared and scaled to a deviation of 1."""

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .brush import Laid
+from .attention import features, matters, shown, where_most
 from .canvas import Canvas
-from .forms import Forms
 from .ground import Ground, Turns
 from .planes import (
     Colour,
@@ -18,16 +17,21 @@ from .planes import (
     covered,
     cv2,
     drawn_to,
-    faded,
     luma_of,
     relief,
     resized,
-    smoothstep,
     times,
     vivid,
+    vivid_matrix,
 )
+from .seeds import chances
+from .simplify import Levels, from_levels, to_levels
+from .strokes import Layer, Shapes, at, laid
 
 _PIVOT = 0.75  # the brightness that a factor of the contrast leaves
+_BETWEEN = 0.65  # height of the ground between strokes
+_FEATURES = 0.85  # share of the picture at eyes and mouths
+_WARM = np.array([1, 0, -1], np.float32)
 Surface = Callable[[Canvas], Plane]
 
 
@@ -35,21 +39,25 @@ Surface = Callable[[Canvas], Plane]
 class Strokes:
     """Strokes that follow the forms, each of one colour, clipped at edges.
 
-    side: of the grid of strokes, in units. length, width: of a stroke, in sides. bristles: how much
-    the hairs of the brush show. variation: of the brightness from stroke to stroke. hue: of the
-    colour. thickness: of the paint, as seen in a light from the side. paper: how much of its grain
-    shows. rest: the angle of strokes where there is no form, or `None`. swirl: how far that angle
-    turns over the picture, in radians. palette: colours from dark to light that the picture is
-    drawn to. share: of the palette. vivid: factor of the saturation. contrast: of the brightness.
+    side: units between the largest strokes. finer: what it is multiplied by for the strokes over
+    them. shares: of the picture that each layer of those covers, where there is most to see.
+    length, width: of a stroke, in sides. bristles: how much the hairs of the brush show. variation:
+    of the brightness from stroke to stroke. hue: of the colour. thickness: of the paint, as seen in
+    a light from the side. paper: how much of its grain shows. rest: the angle of strokes where
+    there is no form, or `None`. swirl: how far that angle turns over the picture, in radians.
+    palette: colours from dark to light that the picture is drawn to. share: of the palette. vivid:
+    factor of the saturation. contrast: of the brightness.
     """
 
-    side: float = 9.0
-    length: float = 1.9
-    width: float = 0.62
+    side: float = 17.0
+    finer: float = 0.58
+    shares: tuple[float, ...] = (0.45, 0.14)
+    length: float = 2.6
+    width: float = 0.8
     bristles: float = 0.2
     variation: float = 0.09
     hue: float = 0.025
-    thickness: float = 0.05
+    thickness: float = 0.03
     paper: float = 0.0
     rest: float | None = None
     swirl: float = 0.0
@@ -59,69 +67,51 @@ class Strokes:
     contrast: float = 1.0
 
     def __call__(self, canvas: Canvas) -> Plane:
-        """The picture in strokes. They are computed at a reduced size, and added to the picture."""
-        below = canvas.ahead(self.below)
-        base = self._coloured(canvas.simple(below.forms, 0.5))
-        colours = below.strokes.colours(base)
-        beyond_edges = smoothstep(cv2.absdiff(luma_of(colours), luma_of(base)), 0.07, 0.18)
-        colours = faded(colours, base, beyond_edges)
-        light = below.light * (np.float32(0.35) + luma_of(colours))
-        lit = cv2.merge((light + below.hue, light, light - below.hue))
-        colours = cv2.add(times(colours, below.tone), lit, dst=lit)
-        if canvas.step > 1:  # edges keep their sharpness, areas lose their detail
-            change = cv2.subtract(colours, times(canvas.small, below.kept))
-            picture = cv2.add(
-                times(canvas.picture, canvas.ahead(self.kept)), resized(change, *canvas.shape)
-            )
-        else:
-            picture = colours
-        return picture if self.paper == 0 else added(picture, self.paper * canvas.paper(0.8))
+        """The picture in strokes."""
+        shapes, light = canvas.ahead(self.below)
+        even = to_levels(self._coloured(from_levels(canvas.even)))
+        picture = shapes.painted(self._colours(shapes, even), even)
+        lit = cv2.cvtColor(even, cv2.COLOR_RGB2GRAY) * np.float32(1 / 255) + np.float32(0.3)
+        light = light * resized(lit, *canvas.shape)
+        if self.paper:
+            light = cv2.scaleAdd(canvas.paper(0.8), self.paper * 255, light)
+        light = light.astype(np.int16)
+        cv2.add(picture, cv2.merge((light, light, light)), dst=picture, dtype=cv2.CV_8U)
+        shares = canvas.ahead(features) * np.float32(_FEATURES)
+        return from_levels(shown(picture, canvas.picture, shares, self._coloured))
 
-    def below(self, ground: Ground) -> "StrokesBelow":
-        """What does not depend on the picture's colours."""
+    def below(self, ground: Ground) -> tuple[Shapes, Plane]:
+        """The strokes without their colours, and what light adds on white paint, in levels."""
         turns = Turns(34.0, "swirl", self.swirl) if self.rest is not None and self.swirl else None
         forms = ground.forms(self.rest, turns)
-        strokes = ground.strokes(self.rest, turns, self.side, self.length, self.width)
-        bristles = ground.bristles(self.rest, turns, 1.2, "strokes", 3)
-        keep = forms.calm_around * np.float32(0.62) + np.float32(0.38)
-        lighter, warmer = strokes.chances()
-        height = cv2.addWeighted(np.maximum(strokes.height, 0), 0.9, bristles, self.bristles, 0.0)
-        return StrokesBelow(
-            forms,
-            strokes,
-            tone=1 + lighter * keep * np.float32(self.variation),
-            hue=warmer * keep * np.float32(self.hue),
-            light=relief(blur(height, 0.6), self.thickness) * keep,
-            kept=np.float32(0.7) - forms.calm * np.float32(0.6),
-        )
+        attention = matters(ground)
+        layers = [Layer(self.side)]
+        for share in self.shares:
+            side = self.side * self.finer ** len(layers)
+            layers.append(Layer(side, where_most(attention, share)))
+        shapes = laid(ground, forms, layers, self.length, self.width)
+        heights = np.float32(0.6) + np.float32(0.35) * chances("height")[shapes.seed, 0]
+        height = shapes.valued(heights, _BETWEEN) * np.float32(1.6 / 255)
+        bristles = ground.bristles(self.rest, turns, 1.1, "strokes", 2)
+        height = cv2.scaleAdd(resized(bristles, *ground.shape), self.bristles, height)
+        light = relief(cv2.GaussianBlur(height, (3, 3), 0.6), self.thickness * 255)
+        calm = 1 - attention * np.float32(0.75)
+        return shapes, cv2.multiply(light, resized(calm, *ground.shape), dst=light)
 
-    def kept(self, ground: Ground) -> Plane:
-        """How much of the picture's detail stays, at the full size."""
-        return resized(ground.of(self.below).kept, *ground.shape)
+    def _colours(self, shapes: Shapes, picture: Levels) -> Plane:
+        """Of each stroke, (n, 3)."""
+        colours = at(picture, shapes.x, shapes.y) * np.float32(1 / 255)
+        amount = np.where(shapes.layer == 0, np.float32(1), np.float32(0.6))
+        lighter, warmer = chances("strokes")[shapes.seed].T * amount
+        colours = colours * (1 + np.float32(self.variation) * lighter)[:, None]
+        return colours + (np.float32(self.hue) * warmer)[:, None] * _WARM  # type: ignore[no-any-return]
 
     def _coloured(self, picture: Plane) -> Plane:
         if self.palette:
             picture = drawn_to(picture, self.palette, self.share)
-        if self.contrast != 1:
-            picture = cv2.addWeighted(
-                picture, self.contrast, picture, 0.0, _PIVOT * (1 - self.contrast)
-            )
-        return picture if self.vivid == 1 else vivid(picture, self.vivid)
-
-
-class StrokesBelow(NamedTuple):
-    """Strokes without their colours, planes of the size that strokes are computed at.
-
-    tone: factor of the colour. hue: how much warmer. light: of the paint's relief. kept: share of
-    the picture's detail.
-    """
-
-    forms: Forms
-    strokes: Laid
-    tone: Plane
-    hue: Plane
-    light: Plane
-    kept: Plane
+        matrix = np.float32(self.contrast) * vivid_matrix(self.vivid)
+        shift = np.full((3, 1), _PIVOT * (1 - self.contrast), np.float32)
+        return cv2.transform(picture, np.hstack([matrix, shift]))  # type: ignore[no-any-return]
 
 
 def watercolour(canvas: Canvas) -> Plane:

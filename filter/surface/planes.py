@@ -15,6 +15,8 @@ Plane: TypeAlias = NDArray[np.float32]
 Colour: TypeAlias = tuple[float, float, float]
 """Red, green and blue in 0…1."""
 
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
+
 
 def blur(plane: Plane, sigma: float) -> Plane:
     """Gaussian blur with a standard deviation in pixels, edges reflected."""
@@ -67,14 +69,14 @@ def painted(ground: Colour, pigment: Colour, cover: Plane) -> Plane:
 
 def added(picture: Plane, plane: Plane) -> Plane:
     """A plane added to all three channels."""
-    result: Plane = cv2.add(picture, cv2.merge((plane, plane, plane)))
-    return result
+    result: Plane = cv2.merge((plane, plane, plane))
+    return cv2.add(picture, result, dst=result)  # type: ignore[no-any-return]
 
 
 def times(picture: Plane, plane: Plane) -> Plane:
     """All three channels multiplied by a plane."""
-    result: Plane = cv2.multiply(picture, cv2.merge((plane, plane, plane)))
-    return result
+    result: Plane = cv2.merge((plane, plane, plane))
+    return cv2.multiply(picture, result, dst=result)  # type: ignore[no-any-return]
 
 
 def covered(picture: Plane, colour: Colour, cover: Plane) -> Plane:
@@ -107,9 +109,13 @@ def reduced(picture: Plane, step: int) -> Plane:
 
 def vivid(picture: Plane, amount: float) -> Plane:
     """The picture with its saturation multiplied."""
-    luma = luma_of(picture) * np.float32(1 - amount)
-    result: Plane = cv2.addWeighted(picture, amount, cv2.merge((luma, luma, luma)), 1.0, 0.0)
+    result: Plane = cv2.transform(picture, vivid_matrix(amount))
     return result
+
+
+def vivid_matrix(amount: float) -> Plane:
+    """(3, 3): what `vivid` does to a colour."""
+    return np.float32(amount) * np.eye(3, dtype=np.float32) + np.float32(1 - amount) * _LUMA
 
 
 def drawn_to(picture: Plane, palette: tuple[Colour, ...], share: float) -> Plane:

@@ -14,6 +14,8 @@ _AROUND = tuple((across, down) for down in (-1, 0, 1) for across in (-1, 0, 1))
 
 _CELLS = 128  # a side, a power of two; then the first again
 COUNT = _CELLS * _CELLS  # of different seeds
+_MIDDLE = _AROUND.index((0, 0))
+_ROUNDS = 3  # of looking for a seed's place; each shortens its distance at least tenfold
 
 
 @lru_cache(maxsize=16)
@@ -39,6 +41,37 @@ class Neighbour:
     x: Plane
     y: Plane
     key: Plane
+
+
+def scattered(
+    places: tuple[Plane, Plane], side: float, jitter: float, label: str
+) -> tuple[Plane, Plane, NDArray[np.int32]]:
+    """All seeds in a picture, and less than a cell beside it.
+
+    The arguments are those of `neighbours`. Returns x and y in pixels of the picture, and their
+    numbers, below `COUNT`, (n,) each.
+    """
+    height, width = places[0].shape
+    ranges = []
+    for each in places:
+        low, high = float(each[::8, ::8].min()) - side, float(each[::8, ::8].max()) + 8 + side
+        ranges.append(np.arange(np.floor(low / side), np.ceil(high / side), dtype=np.int64))
+    rows, columns = (each.ravel() for each in np.meshgrid(ranges[1], ranges[0], indexing="ij"))
+    number = (rows & (_CELLS - 1)) * _CELLS + (columns & (_CELLS - 1))
+    in_x, in_y, key = (np.take(table, number) for table in _tables(label, jitter)[_MIDDLE])
+    in_texture = (
+        (columns.astype(np.float32) + in_x) * np.float32(side),
+        (rows.astype(np.float32) + in_y) * np.float32(side),
+    )
+    x, y = in_texture
+    for _ in range(_ROUNDS):  # to the place whose texture is that of the seed
+        inside = np.clip(x, 0, width - 1)[None], np.clip(y, 0, height - 1)[None]
+        x, y = (
+            texture - (cv2.remap(place, *inside, cv2.INTER_LINEAR) - own)[0]
+            for texture, place, own in zip(in_texture, places, inside, strict=True)
+        )
+    near = (x > -side) & (x < width + side) & (y > -side) & (y < height + side)
+    return x[near], y[near], numbers_of(key[near]).ravel()
 
 
 def neighbours(

@@ -1,0 +1,72 @@
+"""Where a frame has something to see: what somebody who paints would spend time on."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .ground import Ground
+from .planes import Plane, blur, cv2, reduced, resized, smoothstep
+from .simplify import Levels, to_levels
+
+_NEAR, _AROUND = 4.0, 24.0  # units: over which contrast is taken, and what it is compared with
+_NOISE = 0.02  # contrast that hardly counts
+_FEATURE = 2.5  # units, of what counts as an eye or a mouth
+_FAINT, _CLEAR = 0.008, 0.03  # contrast of eyes and mouths: not seen below, fully above
+_LEAST = 0.15  # of `matters`: below there is nothing to see
+_BAND = 32  # rows that are treated at once
+_SEEN = 1 / 64  # share from which a picture can be seen
+
+
+def matters(ground: Ground) -> Plane:
+    """0…1, (H, W) of the reduced size: much at figures, edges and faces, little on walls and in
+    what repeats itself, as bricks and leaves do."""
+    pixels = ground.unit / ground.step / 2
+    small = reduced(ground.small_luma(), 2)
+    across = cv2.Sobel(small, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
+    down = cv2.Sobel(small, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
+    contrast = np.sqrt(blur(across * across + down * down, _NEAR * pixels))
+    around = blur(reduced(contrast, 4), _AROUND * pixels / 4)
+    around = resized(around, *contrast.shape)
+    skin = resized(ground.faces(), *contrast.shape)
+    share = contrast * (1 + skin) / (contrast + around + np.float32(_NOISE))
+    return resized(np.minimum(share, 1), *ground.small_luma().shape)
+
+
+def where_most(plane: Plane, share: float) -> Plane:
+    """1 in about that share of a plane where it is highest, and 0 in most of the rest."""
+    some = np.sort(plane[::6, ::6], axis=None)
+    limit = max(_LEAST, float(some[round((len(some) - 1) * (1 - share))]))
+    return smoothstep(plane, limit - 0.1, limit + 0.25)
+
+
+def features(ground: Ground) -> Plane:
+    """Eyes, mouths and other features of faces and hands, 0…1, (H, W) of the reduced size."""
+    pixels = ground.unit / ground.step
+    small = ground.small_luma()
+    fine = small - blur(small, _FEATURE * pixels)
+    contrast = np.sqrt(blur(fine * fine, 0.8 * _FEATURE * pixels))
+    skin = cv2.dilate(blur(ground.skin(), 1.0), np.ones((3, 3), np.uint8))
+    skin = resized(np.minimum(skin * np.float32(1.4), 1), *small.shape)
+    return smoothstep(contrast, _FAINT, _CLEAR) * skin
+
+
+def shown(
+    laid: Levels, picture: Plane, shares: Plane, coloured: Callable[[Plane], Plane]
+) -> Levels:
+    """What is laid over a picture, with a share of the picture itself, `coloured`.
+
+    Changes `laid`, within rectangles around the shares that can be seen; `shares`: of the reduced
+    size.
+    """
+    scale = laid.shape[0] / shares.shape[0]
+    seen = cv2.compare(shares, _SEEN, cv2.CMP_GT)
+    for begin in range(0, len(shares), _BAND):
+        left, top, width, height = cv2.boundingRect(seen[begin : begin + _BAND])
+        if width == 0:
+            continue
+        part = np.s_[begin + top : begin + top + height, left : left + width]
+        rows, columns = (slice(round(each.start * scale), round(each.stop * scale)) for each in part)
+        own = to_levels(coloured(picture[rows, columns]))
+        share = resized(shares[part], *own.shape[:2])
+        laid[rows, columns] = cv2.blendLinear(laid[rows, columns], own, 1 - share, share)
+    return laid

@@ -12,6 +12,7 @@ _NEAR, _AROUND = 4.0, 24.0  # units: over which contrast is taken, and what it i
 _NOISE = 0.02  # contrast that hardly counts
 _FEATURE = 2.5  # units, of what counts as an eye or a mouth
 _FAINT, _CLEAR = 0.008, 0.03  # contrast of eyes and mouths: not seen below, fully above
+_ALONE = 2.0  # contrast, over that around, of what stands out alone
 _LEAST = 0.15  # of `matters`: below there is nothing to see
 _BAND = 32  # rows that are treated at once
 _SEEN = 1 / 64  # share from which a picture can be seen
@@ -21,7 +22,7 @@ def matters(ground: Ground) -> Plane:
     """0…1, (H, W) of the reduced size: much at figures, edges and faces, little on walls and in
     what repeats itself, as bricks and leaves do."""
     pixels = ground.unit / ground.step / 2
-    small = reduced(ground.small_luma(), 2)
+    small = reduced(np.sqrt(ground.small_luma()), 2)  # the dark counts as much as the light
     across = cv2.Sobel(small, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
     down = cv2.Sobel(small, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
     contrast = np.sqrt(blur(across * across + down * down, _NEAR * pixels))
@@ -40,14 +41,17 @@ def where_most(plane: Plane, share: float) -> Plane:
 
 
 def features(ground: Ground) -> Plane:
-    """Eyes, mouths and other features of faces and hands, 0…1, (H, W) of the reduced size."""
+    """Eyes, mouths and other small things that stand out, 0…1, (H, W) of the reduced size."""
     pixels = ground.unit / ground.step
-    small = ground.small_luma()
+    small = np.sqrt(ground.small_luma())
     fine = small - blur(small, _FEATURE * pixels)
     contrast = np.sqrt(blur(fine * fine, 0.8 * _FEATURE * pixels))
     skin = cv2.dilate(blur(ground.skin(), 1.0), np.ones((3, 3), np.uint8))
     skin = resized(np.minimum(skin * np.float32(1.4), 1), *small.shape)
-    return smoothstep(contrast, _FAINT, _CLEAR) * skin
+    around = blur(reduced(contrast, 4), _AROUND * pixels / 4)
+    alone = contrast / (resized(around, *small.shape) * np.float32(_ALONE) + np.float32(_FAINT))
+    alone = np.minimum(alone * np.float32(0.7), np.float32(0.7))
+    return smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(skin, alone)
 
 
 def shown(

@@ -10,8 +10,8 @@ from .planes import Colour
 from .printing import Halftone, Mosaic, PopArt, Woodblock
 
 VAN_GOGH: tuple[Colour, ...] = (
-    (0.05, 0.09, 0.24), (0.10, 0.26, 0.48), (0.36, 0.52, 0.50), (0.86, 0.66, 0.22),
-    (0.98, 0.90, 0.62),
+    (0.05, 0.09, 0.26), (0.10, 0.28, 0.52), (0.34, 0.55, 0.58), (0.84, 0.72, 0.36),
+    (0.97, 0.92, 0.70),
 )  # fmt: skip
 MONET: tuple[Colour, ...] = (
     (0.16, 0.20, 0.42), (0.30, 0.46, 0.56), (0.56, 0.66, 0.66), (0.92, 0.78, 0.70),
@@ -38,8 +38,8 @@ UKIYO_E: tuple[Colour, ...] = (
 SURFACES: Mapping[str, Surface] = {
     "oil painting": Strokes(shares=(0.35, 0.08), thickness=0.03, variation=0.08, hue=0.025, rest=-0.6, swirl=0.5,
                             vivid=1.15),
-    "van gogh": Strokes(side=13, length=2.9, width=0.6, finer=0.65, shares=(0.4,), variation=0.16,
-                        hue=0.05, thickness=0.045, rest=0.5, swirl=1.2, palette=VAN_GOGH,
+    "van gogh": Strokes(side=13, length=2.9, width=0.6, finer=0.65, shares=(0.4,), variation=0.15,
+                        hue=0.075, thickness=0.04, rest=0.5, swirl=1.2, palette=VAN_GOGH,
                         share=0.55, vivid=1.35, contrast=1.15),
     "monet": Strokes(side=11, length=1.7, width=0.95, finer=0.65, shares=(0.35,), bristles=0.12,
                      variation=0.13, hue=0.085, thickness=0.03, rest=0.1, swirl=0.3, palette=MONET,
@@ -48,8 +48,8 @@ SURFACES: Mapping[str, Surface] = {
                      variation=0.11, hue=0.05, thickness=0.02, rest=0.15, swirl=0.7, palette=MUNCH,
                      share=0.6, vivid=1.25),
     "pastel": Strokes(side=11, length=3.0, width=0.6, finer=0.65, shares=(0.35,), bristles=0.35,
-                      variation=0.1, hue=0.05, thickness=0.015, paper=0.022, rest=-0.8, vivid=1.8,
-                      contrast=1.6),
+                      variation=0.1, hue=0.05, thickness=0.015, paper=0.022, rest=-0.8, vivid=1.45,
+                      contrast=1.5),
     "watercolour": watercolour,
     "pencil sketch": pencil,
     "charcoal": charcoal,

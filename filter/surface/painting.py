@@ -31,6 +31,7 @@ from .strokes import Layer, Shapes, at, laid
 _PIVOT = 0.75  # the brightness that a factor of the contrast leaves
 _BETWEEN = 0.65  # height of the ground between strokes
 _FEATURES = 0.85  # share of the picture at eyes and mouths
+_EVEN_FACES = 0.6  # how much less the strokes of a face vary
 _WARM = np.array([1, 0, -1], np.float32)
 Surface = Callable[[Canvas], Plane]
 
@@ -68,9 +69,9 @@ class Strokes:
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture in strokes."""
-        shapes, light = canvas.ahead(self.below)
+        shapes, light, variety = canvas.ahead(self.below)
         even = to_levels(self._coloured(from_levels(canvas.even)))
-        picture = shapes.painted(self._colours(shapes, even), even)
+        picture = shapes.painted(self._colours(shapes, variety, even), even)
         lit = cv2.cvtColor(even, cv2.COLOR_RGB2GRAY) * np.float32(1 / 255) + np.float32(0.3)
         light = light * resized(lit, *canvas.shape)
         if self.paper:
@@ -80,8 +81,9 @@ class Strokes:
         shares = canvas.ahead(features) * np.float32(_FEATURES)
         return from_levels(shown(picture, canvas.picture, shares, self._coloured))
 
-    def below(self, ground: Ground) -> tuple[Shapes, Plane]:
-        """The strokes without their colours, and what light adds on white paint, in levels."""
+    def below(self, ground: Ground) -> tuple[Shapes, Plane, Plane]:
+        """The strokes without their colours, what light adds on white paint, in levels, and how
+        much the colour of each stroke may vary, (n,)."""
         turns = Turns(34.0, "swirl", self.swirl) if self.rest is not None and self.swirl else None
         forms = ground.forms(self.rest, turns)
         attention = matters(ground)
@@ -96,13 +98,15 @@ class Strokes:
         height = cv2.scaleAdd(resized(bristles, *ground.shape), self.bristles, height)
         light = relief(cv2.GaussianBlur(height, (3, 3), 0.6), self.thickness * 255)
         calm = 1 - attention * np.float32(0.75)
-        return shapes, cv2.multiply(light, resized(calm, *ground.shape), dst=light)
+        cv2.multiply(light, resized(calm, *ground.shape), dst=light)
+        face = at(resized(ground.faces(), *calm.shape), shapes.x, shapes.y)
+        variety = np.where(shapes.layer == 0, np.float32(1), np.float32(0.6))
+        return shapes, light, variety * (1 - np.float32(_EVEN_FACES) * face)
 
-    def _colours(self, shapes: Shapes, picture: Levels) -> Plane:
+    def _colours(self, shapes: Shapes, variety: Plane, picture: Levels) -> Plane:
         """Of each stroke, (n, 3)."""
         colours = at(picture, shapes.x, shapes.y) * np.float32(1 / 255)
-        amount = np.where(shapes.layer == 0, np.float32(1), np.float32(0.6))
-        lighter, warmer = chances("strokes")[shapes.seed].T * amount
+        lighter, warmer = chances("strokes")[shapes.seed].T * variety
         colours = colours * (1 + np.float32(self.variation) * lighter)[:, None]
         return colours + (np.float32(self.hue) * warmer)[:, None] * _WARM  # type: ignore[no-any-return]
 

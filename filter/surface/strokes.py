@@ -1,7 +1,7 @@
 """Strokes as a painter lays them: large ones first, then finer ones where there is more to see.
 
 After Hertzmann (1998). A stroke has one colour, that of its middle, follows the forms, and ends
-where the frame's colour changes. All of it changes smoothly with the frame: strokes shrink to
+where the frame's colour changes, in the dark as in the light. All of it changes smoothly with the frame: strokes shrink to
 nothing instead of vanishing, and keep their order.
 """
 
@@ -87,7 +87,7 @@ def laid(
     ground: Ground, forms: Forms, layers: Sequence[Layer], length: float, width: float
 ) -> Shapes:
     """Strokes over a frame. length, width: of a stroke, in sides."""
-    frame = from_levels(cv2.blur(reduced(ground.seen.rgb, ground.step), (3, 3)))
+    frame = np.sqrt(from_levels(cv2.blur(reduced(ground.seen.rgb, ground.step), (3, 3))))
     parts = [_scattered(ground, layer, index) for index, layer in enumerate(layers)]
     x, y, size, seed, layer = (np.concatenate(each) for each in zip(*parts, strict=True))
     along, aside = (size * np.float32(each / 2) for each in (length, width))

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from .drawing import blueprint, charcoal, ink, linocut, pencil
 from .glass import stained_glass
 from .light import neon, noir, thermal, vaporwave, vintage
+from .mosaic import Mosaic
 from .painting import Strokes, Surface, watercolour
 from .planes import Colour
-from .printing import Halftone, Mosaic, PopArt, Woodblock
+from .printing import Halftone, PopArt, Woodblock
 
 VAN_GOGH: tuple[Colour, ...] = (
     (0.05, 0.09, 0.26), (0.10, 0.28, 0.52), (0.34, 0.55, 0.58), (0.84, 0.72, 0.36),

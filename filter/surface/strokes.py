@@ -22,7 +22,6 @@ _PROFILE = (0.35, 0.85, 1.0, 0.95, 0.55)
 """Half widths along a stroke, from where the brush is set down to where it is lifted."""
 _STEPS = 2  # from the middle to each end
 _SAME, _OTHER = 0.06, 0.16  # change of colour along a stroke: it goes on below, and not above
-_LEAST = 0.2  # size below which a stroke is left out
 _THIN = 0.35  # half the width, in reduced pixels, that a stroke keeps beside an edge
 _FRACTION = 4  # bits of a polygon's coordinates behind the point
 _FINER = 2  # of the picture's size, at which shapes are drawn, so that rims are smooth
@@ -32,10 +31,11 @@ _BAND = 64  # rows that are treated at once: what is larger than a cache is slow
 
 class Layer(NamedTuple):
     """side: units between strokes. sizes: of the strokes, 0…1, (H, W) of the reduced size; `None`
-    for 1 everywhere."""
+    for 1 everywhere. least: below this size there is none."""
 
     side: float
     sizes: Plane | None = None
+    least: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,15 @@ class Shapes:
     seed: NDArray[np.int32]
     layer: NDArray[np.int32]
     shape: tuple[int, int]
+
+    @staticmethod
+    def of(middles: "Placed", top: NDArray[np.uint16], shape: tuple[int, int]) -> "Shapes":
+        """The shapes with these middles."""
+        return Shapes(top, middles.x, middles.y, middles.seed, middles.layer, shape)
+
+    def colours_of(self, picture: Plane) -> Plane:
+        """(n, 3): of a picture of the reduced size, in the middle of each shape."""
+        return at(picture, self.x, self.y)
 
     def painted(self, colours: Plane, below: Levels) -> Levels:
         """RGB (H, W, 3). colours: (n, 3) in 0…1. below: RGB of any size, between the shapes."""
@@ -88,9 +97,9 @@ def laid(
 ) -> Shapes:
     """Strokes over a frame. length, width: of a stroke, in sides."""
     frame = np.sqrt(from_levels(cv2.blur(reduced(ground.seen.rgb, ground.step), (3, 3))))
-    parts = [_scattered(ground, layer, index) for index, layer in enumerate(layers)]
-    x, y, size, seed, layer = (np.concatenate(each) for each in zip(*parts, strict=True))
-    along, aside = (size * np.float32(each / 2) for each in (length, width))
+    middles = placed(ground, layers, 1.0)
+    x, y = middles.x, middles.y
+    along, aside = (middles.size * np.float32(each / 2) for each in (length, width))
     own = at(frame, x, y)
 
     def same(there_x: Plane, there_y: Plane) -> Plane:
@@ -103,18 +112,34 @@ def laid(
         np.maximum(aside * same(x - down * each, y + across * each), np.float32(_THIN))
         for each in (aside, -aside)
     ]
-    return Shapes(_topmost(ground, _outlines(path, wide)), x, y, seed, layer, ground.shape)
+    return Shapes.of(middles, topmost(ground, _outlines(path, wide)), ground.shape)
 
 
-def _scattered(ground: Ground, layer: Layer, index: int) -> tuple[Plane, ...]:
-    """x, y, size in pixels, seed and layer of each stroke, in the order of their seeds."""
-    side = layer.side * ground.unit / ground.step
-    x, y, seed = scattered(ground.reduced_places(), side, 1.0, f"layer {index}")
-    size = np.ones_like(x) if layer.sizes is None else at(layer.sizes, x, y)
-    kept = np.flatnonzero(size > _LEAST)
-    kept = kept[np.argsort(seed[kept])]
-    layers = np.full(len(kept), index, np.int32)
-    return x[kept], y[kept], size[kept] * np.float32(side), seed[kept], layers
+class Placed(NamedTuple):
+    """Middles of shapes, (n,) each, in the order in which they are laid.
+
+    x, y, size: in pixels of the reduced size. seed: number of each one's seed. layer: its number.
+    """
+
+    x: Plane
+    y: Plane
+    size: Plane
+    seed: NDArray[np.int32]
+    layer: NDArray[np.int32]
+
+
+def placed(ground: Ground, layers: Sequence[Layer], jitter: float) -> Placed:
+    """Shapes that move with what is shown. jitter: of their places, 0, a grid, to 1."""
+    parts = []
+    for index, layer in enumerate(layers):
+        side = layer.side * ground.unit / ground.step
+        x, y, seed = scattered(ground.reduced_places(), side, jitter, f"layer {index}")
+        size = np.ones_like(x) if layer.sizes is None else at(layer.sizes, x, y)
+        kept = np.flatnonzero(size > layer.least)
+        kept = kept[np.argsort(seed[kept])]
+        numbers = np.full(len(kept), index, np.int32)
+        parts.append((x[kept], y[kept], size[kept] * np.float32(side), seed[kept], numbers))
+    return Placed(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
 Step = tuple[Plane, Plane, Plane, Plane]
@@ -159,7 +184,7 @@ def _outlines(path: list[Step], wide: list[Plane]) -> Plane:
     return np.stack([np.stack(point, -1) for point in points], 1)
 
 
-def _topmost(ground: Ground, outlines: Plane) -> NDArray[np.uint16]:
+def topmost(ground: Ground, outlines: Plane) -> NDArray[np.uint16]:
     """`Shapes.top` of polygons (n, k, 2), in pixels of the reduced size."""
     finer = _FINER if _FINER * max(ground.shape) <= _FINEST else 1
     scale, one = ground.step * finer, 1 << _FRACTION

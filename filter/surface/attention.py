@@ -13,6 +13,7 @@ _NOISE = 0.02  # contrast that hardly counts
 _FEATURE = 2.5  # units, of what counts as an eye or a mouth
 _FAINT, _CLEAR = 0.008, 0.03  # contrast of eyes and mouths: not seen below, fully above
 _ALONE = 2.0  # contrast, over that around, of what stands out alone
+_CLUTTER = 0.055  # contrast of leaves, shelves and crowds
 _LEAST = 0.15  # of `matters`: below there is nothing to see
 _BAND = 32  # rows that are treated at once
 _SEEN = 1 / 64  # share from which a picture can be seen
@@ -52,6 +53,18 @@ def features(ground: Ground) -> Plane:
     alone = contrast / (resized(around, *small.shape) * np.float32(_ALONE) + np.float32(_FAINT))
     alone = np.minimum(alone * np.float32(0.7), np.float32(0.7))
     return smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(skin, alone)
+
+
+def calm_enough(ground: Ground) -> Plane:
+    """How little clutter there is, 0…1, (H, W) of the reduced size: lines of a drawing belong where
+    there are few."""
+    pixels = ground.unit / ground.step / 4
+    small = reduced(np.sqrt(ground.small_luma()), 4)
+    fine = small - blur(small, 3.0 * pixels)
+    contrast = np.sqrt(blur(fine * fine, 12.0 * pixels))
+    calm = 1 - smoothstep(contrast, _CLUTTER / 2, _CLUTTER * 1.5)
+    calm = np.maximum(calm, resized(ground.faces(), *calm.shape))
+    return resized(calm, *ground.small_luma().shape)
 
 
 def shown(

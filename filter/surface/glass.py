@@ -3,13 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from .attention import calm_enough, features
 from .canvas import Canvas
+from .ground import Ground
 from .planes import (
     Plane,
     blur,
     coordinates,
     covered,
     cv2,
+    faded,
     luma_of,
     reduced,
     resized,
@@ -19,6 +22,7 @@ from .planes import (
     vivid,
 )
 from .seeds import COUNT, chances, neighbours, numbers_of
+from .simplify import from_levels
 
 SIDE = 30.0  # units between the seeds of pieces
 COLOUR = 22.0  # weight of a squared difference of colour against one of place, in sides
@@ -62,34 +66,37 @@ def pieces(canvas: Canvas, picture: Plane, side: float = SIDE) -> Plane:
 
 def stained_glass(canvas: Canvas) -> Plane:
     """Panes that glow, lead along the subject's edges, and faces painted on the glass."""
-    forms = canvas.all_forms
-    small = canvas.simple(forms)
-    numbers = pieces(canvas, canvas.small)
+    small = from_levels(canvas.even)
+    numbers = pieces(canvas, small)
     index = numbers_of(numbers)
+    face = canvas.ahead(small_faces)
     panes = vivid(_means(small, index)[:, None], 1.75)[:, 0]
     lighter, warmer = np.split(chances("glass"), 2, axis=1)
     pale = np.clip(panes.min(axis=1, keepdims=True) * 3 - 1.9, 0, 0.8)
     tints = np.take(_TINTS, ((warmer[:, 0] + 1) * 0.4999 * len(_TINTS)).astype(int), axis=0)
     panes = panes * (1 - pale) + tints * pale
     panes = panes * (1 + np.float32(0.16) * lighter)
+    figures = np.maximum(face, canvas.ahead(features))  # painted on the glass
     panes_small = np.take(panes, index, axis=0)
-    cuts = _cuts(numbers)
+    cuts = _cuts(numbers) * (1 - np.maximum(face, np.float32(0.75) * figures))
     height, width = canvas.shape
-    glass = cv2.resize(panes_small, (width, height), interpolation=cv2.INTER_NEAREST)
-    lead = cv2.resize(blur(cuts, 1.1), (width, height), interpolation=cv2.INTER_CUBIC)
-    calm = resized(forms.calm, height, width)
-    # Thin where eyes and mouths are.
-    lead = smoothstep(lead - np.float32(0.13) * smoothstep(1 - calm, 0.4, 1.0), 0.2, 0.36)
-    calm = resized(forms.calm, height, width)
-    # Thin where eyes and mouths are.
-    lead = smoothstep(lead - np.float32(0.13) * smoothstep(1 - calm, 0.4, 1.0), 0.2, 0.36)
-    # Faces are painted on the glass.
-    shade = (luma_of(small) + np.float32(0.08)) / (luma_of(panes_small) + np.float32(0.08))
-    shade = 1 + (np.clip(shade, 0.45, 1.5) - 1) * np.clip(1.15 - forms.calm, 0.25, 1)
-    shade *= np.float32(1.16) - np.float32(0.75) * blur(cuts, 5.0)
+    own = vivid(canvas.picture, 1.35)
+    glass = faded(resized(panes_small, height, width), own, resized(figures, height, width))
+    lead = cv2.resize(blur(cuts, 1.3), (width, height), interpolation=cv2.INTER_CUBIC)
+    lead = smoothstep(lead, 0.16, 0.34)
+    shade = (luma_of(canvas.small) + np.float32(0.08)) / (luma_of(panes_small) + np.float32(0.08))
+    shade = 1 + (np.clip(shade, 0.4, 1.5) - 1) * np.float32(0.35) * (1 - figures)
+    shade *= 1 + np.float32(0.14) * (1 - face) - np.float32(0.75) * blur(cuts, 5.0)
     ripple = canvas.texture(5.0, "ripple") * np.float32(0.035)
     glass = times(glass, resized(shade, height, width) + ripple)
-    return covered(glass, LEAD, np.maximum(lead, canvas.contours(1.8, 0.25, 0.5)))
+    clear = canvas.ahead(calm_enough) * (1 - np.float32(0.45) * face)
+    lines = canvas.contours(1.8, 0.3, 0.6) * resized(clear, height, width)
+    return covered(glass, LEAD, np.maximum(lead, lines))
+
+
+def small_faces(ground: Ground) -> Plane:
+    """Where faces and hands are, 0…1, (H, W) of the reduced size."""
+    return smoothstep(resized(ground.faces(), *ground.small_luma().shape), 0.35, 0.75)
 
 
 def _cuts(numbers: Plane) -> Plane:

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from .attention import calm_enough, features
 from .canvas import Canvas
 from .planes import (
     Colour,
@@ -18,6 +19,7 @@ from .planes import (
     faded,
     luma_of,
     noise,
+    reduced,
     relief,
     resized,
     sample,
@@ -26,7 +28,7 @@ from .planes import (
     vivid,
 )
 from .seeds import chances, neighbours, numbers_of
-from .simplify import firmed, from_levels, to_levels
+from .simplify import evened, firmed, from_levels, to_levels
 
 _INK = (0.05, 0.05, 0.06)
 _LIGHTER = 0.8  # exponent of the stones of a mosaic
@@ -82,25 +84,40 @@ class Halftone:
 class PopArt:
     """A few loud colours by tone, dots where two of them meet, and heavy ink.
 
-    palette: of flat colours from dark to light. dots: their distance, in units.
+    palette: of flat colours from dark to light. dots: their distance, in units. even: size of the
+    areas that become even, in units.
     """
 
     palette: tuple[Colour, ...]
-    dots: float = 8.0
+    dots: float = 7.0
+    even: float = 5.0
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture as a screen print."""
-        tone = from_levels(firmed(to_levels(blur(canvas.seen_tone, 1.4 * canvas.unit))))
+        tone = self._tone(canvas)
         last = len(self.palette) - 1
         # Between two colours dots of one on the other.
         place = tone * np.float32(last)
         low = np.floor(np.clip(place, 0, last - 1e-3))
-        share = smoothstep(place - low, 0.2, 0.8)
+        share = smoothstep(place - low, 0.25, 0.75)
         screen = _screen(canvas, self.dots)
         upper = smoothstep(share * np.float32(1.1) - np.float32(0.05) + screen, 0.94, 1.06)
         chosen = low + upper
         picture = drawn_to(cv2.merge([chosen / np.float32(last)] * 3), self.palette, 1.0)
-        return covered(picture, _INK, canvas.contours(2.0, 0.22, 0.42))
+        clear = resized(canvas.ahead(calm_enough), *canvas.shape)
+        return covered(picture, _INK, canvas.contours(2.0, 0.25, 0.45) * clear)
+
+    def _tone(self, canvas: Canvas) -> Plane:
+        """The tone of what is seen in even areas, but for eyes and mouths."""
+        small = reduced(canvas.seen_tone, canvas.step)
+        radius = max(2.0, self.even * canvas.unit / canvas.step)
+        levels = cv2.cvtColor(to_levels(small), cv2.COLOR_GRAY2RGB)
+        even = cv2.extractChannel(evened(levels, radius), 0)
+        even = cv2.medianBlur(even, 5).astype(np.float32) * np.float32(1 / 255)
+        kept = canvas.ahead(features)
+        even = even + (blur(small, 0.7 * canvas.unit / canvas.step) - even) * kept
+        full = cv2.resize(even, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        return from_levels(firmed(to_levels(full)))
 
 
 @dataclass(frozen=True)

@@ -37,19 +37,19 @@ UKIYO_E: tuple[Colour, ...] = (
 """Colours of the painters' best-known works, from dark to light."""
 
 SURFACES: Mapping[str, Surface] = {
-    "oil painting": Strokes(shares=(0.35, 0.08), thickness=0.03, variation=0.08, hue=0.025, rest=-0.6, swirl=0.5,
-                            vivid=1.15),
-    "van gogh": Strokes(side=13, length=2.9, width=0.6, finer=0.65, shares=(0.4,), variation=0.15,
+    "oil painting": Strokes(side=18, shares=(0.3, 0.07), variation=0.08, hue=0.025, rest=-0.6,
+                            swirl=0.5, vivid=1.15),
+    "van gogh": Strokes(side=14, length=2.8, width=0.6, finer=0.65, shares=(0.32,), variation=0.15,
                         hue=0.075, thickness=0.04, rest=0.5, swirl=1.2, palette=VAN_GOGH,
                         share=0.55, vivid=1.35, contrast=1.15),
-    "monet": Strokes(side=11, length=1.7, width=0.95, finer=0.65, shares=(0.35,), bristles=0.12,
-                     variation=0.13, hue=0.085, thickness=0.03, rest=0.1, swirl=0.3, palette=MONET,
-                     share=0.42, vivid=1.8, contrast=1.1),
-    "munch": Strokes(side=16, length=4.2, width=0.6, shares=(0.4, 0.1), bristles=0.3,
+    "monet": Strokes(side=12.5, length=1.7, width=0.95, finer=0.62, shares=(0.25,), bristles=0.12,
+                     variation=0.12, hue=0.085, rest=0.1, swirl=0.3, palette=MONET, share=0.42,
+                     vivid=1.7, contrast=1.1),
+    "munch": Strokes(side=17, length=4.0, width=0.6, shares=(0.3, 0.06), bristles=0.3,
                      variation=0.11, hue=0.05, thickness=0.02, rest=0.15, swirl=0.7, palette=MUNCH,
                      share=0.6, vivid=1.25),
-    "pastel": Strokes(side=11, length=3.0, width=0.6, finer=0.65, shares=(0.35,), bristles=0.35,
-                      variation=0.1, hue=0.05, thickness=0.015, paper=0.022, rest=-0.8, vivid=1.45,
+    "pastel": Strokes(side=12, length=2.9, width=0.6, finer=0.65, shares=(0.25,), bristles=0.35,
+                      variation=0.1, hue=0.05, thickness=0.015, paper=0.026, rest=-0.8, vivid=1.45,
                       contrast=1.5),
     "watercolour": watercolour,
     "pencil sketch": pencil,
@@ -70,8 +70,12 @@ SURFACES: Mapping[str, Surface] = {
     "blueprint": blueprint,
 }  # fmt: skip
 
-FACES = 0.0
+FACES = 0.5
 """Share of a picture without its surface that shows where the frame has the hue of skin, so that
 faces stay readable."""
-OWN_FACES: Mapping[str, float] = {"neon": 0.0, "blueprint": 0.0, "thermal": 0.25}
+OWN_FACES: Mapping[str, float] = {
+    "oil painting": 0.0, "van gogh": 0.0, "monet": 0.0, "munch": 0.0, "pastel": 0.0,
+    "watercolour": 0.0, "pop art": 0.0, "mosaic": 0.0, "stained glass": 0.0,
+    "neon": 0.0, "blueprint": 0.0, "thermal": 0.25,
+}  # fmt: skip
 """The same for surfaces that draw faces themselves."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .attention import features, matters, shown, where_most
+from .attention import calm_enough, features, matters, shown, where_most
 from .canvas import Canvas
 from .ground import Ground, Turns
 from .planes import (
@@ -17,10 +17,11 @@ from .planes import (
     covered,
     cv2,
     drawn_to,
+    faded,
     luma_of,
+    reduced,
     relief,
     resized,
-    times,
     vivid,
     vivid_matrix,
 )
@@ -122,19 +123,27 @@ def watercolour(canvas: Canvas) -> Plane:
     """Washes with dark rims and white gaps, pigment that settles in the paper, edges that run."""
     height, width = canvas.shape
     pixels = canvas.unit / canvas.step
-    small = vivid(canvas.simple(canvas.all_forms), 1.7)
-    wet = canvas.run(cv2.addWeighted(small, 0.9, small, 0.0, 0.11), 1.0)  # transparent on white
+    kept = canvas.ahead(features)
+    even = faded(from_levels(canvas.even), canvas.small, kept)
+    small = vivid(cv2.pow(np.maximum(even, 0), 0.8), 1.5)
+    wet = canvas.run(cv2.addWeighted(small, 0.84, small, 0.0, 0.15), 1.3)  # transparent on white
+    spread = resized(blur(reduced(wet, 2), 2.5 * pixels), *wet.shape[:2])
+    wet = cv2.addWeighted(wet, 0.65, spread, 0.35, 0.0, dst=spread)  # colours bleed
+    wet = faded(wet, cv2.addWeighted(small, 0.95, small, 0.0, 0.06), kept * np.float32(0.8))
     luma = luma_of(wet)
     sharp = blur(luma, max(0.3, 0.8 * pixels))
     around = blur(luma, 2.3 * pixels) - sharp
-    rims = np.clip(around - np.float32(0.006), 0, 0.05) * np.float32(4.2)
+    rims = np.clip(around - np.float32(0.006), 0, 0.05) * np.float32(4.0)
     gaps = np.clip(-around - np.float32(0.006), 0, 0.06) * np.float32(7.0)
-    pool = cv2.addWeighted(
-        canvas.texture(12.0, "pool"), 0.13, canvas.texture(30.0, "flood"), 0.15, 1.0
-    )
+    flood = canvas.texture(34.0, "flood")
+    pool = cv2.addWeighted(canvas.texture(10.0, "pool"), 0.07, flood, 0.08, 1.0)
     paper = canvas.paper()
-    density = pool + np.float32(0.08) * paper + resized(rims - gaps, height, width)
-    picture = 1 - times(resized(1 - wet, height, width), np.maximum(density, 0))
-    lines = canvas.contours(1.0, 0.3, 0.9, 2) * np.float32(0.3)
-    picture = covered(picture, (0.20, 0.19, 0.25), lines)
+    density = pool + np.float32(0.07) * paper + resized(rims - gaps, height, width)
+    cool = flood * np.float32(0.06) + np.float32(0.05)  # no grey is quite grey
+    densities = cv2.merge((density + cool, density, density - cool))
+    cv2.multiply(resized(1 - wet, height, width), densities, dst=densities)
+    picture = 1 - np.maximum(densities, 0)
+    clear = resized(canvas.ahead(calm_enough), height, width) * np.float32(0.35)
+    lines = canvas.contours(0.9, 0.3, 0.9, 2) * clear
+    picture = covered(picture, (0.22, 0.19, 0.26), lines)
     return added(picture, relief(paper, 0.004))

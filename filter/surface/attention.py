@@ -23,7 +23,7 @@ def matters(ground: Ground) -> Plane:
     """0…1, (H, W) of the reduced size: much at figures, edges and faces, little on walls and in
     what repeats itself, as bricks and leaves do."""
     pixels = ground.unit / ground.step / 2
-    small = reduced(np.sqrt(ground.small_luma()), 2)  # the dark counts as much as the light
+    small = reduced(_evenly_seen(ground), 2)
     across = cv2.Sobel(small, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
     down = cv2.Sobel(small, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
     contrast = np.sqrt(blur(across * across + down * down, _NEAR * pixels))
@@ -32,6 +32,11 @@ def matters(ground: Ground) -> Plane:
     skin = resized(ground.faces(), *contrast.shape)
     share = contrast * (1 + skin) / (contrast + around + np.float32(_NOISE))
     return resized(np.minimum(share, 1), *ground.small_luma().shape)
+
+
+def _evenly_seen(ground: Ground) -> Plane:
+    """The luma, so that a contrast in the dark counts as much as one in the light."""
+    return np.sqrt(np.maximum(ground.small_luma(), 0))
 
 
 def where_most(plane: Plane, share: float) -> Plane:
@@ -44,7 +49,7 @@ def where_most(plane: Plane, share: float) -> Plane:
 def features(ground: Ground) -> Plane:
     """Eyes, mouths and other small things that stand out, 0…1, (H, W) of the reduced size."""
     pixels = ground.unit / ground.step
-    small = np.sqrt(ground.small_luma())
+    small = _evenly_seen(ground)
     fine = small - blur(small, _FEATURE * pixels)
     contrast = np.sqrt(blur(fine * fine, 0.8 * _FEATURE * pixels))
     skin = cv2.dilate(blur(ground.skin(), 1.0), np.ones((3, 3), np.uint8))
@@ -59,7 +64,7 @@ def calm_enough(ground: Ground) -> Plane:
     """How little clutter there is, 0…1, (H, W) of the reduced size: lines of a drawing belong where
     there are few."""
     pixels = ground.unit / ground.step / 4
-    small = reduced(np.sqrt(ground.small_luma()), 4)
+    small = reduced(_evenly_seen(ground), 4)
     fine = small - blur(small, 3.0 * pixels)
     contrast = np.sqrt(blur(fine * fine, 12.0 * pixels))
     calm = 1 - smoothstep(contrast, _CLUTTER / 2, _CLUTTER * 1.5)
@@ -82,7 +87,9 @@ def shown(
         if width == 0:
             continue
         part = np.s_[begin + top : begin + top + height, left : left + width]
-        rows, columns = (slice(round(each.start * scale), round(each.stop * scale)) for each in part)
+        rows, columns = (
+            slice(round(each.start * scale), round(each.stop * scale)) for each in part
+        )
         own = to_levels(coloured(picture[rows, columns]))
         share = resized(shares[part], *own.shape[:2])
         laid[rows, columns] = cv2.blendLinear(laid[rows, columns], own, 1 - share, share)

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from .brush import Laid
 from .drift import Drifted, Moved
 from .forms import Forms
 from .ground import REFERENCE, SHARES, Asked, Ground, Same, Turns, tones_of
@@ -151,15 +150,8 @@ class Canvas:
         """The picture at the size that strokes are computed at."""
         return reduced(self.picture, self.step)
 
-    def simple(self, forms: Forms, least: float = 0.0) -> Plane:
-        """The picture in even areas, at the size that strokes are computed at.
-
-        Where it is busy, as at eyes and mouths, it stays as it is but for a share of `least`.
-        """
-        return self._where_calm(self.even, forms, least)
-
-    def _where_calm(self, even: Levels, forms: Forms, least: float = 0.0) -> Plane:
-        share = np.clip(forms.calm * np.float32(2.4) + np.float32(least), 0, 1)
+    def _where_calm(self, even: Levels, forms: Forms) -> Plane:
+        share = np.clip(forms.calm * np.float32(2.4), 0, 1)
         return faded(self.small, from_levels(even), share)
 
     @property
@@ -187,12 +179,6 @@ class Canvas:
     def line_forms(self) -> Forms:
         """The directions of small forms, for lines."""
         return self.ahead(Ground.line_forms)
-
-    def strokes(
-        self, rest: float | None, turns: Turns | None, side: float, length: float, width: float
-    ) -> Laid:
-        """Strokes along `forms(rest, turns)`; see `brush.laid`, but `side` is in units."""
-        return self.ahead(Ground.strokes, rest, turns, side, length, width)
 
     def bristles(
         self,

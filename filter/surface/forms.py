@@ -15,8 +15,6 @@ _REST = 1.5e-4  # weight of the direction of rest, as squared contrast of a form
 LEAST_BUSY, MOST_BUSY = 0.016, 0.12  # limits of the contrast at which a place counts as busy
 _BUSY_REACH = 3.5  # pixels that a busy place spreads over
 _BUSY, _AROUND = 1.6, 6  # that contrast over the mean around it; the width over that of "around"
-_FAR = 0.035  # of the width: how far around a place contrast makes it less calm
-_MUCH = 0.06  # contrast around that counts as much
 
 
 class Forms:
@@ -45,15 +43,6 @@ class Forms:
         busy_from = np.clip(around * np.float32(_BUSY), LEAST_BUSY, MOST_BUSY)
         calm: Plane = 1 - np.minimum(contrast / busy_from, 1)
         return calm
-
-    @property
-    @once
-    def calm_around(self) -> Plane:
-        """`calm`, and lower in places with contrast farther around, as all over a face."""
-        energy = reduced(self._across * self._across + self._down * self._down, 4)
-        contrast = np.sqrt(blur(energy, self.shape[1] * _FAR / 4))
-        far = np.minimum(contrast * np.float32(1 / _MUCH), 1)
-        return self.calm * (1 - np.float32(0.7) * resized(far, *self.shape))
 
     @property
     @once

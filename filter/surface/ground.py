@@ -12,7 +12,6 @@ import numpy as np
 
 from turbolens.filter.device import Beside
 
-from .brush import Laid, laid
 from .drift import Drifted, Moved
 from .forms import Forms
 from .hold import CELL
@@ -196,14 +195,6 @@ class Ground:
     def line_forms(self) -> Forms:
         """The directions of small forms, for lines."""
         return Forms(self.small_luma(), smoothing=2.0)
-
-    @once
-    def strokes(
-        self, rest: float | None, turns: Turns | None, side: float, length: float, width: float
-    ) -> Laid:
-        """Strokes along `forms(rest, turns)`; side: in units, the rest as for `laid`."""
-        forms = self.forms(rest, turns)
-        return laid(forms, self.reduced_places(), side * self.unit / self.step, length, width)
 
     @once
     def bristles(

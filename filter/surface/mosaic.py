@@ -9,8 +9,8 @@ from .canvas import Canvas
 from .ground import Ground
 from .planes import Colour, Plane, blur, covered, cv2, relief, resized, vivid
 from .seeds import chances
+from .shapes import Layer, Placed, Shapes, placed, topmost
 from .simplify import from_levels, to_levels
-from .strokes import Layer, Placed, Shapes, placed, topmost
 
 _CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 _UNEVEN = 0.1  # of half a side, by which corners are moved
@@ -37,18 +37,19 @@ class Mosaic:
         """The picture in stones."""
         shapes, joints, light = canvas.ahead(self.below)
         even = vivid(cv2.pow(from_levels(canvas.even), _LIGHTER), self.vivid)
-        colours = shapes.colours_of(even) * (1 + self.variation * chances("stones")[shapes.seed])[:, :1]
-        picture = from_levels(shown(
-            shapes.painted(colours, to_levels(even)), canvas.picture,
-            canvas.ahead(features) * np.float32(_FEATURES), lambda own: vivid(own, self.vivid)
-        ))
+        lighter = chances("stones")[shapes.seed, :1] * np.float32(self.variation)
+        levels = shapes.painted(shapes.colours_of(even) * (1 + lighter), to_levels(even))
+        shares = canvas.ahead(features) * np.float32(_FEATURES)
+        picture = from_levels(shown(levels, canvas.picture, shares, self._coloured))
         cv2.add(picture, cv2.merge((light, light, light)), dst=picture)
         return covered(picture, self.mortar, joints)
 
     def below(self, ground: Ground) -> tuple[Shapes, Plane, Plane]:
         """The stones without their colours, how much mortar there is, 0…1, and the light on their
         edges."""
-        fine = where_most(matters(ground) * (1 + resized(ground.faces(), *ground.small_luma().shape)), self.share)
+        attention = matters(ground)
+        attention = attention * (1 + resized(ground.faces(), *attention.shape))
+        fine = where_most(attention, self.share)
         layers = [Layer(self.side), Layer(self.fine, fine, _LEAST)]
         stones = placed(ground, layers, 0.3)
         forms = ground.forms(0.0)
@@ -62,6 +63,9 @@ class Mosaic:
         light = relief(blur(joints, 0.9), -0.07)
         return shapes, joints * np.float32(0.9), light
 
+    def _coloured(self, picture: Plane) -> Plane:
+        return vivid(picture, self.vivid)
+
 
 def _squares(stones: Placed, angle: Plane) -> Plane:
     """(n, 4, 2), uneven, of stones turned by angles in radians."""
@@ -71,5 +75,7 @@ def _squares(stones: Placed, angle: Plane) -> Plane:
     corners = []
     for (across, down), move in zip(_CORNERS, uneven, strict=True):
         along, aside = (across + move[:, 0]) * half, (down + move[:, 1]) * half
-        corners.append((stones.x + cosine * along - sine * aside, stones.y + sine * along + cosine * aside))
+        corners.append(
+            (stones.x + cosine * along - sine * aside, stones.y + sine * along + cosine * aside)
+        )
     return np.stack([np.stack(each, -1) for each in corners], 1)

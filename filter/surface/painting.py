@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,9 @@ from .planes import (
     vivid_matrix,
 )
 from .seeds import chances
+from .shapes import Layer, Shapes, at
 from .simplify import Levels, from_levels, to_levels
-from .strokes import Layer, Shapes, at, laid
+from .strokes import laid
 
 _PIVOT = 0.75  # the brightness that a factor of the contrast leaves
 _BETWEEN = 0.65  # height of the ground between strokes

@@ -12,7 +12,6 @@ from .planes import (
     Plane,
     added,
     blur,
-    coordinates,
     covered,
     cv2,
     drawn_to,
@@ -27,7 +26,6 @@ from .planes import (
     times,
     vivid,
 )
-from .seeds import chances, neighbours, numbers_of
 from .simplify import evened, firmed, from_levels, to_levels
 
 _INK = (0.05, 0.05, 0.06)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from turbolens.filter.surface.brush import laid
+
 from turbolens.filter.surface.canvas import Canvas
 from turbolens.filter.surface.glass import pieces
 from turbolens.filter.surface.looks import SURFACES

@@ -13,7 +13,9 @@ _NOISE = 0.02  # contrast that hardly counts
 _FEATURE = 2.5  # units, of what counts as an eye or a mouth
 _FAINT, _CLEAR = 0.008, 0.03  # contrast of eyes and mouths: not seen below, fully above
 _ALONE = 2.0  # contrast, over that around, of what stands out alone
-_CLUTTER = 0.055  # contrast of leaves, shelves and crowds
+_FEW = 0.3  # lines that are left where there is much clutter
+_TWIG, _CROWN = 4.0, 14.0  # units: of what clutter is made of, and over which it is found
+_CALM, _CLUTTER = 0.035, 0.085  # contrast of a calm place, and of leaves, shelves and crowds
 _LEAST = 0.15  # of `matters`: below there is nothing to see
 _BAND = 32  # rows that are treated at once
 _SEEN = 1 / 64  # share from which a picture can be seen
@@ -61,13 +63,13 @@ def features(ground: Ground) -> Plane:
 
 
 def calm_enough(ground: Ground) -> Plane:
-    """How little clutter there is, 0…1, (H, W) of the reduced size: lines of a drawing belong where
-    there are few."""
-    pixels = ground.unit / ground.step / 4
-    small = reduced(_evenly_seen(ground), 4)
-    fine = small - blur(small, 3.0 * pixels)
-    contrast = np.sqrt(blur(fine * fine, 12.0 * pixels))
-    calm = 1 - smoothstep(contrast, _CLUTTER / 2, _CLUTTER * 1.5)
+    """How little clutter there is, up to 1, (H, W) of the reduced size: lines of a drawing belong
+    where there are few."""
+    pixels = ground.unit / ground.step / 2
+    small = reduced(_evenly_seen(ground), 2)
+    fine = small - blur(small, _TWIG * pixels)
+    contrast = np.sqrt(blur(fine * fine, _CROWN * pixels))
+    calm = 1 - np.float32(1 - _FEW) * smoothstep(contrast, _CALM, _CLUTTER)
     calm = np.maximum(calm, resized(ground.faces(), *calm.shape))
     return resized(calm, *ground.small_luma().shape)
 

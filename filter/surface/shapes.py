@@ -127,6 +127,8 @@ def topmost(ground: Ground, outlines: Plane) -> NDArray[np.uint16]:
 
 def at(plane: Plane, x: Plane, y: Plane) -> Plane:
     """A plane or picture at points (n,), in its pixels: (n,) or (n, channels)."""
+    if len(x) == 0:
+        return np.zeros((0, *plane.shape[2:]), np.float32)
     edge = cv2.BORDER_REPLICATE
     found: Plane = cv2.remap(plane, x[None], y[None], cv2.INTER_LINEAR, borderMode=edge)[0]
     return found

@@ -106,13 +106,13 @@ def test_a_filter_computes_ahead_with_the_same_results(monkeypatch: pytest.Monke
     model, frames = TurboModel.load(), [(picture(each) * 255).astype(np.uint8) for each in range(5)]
     settings = FilterSettings(prompt="oil painting", size=128)
     names = set[str]()
-    strokes: Any = Ground.strokes
+    skin: Any = Ground.skin
 
     def watched(ground: Ground, *args: Any) -> Any:
         names.add(current_thread().name)
-        return strokes(ground, *args)
+        return skin(ground, *args)
 
-    monkeypatch.setattr(Ground, "strokes", watched)
+    monkeypatch.setattr(Ground, "skin", watched)
     filtering = FrameFilter(model, settings)
     beside = [filtering(frame) for frame in frames]
     assert any(name.startswith("turbolens-beside") for name in names)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-
 from turbolens.filter.surface.canvas import Canvas
 from turbolens.filter.surface.glass import pieces
 from turbolens.filter.surface.looks import SURFACES
@@ -118,19 +117,6 @@ def test_pieces_of_glass_follow_the_edges() -> None:
     share = np.bincount(numbers, dark.ravel()) / np.maximum(np.bincount(numbers), 1)
     of_both = np.minimum(share, 1 - share)[numbers].mean()
     assert of_both < 0.02
-
-
-def test_a_stroke_has_one_colour() -> None:
-    canvas = Canvas(blur(drawn(), 2.0))
-    strokes = laid(canvas.all_forms, canvas.reduced_places, 9.0, 1.9, 0.6)
-    colours = strokes.colours(canvas.small)
-    numbers = numbers_of(strokes.key).ravel()
-    count = np.maximum(np.bincount(numbers), 1)
-    mean = np.bincount(numbers, colours[..., 0].ravel()) / count
-    square = np.bincount(numbers, colours[..., 0].ravel() ** 2) / count
-    deviation = np.sqrt(np.maximum(square - mean**2, 0))
-    assert deviation[np.unique(numbers)].mean() < 0.005
-    assert len(np.unique(numbers)) > 100
 
 
 def test_areas_become_even_and_edges_stay() -> None:

@@ -38,7 +38,8 @@ def matters(ground: Ground) -> Plane:
 
 def _evenly_seen(ground: Ground) -> Plane:
     """The luma, so that a contrast in the dark counts as much as one in the light."""
-    return np.sqrt(np.maximum(ground.small_luma(), 0))
+    luma: Plane = np.sqrt(np.maximum(ground.small_luma(), 0))
+    return luma
 
 
 def where_most(plane: Plane, share: float) -> Plane:
@@ -59,7 +60,8 @@ def features(ground: Ground) -> Plane:
     around = blur(reduced(contrast, 4), _AROUND * pixels / 4)
     alone = contrast / (resized(around, *small.shape) * np.float32(_ALONE) + np.float32(_FAINT))
     alone = np.minimum(alone * np.float32(0.7), np.float32(0.7))
-    return smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(skin, alone)
+    found: Plane = smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(skin, alone)
+    return found
 
 
 def calm_enough(ground: Ground) -> Plane:

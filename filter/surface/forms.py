@@ -62,13 +62,16 @@ class Forms:
         angle = 0.5 * cv2.phase(*cv2.split(self._doubled))
         return np.cos(angle), np.sin(angle)
 
-    def angle_at(self, x: Plane, y: Plane) -> Plane:
-        """The angle of the forms at points (n,), in radians."""
+    def angle_at(self, x: Plane, y: Plane, level: float = 0.0) -> Plane:
+        """The angle of the forms at points (n,), in radians.
+
+        level: weight of the angle 0, as squared contrast of a form.
+        """
         doubled = cv2.remap(
             self._doubled, x[None], y[None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )[0]
-        angle: Plane = np.arctan2(doubled[:, 1], doubled[:, 0]) * np.float32(0.5)
-        return angle
+        angle: Plane = np.arctan2(doubled[:, 1], doubled[:, 0] + np.float32(level))
+        return angle * np.float32(0.5)
 
     def smeared_noise(self, plane: Plane, doublings: int) -> Plane:
         """Noise of this size, smeared and scaled to a deviation of 1."""

@@ -14,6 +14,7 @@ from .simplify import from_levels, to_levels
 
 _CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 _UNEVEN = 0.1  # of half a side, by which corners are moved
+_LEVEL = 1e-3  # weight of rows that are level where there is hardly a form
 _JOINT = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
 _LIGHTER = 0.85  # exponent of the stones' colours, since mortar makes the picture darker
 _LEAST = 0.5  # size of a fine stone below which there is none
@@ -28,7 +29,7 @@ class Mosaic:
 
     side: float = 9.5
     fine: float = 5.5
-    share: float = 0.16
+    share: float = 0.13
     mortar: Colour = (0.27, 0.24, 0.21)
     variation: float = 0.11
     vivid: float = 1.55
@@ -53,15 +54,15 @@ class Mosaic:
         layers = [Layer(self.side), Layer(self.fine, fine, _LEAST)]
         stones = placed(ground, layers, 0.3)
         forms = ground.forms(0.0)
-        angle = forms.angle_at(stones.x, stones.y)
+        angle = forms.angle_at(stones.x, stones.y, _LEVEL)
         shapes = Shapes.of(stones, topmost(ground, _squares(stones, angle)), ground.shape)
         edges = cv2.compare(cv2.morphologyEx(shapes.top, cv2.MORPH_GRADIENT, _JOINT), 0, cv2.CMP_GT)
         edges = cv2.resize(edges, ground.shape[::-1], interpolation=cv2.INTER_AREA)
         thin = 1 - np.float32(0.3) * fine
         thin *= 1 - np.float32(0.75) * ground.of(features)
         joints = from_levels(edges) * resized(thin, *ground.shape)
-        light = relief(blur(joints, 0.9), -0.07)
-        return shapes, joints * np.float32(0.9), light
+        light = relief(blur(joints, 0.9), -0.055)
+        return shapes, joints * np.float32(0.82), light
 
     def _coloured(self, picture: Plane) -> Plane:
         return vivid(picture, self.vivid)

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 cv2: Any = import_module("cv2")  # its stubs know no dtypes
 
 Plane: TypeAlias = NDArray[np.float32]
+ArrayT = TypeVar("ArrayT", bound=NDArray[Any])
 Colour: TypeAlias = tuple[float, float, float]
 """Red, green and blue in 0…1."""
 
@@ -96,12 +97,12 @@ def faded(picture: Plane, other: Plane, share: Plane) -> Plane:
     return result
 
 
-def reduced(picture: Plane, step: int) -> Plane:
+def reduced(picture: ArrayT, step: int) -> ArrayT:
     """The picture with its sides divided by `step`."""
     if step == 1:
         return picture
     height, width = picture.shape[:2]
-    small: Plane = cv2.resize(
+    small: ArrayT = cv2.resize(
         picture, (width // step, height // step), interpolation=cv2.INTER_AREA
     )
     return small

@@ -26,7 +26,7 @@ from .planes import (
     times,
     vivid,
 )
-from .simplify import evened, firmed, from_levels, to_levels
+from .simplify import firmed, from_levels, to_levels
 
 _INK = (0.05, 0.05, 0.06)
 _LIGHTER = 0.8  # exponent of the stones of a mosaic
@@ -88,7 +88,7 @@ class PopArt:
 
     palette: tuple[Colour, ...]
     dots: float = 7.0
-    even: float = 5.0
+    even: float = 6.0
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture as a screen print."""
@@ -97,23 +97,22 @@ class PopArt:
         # Between two colours dots of one on the other.
         place = tone * np.float32(last)
         low = np.floor(np.clip(place, 0, last - 1e-3))
-        share = smoothstep(place - low, 0.25, 0.75)
+        share = smoothstep(place - low, 0.15, 0.85)
         screen = _screen(canvas, self.dots)
-        upper = smoothstep(share * np.float32(1.1) - np.float32(0.05) + screen, 0.94, 1.06)
+        upper = smoothstep(share * np.float32(1.1) - np.float32(0.05) + screen, 0.88, 1.12)
         chosen = low + upper
         picture = drawn_to(cv2.merge([chosen / np.float32(last)] * 3), self.palette, 1.0)
         clear = resized(canvas.ahead(calm_enough), *canvas.shape)
-        return covered(picture, _INK, canvas.contours(2.0, 0.25, 0.45) * clear)
+        return covered(picture, _INK, canvas.contours(2.0, 0.22, 0.5) * clear)
 
     def _tone(self, canvas: Canvas) -> Plane:
         """The tone of what is seen in even areas, but for eyes and mouths."""
         small = reduced(canvas.seen_tone, canvas.step)
-        radius = max(2.0, self.even * canvas.unit / canvas.step)
-        levels = cv2.cvtColor(to_levels(small), cv2.COLOR_GRAY2RGB)
-        even = cv2.extractChannel(evened(levels, radius), 0)
-        even = cv2.medianBlur(even, 5).astype(np.float32) * np.float32(1 / 255)
+        pixels = canvas.unit / canvas.step
+        even = cv2.medianBlur(to_levels(small), 2 * round(self.even * pixels) + 1)
+        even = blur(from_levels(even), 1.4 * pixels)
         kept = canvas.ahead(features)
-        even = even + (blur(small, 0.7 * canvas.unit / canvas.step) - even) * kept
+        even = even + (blur(small, 0.8 * pixels) - even) * kept
         full = cv2.resize(even, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
         return from_levels(firmed(to_levels(full)))
 

@@ -7,7 +7,7 @@ one lies on top at each place depends on the frame alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,8 +125,9 @@ def topmost(ground: Ground, outlines: Plane) -> NDArray[np.uint16]:
     return top
 
 
-def at(plane: Plane, x: Plane, y: Plane) -> Plane:
-    """A plane or picture at points (n,), in its pixels: (n,) or (n, channels)."""
+def at(plane: NDArray[Any], x: Plane, y: Plane) -> Plane:
+    """A plane or picture, of levels or not, at points (n,), in its pixels: (n,) or (n, channels),
+    float32."""
     if len(x) == 0:
         return np.zeros((0, *plane.shape[2:]), np.float32)
     edge = cv2.BORDER_REPLICATE

@@ -180,13 +180,6 @@ class Canvas:
         """The directions of small forms, for lines."""
         return self.ahead(Ground.line_forms)
 
-    def bristles(
-        self,
-        rest: float | None, turns: Turns | None, scale: float, label: str, doublings: int,
-    ) -> Plane:  # fmt: skip
-        """A `reduced_texture` smeared along `forms(rest, turns)`, with a deviation of 1."""
-        return self.ahead(Ground.bristles, rest, turns, scale, label, doublings)
-
     def moved_plane(self, plane: Plane) -> Plane:
         """A plane of the picture's size that tiles, moved with the picture.
 

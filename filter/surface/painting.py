@@ -73,7 +73,7 @@ class Strokes:
         shapes, light, variety = canvas.ahead(self.below)
         even = to_levels(self._coloured(from_levels(canvas.even)))
         picture = shapes.painted(self._colours(shapes, variety, even), even)
-        lit = cv2.cvtColor(even, cv2.COLOR_RGB2GRAY) * np.float32(1 / 255) + np.float32(0.3)
+        lit = cv2.cvtColor(even, cv2.COLOR_RGB2GRAY) * np.float32(0.8 / 255) + np.float32(0.3)
         light = light * resized(lit, *canvas.shape)
         if self.paper:
             light = cv2.scaleAdd(canvas.paper(0.8), self.paper * 255, light)

@@ -106,7 +106,7 @@ class Strokes:
 
     def _colours(self, shapes: Shapes, variety: Plane, picture: Levels) -> Plane:
         """Of each stroke, (n, 3)."""
-        colours = at(picture, shapes.x, shapes.y) * np.float32(1 / 255)
+        colours = at(cv2.blur(picture, (3, 3)), shapes.x, shapes.y) * np.float32(1 / 255)
         lighter, warmer = chances("strokes")[shapes.seed].T * variety
         colours = colours * (1 + np.float32(self.variation) * lighter)[:, None]
         return colours + (np.float32(self.hue) * warmer)[:, None] * _WARM  # type: ignore[no-any-return]

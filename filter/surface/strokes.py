@@ -26,7 +26,7 @@ def laid(
     ground: Ground, forms: Forms, layers: Sequence[Layer], length: float, width: float
 ) -> Shapes:
     """Strokes over a frame. length, width: of a stroke, in sides."""
-    frame = np.sqrt(from_levels(cv2.blur(reduced(ground.seen.rgb, ground.step), (3, 3))))
+    frame = np.sqrt(from_levels(cv2.blur(reduced(ground.seen.rgb, ground.step), (5, 5))))
     middles = placed(ground, layers, 1.0)
     x, y = middles.x, middles.y
     along, aside = (middles.size * np.float32(each / 2) for each in (length, width))

@@ -11,7 +11,8 @@ from .simplify import Levels, to_levels
 _NEAR, _AROUND = 4.0, 24.0  # units: over which contrast is taken, and what it is compared with
 _NOISE = 0.02  # contrast that hardly counts
 _FEATURE = 2.5  # units, of what counts as an eye or a mouth
-_FAINT, _CLEAR = 0.008, 0.03  # contrast of eyes and mouths: not seen below, fully above
+_FAINT, _CLEAR = 0.007, 0.024  # contrast of eyes and mouths: not seen below, fully above
+_PALE = 2.5  # how much the share of a hue of skin counts
 _ALONE = 2.0  # contrast, over that around, of what stands out alone
 _FEW = 0.3  # lines that are left where there is much clutter
 _TWIG, _CROWN = 4.0, 14.0  # units: of what clutter is made of, and over which it is found
@@ -19,6 +20,11 @@ _CALM, _CLUTTER = 0.035, 0.085  # contrast of a calm place, and of leaves, shelv
 _LEAST = 0.15  # of `matters`: below there is nothing to see
 _BAND = 32  # rows that are treated at once
 _SEEN = 1 / 64  # share from which a picture can be seen
+
+
+def people(ground: Ground) -> Plane:
+    """How much of faces and hands there is, pale ones too, 0…1, (H, W) of the reduced size."""
+    return resized(np.minimum(ground.faces() * np.float32(_PALE), 1), *ground.small_luma().shape)
 
 
 def matters(ground: Ground) -> Plane:
@@ -31,7 +37,7 @@ def matters(ground: Ground) -> Plane:
     contrast = np.sqrt(blur(across * across + down * down, _NEAR * pixels))
     around = blur(reduced(contrast, 4), _AROUND * pixels / 4)
     around = resized(around, *contrast.shape)
-    skin = resized(ground.faces(), *contrast.shape)
+    skin = reduced(ground.of(people), 2)
     share = contrast * (1 + skin) / (contrast + around + np.float32(_NOISE))
     return resized(np.minimum(share, 1), *ground.small_luma().shape)
 
@@ -55,12 +61,10 @@ def features(ground: Ground) -> Plane:
     small = _evenly_seen(ground)
     fine = small - blur(small, _FEATURE * pixels)
     contrast = np.sqrt(blur(fine * fine, 0.8 * _FEATURE * pixels))
-    skin = cv2.dilate(blur(ground.skin(), 1.0), np.ones((3, 3), np.uint8))
-    skin = resized(np.minimum(skin * np.float32(1.4), 1), *small.shape)
     around = blur(reduced(contrast, 4), _AROUND * pixels / 4)
     alone = contrast / (resized(around, *small.shape) * np.float32(_ALONE) + np.float32(_FAINT))
     alone = np.minimum(alone * np.float32(0.7), np.float32(0.7))
-    found: Plane = smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(skin, alone)
+    found: Plane = smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(ground.of(people), alone)
     return found
 
 
@@ -72,7 +76,7 @@ def calm_enough(ground: Ground) -> Plane:
     fine = small - blur(small, _TWIG * pixels)
     contrast = np.sqrt(blur(fine * fine, _CROWN * pixels))
     calm = 1 - np.float32(1 - _FEW) * smoothstep(contrast, _CALM, _CLUTTER)
-    calm = np.maximum(calm, resized(ground.faces(), *calm.shape))
+    calm = np.maximum(calm, reduced(ground.of(people), 2))
     return resized(calm, *ground.small_luma().shape)
 
 

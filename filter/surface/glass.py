@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .attention import calm_enough, features
+from .attention import calm_enough, features, people
 from .canvas import Canvas
-from .ground import Ground
 from .planes import (
     Plane,
     blur,
@@ -69,7 +68,7 @@ def stained_glass(canvas: Canvas) -> Plane:
     small = from_levels(canvas.even)
     numbers = pieces(canvas, small)
     index = numbers_of(numbers)
-    face = canvas.ahead(small_faces)
+    face = smoothstep(canvas.ahead(people), 0.3, 0.8)
     panes = vivid(_means(small, index)[:, None], 1.75)[:, 0]
     lighter, warmer = np.split(chances("glass"), 2, axis=1)
     pale = np.clip(panes.min(axis=1, keepdims=True) * 3 - 1.9, 0, 0.8)
@@ -89,14 +88,9 @@ def stained_glass(canvas: Canvas) -> Plane:
     shade *= 1 + np.float32(0.14) * (1 - face) - np.float32(0.75) * blur(cuts, 5.0)
     ripple = canvas.texture(5.0, "ripple") * np.float32(0.035)
     glass = times(glass, resized(shade, height, width) + ripple)
-    clear = canvas.ahead(calm_enough) * (1 - np.float32(0.45) * face)
+    clear = canvas.ahead(calm_enough) * (1 - np.float32(0.7) * face)
     lines = canvas.contours(1.8, 0.3, 0.6) * resized(clear, height, width)
     return covered(glass, LEAD, np.maximum(lead, lines))
-
-
-def small_faces(ground: Ground) -> Plane:
-    """Where faces and hands are, 0…1, (H, W) of the reduced size."""
-    return smoothstep(resized(ground.faces(), *ground.small_luma().shape), 0.35, 0.75)
 
 
 def _cuts(numbers: Plane) -> Plane:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .attention import features, matters, shown, where_most
+from .attention import features, matters, people, shown, where_most
 from .canvas import Canvas
 from .ground import Ground
 from .planes import Colour, Plane, blur, covered, cv2, relief, resized, vivid
@@ -48,9 +48,7 @@ class Mosaic:
     def below(self, ground: Ground) -> tuple[Shapes, Plane, Plane]:
         """The stones without their colours, how much mortar there is, 0…1, and the light on their
         edges."""
-        attention = matters(ground)
-        attention = attention * (1 + resized(ground.faces(), *attention.shape))
-        fine = where_most(attention, self.share)
+        fine = where_most(matters(ground) * (1 + ground.of(people)), self.share)
         layers = [Layer(self.side), Layer(self.fine, fine, _LEAST)]
         stones = placed(ground, layers, 0.3)
         forms = ground.forms(0.0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .attention import calm_enough, features, matters, shown, where_most
+from .attention import calm_enough, features, matters, people, shown, where_most
 from .canvas import Canvas
 from .ground import Ground, Turns
 from .planes import (
@@ -31,7 +31,7 @@ from .strokes import laid
 
 _PIVOT = 0.75  # the brightness that a factor of the contrast leaves
 _BETWEEN = 0.65  # height of the ground between strokes
-_FEATURES = 0.85  # share of the picture at eyes and mouths
+_FEATURES, _SKIN = 0.85, 0.3  # shares of the picture at eyes and mouths, and all over faces
 _EVEN_FACES = 0.6  # how much less the strokes of a face vary
 _WARM = np.array([1, 0, -1], np.float32)
 Surface = Callable[[Canvas], Plane]
@@ -79,7 +79,7 @@ class Strokes:
             light = cv2.scaleAdd(canvas.paper(0.8), self.paper * 255, light)
         light = light.astype(np.int16)
         cv2.add(picture, cv2.merge((light, light, light)), dst=picture, dtype=cv2.CV_8U)
-        shares = canvas.ahead(features) * np.float32(_FEATURES)
+        shares = canvas.ahead(_shares)
         return from_levels(shown(picture, canvas.picture, shares, self._coloured))
 
     def below(self, ground: Ground) -> tuple[Shapes, Plane, Plane]:
@@ -100,7 +100,7 @@ class Strokes:
         light = relief(cv2.GaussianBlur(height, (3, 3), 0.6), self.thickness * 255)
         calm = 1 - attention * np.float32(0.75)
         cv2.multiply(light, resized(calm, *ground.shape), dst=light)
-        face = at(resized(ground.faces(), *calm.shape), shapes.x, shapes.y)
+        face = at(ground.of(people), shapes.x, shapes.y)
         variety = np.where(shapes.layer == 0, np.float32(1), np.float32(0.6))
         return shapes, light, variety * (1 - np.float32(_EVEN_FACES) * face)
 
@@ -117,6 +117,13 @@ class Strokes:
         matrix = np.float32(self.contrast) * vivid_matrix(self.vivid)
         shift = np.full((3, 1), _PIVOT * (1 - self.contrast), np.float32)
         return cv2.transform(picture, np.hstack([matrix, shift]))  # type: ignore[no-any-return]
+
+
+def _shares(ground: Ground) -> Plane:
+    """Shares of the picture that show through strokes, (H, W) of the reduced size."""
+    skin = ground.of(people) * np.float32(_SKIN)
+    shares: Plane = np.maximum(ground.of(features) * np.float32(_FEATURES), skin)
+    return shares
 
 
 def watercolour(canvas: Canvas) -> Plane:

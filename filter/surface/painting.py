@@ -31,7 +31,7 @@ from .strokes import laid
 
 _PIVOT = 0.75  # the brightness that a factor of the contrast leaves
 _BETWEEN = 0.65  # height of the ground between strokes
-_FEATURES, _SKIN = 0.85, 0.3  # shares of the picture at eyes and mouths, and all over faces
+_FEATURES, _SKIN = 0.85, 0.2  # shares of the picture at eyes and mouths, and all over faces
 _EVEN_FACES = 0.6  # how much less the strokes of a face vary
 _WARM = np.array([1, 0, -1], np.float32)
 Surface = Callable[[Canvas], Plane]

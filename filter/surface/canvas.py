@@ -9,9 +9,9 @@ from .drift import Drifted, Moved
 from .forms import Forms
 from .ground import REFERENCE, SHARES, Asked, Ground, Same, Turns, tones_of
 from .memo import Memo, once
-from .planes import Plane, blur, cv2, faded, luma_of, reduced, sample, smoothstep
+from .planes import Plane, blur, cv2, luma_of, reduced, sample, smoothstep
 from .seen import Seen
-from .simplify import Levels, evened, firmed, from_levels, to_levels
+from .simplify import Levels, evened, to_levels
 
 T = TypeVar("T")
 
@@ -81,10 +81,6 @@ class Canvas:
         """The same of `luma`."""
         return self._stretched("seen", self.luma, self.ahead(Ground.tones))
 
-    def levelled(self, luma: Plane) -> Plane:
-        """A luma of this picture, stretched as `tone` is."""
-        return self._stretched("levelled", luma, tones_of(luma))
-
     def _stretched(self, name: str, luma: Plane, tones: tuple[float, ...]) -> Plane:
         low, middle, high = (
             self._smoothed(f"{name} {share}", value)
@@ -111,6 +107,16 @@ class Canvas:
         """How much the frame has the hue of skin, of whatever lightness, 0…1, of about a third of
         the size."""
         return self.ahead(Ground.skin)
+
+    @property
+    def full_skin(self) -> Plane:
+        """`skin` at the full size."""
+        return self.ahead(Ground.full_skin)
+
+    @property
+    def frame(self) -> Levels:
+        """What the camera sees, RGB uint8 (H, W, 3)."""
+        return self.ground.seen.rgb
 
     @property
     @once
@@ -149,19 +155,6 @@ class Canvas:
     def small(self) -> Plane:
         """The picture at the size that strokes are computed at."""
         return reduced(self.picture, self.step)
-
-    def _where_calm(self, even: Levels, forms: Forms) -> Plane:
-        share = np.clip(forms.calm * np.float32(2.4), 0, 1)
-        return faded(self.small, from_levels(even), share)
-
-    @property
-    @once
-    def flat(self) -> Plane:
-        """The same with smoother rims, at the full size."""
-        height, width = self.shape
-        small = self._where_calm(cv2.medianBlur(self.even, 5), self.all_forms)
-        full = cv2.resize(to_levels(small), (width, height), interpolation=cv2.INTER_CUBIC)
-        return from_levels(firmed(full))
 
     @property
     def all_forms(self) -> Forms:

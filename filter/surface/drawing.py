@@ -5,128 +5,166 @@ from functools import lru_cache
 import numpy as np
 
 from .canvas import Canvas
+from .forms import Forms
+from .hatching import hatched
+from .lines import drawn
 from .planes import (
     Plane,
     added,
     blur,
     coordinates,
+    covered,
     cv2,
-    noise,
     painted,
+    reduced,
     relief,
     resized,
     smoothstep,
 )
+from .tones import between, cleared, even_tone, faded_plane
 
 _HATCHES = ((-0.85, 0.84), (0.5, 0.5), (-0.1, 0.26))
 """Angle of a layer of hatching in radians, and the tone below which it is drawn."""
 _PAPER, _GRAPHITE = (0.965, 0.96, 0.94), (0.16, 0.16, 0.19)
-_CREAM, _COAL = (0.93, 0.905, 0.86), (0.085, 0.08, 0.085)
+_TONED, _CHALK, _COAL = (0.87, 0.845, 0.795), (0.965, 0.955, 0.93), (0.085, 0.08, 0.085)
 _CHART = 32  # units between lines of a blueprint's grid
 
 
 def pencil(canvas: Canvas) -> Plane:
-    """Contours, and hatching in three directions that gets denser in the dark, on white paper."""
-    tone = blur(canvas.seen_tone, 1.5 * canvas.unit)
-    light = np.ones_like(tone)
-    for angle, limit in _HATCHES:
-        dark = np.clip((np.float32(limit) - tone) * np.float32(2.6), 0, 1)
-        strokes = canvas.moved_plane(_hatching(*canvas.shape, canvas.unit, angle))
-        drawn = smoothstep(dark * np.float32(2.2) + strokes, 1.4, 2.4)
-        light *= 1 - drawn * np.float32(0.47)
-    light *= 1 - np.clip(np.float32(0.5) - tone, 0, 0.5) * np.float32(0.5)
-    grain = canvas.paper(0.7)
-    lines = canvas.contours(1.1, 0.12, 0.6, 2)
-    lines *= np.clip(np.float32(0.88) - np.float32(0.12) * grain, 0, 1)
-    cover = np.maximum(1 - light * (1 - np.float32(0.03) * grain), lines)
-    return painted(_PAPER, _GRAPHITE, cover)
-
-
-@lru_cache(maxsize=16)
-def _hatching(height: int, width: int, unit: float, angle: float) -> Plane:
-    """Strokes along an angle, drawn by hand: about −1…1, tiling."""
-    length, thick = 15 * unit, 0.75 * unit
-    white = noise((height, width), 0, f"hand {angle}")
-    margin = int(2.5 * length)
-    wrapped = np.pad(white, min(margin, height, width), mode="wrap")
-    y, x = np.mgrid[-margin : margin + 1, -margin : margin + 1].astype(np.float32)
-    along = x * np.cos(angle) + y * np.sin(angle)
-    aside = y * np.cos(angle) - x * np.sin(angle)
-    kernel = np.exp(-((along / length) ** 4) - (aside / thick) ** 2)
-    kernel -= np.exp(-((along / length) ** 4) - (aside / (2 * thick)) ** 2) * 0.5
-    strokes = cv2.filter2D(wrapped, cv2.CV_32F, kernel)
-    pad = min(margin, height, width)
-    strokes = strokes[pad : pad + height, pad : pad + width]
-    return np.ascontiguousarray(strokes / (strokes.std() * 1.6), np.float32)
+    """Thin lines, soft graphite, and hatching along the forms that gets denser in the dark."""
+    dark = 1 - cleared(canvas, 0.9)
+    skin = canvas.full_skin
+    first, second = hatched(canvas, 0.75, 13.0, -0.85, (0.0, 0.9))
+    visible = (np.float32(0.6) - np.float32(0.3) * skin) * between(dark, low=0.08, high=0.4)
+    shade = smoothstep(dark * np.float32(1.75) + first * visible, 0.75, 1.9)
+    deep = smoothstep(dark * np.float32(1.7) + second * visible, 1.1, 2.1)
+    light = 1 - cv2.multiply(dark, dark) * (np.float32(0.40) + np.float32(0.2) * skin)
+    for layer, most in ((shade, 0.55), (deep, 0.45), (drawn(canvas, 1.0, 0.1, 0.9), 0.8)):
+        light *= 1 - np.float32(most) * layer
+    cover = (1 - light) * (1 + np.float32(0.12) * canvas.paper(0.7))
+    return painted(_PAPER, _GRAPHITE, np.clip(cover, 0, 1))
 
 
 def charcoal(canvas: Canvas) -> Plane:
-    """Smudged darks that catch the grain of the paper, and broad outlines."""
-    grain = canvas.paper(0.9)
-    strokes = canvas.moved_plane(_hatching(*canvas.shape, 1.5 * canvas.unit, -0.8))
-    dark = 1 - blur(canvas.tone, 1.6 * canvas.unit)
-    smudge = smoothstep(dark, 0.25, 1.0) * np.float32(0.55)
-    rubbed = smoothstep(dark + np.float32(0.09) * grain + np.float32(0.09) * strokes, 0.5, 0.98)
-    outline = canvas.contours(2.0, 0.14, 0.55) * np.clip(0.85 + 0.35 * grain, 0, 1)
-    cover = np.maximum(np.maximum(smudge * (1 + np.float32(0.12) * grain), rubbed), outline)
-    return painted(_CREAM, _COAL, cover * np.float32(0.97))
+    """Soft smudged masses on toned paper, the stick's grain, dark accents, lights of an eraser."""
+    skin, grain = canvas.full_skin, canvas.paper(0.9)
+    (stick,) = hatched(canvas, 2.2, 24.0, -0.75)
+    clear = cleared(canvas, 0.8)
+    small = reduced(canvas.seen_tone, 4)
+    wiped = blur(Forms(small, -0.75).smeared(small, 3), 0.6 * canvas.unit)
+    wiped = cv2.resize(wiped, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    dark = 1 - faded_plane(wiped, clear, np.float32(0.35) + np.float32(0.45) * skin)
+    tooth = cv2.addWeighted(grain, 0.06, stick, 0.23, 0.0) * (1 - np.float32(0.6) * skin)
+    rubbed = smoothstep(dark + tooth * between(dark, low=0.05, high=0.5), 0.42, 0.98)
+    light = 1 - between(dark, low=0.15, high=1.05, top=0.72)
+    fine = np.float32(0.35) + np.float32(0.35) * skin
+    for layer, most in (
+        (rubbed, np.float32(0.92)),
+        (drawn(canvas, 1.9, 0.2, 1.0), np.float32(0.75)),
+        (drawn(canvas, 1.0, 0.15, 1.0), fine),
+    ):
+        light *= 1 - most * layer
+    cloud = canvas.texture(30.0, "smudge") * np.float32(0.02) + np.float32(0.045)
+    cover = (1 - light) * (1 + np.float32(0.10) * grain) + cloud + np.float32(0.012) * grain
+    picture = painted(_TONED, _COAL, np.clip(cover, 0, 0.97))
+    return covered(picture, _CHALK, between(clear, low=0.82, high=1.0, top=0.85) * light)
 
 
 def ink(canvas: Canvas) -> Plane:
-    """Washes with edges that run, and brush lines of uneven pressure."""
-    dark = 1 - blur(canvas.run(canvas.tone, 1.2), 1.8 * canvas.unit)
+    """Three washes with edges that run and pool, and brush lines that swell and dry."""
+    unit = canvas.unit
+    skin = canvas.full_skin
+    tone = even_tone(canvas, canvas.seen_tone, 4.0)
+    wide = resized(canvas.run(blur(tone, 0.8 * unit), 1.4), *canvas.shape)
+    clear = cleared(canvas, 0.7)
+    dark = 1 - faded_plane(wide, clear, np.float32(0.25) + np.float32(0.55) * skin)
     wash = (
-        0.2 * smoothstep(dark, 0.3, 0.42)
-        + 0.25 * smoothstep(dark, 0.52, 0.64)
-        + 0.33 * smoothstep(dark, 0.74, 0.88)
+        between(dark, low=0.22, high=0.4, top=0.136)
+        + between(dark, low=0.44, high=0.64, top=0.176)
+        + between(dark, low=0.68, high=0.88, top=0.29)
+        + cv2.multiply(dark, dark) * np.float32(0.16)
     )
-    rims = np.clip(blur(wash, 1.0 * canvas.unit) - blur(wash, 3.5 * canvas.unit), 0, 0.1)
-    uneven = 1 + 0.22 * canvas.texture(14.0, "pool") + 0.1 * canvas.paper()
-    pressure = np.clip(0.93 + 0.2 * canvas.texture(2.5, "brush"), 0, 1)
-    brush = canvas.contours(1.9, 0.2, 0.5) * pressure
-    cover = np.maximum((wash + rims) * uneven, brush).astype(np.float32)
-    picture = painted((0.97, 0.95, 0.90), (0.07, 0.08, 0.11), np.clip(cover, 0, 1))
+    rims = np.clip(blur(wash, 0.8 * unit) - blur(wash, 3.0 * unit), 0, 0.1) * np.float32(1.2)
+    uneven = 1 + 0.24 * canvas.texture(14.0, "pool") + 0.1 * canvas.paper()
+    pressure = np.clip(0.9 + 0.25 * canvas.texture(3.0, "brush"), 0, 1)
+    brush = drawn(canvas, 2.0, 0.3, 0.8, 2) * pressure
+    fine = drawn(canvas, 1.0, 0.15, 0.75) * np.float32(0.75)
+    cover = 1 - (1 - (wash + rims) * uneven) * (1 - np.maximum(brush, fine))
+    picture = painted((0.965, 0.945, 0.895), (0.06, 0.07, 0.10), np.clip(cover, 0, 1))
     return added(picture, relief(canvas.paper(1.0), 0.003))
 
 
 def linocut(canvas: Canvas) -> Plane:
-    """Black and paper, with carved lines along the forms in between."""
-    forms = canvas.forms(rest=0.6)
-    carved = canvas.reduced_texture(2.4, "carved")
-    for _ in range(2):
-        carved = forms.smeared_noise(carved, 4)
-        carved = carved - blur(carved, 3.6 * canvas.unit / canvas.step)
-    carved = carved / np.float32(carved.std() + 1e-6)
-    grooves = cv2.resize(carved, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    tone = blur(canvas.tone, 1.3 * canvas.unit)
-    between = 1 - np.square(2 * tone - 1)
-    depth = resized(forms.calm, *canvas.shape) * np.float32(0.22) + np.float32(0.06)
-    cover = 1 - smoothstep(tone + grooves * between * depth, 0.44, 0.52)
-    cover = np.maximum(cover, canvas.contours(1.8, 0.25, 0.45))
-    speckled = 1 - smoothstep(canvas.texture(1.1, "print"), 1.6, 2.2) * np.float32(0.6)
-    return painted((0.95, 0.92, 0.84), (0.09, 0.09, 0.10), cover * speckled)
+    """Black and paper, with gouged lines along the forms in the tones between."""
+    skin = canvas.full_skin
+    clear = cleared(canvas, 1.1)
+    busy = 1 - resized(np.minimum(canvas.all_forms.calm * np.float32(1.6), 1), *canvas.shape)
+    fine = np.maximum(skin, busy * np.float32(0.7))
+    even = cv2.resize(
+        even_tone(canvas, clear, 2.0), canvas.shape[::-1], interpolation=cv2.INTER_CUBIC
+    )
+    tone = blur(
+        faded_plane(even, clear, np.float32(0.2) + np.float32(0.7) * fine), 0.7 * canvas.unit
+    )
+    tone += skin * np.float32(0.06)
+    (gouge,) = hatched(canvas, 1.5, 16.0, 0.6)
+    half = between(tone, low=0.08, high=0.35) * between(tone, low=0.95, high=0.7)
+    depth = half * (np.float32(0.30) - np.float32(0.22) * fine)
+    block = 1 - smoothstep(tone + gouge * depth, 0.42, 0.56)
+    block = np.maximum(block, drawn(canvas, 1.4, 0.35, 0.6))
+    white = 1 - smoothstep(canvas.texture(1.1, "print"), 1.9, 2.6) * np.float32(0.5)
+    ink = block * white * (np.float32(0.97) + np.float32(0.02) * canvas.paper())
+    return painted((0.95, 0.92, 0.84), (0.085, 0.085, 0.10), np.clip(ink, 0, 1))
 
 
 def blueprint(canvas: Canvas) -> Plane:
-    """White lines on blue paper with a grid, and hatching where it is dark."""
+    """Thin white lines on blue paper with a grid and a frame, and ruled hatching in the dark."""
     height, width = canvas.shape
-    tone = blur(canvas.seen_tone, 2.0 * canvas.unit)
-    strokes = canvas.moved_plane(_ruled(height, width, canvas.unit))
-    shade = smoothstep(np.float32(0.55) - tone, 0.0, 0.35) * strokes * np.float32(0.3)
-    fine = canvas.contours(1.0, 0.12, 0.4, 2)
-    bold = canvas.contours(1.7, 0.4, 0.65)
-    x, y = canvas.places
-    turn = np.float32(2 * np.pi / (_CHART * canvas.unit))
-    chart = np.maximum(np.cos(x * turn), np.cos(y * turn))
-    chart = smoothstep(chart, 0.985, 0.998) * np.float32(0.16)
-    light = np.clip(np.maximum(fine * np.float32(0.75), bold * np.float32(0.95)), 0, 1)
-    light = np.maximum(light, shade + chart + np.clip(tone - 0.45, 0, 1) * np.float32(0.22))
-    light += canvas.paper(1.0) * np.float32(0.012)
-    return painted((0.05, 0.20, 0.47), (0.93, 0.97, 1.0), np.clip(light, 0, 1))
+    tone = blur(cleared(canvas, 0.6), 0.8 * canvas.unit)
+    ruled = canvas.moved_plane(_ruled(height, width, canvas.unit))
+    shade = smoothstep(np.float32(0.5) - tone, 0.0, 0.4) * ruled * np.float32(0.15)
+    fine = drawn(canvas, 0.9, 0.1, 0.5, 2) * np.float32(0.85)
+    bold = drawn(canvas, 1.5, 0.3, 0.7, 2)
+    ground = canvas.moved_plane(_chart(height, width, canvas.unit))
+    wash = np.clip(tone - np.float32(0.35), 0, 1) * np.float32(0.2)
+    light = np.maximum(np.maximum(fine, bold), shade + ground + wash)
+    light = np.maximum(light, _frame(height, width, canvas.unit))
+    light += canvas.paper(1.0) * np.float32(0.014) + canvas.texture(40.0, "wash") * np.float32(0.02)
+    return painted((0.045, 0.17, 0.43), (0.93, 0.97, 1.0), np.clip(light, 0, 1))
 
 
 @lru_cache(maxsize=8)
 def _ruled(height: int, width: int, unit: float) -> Plane:
-    """Straight lines at 45 degrees, 0…1, that tile as far as the size allows."""
+    """Thin straight lines at 45 degrees, 0…1, that tile as far as the size allows."""
     x, y = coordinates(height, width)
-    return smoothstep(np.cos((x + y) * np.float32(2 * np.pi / (6 * unit))), 0.3, 0.9)
+    return smoothstep(np.cos((x + y) * np.float32(2 * np.pi / (5 * unit))), 0.35, 1.0)
+
+
+@lru_cache(maxsize=8)
+def _chart(height: int, width: int, unit: float) -> Plane:
+    """The grid of the paper: fine lines, and every fourth a clearer one."""
+    x, y = coordinates(height, width)
+    chart = np.zeros((height, width), np.float32)
+    for distance, light in ((_CHART / 4 * unit, 0.05), (_CHART * unit, 0.13)):
+        for each in (x, y):
+            away = np.abs((each + distance / 2) % distance - distance / 2)
+            chart = np.maximum(chart, light * (1 - smoothstep(away, 0.2 * unit, 0.9 * unit)))
+    return chart
+
+
+@lru_cache(maxsize=8)
+def _frame(height: int, width: int, unit: float) -> Plane:
+    """The frame of a drawing, with marks along it."""
+    frame = np.zeros((height, width), np.float32)
+    margin, thin = round(9 * unit), max(1, round(0.8 * unit))
+    right, bottom = width - 1 - margin, height - 1 - margin
+    cv2.rectangle(frame, (margin, margin), (right, bottom), 0.7, thin, cv2.LINE_AA)
+    for index in range(1, 8):
+        x, y = margin + (right - margin) * index // 8, margin + (bottom - margin) * index // 8
+        long = round((5 if index % 4 == 0 else 3) * unit)
+        for begin, end in (
+            ((x, margin - long), (x, margin)), ((x, bottom), (x, bottom + long)),
+            ((margin - long, y), (margin, y)), ((right, y), (right + long, y)),
+        ):  # fmt: skip
+            cv2.line(frame, begin, end, 0.7, thin, cv2.LINE_AA)
+    return frame

@@ -135,6 +135,11 @@ class Ground:
         return from_levels(cv2.morphologyEx(levels, cv2.MORPH_CLOSE, _GLARE))
 
     @once
+    def full_skin(self) -> Plane:
+        """`skin` at the full size."""
+        return resized(self.skin(), *self.shape)
+
+    @once
     def faces(self) -> Plane:
         """`skin` with soft rims."""
         return blur(self.skin(), 1.5)

@@ -16,7 +16,7 @@ from .canvas import Canvas
 from .drift import Drift, Drifted
 from .ground import Asked, Ground
 from .hold import Hold
-from .looks import FACES, OWN_FACES, SURFACES
+from .looks import SURFACES
 from .painting import Surface
 from .planes import cv2, faded, luma_of, resized
 from .seen import Seen
@@ -26,6 +26,9 @@ MIN_SIDE = 32  # pixels
 MAX_PROMPTS = 32  # whose readings are kept
 MAX_SURFACES = 2  # of a mixture of looks: those with the largest weights
 FULL_AT = 0.8  # strength at which a surface is complete
+FACES = 0.5
+"""Share of a picture without its surface that shows where the frame has the hue of skin, so that
+faces stay readable; for surfaces of pictures, which do not draw faces themselves."""
 _LEAST = 0.01  # a share below this cannot be seen
 
 
@@ -138,7 +141,7 @@ class SurfaceLayer:
         (total, share), *others = laid if rest < _LEAST else [*laid, (picture, rest)]
         for surface, part in others:
             total, share = cv2.addWeighted(total, share, surface, part, 0.0), 1.0
-        kept = sum(part * OWN_FACES.get(name, FACES) for name, part in shares.items())
+        kept = FACES * sum(part for name, part in shares.items() if name not in SURFACES)
         if plan.has_frame and kept > 0:
             if share != 1:
                 total, share = total * np.float32(share), 1.0

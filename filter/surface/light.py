@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from .canvas import Canvas
+from .lines import drawn
 from .planes import (
     Colour,
     Plane,
@@ -13,11 +14,14 @@ from .planes import (
     coordinates,
     cv2,
     drawn_to,
+    luma_of,
     reduced,
     resized,
     smoothstep,
     times,
 )
+from .simplify import from_levels
+from .tones import cleared
 
 _TUBES: tuple[Colour, ...] = (
     (1.0, 0.10, 0.55),
@@ -36,24 +40,33 @@ SUNSET: tuple[Colour, ...] = (
     (0.09, 0.03, 0.25), (0.30, 0.07, 0.53), (0.72, 0.14, 0.68), (1.0, 0.36, 0.62),
     (1.0, 0.60, 0.55), (1.0, 0.80, 0.62), (0.55, 0.93, 0.97),
 )  # fmt: skip
+SEPIA: tuple[Colour, ...] = (
+    (0.13, 0.085, 0.06), (0.36, 0.25, 0.18), (0.62, 0.48, 0.35), (0.84, 0.72, 0.55),
+    (0.97, 0.90, 0.76),
+)  # fmt: skip
 _BANDS = 6  # of a sunset
+_SLAT = 46  # units between the slats of a blind
 
 
 def neon(canvas: Canvas) -> Plane:
     """Glowing tubes along the contours, in a dark room."""
     unit, (height, width) = canvas.unit, canvas.shape
-    tube = np.maximum(
-        canvas.contours(2.0, 0.2, 0.6), np.float32(0.7) * canvas.contours(1.1, 0.25, 0.8, 2)
-    )
-    small = resized(tube, height // 4, width // 4)
-    near = blur(tube, 2.2 * unit)
+    bold, fine = drawn(canvas, 2.6, 0.15, 0.6, 2, 1.6), drawn(canvas, 1.2, 0.15, 0.8, 2)
+    skin = canvas.full_skin
+    in_the_room = 1 - np.float32(0.85) * skin  # faces are lit, and dark at eyes and mouths
+    tube = np.maximum(bold, np.float32(0.75) * fine) * in_the_room
+    near = resized(blur(reduced(tube, 2), 1.1 * unit), height, width)
+    small = reduced(tube, 4)
     far = resized(blur(small, 2.2 * unit) + blur(small, 6.0 * unit), height, width)
-    place = canvas.texture(38.0, "tubes") * np.float32(0.22) + np.float32(0.5)
+    place = reduced(canvas.texture(38.0, "tubes"), 4) * np.float32(0.22) + np.float32(0.5)
     colours = drawn_to(cv2.merge((place, place, place)), (*_TUBES, _TUBES[0]), 1.0)
-    room = cv2.merge([canvas.seen_tone] * 3)
-    room = drawn_to(resized(blur(reduced(room, 2), 0.8), height, width), _NIGHT, 1.0)
+    colours = resized(colours, height, width)
+    tone = blur(reduced(canvas.seen_tone, 2), 0.8)
+    room = resized(drawn_to(cv2.merge((tone, tone, tone)), _NIGHT, 1.0), height, width)
     glow = near * np.float32(1.3) + far * np.float32(0.75)
-    light = times(colours, glow)
+    lit = np.square(cleared(canvas, 0.9)) * (np.float32(0.09) + np.float32(0.9) * skin)
+    lit *= 1 - np.float32(0.5) * fine
+    light = times(colours, glow + lit)
     core = smoothstep(tube, 0.35, 0.9) * np.float32(0.6)
     return added(cv2.add(room, light), core)
 
@@ -63,8 +76,11 @@ def thermal(canvas: Canvas) -> Plane:
     height, width = canvas.shape
     heat = cv2.resize(canvas.heat, (width, height), interpolation=cv2.INTER_CUBIC)
     heat += canvas.texture(0.8, "sensor") * np.float32(0.006)
-    edges = canvas.luma - blur(canvas.luma, 2.0 * canvas.unit)
-    heat = heat + edges * np.float32(0.5)
+    skin = canvas.full_skin
+    around = resized(blur(reduced(canvas.luma, 4), 1.8 * canvas.unit), height, width)
+    features = np.clip(blur(canvas.luma, 0.8 * canvas.unit) - around, -0.35, 0.2)
+    features *= np.float32(0.15) + np.float32(0.85) * skin
+    heat = heat * (1 - np.float32(0.14) * skin) + features
     picture = drawn_to(cv2.merge((heat, heat, heat)), IRON, 1.0)
     return _with_scale(picture, canvas.unit)
 
@@ -90,7 +106,7 @@ def _with_scale(picture: Plane, unit: float) -> Plane:
 def vaporwave(canvas: Canvas) -> Plane:
     """A sunset's colours in bands, red and blue beside each other as on an old tube, its lines."""
     unit, (height, width) = canvas.unit, canvas.shape
-    tone = blur(canvas.seen_tone, 0.7 * unit)
+    tone = cleared(canvas, 0.5)
     _, down = coordinates(height, width)
     fall = (np.float32(0.45) - down * np.float32(1 / height)) * np.float32(0.3)
     place = np.clip(tone * np.float32(0.88) + fall * tone, 0, 1)
@@ -126,15 +142,31 @@ def _scan(height: int, width: int, every: int) -> Plane:
 
 
 def noir(canvas: Canvas) -> Plane:
-    """Deep blacks, a lamp in the middle, and the grain of fast film."""
-    tone = cv2.addWeighted(canvas.tone, 0.35, canvas.seen_tone, 0.6, 0.0)
-    deep = smoothstep(tone, 0.1, 1.0)
-    tone = cv2.addWeighted(tone, 0.3, deep, 0.68, 0.0)
-    bloom = blur(reduced(np.maximum(tone - np.float32(0.7), 0), 2), 5 * canvas.unit)
-    tone = tone + resized(bloom, *canvas.shape) * np.float32(0.7)
-    tone = tone * _lamp(*canvas.shape, 0.75)
+    """Deep blacks, a lamp through a blind, lit rims, and the grain of fast film."""
+    unit, (height, width) = canvas.unit, canvas.shape
+    skin = canvas.full_skin
+    tone = cleared(canvas, 0.4)
+    deep = smoothstep(tone, 0.1, 1.02)
+    tone = cv2.addWeighted(tone, 0.22, deep, 0.76, 0.0) + skin * (1 - tone) * np.float32(0.08)
+    x, y = canvas.places
+    slat = np.cos((y + x * np.float32(0.16)) * np.float32(2 * np.pi / (_SLAT * unit)))
+    blind = smoothstep(slat, -0.15, 0.45) * (1 - np.float32(0.75) * skin)
+    tone = tone * (1 - np.float32(0.34) * blind * _window(height, width))
+    rim = np.clip(
+        canvas.luma - resized(blur(reduced(canvas.luma, 2), 1.5 * unit), height, width), 0, 0.2
+    )
+    tone = tone * _lamp(height, width, 0.75) + rim * np.float32(0.6)
+    bloom = blur(reduced(np.maximum(tone - np.float32(0.7), 0), 4), 2.5 * unit)
+    tone = tone + resized(bloom, height, width) * np.float32(0.6)
     grain = canvas.texture(0.6, "film") * (1 - np.square(2 * tone - 1) * np.float32(0.6))
-    return _silver(tone + grain * np.float32(0.035))
+    return _silver(tone + grain * (np.float32(0.03) - np.float32(0.012) * skin))
+
+
+@lru_cache(maxsize=8)
+def _window(height: int, width: int) -> Plane:
+    """Where light falls through a blind: from the top right."""
+    x, y = coordinates(height, width)
+    return smoothstep(x * np.float32(1 / width) - y * np.float32(1 / height), -0.6, 0.4)
 
 
 def _silver(tone: Plane) -> Plane:
@@ -151,13 +183,19 @@ def _lamp(height: int, width: int, depth: float) -> Plane:
 
 
 def vintage(canvas: Canvas) -> Plane:
-    """Faded colours, light that leaks in, dust, and the grain of film."""
-    picture = times(canvas.picture, _lamp(*canvas.shape, 0.4))
-    picture = cv2.addWeighted(picture, 0.88, picture, 0.0, 0.06)
-    grain = canvas.texture(0.7, "film") * np.float32(0.018)
+    """An old print: sepia with a breath of colour, faded blacks, a leak of light, dust, grain."""
+    unit, (height, width) = canvas.unit, canvas.shape
+    tone = cleared(canvas, 0.35)
+    glow = resized(blur(reduced(tone, 4), 2.5 * unit), height, width)
+    tone = cv2.addWeighted(tone, 0.82, glow, 0.16, 0.02) * _lamp(height, width, 0.45)
+    grain = canvas.texture(0.7, "film") * np.float32(0.022)
+    picture = drawn_to(cv2.merge([tone + grain] * 3), SEPIA, 1.0)
+    colours = from_levels(canvas.frame)
+    luma = luma_of(colours)
+    tint = cv2.subtract(colours, cv2.merge((luma, luma, luma)))
+    picture = cv2.addWeighted(picture, 1.0, tint, 0.3, 0.0)
     dust = smoothstep(canvas.texture(1.2, "dust"), 2.9, 3.4) * np.float32(0.3)
-    leak = _leak(*canvas.shape)
-    return cv2.add(added(picture, grain + dust), leak)  # type: ignore[no-any-return]
+    return cv2.add(added(picture, dust), _leak(height, width))  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=8)

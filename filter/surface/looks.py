@@ -8,7 +8,7 @@ from .light import neon, noir, thermal, vaporwave, vintage
 from .mosaic import Mosaic
 from .painting import Strokes, Surface, watercolour
 from .planes import Colour
-from .printing import Halftone, PopArt, Woodblock
+from .printing import Comic, PopArt, Woodblock
 
 VAN_GOGH: tuple[Colour, ...] = (
     (0.05, 0.09, 0.26), (0.10, 0.28, 0.52), (0.34, 0.55, 0.58), (0.84, 0.72, 0.36),
@@ -56,9 +56,9 @@ SURFACES: Mapping[str, Surface] = {
     "charcoal": charcoal,
     "ink and wash": ink,
     "linocut": linocut,
-    "ukiyo-e": Woodblock(UKIYO_E, share=0.42),
+    "ukiyo-e": Woodblock(UKIYO_E, share=0.5),
     "hokusai": Woodblock(HOKUSAI, share=0.72),
-    "comic": Halftone(),
+    "comic": Comic(),
     "pop art": PopArt(POP),
     "mosaic": Mosaic(),
     "stained glass": stained_glass,
@@ -69,13 +69,3 @@ SURFACES: Mapping[str, Surface] = {
     "thermal": thermal,
     "blueprint": blueprint,
 }  # fmt: skip
-
-FACES = 0.5
-"""Share of a picture without its surface that shows where the frame has the hue of skin, so that
-faces stay readable."""
-OWN_FACES: Mapping[str, float] = {
-    "oil painting": 0.0, "van gogh": 0.0, "monet": 0.0, "munch": 0.0, "pastel": 0.0,
-    "watercolour": 0.0, "pop art": 0.0, "mosaic": 0.0, "stained glass": 0.0,
-    "neon": 0.0, "blueprint": 0.0, "thermal": 0.25,
-}  # fmt: skip
-"""The same for surfaces that draw faces themselves."""

@@ -80,11 +80,13 @@ def times(picture: Plane, plane: Plane) -> Plane:
     return cv2.multiply(picture, result, dst=result)  # type: ignore[no-any-return]
 
 
-def covered(picture: Plane, colour: Colour, cover: Plane) -> Plane:
-    """The picture under one colour. cover: 0…1, how much of the picture it hides."""
-    below = times(picture, 1 - cover)
-    above = cv2.merge([cover * np.float32(channel) for channel in colour])
-    result: Plane = cv2.add(below, above, dst=below)
+def covered(picture: Plane, colour: Colour, cover: Plane, dst: Plane | None = None) -> Plane:
+    """The picture under one colour. cover: 0…1, how much of the picture it hides. dst: where the
+    result is written, by default a new picture."""
+    rest = 1 - cover
+    above = cv2.subtract(picture, (*colour, 0), dst=dst)
+    cv2.multiply(above, cv2.merge((rest, rest, rest)), dst=above)
+    result: Plane = cv2.add(above, (*colour, 0), dst=above)
     return result
 
 

@@ -1,5 +1,6 @@
-"""Prints and tiles: halftone dots, wood grain and mosaic."""
+"""Prints: pop art, comics and Japanese woodblocks."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from .attention import calm_enough, features
 from .canvas import Canvas
+from .ground import Ground
+from .lines import drawn
 from .planes import (
     Colour,
     Plane,
@@ -16,66 +19,35 @@ from .planes import (
     cv2,
     drawn_to,
     faded,
-    luma_of,
     noise,
     reduced,
     relief,
     resized,
-    sample,
     smoothstep,
     times,
-    vivid,
 )
 from .simplify import firmed, from_levels, to_levels
+from .tones import between, flat_colours
 
 _INK = (0.05, 0.05, 0.06)
-_LIGHTER = 0.8  # exponent of the stones of a mosaic
+_LIGHT = 1.14  # of the paper, against the tone of what is seen
 _KEY = (0.10, 0.10, 0.16)
+_BOKASHI = 0.36  # share of the height that colour is wiped over
 
 
-def _screen(canvas: Canvas, distance: float) -> Plane:
-    """0…1, highest in the middle of a dot; dots lie on a turned grid."""
-    x, y = canvas.places
-    turn = np.float32(2 * np.pi / (distance * canvas.unit))
+def screen(canvas: Canvas, distance: float) -> Plane:
+    """0…1, highest in the middle of a dot; dots lie on a turned grid. distance: in units."""
+    return canvas.ahead(dots, distance)
+
+
+def dots(ground: Ground, distance: float) -> Plane:
+    """As `screen`."""
+    x, y = ground.places()
+    turn = np.float32(2 * np.pi / (distance * ground.unit))
     along = np.cos((x * np.float32(0.92) + y * np.float32(0.39)) * turn)
     across = np.cos((y * np.float32(0.92) - x * np.float32(0.39)) * turn)
-    screen: Plane = (along + across) * np.float32(0.25) + np.float32(0.5)
-    return screen
-
-
-def _in_steps(luma: Plane, steps: int, sharp: float = 0.12) -> Plane:
-    """The luma in a few even tones, with edges as narrow as `sharp` of a step."""
-    levels = np.linspace(0, 1, 256, dtype=np.float32) * np.float32(steps)
-    low = np.floor(levels)
-    stepped = low + smoothstep(levels - low, 0.5 - sharp, 0.5 + sharp)
-    table = (stepped / np.float32(steps)).astype(np.float32)
-    return cv2.LUT(to_levels(luma), table[None])  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True)
-class Halftone:
-    """Flat colours in steps, dots in the half shadows, and inked lines.
-
-    dots: their distance, in units. steps: of the brightness. vivid: factor of the saturation.
-    """
-
-    dots: float = 5.5
-    steps: int = 4
-    vivid: float = 1.35
-    ink: float = 1.8
-
-    def __call__(self, canvas: Canvas) -> Plane:
-        """The picture as a print."""
-        flat = canvas.flat
-        luma = luma_of(flat)
-        stepped = _in_steps(canvas.levelled(luma), self.steps)
-        flat = times(flat, (stepped + np.float32(0.06)) / (luma + np.float32(0.06)))
-        flat = vivid(flat, self.vivid)
-        shadow = smoothstep(1 - luma, 0.35, 0.8) * np.float32(0.8)
-        dots = smoothstep(shadow + _screen(canvas, self.dots), 0.9, 1.04)
-        dots *= 1 - smoothstep(1 - luma, 0.72, 0.88)  # in the black there are none
-        flat = times(flat, np.float32(1.06) - np.float32(0.34) * dots)
-        return covered(flat, _INK, canvas.contours(self.ink, 0.22, 0.42))
+    result: Plane = (along + across) * np.float32(0.25) + np.float32(0.5)
+    return result
 
 
 @dataclass(frozen=True)
@@ -98,8 +70,8 @@ class PopArt:
         place = tone * np.float32(last)
         low = np.floor(np.clip(place, 0, last - 1e-3))
         share = smoothstep(place - low, 0.15, 0.85)
-        screen = _screen(canvas, self.dots)
-        upper = smoothstep(share * np.float32(1.1) - np.float32(0.05) + screen, 0.88, 1.12)
+        dot = screen(canvas, self.dots)
+        upper = smoothstep(share * np.float32(1.1) - np.float32(0.05) + dot, 0.88, 1.12)
         chosen = low + upper
         picture = drawn_to(cv2.merge([chosen / np.float32(last)] * 3), self.palette, 1.0)
         clear = resized(canvas.ahead(calm_enough), *canvas.shape)
@@ -118,44 +90,67 @@ class PopArt:
 
 
 @dataclass(frozen=True)
+class Comic:
+    """Flat colours in steps, dots in the shadows, black areas and inked lines.
+
+    dots: their distance, in units. steps: of the brightness. vivid: factor of the saturation.
+    """
+
+    dots: float = 5.0
+    steps: int = 4
+    vivid: float = 1.6
+    ink: float = 1.15
+
+    def __call__(self, canvas: Canvas) -> Plane:
+        """The picture as a print."""
+        skin = canvas.full_skin
+        flat, tone = flat_colours(canvas, self.steps, vivid=self.vivid)
+        dot = screen(canvas, self.dots)
+        dark = smoothstep(between(tone, low=0.58, high=0.18, top=0.75) + dot, 0.85, 1.05)
+        light = smoothstep(between(tone, low=1.0, high=0.4, top=0.62) + dot, 0.85, 1.05)
+        dark *= between(tone, low=0.58, high=0.4, top=0.3)
+        light *= between(tone, low=1.0, high=0.8, top=0.11)
+        flat = times(flat, np.float32(_LIGHT) - (dark + light) * (1 - np.float32(0.85) * skin))
+        black = between(canvas.seen_tone, low=0.16, high=0.06)
+        bold = drawn(canvas, 2.4, 0.22, 0.6, 2) * (1 - skin)
+        ink = cv2.max(cv2.max(black, bold), drawn(canvas, self.ink, 0.17, 0.6, 2))
+        return covered(flat, _INK, ink)
+
+
+@dataclass(frozen=True)
 class Woodblock:
     """Flat colours that fade towards the top, with a trace of the block's grain, and a key line.
 
     palette: colours from dark to light that the picture is drawn to. share: of the palette. fade:
-    the colour that is wiped over the top.
+    the colour that is wiped over the top. skin: share of the palette on skin.
     """
 
     palette: tuple[Colour, ...]
     share: float = 0.7
     fade: Colour = (0.13, 0.25, 0.45)
+    skin: float = 0.3
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture as a print."""
-        flat = canvas.flat
-        luma = luma_of(flat)
-        stepped = _in_steps(canvas.levelled(luma), 5, 0.14)
-        flat = vivid(times(flat, (stepped + np.float32(0.1)) / (luma + np.float32(0.1))), 1.2)
-        flat = drawn_to(flat, self.palette, self.share)
-        height, width = canvas.shape
-        light = smoothstep(stepped, 0.45, 0.8)
-        flat = faded(flat, _plain(height, width, self.fade), light * _bokashi(height, width))
-        grain = sample(_wood(height, width, canvas.unit), *canvas.places, cv2.BORDER_WRAP)
-        flat = times(flat, 1 + np.float32(0.013) * grain)
-        flat = added(flat, relief(canvas.paper(1.0), 0.002))
-        return covered(flat, _KEY, canvas.contours(1.5, 0.2, 0.4) * np.float32(0.95))
+        skin = canvas.full_skin
+        flat, tone = flat_colours(canvas, 5, vivid=1.6)
+        inked = drawn_to(cv2.merge((tone, tone, tone)), self.palette, 1.0)
+        flat = faded(
+            flat, inked, np.float32(self.share) + np.float32(self.skin - self.share) * skin
+        )
+        top = math.ceil(_BOKASHI * canvas.shape[0])
+        wiped = between(tone[:top], low=0.45, high=0.8) * (1 - skin[:top]) * _wipe(top)
+        covered(flat[:top], self.fade, wiped, dst=flat[:top])
+        grain = canvas.moved_plane(_wood(*canvas.shape, canvas.unit)) * np.float32(0.008)
+        flat = added(flat, grain + relief(canvas.paper(1.0), 0.001))
+        return covered(flat, _KEY, drawn(canvas, 1.3, 0.12, 0.5, 2) * np.float32(0.92))
 
 
 @lru_cache(maxsize=8)
-def _plain(height: int, width: int, colour: Colour) -> Plane:
-    return np.full((height, width, 3), colour, np.float32)
-
-
-@lru_cache(maxsize=8)
-def _bokashi(height: int, width: int) -> Plane:
-    """Colour wiped over the top of a block: most at the rim, none from a third down."""
+def _wipe(height: int) -> Plane:
+    """How much colour is wiped over each row of the top of a block: most at the rim."""
     down = np.arange(height, dtype=np.float32) / height
-    fade = 0.62 * np.square(np.clip(1 - down / 0.36, 0, 1))
-    return np.repeat(fade[:, None].astype(np.float32), width, axis=1)
+    return (0.62 * np.square(1 - down))[:, None].astype(np.float32)
 
 
 @lru_cache(maxsize=8)

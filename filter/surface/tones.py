@@ -1,0 +1,122 @@
+"""Tones and flat areas as somebody who draws would see them: clear features, few steps."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from .canvas import Canvas
+from .planes import Plane, blur, cv2, faded, luma_of, reduced, resized, smoothstep, times
+from .simplify import from_levels, to_levels
+
+_AROUND = 4.0  # units
+_CONTRAST = 0.1  # of an edge that stays
+_STEP = 4  # by which the picture is reduced when its areas are found
+_OF_FRAME = 0.5  # share of the frame in the colours
+_FEATURES = 1.0  # by how much eyes and mouths are brought out
+_RADIUS = 5.0  # units, of the areas that become even
+_EDGE = 0.015, 0.07  # change of the tone over an edge that is soft, and firm
+_GREY = 0.02, 0.11  # chroma that is none, and is made vivid
+_OF_GREY = 0.35  # of the saturation of what is nearly grey
+_SKIN = 1.05  # the most that the saturation of skin is multiplied by
+_LIFT = 0.12  # added to tones before they are divided
+
+
+def between(tone: Plane, *, low: float, high: float, top: float = 1.0) -> Plane:
+    """`smoothstep` of a tone of 0…1 in 256 steps, times `top`: a few times as fast."""
+    return cv2.LUT(to_levels(tone), _table(low, high, top))  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=64)
+def _table(low: float, high: float, top: float) -> Plane:
+    table = smoothstep(np.linspace(0, 1, 256, dtype=np.float32), min(low, high), max(low, high))
+    return (table if low < high else 1 - table)[None] * np.float32(top)
+
+
+def cleared(canvas: Canvas, amount: float) -> Plane:
+    """The frame's tone, 0…1, with eyes, mouths and folds brought out."""
+    tone = canvas.seen_tone
+    around = resized(blur(reduced(tone, 2), _AROUND * canvas.unit / 2), *canvas.shape)
+    return np.clip(tone + (tone - around) * np.float32(amount), 0, 1)
+
+
+def faded_plane(plane: Plane, other: Plane, share: Plane) -> Plane:
+    """From `plane` to `other`, (H, W) each. share: 0…1, of `other`."""
+    return plane + (other - plane) * share
+
+
+def even_tone(canvas: Canvas, tone: Plane, radius: float) -> Plane:
+    """A tone (H, W) in even areas, at the size that strokes are computed at. radius: in units."""
+    small = reduced(tone, canvas.step)
+    for _ in range(2):
+        small = smoothed(small, small, radius * canvas.unit / canvas.step)
+    return small
+
+
+def smoothed(picture: Plane, guide: Plane, radius: float, fine: Plane | None = None) -> Plane:
+    """A picture or plane in even areas, with the edges of `guide`.
+
+    The guided filter (He, Sun and Tang, 2010) changes gradually where a choice between areas would
+    flip by noise. guide: (h, w). radius: in pixels. fine: the guide at a larger size, which becomes
+    that of the result.
+    """
+    product = cv2.multiply if picture.ndim == 2 else times
+    size = (2 * max(1, round(radius)) + 1,) * 2
+    mean, mean_guide = cv2.blur(picture, size), cv2.blur(guide, size)
+    variance = cv2.blur(guide * guide, size) - mean_guide * mean_guide
+    both = cv2.blur(product(picture, guide), size) - product(mean, mean_guide)
+    slope = product(both, 1 / (variance + np.float32(_CONTRAST**2)))
+    offset = cv2.blur(mean - product(slope, mean_guide), size)
+    slope = cv2.blur(slope, size)
+    if fine is not None:
+        guide = fine
+        slope, offset = (resized(each, *fine.shape) for each in (slope, offset))
+    result: Plane = product(slope, guide)
+    return cv2.add(result, offset, dst=result)  # type: ignore[no-any-return]
+
+
+def flat_colours(canvas: Canvas, steps: int, vivid: float) -> tuple[Plane, Plane]:
+    """The picture in flat areas, RGB (H, W, 3), and their tone, (H, W).
+
+    Colours are the picture's, tones are the frame's, which have no halos. steps: of the tones.
+    vivid: factor of the saturation; greys stay grey.
+    """
+    tone = faded_plane(canvas.seen_tone, cleared(canvas, _FEATURES), canvas.full_skin)
+    small_tone = reduced(tone, _STEP)
+    seen = from_levels(reduced(canvas.frame, _STEP))
+    small = cv2.addWeighted(reduced(canvas.picture, _STEP), 1 - _OF_FRAME, seen, _OF_FRAME, 0.0)
+    lift = np.float32(_LIFT)
+    toned = times(small, (small_tone + lift) / (luma_of(small) + lift))
+    skin = resized(canvas.skin, *small_tone.shape)
+    coloured = _vivid(toned, vivid + min(0.0, _SKIN - vivid) * skin)
+    flat = smoothed(coloured, small_tone, _RADIUS * canvas.unit / _STEP, tone)
+    luma = luma_of(flat)
+    stepped = in_steps(luma, steps)
+    return times(flat, (stepped + lift) / (luma + lift)), stepped
+
+
+def in_steps(tone: Plane, steps: int) -> Plane:
+    """A tone in a few steps, firm at edges and not in gradients (Winnemöller, 2006)."""
+    quarter = reduced(tone, 4)
+    kernel = np.ones((3, 3), np.uint8)
+    change = cv2.morphologyEx(blur(quarter, 1.0), cv2.MORPH_GRADIENT, kernel)
+    firm = resized(smoothstep(change, *_EDGE), *tone.shape)
+    stepped = cv2.LUT(to_levels(tone), _steps_table(steps, 0.17))
+    return tone + (stepped - tone) * firm  # type: ignore[no-any-return]
+
+
+def _steps_table(steps: int, width: float) -> Plane:
+    """Of in_steps; width: of half an edge, in steps."""
+    levels = np.linspace(0, 1, 256, dtype=np.float32) * np.float32(steps)
+    low = np.floor(levels)
+    stepped = low + smoothstep(levels - low, 0.5 - width, 0.5 + width)
+    return (stepped / np.float32(steps)).astype(np.float32)[None]  # type: ignore[no-any-return]
+
+
+def _vivid(picture: Plane, amount: Plane) -> Plane:
+    """Colours made vivid by a factor of each pixel; what is nearly grey becomes grey."""
+    luma = luma_of(picture)
+    red, _, blue = cv2.split(picture)
+    chroma = cv2.max(cv2.absdiff(red, luma), cv2.absdiff(blue, luma))
+    coloured = between(chroma, low=_GREY[0], high=_GREY[1])
+    share = np.float32(_OF_GREY) + coloured * (amount - np.float32(_OF_GREY))
+    return faded(cv2.merge((luma, luma, luma)), picture, share)

@@ -37,7 +37,7 @@ from .loading.own_looks import OwnLook, with_own_looks
 from .networks import Autoencoder, Run, UNet, prepared
 from .region.finder import PersonFinder
 from .settings import Acceleration, VaeChoice
-from .surface.painting import Surface
+from .surface.canvas import Surface
 
 log = logging.getLogger(__name__)
 

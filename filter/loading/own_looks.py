@@ -17,8 +17,8 @@ from safetensors.numpy import save_file
 
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.errors import ModelError, SettingsError, UnsupportedModelError
-from turbolens.filter.surface.colour_match import ColourMatch
-from turbolens.filter.surface.exemplar import LIMITS, Exemplar, Handling
+from turbolens.filter.surface.media.colour_match import ColourMatch
+from turbolens.filter.surface.media.exemplar import LIMITS, Exemplar, Handling
 
 _KEY = "turbolens_look"  # in the metadata
 _COLOURS = tuple(each.name for each in fields(ColourMatch))

@@ -209,3 +209,7 @@ class Canvas:
         strongest = self._smoothed(f"contours {width}", strongest)
         full = max(strongest, _LINE_EDGE / 2.5)
         return smoothstep(ridges, low * full, high * full)
+
+
+Surface = Callable[[Canvas], Plane]
+"""Gives a picture its surface: RGB (H, W, 3) in 0…1."""

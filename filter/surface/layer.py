@@ -12,12 +12,11 @@ from turbolens.filter.diffusion.lru_cache import LruCache
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 
-from .canvas import Canvas
+from .canvas import Canvas, Surface
 from .drift import Drift, Drifted
 from .ground import Asked, Ground
 from .hold import Hold
 from .looks import SURFACES
-from .painting import Surface
 from .planes import cv2, faded, luma_of, resized
 from .seen import Seen
 from .simplify import from_levels

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from .drawing import blueprint, charcoal, ink, linocut, pencil
-from .glass import stained_glass
-from .light import neon, noir, thermal, vaporwave, vintage
-from .mosaic import Mosaic
-from .painting import Strokes, Surface, watercolour
+from .canvas import Surface
+from .media.drawing import blueprint, charcoal, ink, linocut, pencil
+from .media.glass import stained_glass
+from .media.light import neon, noir, thermal, vaporwave, vintage
+from .media.mosaic import Mosaic
+from .media.painting import Strokes, watercolour
+from .media.printing import Comic, PopArt, Woodblock
 from .planes import Colour
-from .printing import Comic, PopArt, Woodblock
 
 VAN_GOGH: tuple[Colour, ...] = (
     (0.05, 0.09, 0.26), (0.10, 0.28, 0.52), (0.34, 0.55, 0.58), (0.84, 0.72, 0.36),

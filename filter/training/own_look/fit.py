@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from turbolens.filter.surface.canvas import Canvas
-from turbolens.filter.surface.exemplar import LIMITS, Exemplar, Handling
+from turbolens.filter.surface.media.exemplar import LIMITS, Exemplar, Handling
 from turbolens.filter.surface.planes import Plane
 from turbolens.filter.training.charts import write_curves
 from turbolens.filter.training.interrupts import StopRequest

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from turbolens.filter.surface.colour_match import ColourMatch
-from turbolens.filter.surface.exemplar import Exemplar, Handling
+from turbolens.filter.surface.media.colour_match import ColourMatch
+from turbolens.filter.surface.media.exemplar import Exemplar, Handling
 from turbolens.filter.surface.planes import Plane, blur, cv2, luma_of
 
 from .quilting import PATCH, quilted

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
-from turbolens.filter.surface.exemplar import Exemplar
+from turbolens.filter.surface.media.exemplar import Exemplar
 from turbolens.filter.surface.planes import blur, cv2
 from turbolens.filter.training.charts import write_sheet
 

@@ -16,7 +16,7 @@ from turbolens.filter.loading.own_looks import (
     save_own_look,
     with_own_looks,
 )
-from turbolens.filter.surface.exemplar import Handling
+from turbolens.filter.surface.media.exemplar import Handling
 from turbolens.pipelines.model_choice import AdapterChoices, ModelChoice, looks_of, vocabulary_of
 
 

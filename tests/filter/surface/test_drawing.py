@@ -3,11 +3,11 @@
 import numpy as np
 
 from turbolens.filter.surface.canvas import Canvas
-from turbolens.filter.surface.hatching import hatched
-from turbolens.filter.surface.lines import drawn
 from turbolens.filter.surface.looks import SURFACES
+from turbolens.filter.surface.media.hatching import hatched
+from turbolens.filter.surface.media.lines import drawn
+from turbolens.filter.surface.media.tones import between, cleared, flat_colours, in_steps, smoothed
 from turbolens.filter.surface.planes import Plane, blur, luma_of, resized, smoothstep
-from turbolens.filter.surface.tones import between, cleared, flat_colours, in_steps, smoothed
 
 SHAPE = 160, 208
 SKIN, CLOTH = (0.80, 0.60, 0.50), (0.48, 0.52, 0.58)

@@ -9,9 +9,9 @@ import torch
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 from turbolens.filter.surface.canvas import Canvas
-from turbolens.filter.surface.colour_match import ColourMatch
-from turbolens.filter.surface.exemplar import Exemplar, Handling
 from turbolens.filter.surface.layer import SurfaceLayer
+from turbolens.filter.surface.media.colour_match import ColourMatch
+from turbolens.filter.surface.media.exemplar import Exemplar, Handling
 from turbolens.filter.surface.planes import Plane, blur, cv2, luma_of, noise
 
 from .test_layer import scene

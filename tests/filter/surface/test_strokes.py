@@ -5,16 +5,22 @@ from functools import partial
 import numpy as np
 import pytest
 
-from turbolens.filter.surface.attention import calm_enough, features, matters, shown, where_most
 from turbolens.filter.surface.canvas import Canvas
 from turbolens.filter.surface.ground import Ground
 from turbolens.filter.surface.looks import SURFACES
-from turbolens.filter.surface.mosaic import Mosaic
+from turbolens.filter.surface.media.attention import (
+    calm_enough,
+    features,
+    matters,
+    shown,
+    where_most,
+)
+from turbolens.filter.surface.media.mosaic import Mosaic
+from turbolens.filter.surface.media.shapes import Layer, Shapes, at
+from turbolens.filter.surface.media.strokes import laid
 from turbolens.filter.surface.planes import Plane, blur, cv2, luma_of
 from turbolens.filter.surface.seeds import scattered
 from turbolens.filter.surface.seen import Seen
-from turbolens.filter.surface.shapes import Layer, Shapes, at
-from turbolens.filter.surface.strokes import laid
 
 HEIGHT, WIDTH = 240, 320
 SKIN = (0.80, 0.60, 0.50)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from turbolens.filter.surface.canvas import Canvas
-from turbolens.filter.surface.glass import pieces
 from turbolens.filter.surface.looks import SURFACES
+from turbolens.filter.surface.media.glass import pieces
 from turbolens.filter.surface.planes import Plane, blur, cv2, luma_of, noise
 from turbolens.filter.surface.seeds import numbers_of
 from turbolens.filter.surface.simplify import evened, firmed, to_levels

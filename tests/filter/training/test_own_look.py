@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from turbolens.filter import FrameFilter, MediaError, SettingsError, TurboModel
-from turbolens.filter.surface.exemplar import Exemplar, Handling
+from turbolens.filter.surface.media.exemplar import Exemplar, Handling
 from turbolens.filter.surface.planes import Plane, cv2, noise
 from turbolens.filter.training.command import app
 from turbolens.filter.training.own_look.fit import Fit

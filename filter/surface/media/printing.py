@@ -6,11 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from .attention import calm_enough, features
-from .canvas import Canvas
-from .ground import Ground
-from .lines import drawn
-from .planes import (
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.ground import Ground
+from turbolens.filter.surface.planes import (
     Colour,
     Plane,
     added,
@@ -26,7 +24,10 @@ from .planes import (
     smoothstep,
     times,
 )
-from .simplify import firmed, from_levels, to_levels
+from turbolens.filter.surface.simplify import firmed, from_levels, to_levels
+
+from .attention import calm_enough, features
+from .lines import drawn
 from .tones import between, flat_colours
 
 _INK = (0.05, 0.05, 0.06)

@@ -4,10 +4,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from .canvas import Canvas
-from .forms import Forms
-from .ground import Ground, Same
-from .planes import Plane, cv2, noise, reduced, resized
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.forms import Forms
+from turbolens.filter.surface.ground import Ground, Same
+from turbolens.filter.surface.planes import Plane, cv2, noise, reduced, resized
 
 _ANGLES = tuple(np.pi * index / 4 for index in range(4))  # of strokes that are drawn once
 _FOLLOWS = 0.2  # of the contrast of forms: strokes turn only along clear ones

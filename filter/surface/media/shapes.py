@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .ground import Ground
-from .planes import Plane, cv2
-from .seeds import scattered
-from .simplify import Levels
+from turbolens.filter.surface.ground import Ground
+from turbolens.filter.surface.planes import Plane, cv2
+from turbolens.filter.surface.seeds import scattered
+from turbolens.filter.surface.simplify import Levels
 
 _FRACTION = 4  # bits of a polygon's coordinates behind the point
 _FINER = 2  # of the picture's size, at which shapes are drawn, so that rims are smooth

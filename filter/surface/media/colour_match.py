@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import Canvas
-from .planes import Colour, Plane, cv2
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.planes import Colour, Plane, cv2
 
 LEVELS = 32  # of each channel in the table of colours
 _LEAST_GAIN, _MOST_GAIN = 0.6, 3.0  # of the spread of the colours

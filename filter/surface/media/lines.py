@@ -9,9 +9,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from .canvas import Canvas
-from .ground import Ground
-from .planes import Plane, blur, coordinates, cv2, reduced, resized, smoothstep
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.ground import Ground
+from turbolens.filter.surface.planes import (
+    Plane,
+    blur,
+    coordinates,
+    cv2,
+    reduced,
+    resized,
+    smoothstep,
+)
 
 _FAINT = 0.012  # contrast of the strongest lines of a picture that has hardly any
 _NOISE = 0.006  # contrast of what a camera adds

@@ -4,11 +4,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from .canvas import Canvas
-from .forms import Forms
-from .hatching import hatched
-from .lines import drawn
-from .planes import (
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.forms import Forms
+from turbolens.filter.surface.planes import (
     Plane,
     added,
     blur,
@@ -21,6 +19,9 @@ from .planes import (
     resized,
     smoothstep,
 )
+
+from .hatching import hatched
+from .lines import drawn
 from .tones import between, cleared, even_tone, faded_plane
 
 _HATCHES = ((-0.85, 0.84), (0.5, 0.5), (-0.1, 0.26))

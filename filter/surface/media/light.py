@@ -4,9 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .canvas import Canvas
-from .lines import drawn
-from .planes import (
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.planes import (
     Colour,
     Plane,
     added,
@@ -20,7 +19,9 @@ from .planes import (
     smoothstep,
     times,
 )
-from .simplify import from_levels
+from turbolens.filter.surface.simplify import from_levels
+
+from .lines import drawn
 from .tones import cleared
 
 _TUBES: tuple[Colour, ...] = (

@@ -12,10 +12,20 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import Canvas
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.forms import Forms
+from turbolens.filter.surface.planes import (
+    Plane,
+    blur,
+    covered,
+    cv2,
+    faded,
+    luma_of,
+    reduced,
+    resized,
+)
+
 from .colour_match import ColourMatch
-from .forms import Forms
-from .planes import Plane, blur, covered, cv2, faded, luma_of, reduced, resized
 
 ANGLES = 16  # directions of a tile; between two of them, texture would change its scale
 _MARGIN = 2  # pixels around a tile, so that sampling does not reach its neighbour

@@ -4,9 +4,19 @@ from functools import lru_cache
 
 import numpy as np
 
-from .canvas import Canvas
-from .planes import Plane, blur, cv2, faded, luma_of, reduced, resized, smoothstep, times
-from .simplify import from_levels, to_levels
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.planes import (
+    Plane,
+    blur,
+    cv2,
+    faded,
+    luma_of,
+    reduced,
+    resized,
+    smoothstep,
+    times,
+)
+from turbolens.filter.surface.simplify import from_levels, to_levels
 
 _AROUND = 4.0  # units
 _CONTRAST = 0.1  # of an edge that stays

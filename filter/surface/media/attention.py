@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .ground import Ground
-from .planes import Plane, blur, cv2, reduced, resized, smoothstep
-from .simplify import Levels, to_levels
+from turbolens.filter.surface.ground import Ground
+from turbolens.filter.surface.planes import Plane, blur, cv2, reduced, resized, smoothstep
+from turbolens.filter.surface.simplify import Levels, to_levels
 
 _NEAR, _AROUND = 4.0, 24.0  # units: over which contrast is taken, and what it is compared with
 _NOISE = 0.02  # contrast that hardly counts

@@ -4,13 +4,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.ground import Ground
+from turbolens.filter.surface.planes import (
+    Colour,
+    Plane,
+    blur,
+    covered,
+    cv2,
+    relief,
+    resized,
+    vivid,
+)
+from turbolens.filter.surface.seeds import chances
+from turbolens.filter.surface.simplify import from_levels, to_levels
+
 from .attention import features, matters, people, shown, where_most
-from .canvas import Canvas
-from .ground import Ground
-from .planes import Colour, Plane, blur, covered, cv2, relief, resized, vivid
-from .seeds import chances
 from .shapes import Layer, Placed, Shapes, placed, topmost
-from .simplify import from_levels, to_levels
 
 _CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
 _UNEVEN = 0.1  # of half a side, by which corners are moved

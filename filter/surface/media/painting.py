@@ -1,14 +1,12 @@
 """Wet media: strokes of oil and pastel, washes of watercolour."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from .attention import calm_enough, features, matters, people, shown, where_most
-from .canvas import Canvas
-from .ground import Ground, Turns
-from .planes import (
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.ground import Ground, Turns
+from turbolens.filter.surface.planes import (
     Colour,
     Plane,
     added,
@@ -24,9 +22,11 @@ from .planes import (
     vivid,
     vivid_matrix,
 )
-from .seeds import chances
+from turbolens.filter.surface.seeds import chances
+from turbolens.filter.surface.simplify import Levels, from_levels, to_levels
+
+from .attention import calm_enough, features, matters, people, shown, where_most
 from .shapes import Layer, Shapes, at
-from .simplify import Levels, from_levels, to_levels
 from .strokes import laid
 
 _PIVOT = 0.75  # the brightness that a factor of the contrast leaves
@@ -34,7 +34,6 @@ _BETWEEN = 0.65  # height of the ground between strokes
 _FEATURES, _SKIN = 0.85, 0.2  # shares of the picture at eyes and mouths, and all over faces
 _EVEN_FACES = 0.6  # how much less the strokes of a face vary
 _WARM = np.array([1, 0, -1], np.float32)
-Surface = Callable[[Canvas], Plane]
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .forms import Forms
-from .ground import Ground
-from .planes import Plane, cv2, reduced, smoothstep
+from turbolens.filter.surface.forms import Forms
+from turbolens.filter.surface.ground import Ground
+from turbolens.filter.surface.planes import Plane, cv2, reduced, smoothstep
+from turbolens.filter.surface.simplify import from_levels
+
 from .shapes import Layer, Shapes, at, placed, topmost
-from .simplify import from_levels
 
 _PROFILE = (0.35, 0.85, 1.0, 0.95, 0.55)
 """Half widths along a stroke, from where the brush is set down to where it is lifted."""

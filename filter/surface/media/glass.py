@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .attention import calm_enough, features, people
-from .canvas import Canvas
-from .planes import (
+from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.planes import (
     Plane,
     blur,
     coordinates,
@@ -20,8 +19,10 @@ from .planes import (
     times,
     vivid,
 )
-from .seeds import COUNT, chances, neighbours, numbers_of
-from .simplify import from_levels
+from turbolens.filter.surface.seeds import COUNT, chances, neighbours, numbers_of
+from turbolens.filter.surface.simplify import from_levels
+
+from .attention import calm_enough, features, people
 
 SIDE = 30.0  # units between the seeds of pieces
 COLOUR = 22.0  # weight of a squared difference of colour against one of place, in sides

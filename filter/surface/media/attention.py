@@ -68,6 +68,14 @@ def features(ground: Ground) -> Plane:
     return found
 
 
+def kept_in_faces(ground: Ground, at_features: float, on_skin: float) -> Plane:
+    """Shares of a picture that show through its material, (H, W) of the reduced size: at eyes and
+    mouths, and all over faces and hands."""
+    skin = ground.of(people) * np.float32(on_skin)
+    shares: Plane = np.maximum(ground.of(features) * np.float32(at_features), skin)
+    return shares
+
+
 def calm_enough(ground: Ground) -> Plane:
     """How little clutter there is, up to 1, (H, W) of the reduced size: lines of a drawing belong
     where there are few."""

@@ -19,7 +19,7 @@ from turbolens.filter.surface.planes import (
 from turbolens.filter.surface.seeds import chances
 from turbolens.filter.surface.simplify import from_levels, to_levels
 
-from .attention import features, matters, people, shown, where_most
+from .attention import features, kept_in_faces, matters, people, shown, where_most
 from .shapes import Layer, Placed, Shapes, placed, topmost
 
 _CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
@@ -28,7 +28,8 @@ _LEVEL = 1e-3  # weight of rows that are level where there is hardly a form
 _JOINT = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
 _LIGHTER = 0.85  # exponent of the stones' colours, since mortar makes the picture darker
 _LEAST = 0.5  # size of a fine stone below which there is none
-_FEATURES = 0.75  # share of the picture at eyes and mouths, which are smaller than stones
+_FEATURES, _SKIN = 0.75, 0.4
+"""Shares of the picture at eyes and mouths, which are smaller than stones, and all over faces."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Mosaic:
         even = vivid(cv2.pow(from_levels(canvas.even), _LIGHTER), self.vivid)
         lighter = chances("stones")[shapes.seed, :1] * np.float32(self.variation)
         levels = shapes.painted(shapes.colours_of(even) * (1 + lighter), to_levels(even))
-        shares = canvas.ahead(features) * np.float32(_FEATURES)
+        shares = canvas.ahead(kept_in_faces, _FEATURES, _SKIN)
         picture = from_levels(shown(levels, canvas.picture, shares, self._coloured))
         cv2.add(picture, cv2.merge((light, light, light)), dst=picture)
         return covered(picture, self.mortar, joints)

@@ -25,13 +25,13 @@ from turbolens.filter.surface.planes import (
 from turbolens.filter.surface.seeds import chances
 from turbolens.filter.surface.simplify import Levels, from_levels, to_levels
 
-from .attention import calm_enough, features, matters, people, shown, where_most
+from .attention import calm_enough, features, kept_in_faces, matters, people, shown, where_most
 from .shapes import Layer, Shapes, at
 from .strokes import laid
 
 _PIVOT = 0.75  # the brightness that a factor of the contrast leaves
 _BETWEEN = 0.65  # height of the ground between strokes
-_FEATURES, _SKIN = 0.85, 0.2  # shares of the picture at eyes and mouths, and all over faces
+_FEATURES, _SKIN = 0.9, 0.42  # shares of the picture at eyes and mouths, and all over faces
 _EVEN_FACES = 0.6  # how much less the strokes of a face vary
 _WARM = np.array([1, 0, -1], np.float32)
 
@@ -78,7 +78,7 @@ class Strokes:
             light = cv2.scaleAdd(canvas.paper(0.8), self.paper * 255, light)
         light = light.astype(np.int16)
         cv2.add(picture, cv2.merge((light, light, light)), dst=picture, dtype=cv2.CV_8U)
-        shares = canvas.ahead(_shares)
+        shares = canvas.ahead(kept_in_faces, _FEATURES, _SKIN)
         return from_levels(shown(picture, canvas.picture, shares, self._coloured))
 
     def below(self, ground: Ground) -> tuple[Shapes, Plane, Plane]:
@@ -116,13 +116,6 @@ class Strokes:
         matrix = np.float32(self.contrast) * vivid_matrix(self.vivid)
         shift = np.full((3, 1), _PIVOT * (1 - self.contrast), np.float32)
         return cv2.transform(picture, np.hstack([matrix, shift]))  # type: ignore[no-any-return]
-
-
-def _shares(ground: Ground) -> Plane:
-    """Shares of the picture that show through strokes, (H, W) of the reduced size."""
-    skin = ground.of(people) * np.float32(_SKIN)
-    shares: Plane = np.maximum(ground.of(features) * np.float32(_FEATURES), skin)
-    return shares
 
 
 def watercolour(canvas: Canvas) -> Plane:

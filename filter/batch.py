@@ -23,7 +23,7 @@ from .model import TurboModel
 from .region.coverage import Coverage
 from .region.tracking import FoundMask
 from .settings import FilterSettings, WeightedPrompt
-from .stream import Stream
+from .stream import Array, Stream
 from .surface.layer import Plan
 
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
@@ -221,9 +221,15 @@ def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[Styled]:
 def _plans(inputs: Sequence[Converted[FrameT]], encoded: Sequence[Encoded]) -> list[Plan | None]:
     """The surface of each frame; on a CPU, begun on other threads."""
     return [
-        each.stream.plan_surface(of.rgb, of.view, each.change, each.prompts, each.settings)
+        each.stream.plan_surface(
+            of.rgb, of.view, each.change, each.prompts, each.settings, _pts_of(of.request.frame)
+        )
         for of, each in zip(inputs, encoded, strict=True)
     ]
+
+
+def _pts_of(frame: Array | av.VideoFrame) -> int | None:
+    return frame.pts if isinstance(frame, av.VideoFrame) else None
 
 
 def _coverage(converted: Converted[FrameT], encoded: Encoded) -> Coverage | None:

@@ -22,6 +22,7 @@ from .region.masks import MaskFunction
 from .region.tracking import coverage_now
 from .settings import FilterSettings
 from .stream import OnStage, Stream, passes_through
+from .surface.drift import TextureShift
 
 Array: TypeAlias = NDArray[np.uint8]
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
@@ -93,6 +94,27 @@ class FrameFilter:
         """True while acceleration is being prepared: the filter may become faster."""
         return self._model.settling
 
+    @property
+    def texture_shift(self) -> TextureShift | None:
+        """How far textures have moved as a whole, since the last scene cut until the last frame.
+
+        In shares of the width, so that it holds for any size. `None` if nothing has moved or there
+        is no texture.
+        """
+        with self._stream.lock:
+            return self._stream.texture_shift
+
+    def place_textures(self, shift: TextureShift, *, begin: int) -> None:
+        """Let textures lie where another filter has them, which has seen more of the past.
+
+        shift: the other filter's `texture_shift` before the frame whose `pts` is `begin`. It holds
+        from that frame on, or the first later one that is filtered, until the next scene cut.
+        Frames must be `av.VideoFrame` and have a `pts`; the filter must have seen at least one
+        before. Several shifts may wait for their frames; `reset` forgets them.
+        """
+        with self._stream.lock:
+            self._stream.place_textures(shift, begin)
+
     def update(self, **changes: Any) -> FilterSettings:
         """Change settings by name from the next frame on. Returns all settings.
 
@@ -124,6 +146,7 @@ class FrameFilter:
 
     def reset(self) -> None:
         """Forget the past. The next frame is filtered like the first one of a stream."""
+        self._stream.forget_places()
         self._stream.must_reset = True
 
     @overload

@@ -30,6 +30,7 @@ from .region.composition import Composer
 from .region.masks import MaskFunction
 from .region.tracking import RegionTracker
 from .settings import FilterSettings, WeightedPrompt
+from .surface.drift import TextureShift
 from .surface.layer import Plan, SurfaceLayer
 from .surface.planes import Plane
 from .surface.seen import Seen
@@ -82,6 +83,7 @@ class Stream:
         self._last_rgb: torch.Tensor | None = None
         self._frames = self._frames_to_settle = 0
         self._settings: FilterSettings | None = None
+        self._shifts: dict[int, TextureShift] = {}
 
     def reset(self) -> None:
         """Forget the past."""
@@ -202,8 +204,9 @@ class Stream:
         change: Change | None,
         prompts: tuple[WeightedPrompt, ...],
         settings: FilterSettings,
+        pts: int | None = None,
     ) -> Plan | None:
-        """What surface the result of this frame, RGB uint8 (H, W, 3), gets.
+        """What surface the result of this frame, RGB uint8 (H, W, 3), gets. pts: its time.
 
         On a CPU what it needs of the frame is computed from here on, beside the networks. Elsewhere
         call it when the networks have run: it waits for the device.
@@ -216,11 +219,26 @@ class Stream:
             flow = change.motion.flow[0].cpu().numpy()
             return Seen(rgb.numpy(), _plane(luma), flow, change.is_cut)
 
+        for begin in sorted(each for each in self._shifts if pts is not None and each <= pts):
+            self._surface.place(self._shifts.pop(begin))
         ahead = self.model.device.type == "cpu"
         shape = rgb.shape[0], rgb.shape[1]
         return self._surface.plan(
             seen, shape, prompts, settings.strength, settings.texture, ahead=ahead
         )
+
+    @property
+    def texture_shift(self) -> TextureShift | None:
+        """See `SurfaceLayer.shift`."""
+        return self._surface.shift
+
+    def place_textures(self, shift: TextureShift, begin: int) -> None:
+        """See `FrameFilter.place_textures`."""
+        self._shifts[begin] = shift
+
+    def forget_places(self) -> None:
+        """Forget the shifts that wait for their frames."""
+        self._shifts.clear()
 
     def with_surface(self, rgb: torch.Tensor, plan: Plan | None) -> torch.Tensor:
         """The result, RGB uint8 (H, W, 3), with the surface of its looks."""

@@ -9,6 +9,7 @@ import av
 from av.stream import Stream
 
 from turbolens.filter import FilterSettings
+from turbolens.filter.surface.drift import TextureShift
 
 FrameOrPacket: TypeAlias = "av.VideoFrame | av.Packet[Any]"
 FilterCallable: TypeAlias = Callable[[av.VideoFrame], av.VideoFrame]
@@ -34,6 +35,20 @@ class SizeChecker(Protocol):
 
     def check_size(self, width: int, height: int) -> None:
         """Raise `FrameError` if frames of this size, in pixels, cannot be filtered."""
+        ...
+
+
+@runtime_checkable
+class HasTextures(Protocol):
+    """A frame filter whose textures move with the picture. `FrameFilter` is one."""
+
+    @property
+    def texture_shift(self) -> TextureShift | None:
+        """How far textures have moved as a whole so far; `None` if nothing has."""
+        ...
+
+    def place_textures(self, shift: TextureShift, *, begin: int) -> None:
+        """Let this be the shift from the frame with this `pts` on."""
         ...
 
 

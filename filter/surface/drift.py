@@ -32,6 +32,20 @@ class Moved(NamedTuple):
         x, y = (cv2.multiply(resized(each, height, width), scale) for each in self)
         return x, y
 
+    @property
+    def whole(self) -> "TextureShift":
+        """How far the textures as a whole have moved."""
+        width = self.x.shape[1]
+        return TextureShift(*(float(_middle(each)) / width for each in self))
+
+
+class TextureShift(NamedTuple):
+    """How far the textures of a picture have moved as a whole, in shares of its width: to the left
+    (x) and upwards (y) if positive."""
+
+    x: float
+    y: float
+
 
 class Drifted(NamedTuple):
     """moved: `None` if nothing has. is_new: True if the picture has no past."""
@@ -71,12 +85,27 @@ class Drift:
         self._moved = None if is_new else self._followed(*flow)
         return Drifted(None if self._moved is None else Moved(*self._moved), is_new)
 
+    def place(self, shift: TextureShift) -> None:
+        """Continue as if textures had moved so far as a whole.
+
+        It does nothing before the first frame, which has no past.
+        """
+        if self._size is None:
+            return
+        width, height = self._size
+        moved = self._moved or (np.zeros((height, width), np.float32),) * 2
+        x, y = (
+            each + (np.float32(to * width) - _middle(each))
+            for each, to in zip(moved, shift, strict=True)
+        )
+        self._moved = x, y
+
     def _followed(self, x: Plane, y: Plane) -> tuple[Plane, Plane] | None:
         """The displacement after a flow from this picture to the last one, in its pixels.
 
         What moves hardly otherwise than the whole picture moves with it: that is noise.
         """
-        whole = [np.float32(np.median(each[::4, ::4])) for each in (x, y)]
+        whole = [_middle(each) for each in (x, y)]
         whole = [each * each**2 / (each**2 + np.float32(_STILL**2)) for each in whole]
         x, y = x - whole[0], y - whole[1]
         squared = blur(x * x + y * y, 1.0)
@@ -96,8 +125,13 @@ class Drift:
         )
 
 
+def _middle(moved: Plane) -> np.float32:
+    """The motion of the whole: that of most places."""
+    return np.float32(np.median(moved[::4, ::4]))
+
+
 def _relaxed(moved: Plane) -> Plane:
-    mean = np.float32(np.median(moved[::4, ::4]))
+    mean = _middle(moved)
     limit = np.float32(_BENT * moved.shape[1])
     bends = np.clip(blur(moved - mean, 3.0) * np.float32(np.exp(-1 / _BENDS)), -limit, limit)
     return bends + mean  # type: ignore[no-any-return]

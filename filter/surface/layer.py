@@ -13,7 +13,7 @@ from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 
 from .canvas import Canvas, Surface
-from .drift import Drift, Drifted
+from .drift import Drift, Drifted, TextureShift
 from .ground import Asked, Ground
 from .hold import Hold
 from .looks import SURFACES
@@ -59,6 +59,22 @@ class SurfaceLayer:
         self._figures: dict[str, float] = {}
         self._hold = Hold()
         self._asked: tuple[Asked, ...] = ()
+        self._shift: TextureShift | None = None
+
+    @property
+    def shift(self) -> TextureShift | None:
+        """How far textures have moved as a whole after the last planned frame, since the last scene
+        cut; `None` if nothing has moved. Waits for that frame. Raises what following it has raised.
+        """
+        moved = None if self._drifted is None else self._drifted.result().moved
+        return None if moved is None else moved.whole
+
+    def place(self, shift: TextureShift) -> None:
+        """Continue from the next frame on as if textures had moved so far as a whole.
+
+        A frame without a past, as after a scene cut, begins anew all the same.
+        """
+        self._shift = shift
 
     def reset(self) -> None:
         """Forget the past."""
@@ -110,7 +126,8 @@ class SurfaceLayer:
         if min(shape) < MIN_SIDE:
             return None
         frame = Beside(seen)
-        self._drifted = Beside(_followed, self._drift, self._drifted, frame)
+        shift, self._shift = self._shift, None
+        self._drifted = Beside(_followed, self._drift, self._drifted, frame, shift)
         ground = Ground(frame, self._drifted.result, shape)
         if ahead:
             ground.begin(self._asked)
@@ -153,7 +170,7 @@ class SurfaceLayer:
         return levels
 
     def _forget_motion(self) -> None:
-        self._drift, self._drifted = Drift(), None
+        self._drift, self._drifted, self._shift = Drift(), None, None
 
     def shares(self, prompts: Sequence[WeightedPrompt]) -> dict[str, float]:
         """The share of each surface in a mixture of prompts. The sum is at most 1."""
@@ -176,10 +193,20 @@ class SurfaceLayer:
         return tuple(self._vocabulary.surfaces.get(look, "") for look in looks)
 
 
-def _followed(drift: Drift, before: Beside[Drifted] | None, seen: Beside[Seen]) -> Drifted:
-    """How far textures have moved, after the frame before has been followed."""
+def _followed(
+    drift: Drift,
+    before: Beside[Drifted] | None,
+    seen: Beside[Seen],
+    shift: TextureShift | None,
+) -> Drifted:
+    """How far textures have moved, after the frame before has been followed.
+
+    shift: how far they had moved until then, if that is known better.
+    """
     if before is not None:
         before.wait()
+    if shift is not None:
+        drift.place(shift)
     return drift(seen.result())
 
 

@@ -20,7 +20,7 @@ from .identity import Identity, file_identity
 from .manifest import ResumePoint, Segment
 from .parts import Parts
 from .reader import FrameReader
-from .run_up import RunUpTracker, tracked
+from .run_up import RunUpTracker, place_textures, tracked
 from .segmentation import Segmentation
 from .writer import SegmentWriter
 
@@ -136,6 +136,8 @@ class SegmentedJob:
         begin = finished.resume_point
         if begin is not None and not begin.packet:
             damaged = 0  # what is damaged will be met again
+        if begin is not None:
+            place_textures(frame_filter, begin.textures)
         reader = FrameReader.open_at(self._container, begin, self._notify)
         tracker = RunUpTracker(self._segmentation.run_up or 0)
         cutter = InputCutter(self._segmentation.seconds, None if begin is None else begin.pts)
@@ -192,7 +194,8 @@ def once(notify: Notify) -> Notify:
 
 def _resume_point(pts: int, tracker: RunUpTracker, reader: FrameReader) -> ResumePoint:
     begin = tracker.begin_before(pts)
-    return ResumePoint(pts, begin, reader.key_frame_before(begin))
+    textures = tracker.textures_before(pts)
+    return ResumePoint(pts, begin, reader.key_frame_before(begin), textures)
 
 
 def _with_finished(

@@ -11,17 +11,28 @@ VERSION = 1  # of the manifest and of the files beside it; others are not read
 
 
 @dataclass(frozen=True)
+class TexturePlace:
+    """How far textures had moved before the frame of this `pts`, see `TextureShift`."""
+
+    pts: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
 class ResumePoint:
     """Where a segment begins in the input.
 
     pts: of its first frame. run_up_pts: of the first frame to filter, so that the filter knows the
     past when the segment begins. packet: the number of the video's packet from which to decode, a
-    key frame; 0 to decode from the beginning.
+    key frame; 0 to decode from the beginning. textures: where they were during the run-up; without
+    any, they begin anew with the run-up.
     """
 
     pts: int
     run_up_pts: int
     packet: int = 0
+    textures: tuple[TexturePlace, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,12 @@ class Manifest:
 def _segment(read: dict[str, Any]) -> Segment:
     return Segment(
         read["file"], read["frames"], Checksum(**read["checksum"]), read["parameters"],
-        None if read["following"] is None else ResumePoint(**read["following"]),
+        None if read["following"] is None else _resume_point(read["following"]),
         read["damaged"],
     )  # fmt: skip
+
+
+def _resume_point(read: dict[str, Any]) -> ResumePoint:
+    """Without `textures` in manifests of versions that did not store them."""
+    textures = (TexturePlace(**each) for each in read.get("textures", ()))
+    return ResumePoint(read["pts"], read["run_up_pts"], read["packet"], tuple(textures))

@@ -2,18 +2,22 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import av
 
 from turbolens.filter import FilterSettings
-from turbolens.pipelines.base import BatchFilter, FilterCallable
+from turbolens.filter.surface.drift import TextureShift
+from turbolens.pipelines.base import BatchFilter, FilterCallable, HasTextures
+
+from .manifest import TexturePlace
 
 SEAM_LEVELS = 0.5  # mean difference at a seam that is allowed
 FRESH_LEVELS = 16.0  # mean difference between a result without a past and one with it, at most
 AHEAD = 512  # frames that may be filtered before an earlier one is written
+PLACES = 8  # of textures that are remembered of a run-up
 NOISE_FRAMES = 32  # frames after which the estimate of the camera's noise forgets its start
 
 Look: TypeAlias = Callable[[av.VideoFrame], None]
@@ -35,6 +39,17 @@ def run_up_frames(settings: FilterSettings) -> int | None:
     return max(noise, math.ceil(math.log(SEAM_LEVELS / FRESH_LEVELS) / math.log(weight)))
 
 
+class Batch(NamedTuple):
+    """Frames that were filtered together.
+
+    pts: of the first. new: how many were not reused. shift: of the textures before them.
+    """
+
+    pts: int
+    new: int
+    shift: TextureShift | None = None
+
+
 class RunUpTracker:
     """Remembers at which frames a run-up of a given number of new frames would begin.
 
@@ -44,19 +59,19 @@ class RunUpTracker:
 
     def __init__(self, frames: int) -> None:
         self._wanted = frames
-        self._batches: deque[tuple[int, int]] = deque()  # first pts and number of new frames
+        self._batches: deque[Batch] = deque()
         self._lock = Lock()
         self._new = 0
 
-    def add(self, pts: int, new: int) -> None:
-        """Add frames that were filtered together. pts: of the first. new: those not reused."""
+    def add(self, batch: Batch) -> None:
+        """Add frames that were filtered together."""
         with self._lock:
-            if not new and self._batches:
+            if not batch.new and self._batches:
                 return  # a run-up that begins here would lack the result that was reused
-            self._batches.append((pts, new))
-            self._new += new
-            while self._new - self._batches[0][1] > self._wanted + AHEAD:
-                self._new -= self._batches.popleft()[1]
+            self._batches.append(batch)
+            self._new += batch.new
+            while self._new - self._batches[0].new > self._wanted + AHEAD:
+                self._new -= self._batches.popleft().new
 
     def begin_before(self, pts: int) -> int:
         """The `pts` at which to begin filtering for a segment that begins at `pts`.
@@ -66,13 +81,37 @@ class RunUpTracker:
         if not self._wanted:
             return pts
         with self._lock:
-            batches = [each for each in self._batches if each[0] < pts]
+            batches = [each for each in self._batches if each.pts < pts]
         new = 0
-        for first, count in reversed(batches[:-1]):  # the last may reach beyond `pts`
-            new += count
+        for batch in reversed(batches[:-1]):  # the last may reach beyond `pts`
+            new += batch.new
             if new >= self._wanted:
-                return first
-        return batches[0][0] if batches else pts
+                return batch.pts
+        return batches[0].pts if batches else pts
+
+    def textures_before(self, pts: int) -> tuple[TexturePlace, ...]:
+        """Where textures were during the run-up of a segment that begins at `pts`.
+
+        Several places, as the run-up's own motion is less exact at first, and what is held of the
+        past should have them from the start.
+        """
+        begin = self.begin_before(pts)
+        with self._lock:
+            batches = [each for each in self._batches if begin < each.pts < pts]
+        return places_of(batches)
+
+
+def places_of(batches: Sequence[Batch]) -> tuple[TexturePlace, ...]:
+    """Some of the places of textures, evenly spaced."""
+    some = batches[:: math.ceil(len(batches) / PLACES) or 1]
+    return tuple(TexturePlace(each.pts, *each.shift) for each in some if each.shift is not None)
+
+
+def place_textures(frame_filter: object, places: Iterable[TexturePlace]) -> None:
+    """Let the textures of a filter be there when the frames come."""
+    if isinstance(frame_filter, HasTextures):
+        for each in places:
+            frame_filter.place_textures(TextureShift(each.x, each.y), begin=each.pts)
 
 
 def tracked(
@@ -93,9 +132,9 @@ class _Tracked:
 
     def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
         self._look(frame)
-        reused = self._reused
+        reused, shift = self._reused, shift_of(self._filter)
         filtered: av.VideoFrame = self._filter(frame)
-        self._tracker.add(frame.pts or 0, 1 - (self._reused - reused))
+        self._tracker.add(Batch(frame.pts or 0, 1 - (self._reused - reused), shift))
         return filtered
 
     @property
@@ -108,7 +147,13 @@ class _TrackedBatches(_Tracked):
         """The filtered frames, in order."""
         for frame in frames:
             self._look(frame)
-        reused, pts = self._reused, frames[0].pts or 0
+        reused, shift = self._reused, shift_of(self._filter)
         filtered: list[av.VideoFrame] = self._filter.batch(frames)
-        self._tracker.add(pts, len(frames) - (self._reused - reused))
+        new = len(frames) - (self._reused - reused)
+        self._tracker.add(Batch(frames[0].pts or 0, new, shift))
         return filtered
+
+
+def shift_of(frame_filter: object) -> TextureShift | None:
+    """How far a filter's textures have moved so far."""
+    return frame_filter.texture_shift if isinstance(frame_filter, HasTextures) else None

@@ -1,18 +1,21 @@
 """`SurfaceLayer`: which surfaces a result gets, how much of them, and how they move."""
 
 import json
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from av import VideoFrame
 
 from turbolens.filter import FrameFilter, TurboModel
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.errors import ModelError
 from turbolens.filter.loading.looks import load_vocabulary
 from turbolens.filter.settings import WeightedPrompt
+from turbolens.filter.surface.drift import TextureShift
 from turbolens.filter.surface.layer import SurfaceLayer
 from turbolens.filter.surface.planes import Plane, blur, luma_of, noise
 from turbolens.filter.surface.seen import Seen
@@ -119,6 +122,32 @@ def test_after_a_scene_cut_strokes_are_those_of_a_new_stream() -> None:
     assert torch.equal(surface(other, [OIL], 0.9, 1.0), layer()(other, [OIL], 0.9, 1.0))
 
 
+def test_strokes_can_be_placed_where_those_of_another_stream_are() -> None:
+    one, other, anew = layer(), layer(), layer()
+    for offset in range(0, 24, 3):
+        one(scene(offset=offset), [PENCIL], 0.9, 1.0)
+    assert one.shift is not None
+    assert one.shift.x == pytest.approx(21 / 160, rel=0.1)
+    for each in (other, anew):
+        each(scene(offset=21), [PENCIL], 0.9, 1.0)
+    assert other.shift is None
+    other.place(one.shift)
+    for offset in (24, 27):
+        expected, placed, begun = (
+            _strokes(each(rgb, [PENCIL], 0.9, 1.0), rgb)
+            for rgb in [scene(offset=offset)] for each in (one, other, anew)
+        )  # fmt: skip
+    assert _likeness(placed, expected) > 0.85
+    assert _likeness(begun, expected) < 0.6
+
+
+def test_strokes_that_are_placed_begin_anew_at_a_scene_cut() -> None:
+    surface, other = layer(), scene(offset=340)
+    surface(scene(), [OIL], 0.9, 1.0)
+    surface.place(TextureShift(0.3, 0.1))
+    assert torch.equal(surface(other, [OIL], 0.9, 1.0), layer()(other, [OIL], 0.9, 1.0))
+
+
 def test_strokes_travel_as_the_frames_flow_says() -> None:
     surface, rgb, step = layer(), scene(), 5.0
     flow = np.zeros((2, 64, 80), np.float32)
@@ -194,3 +223,25 @@ def test_the_noise_of_a_camera_does_not_make_lines_flicker() -> None:
         results.append(result.numpy().astype(np.float32))
     flicker = np.diff(results[10:], axis=0)
     assert np.sqrt(np.square(flicker).mean()) < 0.8
+
+
+def test_a_filter_places_its_textures_when_the_frame_comes() -> None:
+    model = TurboModel.load(dtype="float32")
+    one, other = (FrameFilter(model, prompt="mosaic", size=128) for _ in range(2))
+    frames = [VideoFrame.from_ndarray(scene(offset=3 * index).numpy()) for index in range(10)]
+    for index, frame in enumerate(frames):
+        frame.pts, frame.time_base = index, Fraction(1, 25)
+    one.batch(frames[:7])
+    shift = one.texture_shift
+    assert shift is not None
+    other.place_textures(shift, begin=7)
+    other.batch(frames[5:7])
+    assert other.texture_shift != shift
+    for each in (one, other):
+        each.batch(frames[7:])
+    assert other.texture_shift == pytest.approx(one.texture_shift, abs=0.003)
+    other.place_textures(shift, begin=0)
+    other.reset()
+    other.batch(frames[:2])
+    assert other.texture_shift is not None
+    assert other.texture_shift.x < 0.05

@@ -13,7 +13,7 @@ from turbolens.pipelines.video.segments.packet_file import (
     checksum_of,
     read_packets,
 )
-from turbolens.pipelines.video.segments.run_up import RunUpTracker, run_up_frames
+from turbolens.pipelines.video.segments.run_up import Batch, RunUpTracker, run_up_frames
 
 from .films import RATE, SEAMS, SECONDS, picture
 
@@ -54,7 +54,7 @@ def test_some_settings_remember_for_ever(endless: dict[str, object]) -> None:
 def test_a_run_up_counts_only_new_frames() -> None:
     tracker = RunUpTracker(10)
     for pts in range(0, 400, 4):
-        tracker.add(pts, 4 if pts < 40 or pts >= 380 else 0)  # a still scene between
+        tracker.add(Batch(pts, 4 if pts < 40 or pts >= 380 else 0))  # a still scene between
     assert tracker.begin_before(384) == 28
     assert tracker.begin_before(12) == 0  # too few: from the beginning
 
@@ -62,7 +62,7 @@ def test_a_run_up_counts_only_new_frames() -> None:
 def test_a_run_up_is_known_while_the_filter_is_ahead() -> None:
     tracker = RunUpTracker(10)
     for pts in range(2000):
-        tracker.add(pts, 1)
+        tracker.add(Batch(pts, 1))
     assert tracker.begin_before(1900) == 1889
 
 

@@ -23,7 +23,7 @@ SECONDS = Fraction(8, 5)  # of a segment; without a scene cut it is 100 frames l
 RATE, FRAMES, SEAM = 50, 280, 200
 FAILURE = 270  # a frame after which the second segment is written, as the queues hold 64 frames
 SIZE = (320, 180)
-SETTINGS = FilterSettings(prompt="mosaic", size=64)
+SETTINGS = FilterSettings(prompt="pencil sketch", size=64)
 
 
 @pytest.fixture(scope="module")
@@ -113,4 +113,4 @@ def test_a_run_goes_on_after_segments_that_do_not_tell_where_textures_were(
     stored.write_bytes(old.to_bytes().replace(b',\n    "textures": []', b""))
     assert b"textures" not in stored.read_bytes()
     assert run(panned, target, FrameFilter(model, SETTINGS)).resumed == SEAM
-    assert worst(whole, target) < 30
+    assert worst(whole, target) < 40

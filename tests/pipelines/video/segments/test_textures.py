@@ -19,6 +19,8 @@ from turbolens.pipelines.video.segments.segmentation import Segmentation
 
 from .films import LOSSLESS, parts_of, pictures_of, psnr
 
+pytestmark = pytest.mark.slow
+
 SECONDS = Fraction(8, 5)  # of a segment; without a scene cut it is 100 frames long
 RATE, FRAMES, SEAM = 50, 280, 200
 FAILURE = 270  # a frame after which the second segment is written, as the queues hold 64 frames

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .coherence.change import InputView
 from .denoising import Encoded, UNetPass, denoised, joined
-from .device import Beside, spread
+from .diffusion.beside import Beside, spread
 from .frames.conversion import FrameConverter, Geometry, rgb_from_image
 from .frames.detail import FrameDetail
 from .frames.luma import frame_luma

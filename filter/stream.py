@@ -21,7 +21,7 @@ from .coherence.steady_luma import SteadyLuma
 from .coherence.temporal_blend import BeginBlend, Coherence, steady_luma
 from .coherence.transition import PromptTransition
 from .coherence.unchanged import UnchangedDetector
-from .device import Beside
+from .diffusion.beside import Beside
 from .frames.detail import DetailReader, FrameDetail, LumaReader
 from .frames.geometry import Geometry
 from .model import TurboModel

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from turbolens.filter import FrameFilter, TurboModel, device
-from turbolens.filter.device import Beside, spread
+from turbolens.filter import FrameFilter, TurboModel
+from turbolens.filter.diffusion import beside as threads
+from turbolens.filter.diffusion.beside import Beside, spread
 from turbolens.filter.framefilter import filter_together
 
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "processors", lambda: 2)
+    monkeypatch.setattr(threads, "processors", lambda: 2)
 
 
 @pytest.fixture
@@ -56,13 +57,13 @@ def test_processors_are_those_that_the_process_may_use(
     monkeypatch.undo()
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 5}, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", given)
-    assert device.processors() == expected
+    assert threads.processors() == expected
 
 
 def test_with_one_processor_nothing_is_computed_before_it_is_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(device, "processors", lambda: 1)
+    monkeypatch.setattr(threads, "processors", lambda: 1)
     assert Beside(current_thread).result() is current_thread()
 
 
@@ -141,7 +142,7 @@ def test_streams_beside_each_other_have_the_results_of_one_after_the_other(
         return [each for batch in batches for each in filter_together(owners, list(batch))]
 
     beside = results()
-    monkeypatch.setattr(device, "processors", lambda: 1)
+    monkeypatch.setattr(threads, "processors", lambda: 1)
     for one, other in zip(results(), beside, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -165,6 +166,6 @@ def test_an_enlarged_result_gets_the_same_detail_on_either_thread(
         return [filtering(each) for each in frames]
 
     beside = results()
-    monkeypatch.setattr(device, "processors", lambda: 1)
+    monkeypatch.setattr(threads, "processors", lambda: 1)
     for one, other in zip(results(), beside, strict=True):
         np.testing.assert_array_equal(one, other)

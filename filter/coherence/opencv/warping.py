@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from turbolens.filter.coherence.motion import SCALE
-from turbolens.filter.device import Beside
+from turbolens.filter.diffusion.beside import Beside
 
 cv2: Any = import_module("cv2")  # its stubs know no dtypes
 

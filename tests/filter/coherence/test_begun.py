@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from turbolens.filter import FilterSettings, device
+from turbolens.filter import FilterSettings
 from turbolens.filter.acceleration.coherence import AcceleratedCoherence
 from turbolens.filter.coherence.change import Change, InputView
 from turbolens.filter.coherence.temporal_blend import Coherence
+from turbolens.filter.diffusion import beside as threads
 from turbolens.filter.frames.luma import luma_of
 from turbolens.pipelines.scene.frames import TestScene
 
@@ -18,7 +19,7 @@ SCENE = TestScene(192, 128)
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "processors", lambda: 2)
+    monkeypatch.setattr(threads, "processors", lambda: 2)
 
 
 class Stream:

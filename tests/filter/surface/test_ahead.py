@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from turbolens.filter import FilterSettings, FrameFilter, TurboModel, device
+from turbolens.filter import FilterSettings, FrameFilter, TurboModel
+from turbolens.filter.diffusion import beside as threads
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 from turbolens.filter.surface.canvas import Canvas
@@ -27,7 +28,7 @@ ALL = Vocabulary({look: (look,) for look in SURFACES}, surfaces={look: look for 
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "processors", lambda: 2)
+    monkeypatch.setattr(threads, "processors", lambda: 2)
 
 
 def picture(offset: int = 0) -> Plane:
@@ -116,7 +117,7 @@ def test_a_filter_computes_ahead_with_the_same_results(monkeypatch: pytest.Monke
     filtering = FrameFilter(model, settings)
     beside = [filtering(frame) for frame in frames]
     assert any(name.startswith("turbolens-beside") for name in names)
-    monkeypatch.setattr(device, "processors", lambda: 1)
+    monkeypatch.setattr(threads, "processors", lambda: 1)
     filtering = FrameFilter(model, settings)
     for frame, result in zip(frames, beside, strict=True):
         np.testing.assert_array_equal(filtering(frame), result)

@@ -6,8 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from turbolens.filter import FrameError, FrameFilter, TurboModel, device
+from turbolens.filter import FrameError, FrameFilter, TurboModel
 from turbolens.filter.acceleration.parallel_conversion import ParallelConversion
+from turbolens.filter.diffusion import beside as threads
 from turbolens.filter.frames.conversion import FrameConverter
 
 
@@ -22,7 +23,7 @@ def frames(count: int, pixel_format: str = "yuv420p") -> list[av.VideoFrame]:
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "processors", lambda: 2)
+    monkeypatch.setattr(threads, "processors", lambda: 2)
 
 
 def test_several_threads_give_the_result_of_one(
@@ -30,7 +31,7 @@ def test_several_threads_give_the_result_of_one(
 ) -> None:
     alone, together = (FrameFilter(model, size=64, reuse_unchanged=False) for _ in range(2))
     got = together.batch(frames(5))
-    monkeypatch.setattr(device, "processors", lambda: 1)
+    monkeypatch.setattr(threads, "processors", lambda: 1)
     for one, other in zip(alone.batch(frames(5)), got, strict=True):
         assert one.format.name == other.format.name == "yuv420p"
         np.testing.assert_array_equal(one.to_ndarray(), other.to_ndarray())
@@ -52,7 +53,7 @@ def test_conversions_run_in_parallel_with_separate_converters() -> None:
 def test_one_frame_or_one_processor_uses_the_calling_thread(
     processors: int, items: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device, "processors", lambda: processors)
+    monkeypatch.setattr(threads, "processors", lambda: processors)
     assert set(ParallelConversion()(lambda _converter, _item: get_ident(), items)) == {get_ident()}
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .framefilter import FrameFilter, filter_together
     from .model import TurboModel
     from .settings import FilterSettings
+    from .surface.shift import TextureShift
 
 __all__ = [
     "DownloadError",
@@ -49,6 +50,7 @@ __all__ = [
     "OfferError",
     "PeerError",
     "SettingsError",
+    "TextureShift",
     "TurboModel",
     "TurbolensError",
     "UnavailableError",
@@ -60,6 +62,7 @@ __all__ = [
 _LOADED_ON_USE = {
     "FilterSettings": "settings",
     "FrameFilter": "framefilter",
+    "TextureShift": "surface.shift",
     "TurboModel": "model",
     "filter_together": "framefilter",
 }

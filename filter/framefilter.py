@@ -22,7 +22,7 @@ from .region.masks import MaskFunction
 from .region.tracking import coverage_now
 from .settings import FilterSettings
 from .stream import OnStage, Stream, passes_through
-from .surface.drift import TextureShift
+from .surface.shift import TextureShift
 
 Array: TypeAlias = NDArray[np.uint8]
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])

@@ -30,10 +30,10 @@ from .region.composition import Composer
 from .region.masks import MaskFunction
 from .region.tracking import RegionTracker
 from .settings import FilterSettings, WeightedPrompt
-from .surface.drift import TextureShift
 from .surface.layer import Plan, SurfaceLayer
 from .surface.planes import Plane
 from .surface.seen import Seen
+from .surface.shift import TextureShift
 
 Array: TypeAlias = NDArray[np.uint8]
 OnStage: TypeAlias = Callable[[str], None]

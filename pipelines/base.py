@@ -8,8 +8,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import av
 from av.stream import Stream
 
-from turbolens.filter import FilterSettings
-from turbolens.filter.surface.drift import TextureShift
+from turbolens.filter import FilterSettings, TextureShift
 
 FrameOrPacket: TypeAlias = "av.VideoFrame | av.Packet[Any]"
 FilterCallable: TypeAlias = Callable[[av.VideoFrame], av.VideoFrame]

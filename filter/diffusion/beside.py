@@ -16,11 +16,16 @@ ItemT = TypeVar("ItemT")
 
 
 def processors() -> int:
-    """How many processors this process may use: those it is bound to, at most OMP_NUM_THREADS."""
-    bound = hasattr(os, "sched_getaffinity")
-    count = len(os.sched_getaffinity(0)) if bound else os.cpu_count() or 1
+    """How many processors the filter may use: `bound_processors`, at most OMP_NUM_THREADS."""
+    count = bound_processors()
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return min(count, int(wanted)) if wanted.isdecimal() and int(wanted) > 0 else count
+
+
+def bound_processors() -> int:
+    """How many processors this process is bound to, as by `taskset`."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 class Beside(Generic[T]):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from .planes import Plane, blur, coordinates, cv2, resized, sample
 from .seen import Seen
+from .shift import TextureShift
 
 SIDE = 160  # of the pictures that the flow is found on, at most about so many pixels
 _BENDS = 20.0
@@ -33,18 +34,10 @@ class Moved(NamedTuple):
         return x, y
 
     @property
-    def whole(self) -> "TextureShift":
+    def whole(self) -> TextureShift:
         """How far the textures as a whole have moved."""
         width = self.x.shape[1]
         return TextureShift(*(float(_middle(each)) / width for each in self))
-
-
-class TextureShift(NamedTuple):
-    """How far the textures of a picture have moved as a whole, in shares of its width: to the left
-    (x) and upwards (y) if positive."""
-
-    x: float
-    y: float
 
 
 class Drifted(NamedTuple):

@@ -16,7 +16,18 @@ from .drift import Drifted, Moved
 from .forms import Forms
 from .hold import CELL
 from .memo import Memo, once
-from .planes import Plane, blur, coordinates, cv2, noise, reduced, resized, sample, smoothstep
+from .planes import (
+    Plane,
+    blur,
+    coordinates,
+    cv2,
+    enlarged,
+    noise,
+    reduced,
+    resized,
+    sample,
+    smoothstep,
+)
 from .seen import Seen
 from .simplify import from_levels, to_levels
 
@@ -265,8 +276,7 @@ class Ground:
         difference = blur(small, 1.6 * sigma) - blur(small, sigma)
         difference = self.line_forms().smeared(difference, along)
         strongest = float(np.quantile(difference[::2, ::2], 0.985))
-        size = self.shape[1], self.shape[0]
-        return cv2.resize(difference, size, interpolation=cv2.INTER_CUBIC), strongest
+        return enlarged(difference, *self.shape), strongest
 
 
 def tones_of(luma: Plane) -> tuple[float, ...]:

@@ -13,12 +13,13 @@ from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 
 from .canvas import Canvas, Surface
-from .drift import Drift, Drifted, TextureShift
+from .drift import Drift, Drifted
 from .ground import Asked, Ground
 from .hold import Hold
 from .looks import SURFACES
 from .planes import cv2, faded, luma_of, resized
 from .seen import Seen
+from .shift import TextureShift
 from .simplify import from_levels
 
 MIN_SIDE = 32  # pixels

@@ -44,6 +44,12 @@ def resized(plane: Plane, height: int, width: int) -> Plane:
     return result
 
 
+def enlarged(plane: Plane, height: int, width: int) -> Plane:
+    """The plane with a larger size, bicubic, which keeps lines and edges firm."""
+    result: Plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC)
+    return result
+
+
 def luma_of(picture: Plane) -> Plane:
     """Luma by BT.601 of RGB (H, W, 3)."""
     luma: Plane = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
@@ -121,10 +127,16 @@ def vivid_matrix(amount: float) -> Plane:
     return np.float32(amount) * np.eye(3, dtype=np.float32) + np.float32(1 - amount) * _LUMA
 
 
+def toned(tone: Plane, palette: tuple[Colour, ...]) -> Plane:
+    """RGB (H, W, 3) of a tone (H, W) in 0…1: the palette's colour of that brightness."""
+    levels = cv2.convertScaleAbs(cv2.max(tone, 0), alpha=255)
+    colours: Plane = cv2.LUT(cv2.merge((levels, levels, levels)), _ramp(palette))
+    return colours
+
+
 def drawn_to(picture: Plane, palette: tuple[Colour, ...], share: float) -> Plane:
     """The picture, drawn to the palette's colour of the same brightness. share: of that colour."""
-    levels = cv2.convertScaleAbs(cv2.max(luma_of(picture), 0), alpha=255)
-    ramp = cv2.LUT(cv2.merge((levels, levels, levels)), _ramp(palette))
+    ramp = toned(luma_of(picture), palette)
     drawn: Plane = cv2.addWeighted(picture, 1 - share, ramp, share, 0.0)
     return drawn
 

@@ -4,7 +4,6 @@ All parts are measured in one run on the same frames. The filter alone is measur
 the whole, so that a change in the machine's speed affects both.
 """
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 import av
 
 from turbolens.filter import FrameFilter
+from turbolens.filter.diffusion.beside import bound_processors
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.scene.frames import TestScene
 from turbolens.pipelines.video.job import VideoOptions, filter_video
@@ -121,7 +121,7 @@ def measure_file(
     return FileReport(
         model=model.name, device=device_name(model.device),
         dtype=str(model.dtype).removeprefix("torch."), accelerations=model.accelerations,
-        width=width, height=height, frames=frames, processors=_processors(),
+        width=width, height=height, frames=frames, processors=bound_processors(),
         decode=decode, encode=encode, single=single, batches=_mean(before, after), whole=whole,
     )  # fmt: skip
 
@@ -196,11 +196,6 @@ def _cost(run: Callable[[], object], frames: int) -> Cost:
 
 def _mean(first: Cost, second: Cost) -> Cost:
     return Cost((first.ms + second.ms) / 2, (first.cpu_ms + second.cpu_ms) / 2)
-
-
-def _processors() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 def _ignore(_: str) -> None:

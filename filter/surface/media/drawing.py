@@ -13,6 +13,7 @@ from turbolens.filter.surface.planes import (
     coordinates,
     covered,
     cv2,
+    enlarged,
     painted,
     reduced,
     relief,
@@ -53,7 +54,7 @@ def charcoal(canvas: Canvas) -> Plane:
     clear = cleared(canvas, 0.8)
     small = reduced(canvas.seen_tone, 4)
     wiped = blur(Forms(small, -0.75).smeared(small, 3), 0.6 * canvas.unit)
-    wiped = cv2.resize(wiped, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
+    wiped = enlarged(wiped, *canvas.shape)
     dark = 1 - faded_plane(wiped, clear, np.float32(0.35) + np.float32(0.45) * skin)
     dark -= np.float32(0.12) * skin
     tooth = cv2.addWeighted(grain, 0.06, stick, 0.23, 0.0) * (1 - np.float32(0.6) * skin)
@@ -102,9 +103,7 @@ def linocut(canvas: Canvas) -> Plane:
     clear = cleared(canvas, 1.1)
     busy = 1 - resized(np.minimum(canvas.all_forms.calm * np.float32(1.6), 1), *canvas.shape)
     fine = np.maximum(skin, busy * np.float32(0.7))
-    even = cv2.resize(
-        even_tone(canvas, clear, 2.0), canvas.shape[::-1], interpolation=cv2.INTER_CUBIC
-    )
+    even = enlarged(even_tone(canvas, clear, 2.0), *canvas.shape)
     tone = blur(
         faded_plane(even, clear, np.float32(0.2) + np.float32(0.7) * fine), 0.7 * canvas.unit
     )

@@ -10,6 +10,7 @@ from turbolens.filter.surface.planes import (
     coordinates,
     covered,
     cv2,
+    enlarged,
     faded,
     luma_of,
     reduced,
@@ -82,7 +83,7 @@ def stained_glass(canvas: Canvas) -> Plane:
     height, width = canvas.shape
     own = vivid(canvas.picture, 1.35)
     glass = faded(resized(panes_small, height, width), own, resized(figures, height, width))
-    lead = cv2.resize(blur(cuts, 1.3), (width, height), interpolation=cv2.INTER_CUBIC)
+    lead = enlarged(blur(cuts, 1.3), height, width)
     lead = smoothstep(lead, 0.16, 0.34)
     shade = (luma_of(canvas.small) + np.float32(0.08)) / (luma_of(panes_small) + np.float32(0.08))
     shade = 1 + (np.clip(shade, 0.4, 1.5) - 1) * np.float32(0.35) * (1 - figures)

@@ -12,12 +12,13 @@ from turbolens.filter.surface.planes import (
     blur,
     coordinates,
     cv2,
-    drawn_to,
+    enlarged,
     luma_of,
     reduced,
     resized,
     smoothstep,
     times,
+    toned,
 )
 from turbolens.filter.surface.simplify import from_levels
 
@@ -60,10 +61,10 @@ def neon(canvas: Canvas) -> Plane:
     small = reduced(tube, 4)
     far = resized(blur(small, 2.2 * unit) + blur(small, 6.0 * unit), height, width)
     place = reduced(canvas.texture(38.0, "tubes"), 4) * np.float32(0.22) + np.float32(0.5)
-    colours = drawn_to(cv2.merge((place, place, place)), (*_TUBES, _TUBES[0]), 1.0)
+    colours = toned(place, (*_TUBES, _TUBES[0]))
     colours = resized(colours, height, width)
     tone = blur(reduced(canvas.seen_tone, 2), 0.8)
-    room = resized(drawn_to(cv2.merge((tone, tone, tone)), _NIGHT, 1.0), height, width)
+    room = resized(toned(tone, _NIGHT), height, width)
     glow = near * np.float32(1.3) + far * np.float32(0.75)
     lit = np.square(cleared(canvas, 0.9)) * (np.float32(0.09) + np.float32(0.9) * skin)
     lit *= 1 - np.float32(0.5) * fine
@@ -75,14 +76,14 @@ def neon(canvas: Canvas) -> Plane:
 def thermal(canvas: Canvas) -> Plane:
     """False colours of few pixels, the outlines of what is seen, and the scale of the camera."""
     height, width = canvas.shape
-    heat = cv2.resize(canvas.heat, (width, height), interpolation=cv2.INTER_CUBIC)
+    heat = enlarged(canvas.heat, height, width)
     heat += canvas.texture(0.8, "sensor") * np.float32(0.006)
     skin = canvas.full_skin
     around = resized(blur(reduced(canvas.luma, 4), 1.8 * canvas.unit), height, width)
     features = np.clip(blur(canvas.luma, 0.8 * canvas.unit) - around, -0.35, 0.2)
     features *= np.float32(0.15) + np.float32(0.85) * skin
     heat = heat * (1 - np.float32(0.14) * skin) + features
-    picture = drawn_to(cv2.merge((heat, heat, heat)), IRON, 1.0)
+    picture = toned(heat, IRON)
     return _with_scale(picture, canvas.unit)
 
 
@@ -92,7 +93,7 @@ def _with_scale(picture: Plane, unit: float) -> Plane:
     top, bottom = round(0.16 * height), round(0.84 * height)
     left = width - margin - bar
     ramp = np.linspace(1, 0, bottom - top, dtype=np.float32)[:, None]
-    ramp = drawn_to(np.repeat(np.repeat(ramp, bar, 1)[..., None], 3, 2), IRON, 1.0)
+    ramp = toned(np.repeat(ramp, bar, 1), IRON)
     thin = max(1, round(unit))
     white = (0.95, 0.95, 0.95)
     cv2.rectangle(picture, (left - thin, top - thin), (left + bar, bottom), white, thin)
@@ -114,7 +115,7 @@ def vaporwave(canvas: Canvas) -> Plane:
     levels = place * np.float32(_BANDS)
     low = np.floor(levels)
     place = (low + smoothstep(levels - low, 0.1, 0.9)) * np.float32(1 / _BANDS)
-    picture = drawn_to(cv2.merge((place, place, place)), SUNSET, 1.0)
+    picture = toned(place, SUNSET)
     picture = cv2.addWeighted(canvas.picture, 0.22, picture, 0.78, 0.0)
     bloom = reduced(np.maximum(picture - np.float32(0.6), 0), 2)
     picture = cv2.add(picture, resized(blur(bloom, 4 * unit), height, width) * np.float32(0.5))
@@ -190,7 +191,7 @@ def vintage(canvas: Canvas) -> Plane:
     glow = resized(blur(reduced(tone, 4), 2.5 * unit), height, width)
     tone = cv2.addWeighted(tone, 0.82, glow, 0.16, 0.02) * _lamp(height, width, 0.45)
     grain = canvas.texture(0.7, "film") * np.float32(0.022)
-    picture = drawn_to(cv2.merge([tone + grain] * 3), SEPIA, 1.0)
+    picture = toned(tone + grain, SEPIA)
     colours = from_levels(canvas.frame)
     luma = luma_of(colours)
     tint = cv2.subtract(colours, cv2.merge((luma, luma, luma)))

@@ -16,6 +16,7 @@ from turbolens.filter.surface.planes import (
     blur,
     coordinates,
     cv2,
+    enlarged,
     reduced,
     resized,
     smoothstep,
@@ -56,7 +57,7 @@ def drawn(
     lines = cv2.LUT(cv2.multiply(found, scale, dtype=cv2.CV_8U), _table(low, high))
     if lines.shape == canvas.shape:
         return lines  # type: ignore[no-any-return]
-    return cv2.resize(lines, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)  # type: ignore[no-any-return]
+    return enlarged(lines, *canvas.shape)
 
 
 def ridges(ground: Ground, width: float, along: int, clutter: float) -> tuple[Plane, float]:

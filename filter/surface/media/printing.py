@@ -15,7 +15,7 @@ from turbolens.filter.surface.planes import (
     blur,
     covered,
     cv2,
-    drawn_to,
+    enlarged,
     faded,
     noise,
     reduced,
@@ -23,6 +23,7 @@ from turbolens.filter.surface.planes import (
     resized,
     smoothstep,
     times,
+    toned,
 )
 from turbolens.filter.surface.simplify import firmed, from_levels, to_levels
 
@@ -74,7 +75,7 @@ class PopArt:
         dot = screen(canvas, self.dots)
         upper = smoothstep(share * np.float32(1.1) - np.float32(0.05) + dot, 0.88, 1.12)
         chosen = low + upper
-        picture = drawn_to(cv2.merge([chosen / np.float32(last)] * 3), self.palette, 1.0)
+        picture = toned(chosen / np.float32(last), self.palette)
         clear = resized(canvas.ahead(calm_enough), *canvas.shape)
         return covered(picture, _INK, canvas.contours(2.0, 0.22, 0.5) * clear)
 
@@ -86,7 +87,7 @@ class PopArt:
         even = blur(from_levels(even), 1.4 * pixels)
         kept = canvas.ahead(features)
         even = even + (blur(small, 0.8 * pixels) - even) * kept
-        full = cv2.resize(even, canvas.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        full = enlarged(even, *canvas.shape)
         return from_levels(firmed(to_levels(full)))
 
 
@@ -135,7 +136,7 @@ class Woodblock:
         """The picture as a print."""
         skin = canvas.full_skin
         flat, tone = flat_colours(canvas, 5, vivid=1.6)
-        inked = drawn_to(cv2.merge((tone, tone, tone)), self.palette, 1.0)
+        inked = toned(tone, self.palette)
         flat = faded(
             flat, inked, np.float32(self.share) + np.float32(self.skin - self.share) * skin
         )

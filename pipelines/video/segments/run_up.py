@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import av
 
-from turbolens.filter import FilterSettings
-from turbolens.filter.surface.drift import TextureShift
+from turbolens.filter import FilterSettings, TextureShift
 from turbolens.pipelines.base import BatchFilter, FilterCallable, HasTextures
 
 from .manifest import TexturePlace

@@ -15,10 +15,10 @@ from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.errors import ModelError
 from turbolens.filter.loading.looks import load_vocabulary
 from turbolens.filter.settings import WeightedPrompt
-from turbolens.filter.surface.drift import TextureShift
 from turbolens.filter.surface.layer import SurfaceLayer
 from turbolens.filter.surface.planes import Plane, blur, luma_of, noise
 from turbolens.filter.surface.seen import Seen
+from turbolens.filter.surface.shift import TextureShift
 
 OIL, PENCIL = WeightedPrompt("oil painting"), WeightedPrompt("pencil sketch")
 VOCABULARY = Vocabulary(

@@ -147,7 +147,10 @@ def _send_listing(hub: HubServer, handler: BaseHTTPRequestHandler, parts: list[s
 
 
 def _send_resolved(hub: HubServer, handler: BaseHTTPRequestHandler, parts: list[str]) -> None:
-    repo, path = hub.repos["/".join(parts[:2])], "/".join(parts[4:])
+    repo, path = hub.repos.get("/".join(parts[:2])), "/".join(parts[4:])
+    if repo is None or path not in repo.files:  # the client also asks for lists of its own site
+        _send(handler, 404, b"", {"X-Error-Code": "EntryNotFound"})
+        return
     data = repo.files[path]
     headers = {"X-Repo-Commit": repo.commit, "ETag": f'"{git_digest(data)}"'}
     if not path.endswith(".safetensors"):

@@ -14,6 +14,7 @@ from huggingface_hub import constants
 
 from tests.filter.loading.hub_server import Faults, HubServer, Repo
 from tests.pipelines.conftest import started
+from tests.pipelines.streams.waiting import wait_until
 from turbolens.filter import SettingsError
 from turbolens.filter.loading.catalogue import EMBEDDED_FOLDER, known_models
 from turbolens.pipelines.cli.models import list_models, pull_model, remove_model
@@ -100,14 +101,19 @@ def test_on_a_terminal_the_user_is_asked_for_the_licence(
     assert process.returncode == code
 
 
+def _unfinished_bytes(environment: dict[str, str]) -> int:
+    """The size of the file whose download is not finished, in bytes; 0 where there is none."""
+    return sum(each.stat().st_size for each in Path(environment["HF_HOME"]).rglob("*.incomplete"))
+
+
 def test_a_killed_pull_is_resumed(environment: dict[str, str], server: HubServer) -> None:
     path = "unet/diffusion_pytorch_model.safetensors"
     server.repos[NAME].files[path] = os.urandom(24_000_000)
-    # The client writes chunks of 10 MiB. When the server has sent nearly two of them, and its own
-    # buffer is small, the client must have read more than one, so that the first is on the disk.
+    # The client writes chunks of 10 MiB: it is killed when the first is on the disk.
     server.faults = Faults(stall_after=20_000_000)
     with started([*COMMAND, "models", "pull", NAME], env=environment) as process:
         assert server.stalled.wait(timeout=120)
+        wait_until(lambda: _unfinished_bytes(environment) >= 10 * 2**20, "the first chunk")
         process.kill()
         process.wait()
     server.faults = Faults()

@@ -31,8 +31,11 @@ check: $(STAMP)  ## lint, types and the fast tests: a minute on two cores
 	@$(MAKE) --no-print-directory lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" -n auto
 
-test: $(STAMP)  ## run all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto 2>tests.log || { tail -n 200 tests.log; exit 1; }
+test: $(STAMP)  ## run all tests; the ones that fail run once more, alone
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto 2>tests.log || { \
+		echo "=== once more, alone and one by one: the tests that failed beside others"; \
+		OMP_NUM_THREADS=1 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none \
+			--maxfail 3 2>>tests.log; } || { tail -n 200 tests.log; exit 1; }
 
 lint: $(STAMP)  ## check style, formatting and the order of rooms
 	$(BIN)/ruff check .

@@ -1,8 +1,10 @@
 """Measures what a segment costs on a cluster, on this machine: workers of one core each."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -96,19 +98,41 @@ def _median(runs: Sequence[ClusterSummary]) -> ClusterSummary:
 
 @dataclass(frozen=True)
 class _LoadTogether:
-    """Loads a filter, and waits until so many workers have done so. folder: for their marks."""
+    """Loads a filter on a core of its own, and waits until so many workers have done so.
+
+    folder: for their marks. Without a core of its own, a lone worker would decode and encode on
+    the cores of the others.
+    """
 
     load: Callable[[Mapping[str, str]], LoadedFilter]
     folder: Path
     workers: int
 
     def __call__(self, dtypes: Mapping[str, str]) -> LoadedFilter:
-        loaded = self.load(dtypes)
         self.folder.mkdir(exist_ok=True)
-        (self.folder / str(os.getpid())).touch()
-        while len(list(self.folder.iterdir())) < self.workers:
+        _keep_to_core(self._number())
+        loaded = self.load(dtypes)
+        (self.folder / f"{os.getpid()} loaded").touch()
+        while len(list(self.folder.glob("* loaded"))) < self.workers:
             time.sleep(POLL)
         return loaded
+
+    def _number(self) -> int:
+        """0 for the first worker that asks, 1 for the second, and so on."""
+        number = 0
+        while True:
+            with suppress(FileExistsError):
+                (self.folder / f"worker {number}").touch(exist_ok=False)
+                return number
+            number += 1
+
+
+def _keep_to_core(number: int) -> None:
+    """Let all threads of this process run on one core, where the system can do that."""
+    if sys.platform == "linux":
+        cores = sorted(os.sched_getaffinity(0))
+        for thread in os.listdir("/proc/self/task"):
+            os.sched_setaffinity(int(thread), {cores[number % len(cores)]})
 
 
 def measure_cluster(

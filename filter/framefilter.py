@@ -1,6 +1,6 @@
 """`FrameFilter`: filters the frames of one video stream."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from threading import Lock
 from typing import Any, TypeAlias, TypeVar, overload
@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from .adapters.control_images import Control, ControlImages
-from .batch import Request, filter_requests
+from .batching.batch import Request, filter_requests
+from .batching.overlap import Turn, may_overlap, overlapped
 from .coherence.cross_frame import cross_frame_layers
 from .diffusion.prompt_reading import PromptReading
 from .diffusion.vocabulary import readings
@@ -95,6 +96,11 @@ class FrameFilter:
         return self._model.settling
 
     @property
+    def overlaps(self) -> bool:
+        """True if `frames` works on several frames at a time: on a CPU with several processors."""
+        return may_overlap(self._model)
+
+    @property
     def texture_shift(self) -> TextureShift | None:
         """How far textures have moved as a whole, since the last scene cut until the last frame.
 
@@ -170,6 +176,23 @@ class FrameFilter:
         Memory grows with their number. Raises `FrameError` as for one frame.
         """
         return filter_together([self] * len(frames), frames)
+
+    def frames(self, frames: Iterable[FrameT]) -> Iterator[FrameT]:
+        """Filter a whole stream: the results of one call per frame, in order, but faster.
+
+        Where the filter `overlaps`, the next frame is prepared while the networks work on this one,
+        and the last one is finished. So a result comes when a later frame has been taken; for
+        frames that arrive in real time, call the filter for each. When frame n + 1 is taken, the
+        frames before n have been filtered, and `reused` and `texture_shift` are of them. Settings
+        may change meanwhile: they apply from the next frame that is taken. Raises what a call
+        raises; later frames can be filtered then.
+        """
+        return overlapped(self._stream, self._turn, frames)
+
+    def _turn(self, frame: FrameT) -> Turn[FrameT]:
+        settings = self.settings
+        request = self._request(frame, settings)
+        return Turn(frame, settings, [] if request is None else [request], self._image_embeds)
 
     def reproject(self, frame: FrameT) -> FrameT | None:
         """The last result, warped to this newer frame, to be shown until its own result is ready.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from threading import Lock
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
@@ -51,7 +51,8 @@ class Stream:
 
     model: shared with other streams. control: the input of the ControlNet. image_embeds: the image
     prompt. mask: a mask of the user's own, for `region`. must_reset: if True, the next frame starts
-    anew. reused: how many frames were unchanged.
+    anew. reused: how many frames were unchanged. finishing: the last frame, if it is finished
+    beside the next one.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Stream:
         self.must_reset = False
         self.reused = 0
         self._on_stage = on_stage
-        self.convert = ParallelConversion()
+        self.convert, self.convert_back = ParallelConversion(), ParallelConversion()
         self.noise = AdvectedNoise()
         self.coherence = Coherence(_blend_of(model), _begin_blend_of(model))
         self.reprojection = Reprojection(_reprojector_of(model))
@@ -80,6 +81,7 @@ class Stream:
         self._details = _Details()
         self._last_detail: Beside[FrameDetail] | None = None
         self._surface = SurfaceLayer(model.vocabulary, model.surfaces)
+        self.finishing: Beside[Any] | None = None
         self._last_rgb: torch.Tensor | None = None
         self._frames = self._frames_to_settle = 0
         self._settings: FilterSettings | None = None
@@ -99,11 +101,23 @@ class Stream:
         self.must_reset = False
         self._last_rgb, self._frames, self._frames_to_settle = None, 0, 0
 
+    @property
+    def is_observed(self) -> bool:
+        """True if somebody measures its stages."""
+        return self._on_stage is not None
+
+    def settle(self) -> None:
+        """Wait for a frame that is still being finished beside its successor."""
+        if self.finishing is not None:
+            self.finishing.wait()
+            self.finishing = None
+
     def begin(self, settings: FilterSettings, image_embeds: torch.Tensor | None) -> None:
         """Prepare for frames with these settings and this image prompt.
 
         A new style is shown at once: it is not blended with earlier results, which have another.
         """
+        self.settle()
         if self.must_reset or passes_through(settings):
             self.reset()
         last_settings, self._settings = self._settings, settings
@@ -171,6 +185,13 @@ class Stream:
         """On a CPU, begin with the motion of a frame while it is encoded; see `Coherence.begin`."""
         if self.model.device.type == "cpu" and _needs_past(settings):
             self.coherence.begin(view, settings)
+
+    def begin_next_motion(
+        self, view: Callable[[], InputView | None], settings: FilterSettings
+    ) -> None:
+        """The same for the frame after the present one; see `Coherence.begin_next`."""
+        if _needs_past(settings):
+            self.coherence.begin_next(view, settings)
 
     def _encode(self, image: torch.Tensor) -> torch.Tensor:
         return self.model.encode(image.to(self.model.vae_dtype))
@@ -255,7 +276,6 @@ class Stream:
         """The last result, for an unchanged frame."""
         if self._last_rgb is None:
             raise RuntimeError("a frame repeats one that was never filtered; call reset")
-        self.reused += 1
         return self._last_rgb
 
     def stage_ended(self, stage: str) -> None:

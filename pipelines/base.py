@@ -1,6 +1,6 @@
 """The protocols of a pipeline: sources, frame filters and sinks; readers and writers of files."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -24,6 +24,20 @@ class BatchFilter(Protocol):
         ...
 
     def batch(self, frames: Sequence[av.VideoFrame]) -> list[av.VideoFrame]:
+        """The filtered frames, in order."""
+        ...
+
+
+@runtime_checkable
+class StreamFilter(Protocol):
+    """A frame filter that can take a whole stream, so that its frames overlap in time."""
+
+    @property
+    def overlaps(self) -> bool:
+        """True if that is faster here than to filter frame by frame or in batches."""
+        ...
+
+    def frames(self, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         """The filtered frames, in order."""
         ...
 

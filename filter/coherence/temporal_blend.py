@@ -76,11 +76,10 @@ class _PastInput:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A change that is computed beside the encoder."""
+    """A change that is computed beside a network, with the view that it is of; `None`: none is."""
 
-    view: InputView
     past: _PastInput
-    change: Beside[Change]
+    change: Beside[tuple[InputView, Change] | None]
 
 
 class Coherence:
@@ -110,14 +109,17 @@ class Coherence:
         Optional, on a CPU, for the frames of a batch before the first `before`. Of these the first
         frame gains: those after it depend on it.
         """
-        past, self._due = self._past, 0
-        if past is None or past.view.luma.shape != view.luma.shape:
-            return
-        if self._begun is None or self._begun.past is not past:
-            change = Beside(
-                view.change_from, past.view, settings.motion_sensitivity, past.reference_luma
-            )
-            self._begun = _Begun(view, past, change)
+        self._due = 0
+        if self._begun is None or self._begun.past is not self._past:
+            self.begin_next(lambda: view, settings)
+
+    def begin_next(self, view: Callable[[], InputView | None], settings: FilterSettings) -> None:
+        """Begin to estimate the motion of the next frame, after the `before` of the last one.
+
+        Optional, on a CPU. view: gives the frame, on any thread, or `None` if it is not needed.
+        """
+        if (past := self._past) is not None:
+            self._begun = _Begun(past, Beside(_change_begun, view, past, settings))
 
     def forget_results(self) -> None:
         """Do not blend the next result: the style has changed, but not the scene."""
@@ -160,8 +162,9 @@ class Coherence:
 
     def _change(self, view: InputView, past: _PastInput, settings: FilterSettings) -> Change:
         begun, self._begun = self._begun, None
-        if begun is not None and begun.view is view and begun.past is past:
-            return begun.change.result()
+        found = begun.change.result() if begun is not None and begun.past is past else None
+        if found is not None and found[0] is view:
+            return found[1]
         return view.change_from(past.view, settings.motion_sensitivity, past.reference_luma)
 
     def _prepare_blend(self, change: Change, settings: FilterSettings) -> None:
@@ -190,6 +193,15 @@ class Coherence:
             )  # fmt: skip
         self._last_result = _without_nan(image)
         return image
+
+
+def _change_begun(
+    view: Callable[[], InputView | None], past: _PastInput, settings: FilterSettings
+) -> tuple[InputView, Change] | None:
+    now = view()
+    if now is None or now.luma.shape != past.view.luma.shape:
+        return None
+    return now, now.change_from(past.view, settings.motion_sensitivity, past.reference_luma)
 
 
 def stillness(latents: torch.Tensor, past: torch.Tensor, motion_sensitivity: float) -> torch.Tensor:

@@ -1,14 +1,22 @@
 """Decoding, filtering and encoding at the same time, each on its own thread."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from threading import Thread
 from typing import TypeAlias
 
 import av
 
 from turbolens.filter.acceleration.thread_priority import lower_thread_priority
-from turbolens.pipelines.base import BatchFilter, FilterCallable, FrameOrPacket, Reader, Writer
+from turbolens.pipelines.base import (
+    BatchFilter,
+    FilterCallable,
+    FrameOrPacket,
+    Reader,
+    StreamFilter,
+    Writer,
+)
 from turbolens.pipelines.interrupts import DeferredInterrupts
 
 from .bounded_queue import POLL, BoundedQueue, ConsumerGone
@@ -27,8 +35,9 @@ OnFrames: TypeAlias = Callable[[int, float], None]
 class FilterPipeline:
     """Connects a reader, a frame filter and a writer. The filter runs on the calling thread.
 
-    Packets of other streams pass by the filter. batch: frames filtered at a time, `None` to choose
-    by their size. keep_partial: after Ctrl-C complete the output with the frames done so far.
+    Packets of other streams pass by the filter. batch: frames filtered at a time; `None` to let
+    them overlap where the filter can do that, else to choose by their size. keep_partial: after
+    Ctrl-C complete the output with the frames done so far.
     """
 
     def __init__(
@@ -122,6 +131,27 @@ class FilterPipeline:
             self._filtered.abandon(error)
 
     def _filter_all(self) -> None:
+        if self._batch is None and isinstance(self._filter, StreamFilter) and self._filter.overlaps:
+            self._filter_overlapping(self._filter)
+        else:
+            self._filter_in_batches()
+
+    def _filter_overlapping(self, frame_filter: StreamFilter) -> None:
+        waiting: deque[av.VideoFrame] = deque()
+
+        def frames() -> Iterator[av.VideoFrame]:
+            for item in self._decoded.items(self._interrupts.check):
+                if isinstance(item, av.VideoFrame):
+                    waiting.append(item)
+                    yield item
+                else:
+                    self._pass_on(item)
+
+        for filtered in frame_filter.frames(frames()):
+            self._pass_on_filtered(waiting.popleft(), filtered)
+            self._report()
+
+    def _filter_in_batches(self) -> None:
         batch: list[av.VideoFrame] = []
         for item in self._decoded.items(self._interrupts.check):
             if not isinstance(item, av.VideoFrame):
@@ -147,10 +177,16 @@ class FilterPipeline:
         else:
             filtered = [self._filter(frame) for frame in frames]
         for before, after in zip(frames, filtered, strict=True):
-            after.pts, after.time_base = before.pts, before.time_base
-            after.duration = before.duration
-            self._pass_on(self._compose(before, after) if self._compose else after)
-            self.frames += 1
+            self._pass_on_filtered(before, after)
+        self._report()
+
+    def _pass_on_filtered(self, before: av.VideoFrame, after: av.VideoFrame) -> None:
+        after.pts, after.time_base = before.pts, before.time_base
+        after.duration = before.duration
+        self._pass_on(self._compose(before, after) if self._compose else after)
+        self.frames += 1
+
+    def _report(self) -> None:
         if self._on_frames is not None:
             self._on_frames(self.frames, self.seconds)
 

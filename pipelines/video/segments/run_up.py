@@ -2,14 +2,15 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
 import av
 
 from turbolens.filter import FilterSettings, TextureShift
-from turbolens.pipelines.base import BatchFilter, FilterCallable, HasTextures
+from turbolens.pipelines.base import BatchFilter, FilterCallable, HasTextures, StreamFilter
 
 from .manifest import TexturePlace
 
@@ -120,6 +121,8 @@ def tracked(
 
     look: called with each frame before it is filtered.
     """
+    if isinstance(frame_filter, StreamFilter) and frame_filter.overlaps:
+        return _TrackedStream(frame_filter, tracker, look)
     if isinstance(frame_filter, BatchFilter):
         return _TrackedBatches(frame_filter, tracker, look)
     return _Tracked(frame_filter, tracker, look)
@@ -151,6 +154,46 @@ class _TrackedBatches(_Tracked):
         new = len(frames) - (self._reused - reused)
         self._tracker.add(Batch(frames[0].pts or 0, new, shift))
         return filtered
+
+
+class _TrackedStream(_TrackedBatches):
+    """A filter whose frames overlap. When it takes a frame, all before the last are filtered."""
+
+    overlaps = True
+
+    def frames(self, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """The filtered frames, in order."""
+        started: deque[_Started] = deque()
+
+        def taken() -> Iterator[av.VideoFrame]:
+            for frame in frames:
+                self._note(started)
+                self._look(frame)
+                started.append(_Started(frame.pts or 0))
+                yield frame
+            self._note(started)
+
+        yield from self._filter.frames(taken())
+        self._note(started)
+
+    def _note(self, started: "deque[_Started]") -> None:
+        """Note what is known of the last two frames, before the next one is taken."""
+        shift, reused = shift_of(self._filter), self._reused
+        if len(started) > 1 or (started and started[0].reused is not None):
+            first = started.popleft()
+            assert first.reused is not None  # noqa: S101 - noted when the second was taken
+            self._tracker.add(Batch(first.pts, 1 - (reused - first.reused), first.shift))
+        if started:
+            started[0].shift, started[0].reused = shift, reused
+
+
+@dataclass
+class _Started:
+    """A frame that is filtered. shift, reused: before it."""
+
+    pts: int
+    shift: TextureShift | None = None
+    reused: int | None = None
 
 
 def shift_of(frame_filter: object) -> TextureShift | None:

@@ -4,7 +4,7 @@ A frame goes through these stages. Each makes an immutable value for the next on
 `Request` → `Converted` (or `Unchanged`, `Outside`) → `Encoded` → `Finished` → frame.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .coherence.change import InputView
-from .denoising import Encoded, UNetPass, denoised, joined
-from .diffusion.beside import Beside, spread
-from .frames.conversion import FrameConverter, Geometry, rgb_from_image
-from .frames.detail import FrameDetail
-from .frames.luma import frame_luma
-from .model import TurboModel
-from .region.coverage import Coverage
-from .region.tracking import FoundMask
-from .settings import FilterSettings, WeightedPrompt
-from .stream import Array, Stream
-from .surface.layer import Plan
+from turbolens.filter.coherence.change import InputView
+from turbolens.filter.denoising import Encoded, UNetPass, denoised, joined
+from turbolens.filter.diffusion.beside import Beside, spread
+from turbolens.filter.frames.conversion import FrameConverter, Geometry, rgb_from_image
+from turbolens.filter.frames.detail import FrameDetail
+from turbolens.filter.frames.luma import frame_luma
+from turbolens.filter.model import TurboModel
+from turbolens.filter.region.coverage import Coverage
+from turbolens.filter.region.tracking import FoundMask
+from turbolens.filter.settings import FilterSettings, WeightedPrompt
+from turbolens.filter.stream import Array, Stream
+from turbolens.filter.surface.layer import Plan
 
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
 ResultT = TypeVar("ResultT")
@@ -102,6 +102,7 @@ class Finished(Generic[FrameT]):
     coverage: Coverage | None
 
 
+Input: TypeAlias = Converted[FrameT] | Unchanged[FrameT] | Outside[FrameT]
 _End: TypeAlias = Finished[FrameT] | Outside[FrameT]
 
 
@@ -135,20 +136,31 @@ def _turns(requests: Sequence[Request[FrameT]]) -> Iterator[list[Request[FrameT]
 
 
 def _filter_turn(requests: list[Request[FrameT]]) -> list[FrameT]:
-    convert = requests[0].stream.convert
-    images = convert(_to_rgb, requests)
-    inputs = [_compared(*each) for each in zip(requests, images, strict=True)]
-    new = [each for each in inputs if isinstance(each, Converted)]
-    _stage_ended(new, "to_image")
-    results = _styled(new)
+    inputs = prepared(requests)
+    return finished(inputs, styled(inputs))
 
-    def finish(each: Converted[FrameT] | Unchanged[FrameT] | Outside[FrameT]) -> _End[FrameT]:
+
+def prepared(requests: Sequence[Request[FrameT]]) -> list[Input[FrameT]]:
+    """Convert the frames, and compare each with the last one of its stream."""
+    images = requests[0].stream.convert(_to_rgb, requests)
+    inputs = [_compared(*each) for each in zip(requests, images, strict=True)]
+    _stage_ended(inputs, "to_image")
+    return inputs
+
+
+def finished(
+    inputs: Sequence[Input[FrameT]], results: Mapping[Converted[FrameT], Styled]
+) -> list[FrameT]:
+    """Lay the surfaces over the results, and convert them to frames like those requested."""
+
+    def finish(each: Input[FrameT]) -> _End[FrameT]:
         return _remembered(each, results[each]) if isinstance(each, Converted) else _repeated(each)
 
-    finished = _by_stream(finish, [each.stream for each in requests], inputs)
-    _stage_ended(new, "texture")
-    frames = convert(_to_frame, finished)
-    _stage_ended(new, "to_frame")
+    streams = [each.request.stream for each in inputs]
+    ends = _by_stream(finish, streams, inputs)
+    _stage_ended(inputs, "texture")
+    frames = streams[0].convert_back(_to_frame, ends)
+    _stage_ended(inputs, "to_frame")
     return frames
 
 
@@ -156,9 +168,7 @@ def _to_rgb(converter: FrameConverter, request: Request[FrameT]) -> torch.Tensor
     return converter.to_rgb(request.frame, request.geometry)
 
 
-def _compared(
-    request: Request[FrameT], rgb: torch.Tensor
-) -> Converted[FrameT] | Unchanged[FrameT] | Outside[FrameT]:
+def _compared(request: Request[FrameT], rgb: torch.Tensor) -> Input[FrameT]:
     """Compare the frame with the last one of its stream, and find the region to filter."""
     settings, stream = request.settings, request.stream
     prompts = stream.prompts(request.frame, settings)
@@ -185,17 +195,33 @@ def _found(request: Request[FrameT], rgb: torch.Tensor) -> FoundMask:
     return request.stream.region.find(request.frame, request.geometry, rgb.numpy())
 
 
-def _styled(inputs: Sequence[Converted[FrameT]]) -> dict[Converted[FrameT], Styled]:
-    """The result of each frame. Frames of one size are one batch."""
+def styled(
+    inputs: Sequence[Input[FrameT]], on_motion: Callable[[], None] | None = None
+) -> dict[Converted[FrameT], Styled]:
+    """The result of each new frame. Frames of one size are one batch.
+
+    on_motion: called when the motion of all frames of a batch is known, before the UNet runs.
+    """
     by_size: dict[tuple[int, int], list[Converted[FrameT]]] = {}
     for each in inputs:
+        if isinstance(each, Unchanged):
+            each.request.stream.reused += 1
+    for each in _new(inputs):
         geometry = each.request.geometry
         by_size.setdefault((geometry.width, geometry.height), []).append(each)
-    return {each: styled for batch in by_size.values()
-            for each, styled in zip(batch, _run_networks(batch), strict=True)}  # fmt: skip
+    results: dict[Converted[FrameT], Styled] = {}
+    for batch in by_size.values():
+        results.update(zip(batch, _run_networks(batch, on_motion), strict=True))
+    return results
 
 
-def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[Styled]:
+def _new(inputs: Iterable[Input[FrameT]]) -> list[Converted[FrameT]]:
+    return [each for each in inputs if isinstance(each, Converted)]
+
+
+def _run_networks(
+    inputs: Sequence[Converted[FrameT]], on_motion: Callable[[], None] | None
+) -> list[Styled]:
     model = inputs[0].request.stream.model
     with model.lock:
         if len({each.request.stream for each in inputs}) > 1:
@@ -207,15 +233,17 @@ def _run_networks(inputs: Sequence[Converted[FrameT]]) -> list[Styled]:
         encoded = [_encoded(*each) for each in zip(inputs, torch.split(latents, 1), strict=True)]
         plans = _plans(inputs, encoded) if model.device.type == "cpu" else None
         coverages = [_coverage(*each) for each in zip(inputs, encoded, strict=True)]
+        if on_motion is not None:
+            on_motion()
         _stage_ended(inputs, "before")
         clean = denoised(model, encoded)
         _stage_ended(inputs, "denoise")
         image = model.decode(clean)
         _stage_ended(inputs, "decode")
-        styled = _results(model, encoded, torch.split(image, 1))
+        images = _results(model, encoded, torch.split(image, 1))
         _stage_ended(inputs, "after")
     plans = _plans(inputs, encoded) if plans is None else plans  # here it waits for no device
-    return [Styled(*each) for each in zip(styled, coverages, plans, strict=True)]
+    return [Styled(*each) for each in zip(images, coverages, plans, strict=True)]
 
 
 def _plans(inputs: Sequence[Converted[FrameT]], encoded: Sequence[Encoded]) -> list[Plan | None]:
@@ -321,6 +349,6 @@ def _to_frame(converter: FrameConverter, finished: _End[FrameT]) -> FrameT:
     return composer.compose(result, request.frame, finished.coverage, settings.outside)
 
 
-def _stage_ended(inputs: Iterable[Converted[FrameT]], stage: str) -> None:
-    for stream in dict.fromkeys(each.request.stream for each in inputs):
+def _stage_ended(inputs: Iterable[Input[FrameT]], stage: str) -> None:
+    for stream in dict.fromkeys(each.request.stream for each in _new(inputs)):
         stream.stage_ended(stage)

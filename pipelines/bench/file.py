@@ -29,7 +29,7 @@ from .machine import device_name
 
 RATE = 30
 DIFFERENT_FRAMES = 30  # of the test scene, played to and fro
-WARM_UP = 3  # batches: backends are prepared and tried
+WARM_UP = 3  # batches, or as many frames: backends are prepared and tried
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Cost:
 class FileReport:
     """The costs of a file of the test scene, and what they were measured on.
 
-    single: the filter alone, frame by frame as `turbolens bench` measures it. batches: the filter
-    alone, in the batches of a file. whole: decoding, filtering and encoding at the same time.
-    processors: how many this process may use.
+    single: the filter alone, frame by frame as `turbolens bench` measures it. stream: the filter
+    alone, with frames that overlap or in batches, as a file has them. whole: decoding, filtering
+    and encoding at the same time. processors: how many this process may use.
     """
 
     model: str
@@ -60,7 +60,7 @@ class FileReport:
     decode: Cost
     encode: Cost
     single: Cost
-    batches: Cost
+    stream: Cost
     whole: Cost
 
     @property
@@ -70,8 +70,8 @@ class FileReport:
 
     @property
     def share_of_filter(self) -> float:
-        """The frame rate of the whole, as a share of that of the filter alone in batches."""
-        return self.batches.ms / self.whole.ms
+        """The frame rate of the whole, as a share of that of the filter alone in a stream."""
+        return self.stream.ms / self.whole.ms
 
     @property
     def share_of_single(self) -> float:
@@ -81,7 +81,7 @@ class FileReport:
     @property
     def bound_fps(self) -> float:
         """The frame rate at which the parts would keep all processors busy all the time."""
-        cpu_ms = self.decode.cpu_ms + self.batches.cpu_ms + self.encode.cpu_ms
+        cpu_ms = self.decode.cpu_ms + self.stream.cpu_ms + self.encode.cpu_ms
         return 1000 * self.processors / cpu_ms
 
 
@@ -110,11 +110,11 @@ def measure_file(
         notify("filter")
         half = frames // 2
         single = _cost(lambda: parts.filter_singly(half), half)
-        before = _cost(lambda: parts.filter_in_batches(0, half), half)
+        before = _cost(lambda: parts.filter_stream(0, half), half)
         notify("whole")
         whole = _cost(parts.run_whole, frames)
         notify("filter")
-        after = _cost(lambda: parts.filter_in_batches(half, frames), frames - half)
+        after = _cost(lambda: parts.filter_stream(half, frames), frames - half)
         notify("encode")
         encode = _cost(parts.encode, frames)
     model = frame_filter.model
@@ -122,7 +122,7 @@ def measure_file(
         model=model.name, device=device_name(model.device),
         dtype=str(model.dtype).removeprefix("torch."), accelerations=model.accelerations,
         width=width, height=height, frames=frames, processors=bound_processors(),
-        decode=decode, encode=encode, single=single, batches=_mean(before, after), whole=whole,
+        decode=decode, encode=encode, single=single, stream=_mean(before, after), whole=whole,
     )  # fmt: skip
 
 
@@ -152,14 +152,18 @@ class _Parts:
 
     def warm_up(self) -> None:
         self._filter(self._decoded[0])
-        for start in range(0, WARM_UP * AUTO_BATCH, AUTO_BATCH):
-            self._filter.batch(self._decoded[start : start + AUTO_BATCH])
+        self.filter_stream(0, WARM_UP * AUTO_BATCH)
+        self._filtered.clear()
 
     def filter_singly(self, count: int) -> None:
         for frame in self._decoded[:count]:
             self._filter(frame)
 
-    def filter_in_batches(self, start: int, end: int) -> None:
+    def filter_stream(self, start: int, end: int) -> None:
+        if self._filter.overlaps:
+            self._filtered += self._filter.frames(self._decoded[start:end])
+            return
+        end = min(end, len(self._decoded))
         for first in range(start, end, AUTO_BATCH):
             self._filtered += self._filter.batch(
                 self._decoded[first : min(end, first + AUTO_BATCH)]

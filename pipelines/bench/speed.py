@@ -36,6 +36,7 @@ from .stages import StageClock
 
 WARM_UP = 3  # frames; the first ones allocate, and choose convolution algorithms
 DIFFERENT_FRAMES = 8  # of the test scene, repeated
+SPAN = 4  # frames of a stream that are timed together: their results do not come evenly
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,10 @@ class CaseResult:
     """The times of one case.
 
     model: encoding, denoising and decoding of an image on the device. end_to_end: from a yuv420p
-    frame to a yuv420p frame. stages: the parts of that. baselines: end to end, by name. batches:
-    per frame of a batch, end to end, by batch size. floor: the lower bound of the model's time.
+    frame to a yuv420p frame, one at a time. stages: the parts of that. baselines: end to end, by
+    name. batches: per frame of a batch, end to end, by batch size. floor: the lower bound of the
+    model's time. in_stream: between the results of a stream whose frames overlap, `None` where they
+    do not.
     """
 
     case: Case
@@ -91,17 +94,29 @@ class CaseResult:
     baselines: dict[str, Timing] = field(default_factory=dict)
     batches: dict[int, Timing] = field(default_factory=dict)
     floor: Floor | None = None
+    in_stream: Timing | None = None
 
     @property
     def fps(self) -> float:
-        """Frames per second, end to end, one frame at a time."""
-        return 1000 / self.end_to_end.median_ms
+        """Frames per second of a stream, end to end."""
+        return 1000 / self._per_frame.median_ms
 
     @property
     def ratios(self) -> dict[str, float]:
-        """The time of each baseline, as a multiple of the filter's, end to end."""
-        ours = self.end_to_end.median_ms
-        return {name: timing.median_ms / ours for name, timing in self.baselines.items()}
+        """The time of each baseline for a frame of a stream, as a multiple of the filter's."""
+        return self._times_of(self._per_frame)
+
+    @property
+    def single_ratios(self) -> dict[str, float]:
+        """The same for a frame alone."""
+        return self._times_of(self.end_to_end)
+
+    @property
+    def _per_frame(self) -> Timing:
+        return self.in_stream or self.end_to_end
+
+    def _times_of(self, ours: Timing) -> dict[str, float]:
+        return {name: each.median_ms / ours.median_ms for name, each in self.baselines.items()}
 
     @property
     def share_of_floor(self) -> float | None:
@@ -215,6 +230,20 @@ class CaseBench:
             baselines={name: Timing.of(seconds[name]) for name in baselines},
             batches={count: self._batch(count, extent.frames) for count in extent.batches},
             floor=self._floor(),
+            in_stream=self._in_stream(extent.frames),
+        )
+
+    def _in_stream(self, frames: int) -> Timing | None:
+        """The time between the results of a stream."""
+        frame_filter = FrameFilter(self.model, self.settings)
+        if not frame_filter.overlaps:
+            return None
+        stream = islice(cycle(self.frames), 2 * WARM_UP + frames)
+        ends = [perf_counter() for _ in frame_filter.frames(stream)]
+        ends = ends[WARM_UP : WARM_UP + frames + 1]  # while frames come before and after
+        span = min(SPAN, frames)
+        return Timing.of(
+            [(end - begin) / span for begin, end in zip(ends, ends[span:], strict=False)]
         )
 
     def _batch(self, count: int, frames: int) -> Timing:

@@ -27,8 +27,8 @@ class VideoOptions(MediaOptions):
     """How a file is read, filtered and written.
 
     compare: original and filtered frame side by side. sheet: number of frames on a contact sheet,
-    which is written beside the output. batch: frames filtered at a time, `None` to choose by their
-    size. keep_partial: after Ctrl-C keep what is done as a shorter file.
+    which is written beside the output. batch: frames filtered at a time, `None` as for
+    `FilterPipeline`. keep_partial: after Ctrl-C keep what is done as a shorter file.
     """
 
     compare: bool = False

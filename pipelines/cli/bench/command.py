@@ -170,6 +170,7 @@ def as_data(report: "BenchReport") -> dict[str, Any]:
     data = asdict(report)
     for entry, result in zip(data["results"], report.results, strict=True):
         entry |= {"fps": result.fps, "ratios": result.ratios}
+        entry |= {"single_ratios": result.single_ratios}
         entry |= {"share_of_floor": result.share_of_floor}
     return data
 

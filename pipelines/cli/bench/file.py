@@ -19,7 +19,7 @@ PARTS = (
     ("decode", "decoding alone"),
     ("encode", "encoding alone"),
     ("single", "filter alone, frame by frame"),
-    ("batches", "filter alone, in batches"),
+    ("stream", "filter alone, as a stream"),
     ("whole", "the whole file"),
 )
 
@@ -68,7 +68,7 @@ def print_report(report: "FileReport", console: Console) -> None:
         table.add_row(text, f"{cost.ms:.1f}", f"{cost.cpu_ms:.1f}", f"{1000 / cost.ms:.1f}")
     console.print(table)
     console.print(
-        f"the file reaches {report.share_of_filter:.2f} of the filter alone in batches, "
+        f"the file reaches {report.share_of_filter:.2f} of the filter alone as a stream, "
         f"{report.share_of_single:.2f} of it frame by frame; {report.processors} processors "
         f"allow {report.bound_fps:.1f} fps"
     )

@@ -35,7 +35,8 @@ def _backends(report: "BenchReport") -> str:
 def _times_table(results: "tuple[CaseResult, ...]") -> Table:
     first = results[0] if results else None
     batches = [f"in batches of {count}" for count in first.batches] if first else []
-    headings = ["frames", "working size", "model only", "of the floor", "end to end", "fps"]
+    headings = ["frames", "working size", "model only", "of the floor", "end to end"]
+    headings += [*(["in a stream"] if first and first.in_stream else []), "fps"]
     table = Table(title="ms per frame: median (95th, 99th percentile)")
     for heading in (*headings, *batches, *(first.baselines if first else ())):
         table.add_column(heading, justify="right")
@@ -51,11 +52,16 @@ def _times_row(result: "CaseResult") -> Iterator[str]:
     yield _ms(result.model)
     yield "" if share is None else f"{share:.0%}"
     yield _ms(result.end_to_end)
+    if result.in_stream is not None:
+        yield _ms(result.in_stream)
     yield f"{result.fps:.1f}"
     for timing in result.batches.values():
         yield _ms(timing)
     for name, timing in result.baselines.items():
-        yield f"{_ms(timing)}, {result.ratios[name]:.1f} × ours"
+        ratio = f"{result.ratios[name]:.1f} × ours"
+        if result.in_stream is not None:
+            ratio += f" ({result.single_ratios[name]:.1f} × a frame alone)"
+        yield f"{_ms(timing)}, {ratio}"
 
 
 def _stages_table(results: "tuple[CaseResult, ...]") -> Table:

@@ -101,7 +101,9 @@ def video(  # noqa: PLR0913 - each one is an option of the command
         help="Container format of the output [default: from the file name; nut on a pipe].",
         rich_help_panel=OUTPUT)] = None,
     batch: Annotated[str, typer.Option(
-        metavar="auto|N", help="Number of frames to filter at once.",
+        metavar="auto|N",
+        help="Number of frames to filter at once. auto: on a CPU each frame overlaps its "
+             "neighbours, on a GPU as many as their size allows.",
         rich_help_panel=EXPERT)] = "auto",
     segment_length: Annotated[float, typer.Option(
         min=0, metavar="SECONDS", rich_help_panel=EXPERT,

@@ -19,6 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from typer.testing import CliRunner
 
 from turbolens.filter import FilterSettings, MediaError, ModelError, TurboModel
+from turbolens.filter.diffusion.beside import processors
 from turbolens.filter.framefilter import STAGES
 from turbolens.pipelines.bench.baseline import stock_pipeline
 from turbolens.pipelines.bench.chart import BASELINE, COLOURS, chart
@@ -96,6 +97,7 @@ def test_every_stage_baseline_and_batch_is_timed(report: BenchReport) -> None:
     assert {timing.frames for timing in result.stages.values()} == {2}
     assert list(result.ratios) == ["diffusers", "streaming"]
     assert min(*result.ratios.values(), result.fps, result.batches[2].median_ms) > 0
+    assert (result.in_stream is not None) == (processors() > 1)
     assert result.share_of_floor is not None
     assert 0 < result.share_of_floor < 1
 
@@ -143,6 +145,24 @@ def test_percentiles_rates_and_ratios_follow_from_the_times() -> None:
     assert result.fps == pytest.approx(100)
     assert result.ratios == pytest.approx({"stock": 3})
     assert result.share_of_floor == pytest.approx(0.2)
+    overlapping = replace(result, in_stream=Timing(5.0, 5.0, 5.0, 20))
+    assert overlapping.fps == pytest.approx(200)
+    assert overlapping.ratios == pytest.approx({"stock": 6})
+    assert overlapping.single_ratios == pytest.approx({"stock": 3})
+
+
+def test_a_stream_is_timed_where_its_frames_overlap(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turbolens.filter.batching.overlap.processors", lambda: 2)
+    model = TurboModel.load(folder, device="cpu", dtype="float32")
+    report = measure(model, FilterSettings(), cases=[SMALL], extent=Extent(frames=4))
+    timing = report.results[0].in_stream
+    assert timing is not None
+    assert timing.frames == 1
+    console = Console(width=300, record=True)
+    print_report(report, console)
+    assert "in a stream" in console.export_text()
 
 
 def test_a_multiply_add_counts_as_two_flops(folder: Path) -> None:

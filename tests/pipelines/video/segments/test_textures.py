@@ -1,5 +1,6 @@
 """Textures of a look lie in the same places after an interruption, although the camera moves."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -58,6 +59,16 @@ class Interrupted(FrameFilter):
             raise MediaError("out of ideas")
         return super().batch(frames)
 
+    def frames(self, frames: Any) -> Any:
+        """The same for a stream."""
+        return super().frames(self._until_the_failure(frames))
+
+    def _until_the_failure(self, frames: Any) -> Iterator[Any]:
+        for frame in frames:
+            if frame.time * RATE >= FAILURE:
+                raise MediaError("out of ideas")
+            yield frame
+
 
 def run(film: Path, target: Path, frame_filter: Any, *, whole: bool = False) -> VideoReport:
     """Filter the film, in segments of `SECONDS` or in one piece."""
@@ -95,9 +106,17 @@ def whole(panned: Path, model: TurboModel, tmp_path_factory: pytest.TempPathFact
     return target
 
 
+@pytest.mark.parametrize("processors", [1, 2], ids=["in batches", "overlapping"])
 def test_textures_are_where_they_were_after_an_interruption(
-    panned: Path, whole: Path, model: TurboModel, tmp_path: Path
+    panned: Path,
+    whole: Path,
+    model: TurboModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    processors: int,
 ) -> None:
+    monkeypatch.setattr("turbolens.filter.batching.overlap.processors", lambda: processors)
+    monkeypatch.setattr("turbolens.filter.diffusion.beside.processors", lambda: processors)
     target = tmp_path / "out.mkv"
     interrupt(panned, target, model)
     assert run(panned, target, FrameFilter(model, SETTINGS)).resumed == SEAM

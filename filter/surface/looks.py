@@ -38,8 +38,8 @@ UKIYO_E: tuple[Colour, ...] = (
 """Colours of the painters' best-known works, from dark to light."""
 
 SURFACES: Mapping[str, Surface] = {
-    "oil painting": Strokes(side=20, finer=0.55, shares=(0.28, 0.05), bristles=0.32,
-                            variation=0.1, hue=0.03, thickness=0.06, rest=-0.6, swirl=0.5,
+    "oil painting": Strokes(side=20, finer=0.48, shares=(0.24,), bristles=0.32,
+                            variation=0.1, hue=0.03, thickness=0.054, rest=-0.6, swirl=0.5,
                             vivid=1.15),
     "van gogh": Strokes(side=14, length=2.8, width=0.6, finer=0.65, shares=(0.32,), bristles=0.25,
                         variation=0.15, hue=0.075, thickness=0.046, rest=0.5, swirl=1.2,

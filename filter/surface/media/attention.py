@@ -78,21 +78,30 @@ def where_most(plane: Plane, share: float) -> Plane:
 def features(ground: Ground) -> Plane:
     """Eyes, mouths and other small things that stand out, 0…1, (H, W) of the reduced size."""
     pixels = ground.unit / ground.step
-    small = ground.of(_evenly_seen)
-    fine = small - blur(small, _FEATURE * pixels)
+    return _features(ground.of(_evenly_seen), ground.of(people), pixels)
+
+
+def half_features(ground: Ground) -> Plane:
+    """`features` of half the reduced size, without the smallest ones."""
+    pixels = ground.unit / ground.step / 2
+    return _features(ground.of(half_seen), ground.of(half_people), pixels)
+
+
+def _features(seen: Plane, skin: Plane, pixels: float) -> Plane:
+    fine = seen - blur(seen, _FEATURE * pixels)
     contrast = np.sqrt(blur(fine * fine, 0.8 * _FEATURE * pixels))
     around = blur(reduced(contrast, 4), _AROUND * pixels / 4)
-    alone = contrast / (resized(around, *small.shape) * np.float32(_ALONE) + np.float32(_FAINT))
+    alone = contrast / (resized(around, *seen.shape) * np.float32(_ALONE) + np.float32(_FAINT))
     alone = np.minimum(alone * np.float32(0.7), np.float32(0.7))
-    found: Plane = smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(ground.of(people), alone)
+    found: Plane = smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(skin, alone)
     return found
 
 
 def kept_in_faces(ground: Ground, at_features: float, on_skin: float) -> Plane:
-    """Shares of a picture that show through its material, (H, W) of the reduced size: at eyes and
-    mouths, and all over faces and hands."""
-    skin = ground.of(people) * np.float32(on_skin)
-    shares: Plane = np.maximum(ground.of(features) * np.float32(at_features), skin)
+    """Shares of a picture that show through its material, (H, W) of half the reduced size: at eyes
+    and mouths, and all over faces and hands."""
+    skin = ground.of(half_people) * np.float32(on_skin)
+    shares: Plane = np.maximum(ground.of(half_features) * np.float32(at_features), skin)
     return shares
 
 
@@ -117,8 +126,7 @@ def shown(
 ) -> Levels:
     """What is laid over a picture, with a share of the picture itself, `coloured`.
 
-    Changes `laid`, within rectangles around the shares that can be seen; `shares`: of the reduced
-    size.
+    Changes `laid`, within rectangles around the shares that can be seen; `shares`: of any size.
     """
     scale = laid.shape[0] / shares.shape[0]
     seen = cv2.compare(shares, _SEEN, cv2.CMP_GT)

@@ -90,16 +90,25 @@ class Shapes:
         table = np.zeros((_NUMBERS, 4), np.uint8)
         table[self.number, :3] = np.clip(colours, 0, 1) * 255 + np.float32(0.5)
         table[0, 3] = 255
-        levels = self._looked_up(table.view(np.int32).ravel())
+        flat = table.view(np.int32).ravel()
+        if self.top.shape[0] == self.shape[0]:
+            return self._painted_at_once(flat, below)
+        levels = self._looked_up(flat)
         gaps = cv2.extractChannel(levels, 3)
         picture = cv2.cvtColor(levels, cv2.COLOR_RGBA2RGB)
-        if self.top.shape[0] == self.shape[0]:
-            own = cv2.resize(below, self.shape[::-1], interpolation=cv2.INTER_NEAREST)
-            cv2.copyTo(own, gaps, picture)
-            return cv2.GaussianBlur(picture, (3, 3), _ROUGH)  # type: ignore[no-any-return]
         own = cv2.resize(below, self.shape[::-1], interpolation=cv2.INTER_LINEAR)
         cv2.multiply(own, cv2.merge((gaps, gaps, gaps)), dst=own, scale=1 / 255)
         return cv2.add(picture, own, dst=own)  # type: ignore[no-any-return]
+
+    def _painted_at_once(self, table: NDArray[np.int32], below: Levels) -> Levels:
+        """As `painted`, if shapes are drawn at the picture's size: four bytes are one pixel."""
+        own = cv2.cvtColor(below, cv2.COLOR_RGB2RGBA).view(np.int32)[..., 0]
+        own = cv2.resize(own, self.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        pixels = np.take(table, self.top, mode="clip")
+        cv2.copyTo(own, cv2.compare(self.top, 0, cv2.CMP_EQ), pixels)
+        levels = pixels.view(np.uint8).reshape(*self.shape, 4)
+        picture = cv2.cvtColor(levels, cv2.COLOR_RGBA2RGB)
+        return cv2.GaussianBlur(picture, (3, 3), _ROUGH)  # type: ignore[no-any-return]
 
     def heights(self, least: int, most: int, between: int) -> Levels:
         """A level from `least` to `most` of each shape, by chance, and that between shapes."""
@@ -110,11 +119,8 @@ class Shapes:
         return cv2.resize(levels, self.shape[::-1], interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]
 
     def _looked_up(self, table: NDArray[np.int32]) -> Levels:
-        shape = (*self.shape, 4)
         finer = self.top.shape[0] // self.shape[0]
-        if finer == 1:
-            return np.take(table, self.top, mode="clip").view(np.uint8).reshape(shape)
-        levels = np.empty(shape, np.uint8)
+        levels = np.empty((*self.shape, 4), np.uint8)
         for begin in range(0, self.shape[0], _BAND):
             above = self.top[begin * finer : (begin + _BAND) * finer]
             found = np.take(table, above, mode="clip").view(np.uint8).reshape(*above.shape, 4)

@@ -8,7 +8,7 @@ apart, and so on, so that 2ⁿ samples cost 2n.
 import numpy as np
 
 from .memo import Memo, once
-from .planes import Plane, blur, coordinates, cv2, reduced, resized, sample
+from .planes import ArrayT, Plane, blur, coordinates, cv2, reduced, resized, sample
 
 SMOOTHING = 6.0
 _REST = 1.5e-4  # weight of the direction of rest, as squared contrast of a form
@@ -47,28 +47,45 @@ class Forms:
     @property
     @once
     def _doubled(self) -> Plane:
-        """Vectors along the forms with the doubled angle, which has no jump between 0 and π."""
+        """Vectors along the forms with the doubled angle, which has no jump between 0 and π, at
+        half the size."""
         difference = self._across * self._across - self._down * self._down
-        cosine, sine = -self._smooth(difference), -2 * self._smooth(self._across * self._down)
-        if self._rest is not None:
-            cosine += np.cos(2 * self._rest) * np.float32(_REST)
-            sine += np.sin(2 * self._rest) * np.float32(_REST)
+        both = self._across * self._down
+        cosine, sine = -self._smooth(difference), -2 * self._smooth(both)
+        if isinstance(self._rest, np.ndarray):
+            across, down = cv2.polarToCart(None, 2 * reduced(self._rest, 2))
+            cv2.scaleAdd(across, _REST, cosine, dst=cosine)
+            cv2.scaleAdd(down, _REST, sine, dst=sine)
+        elif self._rest is not None:
+            cosine += np.float32(np.cos(2 * self._rest) * _REST)
+            sine += np.float32(np.sin(2 * self._rest) * _REST)
         return cv2.merge((cosine, sine))  # type: ignore[no-any-return]
 
     @property
     @once
     def direction(self) -> tuple[Plane, Plane]:
         """x and y of unit vectors along the forms."""
-        angle = 0.5 * cv2.phase(*cv2.split(self._doubled))
-        return np.cos(angle), np.sin(angle)
+        angle = 0.5 * cv2.phase(*cv2.split(resized(self._doubled, *self.shape)))
+        x, y = cv2.polarToCart(None, angle)
+        return x, y
 
     def angle_at(self, x: Plane, y: Plane, level: float = 0.0) -> Plane:
         """The angle of the forms at points (n,), in radians.
 
         level: weight of the angle 0, as squared contrast of a form.
         """
+        halves = [
+            np.float32(half / whole) * (each + np.float32(0.5)) - np.float32(0.5)
+            for each, half, whole in zip(
+                (x, y), self._doubled.shape[1::-1], self.shape[::-1], strict=True
+            )
+        ]
         doubled = cv2.remap(
-            self._doubled, x[None], y[None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            self._doubled,
+            halves[0][None],
+            halves[1][None],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
         )[0]
         angle: Plane = np.arctan2(doubled[:, 1], doubled[:, 0] + np.float32(level))
         return angle * np.float32(0.5)
@@ -79,8 +96,8 @@ class Forms:
         result: Plane = smeared * np.float32(1 / (float(smeared.std()) + 1e-6))
         return result
 
-    def smeared(self, plane: Plane, doublings: int, sideways: Plane | None = None) -> Plane:
-        """A plane or picture of this size, smeared over 2**doublings pixels.
+    def smeared(self, plane: ArrayT, doublings: int, sideways: Plane | None = None) -> ArrayT:
+        """A plane, levels or picture of this size, smeared over 2**doublings pixels.
 
         sideways: pixels that each place is moved across the forms, so that edges become ragged.
         """
@@ -99,5 +116,5 @@ class Forms:
         return plane
 
     def _smooth(self, plane: Plane) -> Plane:
-        """Blurred, at half the size, which is four times as fast."""
-        return resized(blur(reduced(plane, 2), self._smoothing / 2), *self.shape)
+        """Blurred, of half the size."""
+        return blur(reduced(plane, 2), self._smoothing / 2)

@@ -20,8 +20,8 @@ MONET: tuple[Colour, ...] = (
     (1.0, 0.96, 0.86),
 )  # fmt: skip
 MUNCH: tuple[Colour, ...] = (
-    (0.06, 0.07, 0.13), (0.24, 0.20, 0.24), (0.62, 0.30, 0.16), (0.86, 0.56, 0.26),
-    (0.94, 0.86, 0.62),
+    (0.05, 0.07, 0.19), (0.15, 0.24, 0.36), (0.62, 0.30, 0.22), (0.94, 0.60, 0.26),
+    (0.97, 0.90, 0.68),
 )  # fmt: skip
 POP: tuple[Colour, ...] = (
     (0.16, 0.05, 0.36), (0.90, 0.10, 0.42), (1.0, 0.62, 0.12), (1.0, 0.92, 0.35),
@@ -38,19 +38,20 @@ UKIYO_E: tuple[Colour, ...] = (
 """Colours of the painters' best-known works, from dark to light."""
 
 SURFACES: Mapping[str, Surface] = {
-    "oil painting": Strokes(side=18, shares=(0.3, 0.07), bristles=0.32, variation=0.1, hue=0.03,
-                            thickness=0.055, rest=-0.6, swirl=0.5, vivid=1.15),
+    "oil painting": Strokes(side=20, finer=0.48, shares=(0.24,), bristles=0.32,
+                            variation=0.1, hue=0.03, thickness=0.054, rest=-0.6, swirl=0.5,
+                            vivid=1.15),
     "van gogh": Strokes(side=14, length=2.8, width=0.6, finer=0.65, shares=(0.32,), bristles=0.25,
                         variation=0.15, hue=0.075, thickness=0.046, rest=0.5, swirl=1.2,
                         palette=VAN_GOGH, share=0.55, vivid=1.35, contrast=1.15),
-    "monet": Strokes(side=12.5, length=1.7, width=0.95, finer=0.62, shares=(0.25,), bristles=0.22,
-                     variation=0.15, hue=0.085, thickness=0.055, rest=0.1, swirl=0.3, palette=MONET,
-                     share=0.42, vivid=1.7, contrast=1.1),
-    "munch": Strokes(side=17, length=4.0, width=0.6, shares=(0.3, 0.06), bristles=0.4,
-                     variation=0.15, hue=0.05, thickness=0.06, rest=0.15, swirl=0.7, palette=MUNCH,
-                     share=0.6, vivid=1.25),
+    "monet": Strokes(side=10, length=2.2, width=0.6, finer=0.65, shares=(0.25,), bristles=0.2,
+                     variation=0.17, hue=0.11, thickness=0.08, rest=0.1, swirl=0.25, level=2.5e-3,
+                     palette=MONET, share=0.36, vivid=1.7),
+    "munch": Strokes(side=17, length=6.0, width=0.5, shares=(0.3, 0.06), bristles=0.4,
+                     variation=0.15, hue=0.08, thickness=0.062, rest=0.15, swirl=1.3, palette=MUNCH,
+                     share=0.5, vivid=1.6),
     "pastel": Strokes(side=12, length=2.9, width=0.6, finer=0.65, shares=(0.25,), bristles=0.45,
-                      variation=0.13, hue=0.05, thickness=0.042, paper=0.045, rest=-0.8, vivid=1.45,
+                      variation=0.13, hue=0.05, thickness=0.05, paper=0.05, rest=-0.8, vivid=1.25,
                       contrast=1.5),
     "watercolour": watercolour,
     "pencil sketch": pencil,

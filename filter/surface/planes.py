@@ -32,15 +32,15 @@ def smoothstep(plane: Plane, low: float, high: float) -> Plane:
     return smooth
 
 
-def sample(plane: Plane, x: Plane, y: Plane, border: int = cv2.BORDER_REFLECT_101) -> Plane:
-    """The plane at fractional places, bilinear."""
-    sampled: Plane = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=border)
+def sample(plane: ArrayT, x: Plane, y: Plane, border: int = cv2.BORDER_REFLECT_101) -> ArrayT:
+    """The plane, or levels, at fractional places, bilinear."""
+    sampled: ArrayT = cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=border)
     return sampled
 
 
-def resized(plane: Plane, height: int, width: int) -> Plane:
-    """The plane with another size, bilinear."""
-    result: Plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
+def resized(plane: ArrayT, height: int, width: int) -> ArrayT:
+    """The plane, or levels, with another size, bilinear."""
+    result: ArrayT = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
     return result
 
 

@@ -44,12 +44,17 @@ class Neighbour:
 
 
 def scattered(
-    places: tuple[Plane, Plane], side: float, jitter: float, label: str
+    places: tuple[Plane, Plane],
+    side: float,
+    jitter: float,
+    label: str,
+    wanted: NDArray[np.uint8] | None = None,
 ) -> tuple[Plane, Plane, NDArray[np.int32]]:
     """All seeds in a picture, and less than a cell beside it.
 
-    The arguments are those of `neighbours`. Returns x and y in pixels of the picture, and their
-    numbers, below `COUNT`, (n,) each.
+    The first four arguments are those of `neighbours`. wanted: (H, W), 0 where no seed is needed;
+    there may be some all the same. Returns x and y in pixels of the picture, and their numbers,
+    below `COUNT`, (n,) each.
     """
     height, width = places[0].shape
     ranges = []
@@ -64,12 +69,19 @@ def scattered(
         (rows.astype(np.float32) + in_y) * np.float32(side),
     )
     x, y = in_texture
-    for _ in range(_ROUNDS):  # to the place whose texture is that of the seed
+    for index in range(_ROUNDS):  # to the place whose texture is that of the seed
         inside = np.clip(x, 0, width - 1)[None], np.clip(y, 0, height - 1)[None]
         x, y = (
             texture - (cv2.remap(place, *inside, cv2.INTER_LINEAR) - own)[0]
             for texture, place, own in zip(in_texture, places, inside, strict=True)
         )
+        if index == 0 and wanted is not None:  # the others move hardly any more
+            at_x = np.clip(x, 0, width - 1).astype(np.int64)
+            kept = np.flatnonzero(wanted[np.clip(y, 0, height - 1).astype(np.int64), at_x])
+            x, y, key = x[kept], y[kept], key[kept]
+            in_texture = in_texture[0][kept], in_texture[1][kept]
+            if len(kept) == 0:
+                break
     near = (x > -side) & (x < width + side) & (y > -side) & (y < height + side)
     return x[near], y[near], numbers_of(key[near]).ravel()
 

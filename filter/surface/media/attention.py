@@ -13,6 +13,7 @@ _NOISE = 0.02  # contrast that hardly counts
 _FEATURE = 2.5  # units, of what counts as an eye or a mouth
 _FAINT, _CLEAR = 0.007, 0.024  # contrast of eyes and mouths: not seen below, fully above
 _PALE = 2.5  # how much the share of a hue of skin counts
+_TOO_MUCH, _DOUBT = (0.55, 0.8), 0.85  # shares of a picture; how much less of it counts then
 _ALONE = 2.0  # contrast, over that around, of what stands out alone
 _FEW = 0.3  # lines that are left where there is much clutter
 _TWIG, _CROWN = 4.0, 14.0  # units: of what clutter is made of, and over which it is found
@@ -23,23 +24,42 @@ _SEEN = 1 / 64  # share from which a picture can be seen
 
 
 def people(ground: Ground) -> Plane:
-    """How much of faces and hands there is, pale ones too, 0…1, (H, W) of the reduced size."""
-    return resized(np.minimum(ground.faces() * np.float32(_PALE), 1), *ground.small_luma().shape)
+    """How much of faces and hands there is, pale ones too, 0…1, (H, W) of the reduced size.
+
+    Where most of a picture has the hue of skin, as wood and sand do, it tells little.
+    """
+    found = np.minimum(ground.faces() * np.float32(_PALE), 1)
+    doubt = smoothstep(found.mean(dtype=np.float32), *_TOO_MUCH) * np.float32(_DOUBT)
+    return resized(found * (1 - doubt), *ground.small_luma().shape)
 
 
 def matters(ground: Ground) -> Plane:
     """0…1, (H, W) of the reduced size: much at figures, edges and faces, little on walls and in
     what repeats itself, as bricks and leaves do."""
+    return resized(ground.of(half_matters), *ground.small_luma().shape)
+
+
+def half_matters(ground: Ground) -> Plane:
+    """`matters` of half the reduced size."""
     pixels = ground.unit / ground.step / 2
-    small = reduced(_evenly_seen(ground), 2)
+    small = ground.of(half_seen)
     across = cv2.Sobel(small, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
     down = cv2.Sobel(small, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
     contrast = np.sqrt(blur(across * across + down * down, _NEAR * pixels))
     around = blur(reduced(contrast, 4), _AROUND * pixels / 4)
     around = resized(around, *contrast.shape)
-    skin = reduced(ground.of(people), 2)
-    share = contrast * (1 + skin) / (contrast + around + np.float32(_NOISE))
-    return resized(np.minimum(share, 1), *ground.small_luma().shape)
+    share = contrast * (1 + ground.of(half_people)) / (contrast + around + np.float32(_NOISE))
+    return np.minimum(share, 1)
+
+
+def half_people(ground: Ground) -> Plane:
+    """`people` of half the reduced size."""
+    return reduced(ground.of(people), 2)
+
+
+def half_seen(ground: Ground) -> Plane:
+    """`_evenly_seen` of half the reduced size."""
+    return reduced(ground.of(_evenly_seen), 2)
 
 
 def _evenly_seen(ground: Ground) -> Plane:
@@ -58,43 +78,55 @@ def where_most(plane: Plane, share: float) -> Plane:
 def features(ground: Ground) -> Plane:
     """Eyes, mouths and other small things that stand out, 0…1, (H, W) of the reduced size."""
     pixels = ground.unit / ground.step
-    small = _evenly_seen(ground)
-    fine = small - blur(small, _FEATURE * pixels)
+    return _features(ground.of(_evenly_seen), ground.of(people), pixels)
+
+
+def half_features(ground: Ground) -> Plane:
+    """`features` of half the reduced size, without the smallest ones."""
+    pixels = ground.unit / ground.step / 2
+    return _features(ground.of(half_seen), ground.of(half_people), pixels)
+
+
+def _features(seen: Plane, skin: Plane, pixels: float) -> Plane:
+    fine = seen - blur(seen, _FEATURE * pixels)
     contrast = np.sqrt(blur(fine * fine, 0.8 * _FEATURE * pixels))
     around = blur(reduced(contrast, 4), _AROUND * pixels / 4)
-    alone = contrast / (resized(around, *small.shape) * np.float32(_ALONE) + np.float32(_FAINT))
+    alone = contrast / (resized(around, *seen.shape) * np.float32(_ALONE) + np.float32(_FAINT))
     alone = np.minimum(alone * np.float32(0.7), np.float32(0.7))
-    found: Plane = smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(ground.of(people), alone)
+    found: Plane = smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(skin, alone)
     return found
 
 
 def kept_in_faces(ground: Ground, at_features: float, on_skin: float) -> Plane:
-    """Shares of a picture that show through its material, (H, W) of the reduced size: at eyes and
-    mouths, and all over faces and hands."""
-    skin = ground.of(people) * np.float32(on_skin)
-    shares: Plane = np.maximum(ground.of(features) * np.float32(at_features), skin)
+    """Shares of a picture that show through its material, (H, W) of half the reduced size: at eyes
+    and mouths, and all over faces and hands."""
+    skin = ground.of(half_people) * np.float32(on_skin)
+    shares: Plane = np.maximum(ground.of(half_features) * np.float32(at_features), skin)
     return shares
 
 
 def calm_enough(ground: Ground) -> Plane:
     """How little clutter there is, up to 1, (H, W) of the reduced size: lines of a drawing belong
     where there are few."""
+    return resized(ground.of(half_calm), *ground.small_luma().shape)
+
+
+def half_calm(ground: Ground) -> Plane:
+    """`calm_enough` of half the reduced size."""
     pixels = ground.unit / ground.step / 2
-    small = reduced(_evenly_seen(ground), 2)
+    small = ground.of(half_seen)
     fine = small - blur(small, _TWIG * pixels)
     contrast = np.sqrt(blur(fine * fine, _CROWN * pixels))
     calm = 1 - np.float32(1 - _FEW) * smoothstep(contrast, _CALM, _CLUTTER)
-    calm = np.maximum(calm, reduced(ground.of(people), 2))
-    return resized(calm, *ground.small_luma().shape)
+    return np.maximum(calm, ground.of(half_people))  # type: ignore[no-any-return]
 
 
 def shown(
-    laid: Levels, picture: Plane, shares: Plane, coloured: Callable[[Plane], Plane]
+    laid: Levels, picture: Levels, shares: Plane, coloured: Callable[[Levels], Levels]
 ) -> Levels:
     """What is laid over a picture, with a share of the picture itself, `coloured`.
 
-    Changes `laid`, within rectangles around the shares that can be seen; `shares`: of the reduced
-    size.
+    Changes `laid`, within rectangles around the shares that can be seen; `shares`: of any size.
     """
     scale = laid.shape[0] / shares.shape[0]
     seen = cv2.compare(shares, _SEEN, cv2.CMP_GT)
@@ -106,7 +138,10 @@ def shown(
         rows, columns = (
             slice(round(each.start * scale), round(each.stop * scale)) for each in part
         )
-        own = to_levels(coloured(picture[rows, columns]))
-        share = resized(shares[part], *own.shape[:2])
-        laid[rows, columns] = cv2.blendLinear(laid[rows, columns], own, 1 - share, share)
+        own = coloured(picture[rows, columns])
+        share = resized(to_levels(shares[part]), *own.shape[:2])
+        rest = cv2.bitwise_not(share)
+        cv2.multiply(own, cv2.merge((share, share, share)), dst=own, scale=1 / 255)
+        under = cv2.multiply(laid[rows, columns], cv2.merge((rest, rest, rest)), scale=1 / 255)
+        laid[rows, columns] = cv2.add(own, under, dst=own)
     return laid

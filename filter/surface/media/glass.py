@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.ground import Ground
 from turbolens.filter.surface.planes import (
     Plane,
     blur,
@@ -21,12 +22,20 @@ from turbolens.filter.surface.planes import (
     vivid,
 )
 from turbolens.filter.surface.seeds import COUNT, chances, neighbours, numbers_of
-from turbolens.filter.surface.simplify import from_levels
+from turbolens.filter.surface.simplify import evened, from_levels, to_levels
 
-from .attention import calm_enough, features, people
+from .accents import accented, accents, figures
+from .attention import calm_enough, features, half_matters, people
 
-SIDE = 30.0  # units between the seeds of pieces
-COLOUR = 22.0  # weight of a squared difference of colour against one of place, in sides
+SIDE = 40.0  # units between the seeds of pieces
+COLOUR = 34.0  # weight of a squared difference of colour against one of place, in sides
+_ALIKE, _FAR = 0.05, 2.5
+"""Squared difference of colour that does not count, and the most that one counts, in sides."""
+_EVEN, _SOFT = 4.0, 1.6  # units, and pixels of half the reduced size, in which the frame is even
+_ROUND = 5.0  # units, by which faces are found larger, so that one piece has all of them
+_PAINTED = 0.75  # how much of the picture is painted on panes where there are accents
+_DENSE = 16.0  # units, over which forms are found to be dense
+_MATTERS = 0.45, 0.56  # of `matters`: pieces are cut below, and forms are painted on them above
 _TINTS = np.array(
     [(0.45, 0.76, 0.98), (1.0, 0.82, 0.40), (0.60, 0.90, 0.66), (0.98, 0.95, 0.82),
      (0.98, 0.62, 0.58), (0.70, 0.86, 1.0)], np.float32,
@@ -36,26 +45,32 @@ _SUM = np.ones((1, 4), np.float32)
 LEAD = (0.04, 0.04, 0.05)
 
 
-def pieces(canvas: Canvas, picture: Plane, side: float = SIDE) -> Plane:
+def pieces(ground: Ground) -> Plane:
     """The key of each pixel's piece, (H, W) of the reduced size.
 
     One step of SLIC (Achanta et al., 2012): of the nine seeds near a pixel, the one whose colour
-    and place are nearest. picture: RGB of the reduced size.
+    and place are nearest. Colours are those of the frame, and small differences do not count, so
+    that cuts are straight where there is no contour, and stay where they are in a camera's noise.
     """
-    height, width = picture.shape[:2]
-    pixels = side * canvas.unit / canvas.step / 2
-    own = blur(cv2.cvtColor(reduced(picture, 2), cv2.COLOR_RGB2RGBA), 0.8)
-    across, down = (reduced(each, 2) * np.float32(0.5) for each in canvas.reduced_places)
+    height, width = ground.small_luma().shape
+    pixels = SIDE * ground.unit / ground.step / 2
+    even = evened(reduced(ground.seen.rgb, ground.step), _EVEN * ground.unit / ground.step)
+    frame = from_levels(reduced(even, 2))
+    own = blur(cv2.cvtColor(frame, cv2.COLOR_RGB2RGBA), _SOFT)
+    across, down = (reduced(each, 2) * np.float32(0.5) for each in ground.reduced_places())
     columns, rows = coordinates(*own.shape[:2])
     soft = blur(own, pixels / 8)
     nearest = np.full(columns.shape, np.inf, np.float32)
     numbers = np.zeros_like(nearest)
     near = np.float32(1 / pixels**2)
-    for seed in neighbours((across, down), pixels, 0.9, "glass"):
+    for seed in neighbours((across, down), pixels, 0.8, "glass"):
         there = sample(soft, columns + seed.x, rows + seed.y, cv2.BORDER_REPLICATE)
         difference = cv2.subtract(there, own, dst=there)
         cv2.multiply(difference, difference, dst=difference, scale=COLOUR)
         distance = cv2.transform(difference, _SUM)
+        cv2.subtract(distance, _ALIKE * COLOUR, dst=distance)
+        cv2.max(distance, 0, dst=distance)
+        cv2.min(distance, _FAR, dst=distance)
         distance += (seed.x * seed.x + seed.y * seed.y) * near
         nearer = cv2.compare(distance, nearest, cv2.CMP_LT)
         cv2.min(distance, nearest, dst=nearest)
@@ -66,32 +81,43 @@ def pieces(canvas: Canvas, picture: Plane, side: float = SIDE) -> Plane:
 
 
 def stained_glass(canvas: Canvas) -> Plane:
-    """Panes that glow, lead along the subject's edges, and faces painted on the glass."""
+    """Panes that glow, lead along the subject's edges, and faces and small forms that are painted
+    on the glass."""
     small = from_levels(canvas.even)
-    numbers = pieces(canvas, small)
+    numbers = canvas.ahead(pieces)
     index = numbers_of(numbers)
-    face = smoothstep(canvas.ahead(people), 0.3, 0.8)
-    panes = vivid(_means(small, index)[:, None], 1.75)[:, 0]
+    near = blur(canvas.ahead(people), _ROUND * canvas.unit / canvas.step)
+    face = smoothstep(near, 0.1, 0.45)
+    dense = blur(canvas.ahead(half_matters), _DENSE * canvas.unit / canvas.step / 2)
+    forms = resized(smoothstep(dense, *_MATTERS), *numbers.shape)
+    panes = vivid(_means(small, index)[:, None], 1.5)[:, 0]
     lighter, warmer = np.split(chances("glass"), 2, axis=1)
     pale = np.clip(panes.min(axis=1, keepdims=True) * 3 - 1.9, 0, 0.8)
     tints = np.take(_TINTS, ((warmer[:, 0] + 1) * 0.4999 * len(_TINTS)).astype(int), axis=0)
     panes = panes * (1 - pale) + tints * pale
     panes = panes * (1 + np.float32(0.16) * lighter)
-    figures = np.maximum(face, canvas.ahead(features))  # painted on the glass
+    whole = np.maximum(face, forms * np.float32(_PAINTED))
     panes_small = np.take(panes, index, axis=0)
-    cuts = _cuts(numbers) * (1 - np.maximum(face, np.float32(0.75) * figures))
+    cuts = _cuts(numbers) * (1 - smoothstep(near, 0.25, 0.6))
     height, width = canvas.shape
-    own = vivid(canvas.picture, 1.35)
-    glass = faded(resized(panes_small, height, width), own, resized(figures, height, width))
-    lead = enlarged(blur(cuts, 1.3), height, width)
-    lead = smoothstep(lead, 0.16, 0.34)
+    own = faded(resized(small, height, width), canvas.picture, resized(face, height, width))
+    own = vivid(cv2.pow(own, 0.85), 1.35)
+    painted = resized(canvas.ahead(figures), *numbers.shape) * np.float32(_PAINTED)
+    painted = np.maximum(whole, painted)
+    glass = faded(resized(panes_small, height, width), own, resized(painted, height, width))
+    small_forms = canvas.ahead(features)
+    wide = cuts * (1 - forms) * (1 - np.float32(0.5) * small_forms)
+    thin = cuts * (1 - np.float32(0.9) * small_forms)
+    lead = smoothstep(enlarged(blur(wide, 1.3), height, width), 0.16, 0.34)
+    lead = np.maximum(lead, smoothstep(enlarged(blur(thin, 0.7), height, width), 0.2, 0.45))
     shade = (luma_of(canvas.small) + np.float32(0.08)) / (luma_of(panes_small) + np.float32(0.08))
-    shade = 1 + (np.clip(shade, 0.4, 1.5) - 1) * np.float32(0.35) * (1 - figures)
-    shade *= 1 + np.float32(0.14) * (1 - face) - np.float32(0.75) * blur(cuts, 5.0)
+    shade = 1 + (np.clip(shade, 0.4, 1.5) - 1) * np.float32(0.35) * (1 - whole)
+    shade *= 1 + np.float32(0.14) * (1 - face) - np.float32(0.75) * blur(wide, 5.0)
     ripple = canvas.texture(5.0, "ripple") * np.float32(0.035)
     glass = times(glass, resized(shade, height, width) + ripple)
     clear = canvas.ahead(calm_enough) * (1 - np.float32(0.7) * face)
-    lines = canvas.contours(1.8, 0.3, 0.6) * resized(clear, height, width)
+    lines = canvas.contours(1.7, 0.3, 0.6) * resized(clear, height, width)
+    glass = from_levels(accented(to_levels(glass), canvas.ahead(accents), canvas.unit))
     return covered(glass, LEAD, np.maximum(lead, lines))
 
 

@@ -27,12 +27,14 @@ from turbolens.filter.surface.planes import (
 )
 from turbolens.filter.surface.simplify import firmed, from_levels, to_levels
 
+from .accents import accents
 from .attention import calm_enough, features
 from .lines import drawn
 from .tones import between, flat_colours
 
 _INK = (0.05, 0.05, 0.06)
 _LIGHT = 1.14  # of the paper, against the tone of what is seen
+_DARKER, _LIGHTER = 1.3, 0.5  # how much the darks and lights of small forms count
 _KEY = (0.10, 0.10, 0.16)
 _BOKASHI = 0.36  # share of the height that colour is wiped over
 
@@ -62,7 +64,7 @@ class PopArt:
 
     palette: tuple[Colour, ...]
     dots: float = 7.0
-    even: float = 6.0
+    even: float = 10.0
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture as a screen print."""
@@ -71,13 +73,13 @@ class PopArt:
         # Between two colours dots of one on the other.
         place = tone * np.float32(last)
         low = np.floor(np.clip(place, 0, last - 1e-3))
-        share = smoothstep(place - low, 0.15, 0.85)
+        share = smoothstep(place - low, 0.3, 0.8)
         dot = screen(canvas, self.dots)
         upper = smoothstep(share * np.float32(1.1) - np.float32(0.05) + dot, 0.88, 1.12)
         chosen = low + upper
         picture = toned(chosen / np.float32(last), self.palette)
         clear = resized(canvas.ahead(calm_enough), *canvas.shape)
-        return covered(picture, _INK, canvas.contours(2.0, 0.22, 0.5) * clear)
+        return covered(picture, _INK, canvas.contours(2.2, 0.4, 0.7) * clear * clear)
 
     def _tone(self, canvas: Canvas) -> Plane:
         """The tone of what is seen in even areas, but for eyes and mouths."""
@@ -87,8 +89,10 @@ class PopArt:
         even = blur(from_levels(even), 1.4 * pixels)
         kept = canvas.ahead(features)
         even = even + (blur(small, 0.8 * pixels) - even) * kept
-        full = enlarged(even, *canvas.shape)
-        return from_levels(firmed(to_levels(full)))
+        full = firmed(to_levels(enlarged(even, *canvas.shape)))
+        dark, light = canvas.ahead(accents)
+        cv2.subtract(full, cv2.multiply(dark, _DARKER), dst=full)
+        return from_levels(cv2.add(full, cv2.multiply(light, _LIGHTER), dst=full))
 
 
 @dataclass(frozen=True)

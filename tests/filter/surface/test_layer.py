@@ -196,7 +196,7 @@ def test_every_look_of_the_embedded_model_that_has_a_surface_exists() -> None:
     assert set(vocabulary.texts.values()) <= set(vocabulary.looks)
 
 
-@pytest.mark.parametrize(("look", "expected"), [("mine", 0.5), ("oil painting", 0.58)])
+@pytest.mark.parametrize(("look", "expected"), [("mine", 0.5), ("oil painting", 0.45)])
 def test_faces_keep_half_of_the_result_or_what_the_surface_leaves_of_it(
     look: str, expected: float
 ) -> None:
@@ -205,11 +205,15 @@ def test_faces_keep_half_of_the_result_or_what_the_surface_leaves_of_it(
     rgb = scene()
     change = []
     for colour in ((90, 110, 130), (205, 150, 125)):  # a wall, and skin
-        frame = np.full(rgb.shape, colour, np.uint8)
+        frame = np.full(rgb.shape, (90, 110, 130), np.uint8)
+        height, width = frame.shape[:2]
+        middle = np.s_[height // 4 : -height // 4, width // 4 : -width // 4]
+        frame[middle] = colour
         seen = partial(Seen, frame, luma_of(np.float32(1 / 255) * frame))
         lay = SurfaceLayer(vocabulary, own)
         result = lay(rgb, [WeightedPrompt(look)], 0.9, 1.0, seen)
-        change.append(float((result.float() - rgb).abs().mean()))
+        within = np.s_[height // 3 : -height // 3, width // 3 : -width // 3]
+        change.append(float((result.float() - rgb)[within].abs().mean()))
     assert change[1] / change[0] == pytest.approx(expected, abs=0.06)
 
 

@@ -113,10 +113,17 @@ def test_pieces_of_glass_follow_the_edges() -> None:
     x, y = np.meshgrid(np.arange(160), np.arange(128))
     dark = x + 0.4 * y > 105
     picture[dark] = (0.15, 0.2, 0.4)
-    numbers = numbers_of(pieces(Canvas(picture), picture)).ravel()
+    numbers = numbers_of(pieces(Canvas(picture).ground)).ravel()
     share = np.bincount(numbers, dark.ravel()) / np.maximum(np.bincount(numbers), 1)
     of_both = np.minimum(share, 1 - share)[numbers].mean()
     assert of_both < 0.02
+
+
+def test_pieces_of_glass_stay_where_they_are_in_noise() -> None:
+    random = np.random.default_rng(5)
+    noisy = [drawn() + random.normal(0, 2 / 255, drawn().shape).astype(np.float32) for _ in "ab"]
+    first, second = (pieces(Canvas(each).ground) for each in noisy)
+    assert (first != second).mean() < 0.02
 
 
 def test_areas_become_even_and_edges_stay() -> None:

@@ -54,7 +54,7 @@ class WorkerPool(Generic[T]):
     with the same task once it is known that the worker ended and not its node. dtypes: by device,
     of an earlier run; all workers on devices of one name have the same. expected: what the identity
     of every worker must hold. lost_workers, lost_nodes: how many there were. identity, run_up: see
-    `LoadedFilter`; by the first worker that has started.
+    `LoadedFilter`, and so has_textures; by the first worker that has started.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class WorkerPool(Generic[T]):
         self.workers: list[Worker[T]] = []
         self.identity: Identity | None = None
         self.run_up: int | None = None
+        self.has_textures = False
         self.lost_workers = self.lost_nodes = 0
         self._looked = self._asked = -DEMAND_INTERVAL
         self._worked: float | None = None  # when there was hope for the last time
@@ -242,6 +243,7 @@ class WorkerPool(Generic[T]):
         refusal = identity_refusal(found, {**(self.identity or found), **self._expected})
         if self.identity is None and not refusal:
             self.identity, self.run_up = found, report.run_up
+            self.has_textures = report.has_textures
         return refusal
 
     def _alive(self) -> set[str]:

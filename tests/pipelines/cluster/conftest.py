@@ -24,7 +24,7 @@ from turbolens.pipelines.video.job import VideoJob, VideoOptions
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 
 from . import filters
-from .filters import LOSSLESS, Make
+from .filters import LOSSLESS
 
 __all__ = ["film"]  # a fixture
 
@@ -46,10 +46,12 @@ class Run:
         self,
         address: str,
         jobs: dict[Path, Path],
-        make: Make,
+        make: Any,
         hook: Callable[[ClusterProgress], None] = lambda _: None,
+        *,
+        seconds: Fraction = SECONDS,
     ) -> "Run":
-        """Filter these inputs into these outputs."""
+        """Filter these inputs into these outputs. make: as `Make`. seconds: of a segment."""
         require_ray().cloudpickle.register_pickle_by_value(filters)
 
         def heard(progress: ClusterProgress) -> None:
@@ -62,7 +64,7 @@ class Run:
             lambda job, error: self.failures.update({job.source: str(error)}),
         )  # fmt: skip
         options = ClusterOptions(
-            Connection(address), make, Segmentation(SECONDS), Share(cores=1),
+            Connection(address), make, Segmentation(seconds), Share(cores=1),
             expected={"model's files": "the same"},
         )  # fmt: skip
         self.summary = run_on_cluster(

@@ -179,7 +179,7 @@ class Textured:
         level = round(self._step(frame.pts or 0).shift.x * 1024) % 65536
         self._killing = killing
         pixels = np.zeros((frame.height, frame.width, 3), np.uint8)
-        pixels[...] = divmod(level, 256) + (128,)
+        pixels[...] = (*divmod(level, 256), 128)
         return av.VideoFrame.from_ndarray(pixels, format="rgb24")
 
 
@@ -216,7 +216,8 @@ def run_tasks(
 ) -> VideoReport:
     """Filter a file by the tasks of a cluster, in this process.
 
-    make: as `Make`. shuffled: the last segment first. properties: of `VideoOptions` or `Segmentation`.
+    make: as `Make`. shuffled: the last segment first. properties: of `VideoOptions` or
+    `Segmentation`.
     """
     file, tasks, segmentation = planned(source, target, make, **properties)
     worker = SegmentWorker(make)

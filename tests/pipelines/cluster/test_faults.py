@@ -121,7 +121,8 @@ def test_a_driver_that_is_killed_goes_on(
     target = tmp_path / "out.mkv"
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from tests.pipelines.cluster.conftest import Run\nfrom tests.pipelines.cluster.filters import Make\n"
+        "from tests.pipelines.cluster.conftest import Run\n"
+        "from tests.pipelines.cluster.filters import Make\n"
         "Run().on(sys.argv[1], {Path(sys.argv[2]): Path(sys.argv[3])}, Make(run_up=10),\n"
         "    lambda progress: progress.segments >= 3 and os.kill(os.getpid(), signal.SIGKILL))"
     )

@@ -21,7 +21,7 @@ from .motion import SegmentMotion
 from .nodes import Node, Share
 from .parcels import EncodedSegment, UnknownTimesError
 from .planner_thread import PlannerThread
-from .pool import Worker, WorkerPool
+from .pool import LOAD_SECONDS, Worker, WorkerPool
 from .progress import ClusterProgress, Rates
 from .worker import Load
 
@@ -36,7 +36,8 @@ class ClusterOptions:
 
     segmentation: its identity and run-up are those of the workers' filters. dtypes: in which an
     interrupted run has made segments, by device, see `ModelChoice.with_dtypes`. expected: a part of
-    that identity, known before; without it the first worker decides.
+    that identity, known before; without it the first worker decides. load_seconds: for a worker to
+    load its model; then its node is left out.
     """
 
     connection: Connection
@@ -45,6 +46,7 @@ class ClusterOptions:
     share: Share = field(default_factory=Share)
     dtypes: Mapping[str, str] = field(default_factory=dict)
     expected: Identity = field(default_factory=dict)
+    load_seconds: float = LOAD_SECONDS
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Driver:
             on_killed=self._killed, notify=lambda text: listener.notice(None, text),
             dtypes=options.dtypes, expected=options.expected,
         )  # fmt: skip
+        self._pool.load_seconds = options.load_seconds
         self._planner = PlannerThread(listener.notice)
         self._waiting: list[SegmentTask] = []
         self._results: deque[tuple[SegmentTask, Node, Any]] = deque()
@@ -234,6 +237,7 @@ class Driver:
             sent_bytes=total.sent_bytes + len(task.parcel.packets),
             worker_seconds=total.worker_seconds + motion.seconds,
             motion_seconds=total.motion_seconds + motion.seconds,
+            worker_processor_seconds=total.worker_processor_seconds + motion.processor_seconds,
         )
 
     def _failed(self, task: SegmentTask, node: Node, error: Exception) -> None:

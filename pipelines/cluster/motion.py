@@ -36,12 +36,14 @@ class SegmentMotion:
     """How textures move in a segment.
 
     moves: before each frame from its run-up on, and before the one after its end. run_up: of how
-    many frames the next segment needs its places. seconds: how long the worker took.
+    many frames the next segment needs its places. seconds: how long the worker took;
+    processor_seconds: of all its threads together.
     """
 
     moves: tuple[Move, ...]
     run_up: int
     seconds: float = 0.0
+    processor_seconds: float = 0.0
 
 
 def motion_of(frame_filter: Any, parcel: Parcel) -> SegmentMotion:

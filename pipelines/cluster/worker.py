@@ -75,6 +75,10 @@ class SegmentWorker:
         self._load = load
         self._filter: Any = None
 
+    def process(self) -> int:
+        """The number of its process."""
+        return os.getpid()
+
     def report(self, dtypes: Mapping[str, str] = NO_DTYPES) -> WorkerReport:
         """Load the model and tell of it. dtypes: see `Load`."""
         try:
@@ -101,10 +105,12 @@ class SegmentWorker:
 
     def follow(self, parcel: Parcel, dtypes: Mapping[str, str] = NO_DTYPES) -> SegmentMotion:
         """How textures move in a segment, found without filtering. Raises `MediaError`."""
-        begun = time.monotonic()
+        begun, used = time.monotonic(), time.process_time()
         self._prepare(dtypes)
         motion = motion_of(self._filter, parcel)
-        return replace(motion, seconds=time.monotonic() - begun)
+        return replace(
+            motion, seconds=time.monotonic() - begun, processor_seconds=time.process_time() - used
+        )
 
     def encode(self, parcel: Parcel, dtypes: Mapping[str, str] = NO_DTYPES) -> EncodedSegment:
         """Filter and encode a segment.

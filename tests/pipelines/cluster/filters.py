@@ -187,8 +187,9 @@ class Textured:
 class Make:
     """Makes a frame filter on a worker.
 
-    variable: in a node's environment it names the weights there, or is "missing". dtypes: a folder
-    in which every process writes its dtype, which each chooses differently if it may.
+    variable: in a node's environment it names the weights there, or is "missing", or "hanging" for
+    a process that stops itself. dtypes: a folder in which every process writes its dtype, which
+    each chooses differently if it may.
     """
 
     frame_filter: Any = field(default_factory=Inverting)
@@ -204,6 +205,8 @@ class Make:
         value = os.environ.get(self.variable, default)
         if value == "missing":
             raise ModelNotFoundError("`turbolens models pull sd-turbo` downloads it")
+        if value == "hanging":
+            os.kill(os.getpid(), signal.SIGSTOP)
         identity = {"model's files": value}
         if self.dtypes is not None:
             identity |= {"device": "cpu", "dtype": dtypes.get("cpu", f"chosen by {os.getpid()}")}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .framefilter import FrameFilter, filter_together
     from .model import TurboModel
     from .settings import FilterSettings
-    from .surface.shift import TextureShift
+    from .surface.shift import TextureShift, TextureStep
 
 __all__ = [
     "DownloadError",
@@ -51,6 +51,7 @@ __all__ = [
     "PeerError",
     "SettingsError",
     "TextureShift",
+    "TextureStep",
     "TurboModel",
     "TurbolensError",
     "UnavailableError",
@@ -63,6 +64,7 @@ _LOADED_ON_USE = {
     "FilterSettings": "settings",
     "FrameFilter": "framefilter",
     "TextureShift": "surface.shift",
+    "TextureStep": "surface.shift",
     "TurboModel": "model",
     "filter_together": "framefilter",
 }

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from .adapters.control_images import Control, ControlImages
-from .batching.batch import Request, filter_requests
+from .batching.batch import Request, filter_requests, follow_requests
 from .batching.overlap import Turn, may_overlap, overlapped
 from .coherence.cross_frame import cross_frame_layers
 from .diffusion.prompt_reading import PromptReading
@@ -23,7 +23,7 @@ from .region.masks import MaskFunction
 from .region.tracking import coverage_now
 from .settings import FilterSettings
 from .stream import OnStage, Stream, passes_through
-from .surface.shift import TextureShift
+from .surface.shift import TextureShift, TextureStep
 
 Array: TypeAlias = NDArray[np.uint8]
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
@@ -120,6 +120,25 @@ class FrameFilter:
         """
         with self._stream.lock:
             self._stream.place_textures(shift, begin)
+
+    @property
+    def has_textures(self) -> bool:
+        """True if results get textures, by the look, `strength` and `texture`."""
+        settings = self._settings
+        return not passes_through(settings) and self._stream.has_textures(settings)
+
+    def follow(self, frames: Sequence[av.VideoFrame]) -> list[TextureStep]:
+        """Follow the motion of consecutive frames as a call does, in a fraction of its time.
+
+        Returns how far each frame has moved textures, as it would by being filtered; nothing for
+        frames that would pass through unchanged. No frame is filtered: call `reset` before others
+        are. Raises `FrameError` as a call does.
+        """
+        with self._stream.lock, torch.inference_mode():
+            settings = self.settings.replace(detail=0.0)  # it would be read beside
+            self._stream.begin(settings, self._image_embeds)
+            requests = [self._request(frame, settings) for frame in frames]
+            return follow_requests(self._stream, [each for each in requests if each is not None])
 
     def update(self, **changes: Any) -> FilterSettings:
         """Change settings by name from the next frame on. Returns all settings.

@@ -33,7 +33,7 @@ from .settings import FilterSettings, WeightedPrompt
 from .surface.layer import Plan, SurfaceLayer
 from .surface.planes import Plane
 from .surface.seen import Seen
-from .surface.shift import TextureShift
+from .surface.shift import TextureShift, TextureStep
 
 Array: TypeAlias = NDArray[np.uint8]
 OnStage: TypeAlias = Callable[[str], None]
@@ -247,6 +247,16 @@ class Stream:
         return self._surface.plan(
             seen, shape, prompts, settings.strength, settings.texture, ahead=ahead
         )
+
+    def has_textures(self, settings: FilterSettings) -> bool:
+        """See `FrameFilter.has_textures`."""
+        prompts, surface = settings.weighted_prompts, self._surface
+        return bool(surface.grown_shares(prompts, settings.strength, settings.texture))
+
+    @property
+    def texture_step(self) -> TextureStep:
+        """See `SurfaceLayer.step`."""
+        return self._surface.step
 
     @property
     def texture_shift(self) -> TextureShift | None:

@@ -25,6 +25,7 @@ from turbolens.filter.region.tracking import FoundMask
 from turbolens.filter.settings import FilterSettings, WeightedPrompt
 from turbolens.filter.stream import Array, Stream
 from turbolens.filter.surface.layer import Plan
+from turbolens.filter.surface.shift import TextureStep
 
 FrameT = TypeVar("FrameT", av.VideoFrame, NDArray[np.uint8])
 ResultT = TypeVar("ResultT")
@@ -114,6 +115,21 @@ def filter_requests(requests: Sequence[Request[FrameT]]) -> list[FrameT]:
         for request in requests:
             request.stream.unchanged.invalidate()  # the next frame must not reuse a missing result
         raise
+
+
+def follow_requests(stream: Stream, requests: Sequence[Request[FrameT]]) -> list[TextureStep]:
+    """How each frame of one stream moves textures. None of them is filtered."""
+    steps: list[TextureStep] = []
+    for turn in _turns(requests):
+        inputs = prepared(turn)
+        encoded = iter(_encoded_together(_new(inputs)))
+        for each in inputs:
+            if not isinstance(each, Converted):
+                steps.append(TextureStep(stream.texture_step.shift, False))
+                continue
+            _plans([each], [next(encoded)])
+            steps.append(stream.texture_step)
+    return steps
 
 
 def _turns(requests: Sequence[Request[FrameT]]) -> Iterator[list[Request[FrameT]]]:
@@ -228,9 +244,7 @@ def _run_networks(
             # For one stream it does not pay: networks wait for a thread that the search displaced.
             for each in inputs:
                 each.request.stream.begin_motion(each.view, each.request.settings)
-        latents = model.encode_rgb([each.rgb for each in inputs])
-        _stage_ended(inputs, "encode")
-        encoded = [_encoded(*each) for each in zip(inputs, torch.split(latents, 1), strict=True)]
+        encoded = _encoded_together(inputs)
         plans = _plans(inputs, encoded) if model.device.type == "cpu" else None
         coverages = [_coverage(*each) for each in zip(inputs, encoded, strict=True)]
         if on_motion is not None:
@@ -244,6 +258,17 @@ def _run_networks(
         _stage_ended(inputs, "after")
     plans = _plans(inputs, encoded) if plans is None else plans  # here it waits for no device
     return [Styled(*each) for each in zip(images, coverages, plans, strict=True)]
+
+
+def _encoded_together(inputs: Sequence[Converted[FrameT]]) -> list[Encoded]:
+    """Encode frames of one size with one model, and blend each with the past of its stream."""
+    if not inputs:
+        return []
+    model = inputs[0].request.stream.model
+    with model.lock:
+        latents = model.encode_rgb([each.rgb for each in inputs])
+        _stage_ended(inputs, "encode")
+        return [_encoded(*each) for each in zip(inputs, torch.split(latents, 1), strict=True)]
 
 
 def _plans(inputs: Sequence[Converted[FrameT]], encoded: Sequence[Encoded]) -> list[Plan | None]:

@@ -19,7 +19,7 @@ from .hold import Hold
 from .looks import SURFACES
 from .planes import cv2, faded, luma_of, resized
 from .seen import Seen
-from .shift import TextureShift
+from .shift import TextureShift, TextureStep
 from .simplify import from_levels
 
 MIN_SIDE = 32  # pixels
@@ -29,6 +29,7 @@ FULL_AT = 0.8  # strength at which a surface is complete
 FACES = 0.5
 """Share of a picture without its surface that shows where the frame has the hue of skin, so that
 faces stay readable; for surfaces of pictures, which do not draw faces themselves."""
+STILL = TextureShift(0.0, 0.0)
 _LEAST = 0.01  # a share below this cannot be seen
 
 
@@ -69,6 +70,14 @@ class SurfaceLayer:
         """
         moved = None if self._drifted is None else self._drifted.result().moved
         return None if moved is None else moved.whole
+
+    @property
+    def step(self) -> TextureStep:
+        """How the last planned frame has moved textures; a frame without any begins a scene."""
+        if self._drifted is None:
+            return TextureStep(STILL, True)
+        moved, is_new = self._drifted.result()
+        return TextureStep(STILL if moved is None else moved.whole, is_new)
 
     def place(self, shift: TextureShift) -> None:
         """Continue from the next frame on as if textures had moved so far as a whole.
@@ -119,9 +128,8 @@ class SurfaceLayer:
         amount: the setting `texture`. ahead: True to begin with what depends on the frame alone, on
         another thread. Call `lay` for each plan in order; there may be several plans before.
         """
-        grown = amount * min(1.0, strength / FULL_AT) ** 1.5
-        shares = {name: grown * share for name, share in self.shares(prompts).items()}
-        if max(shares.values(), default=0.0) < _LEAST:
+        shares = self.grown_shares(prompts, strength, amount)
+        if not shares:
             self._forget_motion()
             return None
         if min(shape) < MIN_SIDE:
@@ -172,6 +180,14 @@ class SurfaceLayer:
 
     def _forget_motion(self) -> None:
         self._drift, self._drifted, self._shift = Drift(), None, None
+
+    def grown_shares(
+        self, prompts: Sequence[WeightedPrompt], strength: float, amount: float
+    ) -> dict[str, float]:
+        """The share of each surface, as for `plan`; none if none can be seen."""
+        grown = amount * min(1.0, strength / FULL_AT) ** 1.5
+        shares = {name: grown * share for name, share in self.shares(prompts).items()}
+        return {} if max(shares.values(), default=0.0) < _LEAST else shares
 
     def shares(self, prompts: Sequence[WeightedPrompt]) -> dict[str, float]:
         """The share of each surface in a mixture of prompts. The sum is at most 1."""

@@ -1,4 +1,4 @@
-"""`TextureShift`: how far textures have moved."""
+"""`TextureShift`, `TextureStep`: how far textures have moved."""
 
 from typing import NamedTuple
 
@@ -9,3 +9,11 @@ class TextureShift(NamedTuple):
 
     x: float
     y: float
+
+
+class TextureStep(NamedTuple):
+    """How far textures have moved as a whole after a frame. is_new: True if the frame begins a
+    scene, so that it is counted from there."""
+
+    shift: TextureShift
+    is_new: bool

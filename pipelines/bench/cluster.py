@@ -84,7 +84,13 @@ class ClusterReport:
     @property
     def overhead_s(self) -> float:
         """Seconds of a segment on a worker that are not spent in the filter: decoding, encoding."""
-        return (self.one.worker_seconds - self.one.filter_seconds) / self.one.segments
+        one = self.one
+        return (one.worker_seconds - one.filter_seconds - one.motion_seconds) / one.segments
+
+    @property
+    def motion_s(self) -> float:
+        """Seconds of a segment on a worker to follow its textures."""
+        return self.one.motion_seconds / self.one.segments
 
     @property
     def transport_s(self) -> float:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from turbolens.filter.errors import MediaError, NotEnoughMemoryError, TurbolensError
@@ -15,11 +16,12 @@ from turbolens.pipelines.video.segments.identity import Identity
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 
 from .connection import Connection, connected
-from .file_job import ClusterFile, SegmentTask, with_first_frame
+from .file_job import ClusterFile, SegmentTask
+from .motion import SegmentMotion
 from .nodes import Node, Share
 from .parcels import EncodedSegment, UnknownTimesError
 from .planner_thread import PlannerThread
-from .pool import Worker, WorkerPool
+from .pool import LOAD_SECONDS, Worker, WorkerPool
 from .progress import ClusterProgress, Rates
 from .worker import Load
 
@@ -34,7 +36,8 @@ class ClusterOptions:
 
     segmentation: its identity and run-up are those of the workers' filters. dtypes: in which an
     interrupted run has made segments, by device, see `ModelChoice.with_dtypes`. expected: a part of
-    that identity, known before; without it the first worker decides.
+    that identity, known before; without it the first worker decides. load_seconds: for a worker to
+    load its model; then its node is left out.
     """
 
     connection: Connection
@@ -43,6 +46,7 @@ class ClusterOptions:
     share: Share = field(default_factory=Share)
     dtypes: Mapping[str, str] = field(default_factory=dict)
     expected: Identity = field(default_factory=dict)
+    load_seconds: float = LOAD_SECONDS
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class ClusterSummary:
 
     retries: of segments. lost_workers, lost_nodes: how many. segments: how many were encoded, for
     which the driver has sent and received so many bytes, and the workers have worked for
-    `worker_seconds`, `filter_seconds` of them in the filter. seconds: from the first segment that
+    `worker_seconds`, `filter_seconds` of them in the filter and `motion_seconds` to follow
+    textures. seconds: from the first segment that
     was sent to the last one that was stored. worker_processor_seconds, driver_processor_seconds:
     of all threads together; of the driver, in these seconds.
     """
@@ -74,6 +79,7 @@ class ClusterSummary:
     received_bytes: int = 0
     worker_seconds: float = 0.0
     filter_seconds: float = 0.0
+    motion_seconds: float = 0.0
     seconds: float = 0.0
     worker_processor_seconds: float = 0.0
     driver_processor_seconds: float = 0.0
@@ -97,8 +103,9 @@ class Driver:
             on_killed=self._killed, notify=lambda text: listener.notice(None, text),
             dtypes=options.dtypes, expected=options.expected,
         )  # fmt: skip
+        self._pool.load_seconds = options.load_seconds
         self._planner = PlannerThread(listener.notice)
-        self._again_first: deque[SegmentTask] = deque()
+        self._waiting: list[SegmentTask] = []
         self._results: deque[tuple[SegmentTask, Node, Any]] = deque()
         self._rates = Rates()
         self._finishing: dict[Future[VideoReport], ClusterFile] = {}
@@ -121,7 +128,7 @@ class Driver:
                     self._assign()  # so that no worker waits for the disk
                     self._store_results()
                     self._assign()  # what has waited for a first frame
-                    if self._planner.has_waiting or self._again_first:
+                    if self._planner.has_waiting or self._waiting:
                         self._pool.ask_for_more()
                     self._finish_files()
                     self._report()
@@ -145,7 +152,11 @@ class Driver:
         if identity is None or self._planner.has_begun:
             return
         segmentation = replace(self._options.segmentation, identity=identity)
-        self._planner.begin(jobs, segmentation, self._pool.run_up)
+        tasks = partial(
+            ClusterFile.tasks, segmentation=segmentation, run_up=self._pool.run_up,
+            has_textures=self._pool.has_textures,
+        )  # fmt: skip
+        self._planner.begin(jobs, tasks)
 
     def _assign(self) -> None:
         for worker in self._pool.idle:
@@ -155,22 +166,28 @@ class Driver:
             self._send(worker, task)
 
     def _next_task(self) -> SegmentTask | None:
-        """The next task of a file that has not failed, `None` if there is none yet."""
+        """The next task of a file that has not failed, `None` if there is none yet.
+
+        One that waits depends on tasks that were given before it, which are with a worker or ready.
+        """
+        self._waiting = [each for each in self._waiting if not each.file.failed]
         while True:
-            task = self._again_first.popleft() if self._again_first else self._planner.get()
-            if task is None or not task.file.failed:
-                return task
+            ready = next((each for each in self._waiting if each.is_ready), None)
+            if ready is not None:
+                self._waiting.remove(ready)
+                return ready
+            if len(self._waiting) >= len(self._pool.idle):
+                return None
+            task = self._planner.get()
+            if task is None:
+                return None
+            if not task.file.failed:
+                self._waiting.append(task)
 
     def _send(self, worker: Worker[SegmentTask], task: SegmentTask) -> None:
-        if task.planned is None:
-            self._pool.submit(worker, task, method="first_frame", parcel=task.parcel)
-            return
-        if task.parcel.begin is not None and task.file.first is None:
-            self._again_first.append(task)  # until its first frame is known
-            return
-        self._begun = self._begun or _Begun()
-        parcel = with_first_frame(task.parcel, task.file.first)
-        self._pool.submit(worker, task, method="encode", parcel=parcel)
+        if task.planned is not None:
+            self._begun = self._begun or _Begun()
+        self._pool.submit(worker, task, method=task.method, parcel=task.argument)
 
     def _hear(self, task: SegmentTask, node: Node, result: Any) -> None:
         self._results.append((task, node, result))
@@ -184,6 +201,11 @@ class Driver:
             return
         if isinstance(result, Exception):
             self._failed(task, node, result)
+            return
+        if isinstance(result, SegmentMotion):
+            task.file.follow(task, result)
+            self._waiting.insert(0, task)
+            self._count_motion(task, result)
             return
         try:
             task.file.store(task, result)
@@ -208,6 +230,16 @@ class Driver:
             driver_processor_seconds=time.process_time() - begun.used,
         )
 
+    def _count_motion(self, task: SegmentTask, motion: SegmentMotion) -> None:
+        total = self._summary
+        self._summary = replace(
+            total,
+            sent_bytes=total.sent_bytes + len(task.parcel.packets),
+            worker_seconds=total.worker_seconds + motion.seconds,
+            motion_seconds=total.motion_seconds + motion.seconds,
+            worker_processor_seconds=total.worker_processor_seconds + motion.processor_seconds,
+        )
+
     def _failed(self, task: SegmentTask, node: Node, error: Exception) -> None:
         if isinstance(error, UnknownTimesError):
             error = task.file.unknown_times()
@@ -225,7 +257,7 @@ class Driver:
 
     def _again(self, task: SegmentTask) -> None:
         self._summary = replace(self._summary, retries=self._summary.retries + 1)
-        self._again_first.append(task)
+        self._waiting.append(task)
 
     def _killed(self, task: SegmentTask) -> None:
         if self._count(task, KILLED) and not task.file.failed:

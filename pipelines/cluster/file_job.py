@@ -17,10 +17,11 @@ from turbolens.pipelines.video.segments.encoder import EncoderSetup
 from turbolens.pipelines.video.segments.first_frame import FirstFrame
 from turbolens.pipelines.video.segments.identity import Identity
 from turbolens.pipelines.video.segments.job import job_identity, once
-from turbolens.pipelines.video.segments.manifest import Segment, SegmentAhead
+from turbolens.pipelines.video.segments.manifest import Manifest, ResumePoint, Segment, SegmentAhead
 from turbolens.pipelines.video.segments.parts import Parts, name_of, stored_identity
 from turbolens.pipelines.video.segments.segmentation import MIN_SEGMENTS, Segmentation
 
+from .motion import SegmentMotion, TextureChain
 from .nodes import LOCAL_ONLY
 from .parcels import EncodedSegment, Parcel, UnknownTimesError
 from .planning import PlannedSegment, PlanOptions, SegmentPlanner
@@ -30,6 +31,7 @@ from .planning import PlannedSegment, PlanOptions, SegmentPlanner
 class SegmentTask:
     """A segment that a worker is to encode, or, without `planned`, the first frame of a file.
 
+    Where textures move with the picture, the segment's motion is followed before it is encoded.
     failures: how often it has failed, by the reason.
     """
 
@@ -38,13 +40,41 @@ class SegmentTask:
     planned: PlannedSegment | None = None
     failures: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def method(self) -> str:
+        """The method of `SegmentWorker` that comes next."""
+        if self.planned is None:
+            return "first_frame"
+        chain, is_last = self.file.textures, self.planned.following is None
+        follows = chain is not None and not is_last and not chain.has(self.planned.index)
+        return "follow" if follows else "encode"
+
+    @property
+    def is_ready(self) -> bool:
+        """False if a segment before it, or the first frame, must be known first."""
+        if self.planned is None or self.method == "follow":
+            return True
+        chain, needs_first = self.file.textures, self.parcel.begin is not None
+        if needs_first and self.file.first is None:
+            return False
+        return chain is None or chain.before(self.planned.index) is not None
+
+    @property
+    def argument(self) -> Parcel:
+        """What that method takes."""
+        if self.planned is None or self.method == "follow":
+            return self.parcel
+        chain = self.file.textures
+        places = () if chain is None else chain.before(self.planned.index) or ()
+        return replace(self.parcel, first=self.file.first, textures=places)
+
 
 class ClusterFile:
     """One file whose segments are filtered by workers.
 
     `tasks` runs on the thread that plans, all else on the one that schedules. is_planned: True once
-    all tasks were given. failed: True after an error that ended the file. first: what the first
-    frame becomes, `None` if unknown.
+    all tasks were given. failed: True after an error that ended the file. textures: `None` without
+    any that move.
     """
 
     def __init__(self, job: VideoJob, notice: Callable[["ClusterFile", str], None]) -> None:
@@ -52,6 +82,7 @@ class ClusterFile:
         self._notice = notice
         self.notices: list[str] = []
         self._parts: Parts | None = None
+        self.textures: TextureChain | None = None
         self.is_planned = self.failed = False
         self._given = self._stored = self.resumed = 0  # of tasks; one thread counts each
         self.frames, self.total_frames = 0, 0
@@ -73,11 +104,17 @@ class ClusterFile:
         """What the first frame becomes, `None` if no worker has told yet."""
         return self.parts.manifest.first_frame
 
-    def tasks(self, segmentation: Segmentation, *, run_up: int | None) -> Iterator[SegmentTask]:
-        """Open the file and give the tasks that are not done. Raises `MediaError`."""
+    def tasks(
+        self, segmentation: Segmentation, *, run_up: int | None, has_textures: bool = False
+    ) -> Iterator[SegmentTask]:
+        """Open the file and give the tasks that are not done. Raises `MediaError`.
+
+        run_up, has_textures: see `LoadedFilter`.
+        """
         container = self._container()
         try:
             self._open_parts(container, segmentation.identity, resume=segmentation.resume)
+            self.textures = _chain(self.parts.manifest) if has_textures else None
             yield from self._tasks(container, segmentation, run_up)
         except UnknownTimesError as error:
             raise self.unknown_times() from error
@@ -164,6 +201,12 @@ class ClusterFile:
             self._store(task, result)
         self._stored += 1
 
+    def follow(self, task: SegmentTask, motion: SegmentMotion) -> None:
+        """Keep how textures move in a segment, in memory."""
+        assert task.planned is not None  # noqa: S101 - the motion of a segment
+        assert self.textures is not None  # noqa: S101
+        self.textures.add(task.planned.index, motion)
+
     def _store(self, task: SegmentTask, encoded: EncodedSegment) -> None:
         planned = task.planned
         assert planned is not None  # noqa: S101 - the result of a segment
@@ -173,7 +216,7 @@ class ClusterFile:
         try:
             checksum = self.parts.store(name, encoded.content)
             segment = Segment(
-                name, encoded.frames, checksum, encoded.parameters, planned.following,
+                name, encoded.frames, checksum, encoded.parameters, self._following(planned),
                 encoded.damaged + planned.unread,
             )  # fmt: skip
             self.parts.place(SegmentAhead(planned.index, planned.pts, segment))
@@ -182,6 +225,13 @@ class ClusterFile:
                 f"cannot write {self.parts.folder}: {error.strerror or error}"
             ) from error
         self.frames = self._stored_frames
+
+    def _following(self, planned: PlannedSegment) -> ResumePoint | None:
+        """Where the next segment begins, and where textures are there."""
+        if planned.following is None or self.textures is None:
+            return planned.following
+        places = self.textures.before(planned.index + 1)
+        return replace(planned.following, textures=places or ())
 
     @property
     def is_done(self) -> bool:
@@ -212,6 +262,10 @@ class ClusterFile:
             self._parts.close()
 
 
-def with_first_frame(parcel: Parcel, first: FirstFrame | None) -> Parcel:
-    """The parcel with what all segments of its file are encoded by."""
-    return replace(parcel, first=first)
+def _chain(manifest: Manifest) -> TextureChain:
+    """What is known of the places of textures. Older manifests do not tell."""
+    index, point = len(manifest.segments), manifest.resume_point
+    known = {} if point is None else {index: point.textures}
+    following = {each.index + 1: each.segment.following for each in manifest.ahead}
+    known |= {each: point.textures for each, point in following.items() if point is not None}
+    return TextureChain(known)

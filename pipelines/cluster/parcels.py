@@ -14,6 +14,7 @@ from turbolens.pipelines.video.decoding import DecodingTimes, FrameDecoding
 from turbolens.pipelines.video.preparation import FramePreparation, PreparationState
 from turbolens.pipelines.video.segments.encoder import EncoderSetup
 from turbolens.pipelines.video.segments.first_frame import FirstFrame
+from turbolens.pipelines.video.segments.manifest import TexturePlace
 from turbolens.pipelines.video.segments.packet_file import packets_in
 
 PROPERTIES = (
@@ -71,6 +72,7 @@ class Parcel:
     at which `pts` filtering can begin, the shortest run-up first. new_frames: how many frames of
     the run-up must not be repetitions. end: the `pts` of the frame after the segment, `None` for
     the last segment. first: see `FirstFrame`; `None` if the segment has the video's first frame.
+    textures: see `ResumePoint`.
     """
 
     stream: StreamParameters
@@ -83,6 +85,7 @@ class Parcel:
     end: int | None = None
     first: FirstFrame | None = None
     batch: int | None = None
+    textures: tuple[TexturePlace, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 import queue
 from collections.abc import Callable, Iterable
 from threading import Event, Thread
+from typing import TypeAlias
 
 from turbolens.filter.errors import TurbolensError
 from turbolens.pipelines.video.job import VideoJob
-from turbolens.pipelines.video.segments.segmentation import Segmentation
 
 from .file_job import ClusterFile, SegmentTask
+
+Tasks: TypeAlias = Iterable[SegmentTask]
 
 AHEAD = 2  # segments that are cut before a worker is free
 POLL = 0.2  # seconds between two looks whether to stop
@@ -33,14 +35,10 @@ class PlannerThread:
         self.cut_segments = 0
         self.files: list[ClusterFile] = []
 
-    def begin(
-        self, jobs: Iterable[VideoJob], segmentation: Segmentation, run_up: int | None
-    ) -> None:
-        """Begin to cut. run_up: see `run_up_frames`."""
+    def begin(self, jobs: Iterable[VideoJob], tasks: Callable[[ClusterFile], Tasks]) -> None:
+        """Begin to cut. tasks: of a file."""
         self.has_begun = True
-        self._thread = Thread(
-            target=self._run, args=(jobs, segmentation, run_up), name="plan", daemon=True
-        )
+        self._thread = Thread(target=self._run, args=(jobs, tasks), name="plan", daemon=True)
         self._thread.start()
 
     @property
@@ -87,22 +85,20 @@ class PlannerThread:
         if self.has_begun:
             self._thread.join(GRACE)
 
-    def _run(
-        self, jobs: Iterable[VideoJob], segmentation: Segmentation, run_up: int | None
-    ) -> None:
+    def _run(self, jobs: Iterable[VideoJob], tasks: Callable[[ClusterFile], Tasks]) -> None:
         try:
             for job in jobs:
                 if self._stopped.is_set():
                     return
                 file = ClusterFile(job, self._notice)
                 self.files.append(file)
-                self._cut(file, segmentation, run_up)
+                self._cut(file, tasks(file))
         except BaseException as error:  # noqa: BLE001 - edge of a thread: raised in the caller's
             self._error = error
 
-    def _cut(self, file: ClusterFile, segmentation: Segmentation, run_up: int | None) -> None:
+    def _cut(self, file: ClusterFile, tasks: Tasks) -> None:
         try:
-            for task in file.tasks(segmentation, run_up=run_up):
+            for task in tasks:
                 self.cut_segments += task.planned is not None
                 if not self._put(task):
                     return

@@ -23,6 +23,7 @@ from .worker import Load, SegmentWorker, WorkerReport
 
 NODES_INTERVAL = 2.0  # seconds between two looks at the nodes
 PATIENCE = 600.0  # seconds without any node that can work; a machine may start that long
+LOAD_SECONDS = 900.0  # for a worker to load its model, once it has a place
 DEMAND_INTERVAL = 30.0  # seconds between two requests for more machines
 DEMAND = 4  # workers that are asked for at a time
 
@@ -33,8 +34,9 @@ T = TypeVar("T")
 class Worker(Generic[T]):
     """An actor on a node. task: what it works on. process: see `WorkerReport`.
 
-    was_told: True once it was told to load its model in another dtype than it has chosen. lost: the
-    tasks that it had when it ended, until it is there again.
+    was_told: True once it was told to load its model in another dtype than it has chosen.
+    loads_since: when it has begun to load its model, and report: the reference of its report, until
+    that has come. lost: the tasks that it had when it ended, until it is there again.
     """
 
     actor: Any
@@ -44,6 +46,8 @@ class Worker(Generic[T]):
     run_up: int | None = None
     task: T | None = None
     was_told: bool = False
+    loads_since: float | None = None
+    report: Any = None
     lost: list[T] = field(default_factory=list)
 
 
@@ -53,8 +57,9 @@ class WorkerPool(Generic[T]):
     ray: the connected module. on_lost: called with a task whose worker has ended. on_killed: called
     with the same task once it is known that the worker ended and not its node. dtypes: by device,
     of an earlier run; all workers on devices of one name have the same. expected: what the identity
-    of every worker must hold. lost_workers, lost_nodes: how many there were. identity, run_up: see
-    `LoadedFilter`; by the first worker that has started.
+    of every worker must hold. load_seconds: how long a worker may load its model. lost_workers,
+    lost_nodes: how many there were. identity, run_up, has_textures: see `LoadedFilter`; by the
+    first worker that has started.
     """
 
     def __init__(
@@ -72,6 +77,7 @@ class WorkerPool(Generic[T]):
         self._ray, self._share, self._notify = ray, share, notify
         self._on_lost, self._on_killed = on_lost, on_killed
         self._load, self._dtypes, self._expected = load, dict(dtypes), expected
+        self.load_seconds = LOAD_SECONDS
         self._probe = version_probe(ray)
         self._actor = ray.remote(max_restarts=-1, max_task_retries=0)(SegmentWorker)
         self._callbacks: dict[Any, Callable[[Any], None]] = {}
@@ -80,6 +86,7 @@ class WorkerPool(Generic[T]):
         self.workers: list[Worker[T]] = []
         self.identity: Identity | None = None
         self.run_up: int | None = None
+        self.has_textures = False
         self.lost_workers = self.lost_nodes = 0
         self._looked = self._asked = -DEMAND_INTERVAL
         self._worked: float | None = None  # when there was hope for the last time
@@ -103,6 +110,7 @@ class WorkerPool(Generic[T]):
         task has raised. Raises `ClusterError` if no node can work.
         """
         self._on_result = on_result
+        self._leave_out_hanging()
         if time.monotonic() - self._looked >= NODES_INTERVAL:
             self._looked = time.monotonic()
             self._look_at_nodes()
@@ -204,10 +212,30 @@ class WorkerPool(Generic[T]):
             self._notify(f"node {node.name} is left out: {why}")
 
     def _ask_for_report(self, worker: Worker[T]) -> None:
+        begun = worker.actor.process.options(max_task_retries=-1).remote()
+        self._callbacks[begun] = lambda _: self._let_load(worker)
+
+    def _let_load(self, worker: Worker[T]) -> None:
+        """Its process runs, for which it may have waited: the time to load begins."""
+        if worker not in self.workers:
+            return
         ref = worker.actor.report.options(max_task_retries=-1).remote(self._dtypes)
+        worker.loads_since, worker.report = time.monotonic(), ref
         self._callbacks[ref] = lambda done: self._reported(worker, done)
 
+    def _leave_out_hanging(self) -> None:
+        for worker in self.workers[:]:
+            if worker.loads_since is None:
+                continue
+            if time.monotonic() - worker.loads_since > self.load_seconds:
+                self._callbacks.pop(worker.report)
+                self._drop(worker)
+                self._ray.kill(worker.actor)
+                why = f"its worker has not loaded the model in {self.load_seconds:.0f} s"
+                self._refuse(worker.node, why)
+
     def _reported(self, worker: Worker[T], ref: Any) -> None:
+        worker.loads_since = None
         try:
             report: WorkerReport = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
@@ -242,6 +270,7 @@ class WorkerPool(Generic[T]):
         refusal = identity_refusal(found, {**(self.identity or found), **self._expected})
         if self.identity is None and not refusal:
             self.identity, self.run_up = found, report.run_up
+            self.has_textures = report.has_textures
         return refusal
 
     def _alive(self) -> set[str]:

@@ -20,9 +20,10 @@ from turbolens.pipelines.video.segments.encoder import SegmentEncoder
 from turbolens.pipelines.video.segments.first_frame import FirstFrame
 from turbolens.pipelines.video.segments.identity import Identity
 from turbolens.pipelines.video.segments.packet_file import PacketBuffer
-from turbolens.pipelines.video.segments.run_up import run_up_frames
+from turbolens.pipelines.video.segments.run_up import place_textures, run_up_frames
 from turbolens.pipelines.video.segments.writer import OpenSegment
 
+from .motion import SegmentMotion, motion_of
 from .parcels import EncodedSegment, Parcel, ParcelReader
 
 
@@ -31,12 +32,13 @@ class LoadedFilter:
     """A frame filter with a method `reset`, and what is known of it.
 
     identity: what its results depend on besides the frames, see `filter_identity`. run_up: see
-    `run_up_frames`.
+    `run_up_frames`. has_textures: see `FrameFilter`.
     """
 
     frame_filter: Any
     identity: Identity
     run_up: int | None = 0
+    has_textures: bool = False
 
 
 NO_DTYPES: Mapping[str, str] = MappingProxyType({})
@@ -53,13 +55,14 @@ class WorkerReport:
     """What a worker is once it has started.
 
     process: its number on its node, by which a restart is noticed. refusal: why it cannot work.
-    identity, run_up: see `LoadedFilter`.
+    identity, run_up, has_textures: see `LoadedFilter`.
     """
 
     process: int
     refusal: str = ""
     identity: Identity | None = None
     run_up: int | None = None
+    has_textures: bool = False
 
 
 class SegmentWorker:
@@ -72,6 +75,10 @@ class SegmentWorker:
         self._load = load
         self._filter: Any = None
 
+    def process(self) -> int:
+        """The number of its process."""
+        return os.getpid()
+
     def report(self, dtypes: Mapping[str, str] = NO_DTYPES) -> WorkerReport:
         """Load the model and tell of it. dtypes: see `Load`."""
         try:
@@ -79,7 +86,7 @@ class SegmentWorker:
         except TurbolensError as error:
             return WorkerReport(os.getpid(), refusal=str(error))
         self._filter = loaded.frame_filter
-        return WorkerReport(os.getpid(), "", loaded.identity, loaded.run_up)
+        return WorkerReport(os.getpid(), "", loaded.identity, loaded.run_up, loaded.has_textures)
 
     def _prepare(self, dtypes: Mapping[str, str]) -> None:
         """Forget the past. A worker that was restarted while it was idle loads its model here."""
@@ -95,6 +102,15 @@ class SegmentWorker:
             filtered.pts, filtered.time_base = frame.pts, frame.time_base
             return FirstFrame.of(filtered)
         raise MediaError(f"{parcel.setup.info.name} holds no frame that could be decoded")
+
+    def follow(self, parcel: Parcel, dtypes: Mapping[str, str] = NO_DTYPES) -> SegmentMotion:
+        """How textures move in a segment, found without filtering. Raises `MediaError`."""
+        begun, used = time.monotonic(), time.process_time()
+        self._prepare(dtypes)
+        motion = motion_of(self._filter, parcel)
+        return replace(
+            motion, seconds=time.monotonic() - begun, processor_seconds=time.process_time() - used
+        )
 
     def encode(self, parcel: Parcel, dtypes: Mapping[str, str] = NO_DTYPES) -> EncodedSegment:
         """Filter and encode a segment.
@@ -121,6 +137,7 @@ class SegmentWorker:
         """`None` if the run-up has too few new frames."""
         notices: list[str] = []
         self._filter.reset()
+        place_textures(self._filter, parcel.textures)
         reader = ParcelReader(parcel, run_up, notices.append)
         writer = _SegmentCollector(parcel, notices.append)
         frame_filter = _observed(self._filter, _RunUp(parcel.begin, new_frames))
@@ -145,7 +162,10 @@ def load_chosen(
     require_looks(choice, settings)
     frame_filter = load_filter(choice, settings)
     identity = filter_identity(frame_filter, choice, {})
-    return LoadedFilter(frame_filter, dict(identity), run_up_frames(frame_filter.settings))
+    return LoadedFilter(
+        frame_filter, dict(identity), run_up_frames(frame_filter.settings),
+        frame_filter.has_textures,
+    )  # fmt: skip
 
 
 def _keep_to_the_cores() -> None:

@@ -53,6 +53,7 @@ def _print(report: "ClusterReport") -> None:
         ("sent, a segment", f"{one.sent_bytes / one.segments / 1000:.0f} kB"),
         ("received, a segment (FFV1)", f"{one.received_bytes / one.segments / 1000:.0f} kB"),
         ("in the filter, a segment", f"{one.filter_seconds / one.segments:.3f} s"),
+        ("following textures, a segment", f"{report.motion_s:.3f} s"),
         ("decoding and encoding besides", f"{report.overhead_s:.3f} s"),
         ("waiting, sending, storing", f"{report.transport_s:.3f} s"),
         ("of a core for the driver, a segment", f"{report.driver_s:.3f} s"),

@@ -137,8 +137,9 @@ class _FrontDoor:
         return as_json({"settings": settings})
 
     async def sessions(self, _: web.Request) -> web.Response:
-        """GET api/sessions: of all replicas."""
-        return as_json({"sessions": await self._pool.sessions()})
+        """GET api/sessions: of all replicas, and which of them did not answer."""
+        sessions, silent = await self._pool.sessions()
+        return as_json({"sessions": sessions, "unanswered": silent})
 
     async def open(self, request: web.Request) -> web.Response:
         """POST api/sessions."""

@@ -30,6 +30,7 @@ STATUS_INTERVAL = 0.5
 STATUS_SECONDS = 10.0  # for an answer; then no more sessions are sent there
 REFRESH_SECONDS = 2.0
 HANGING_SECONDS = 60.0  # without an answer: start it again
+ANSWER_SECONDS = 3.0  # for an answer to a question of a client
 CLOSE_SECONDS = 10.0
 GOODBYE = "the server shuts down"
 """The page connects again after this reason."""
@@ -84,17 +85,17 @@ class ReplicaPool:
             answers = asyncio.gather(*known, return_exceptions=True)
             await asyncio.wait_for(answers, REFRESH_SECONDS)
 
-    async def sessions(self) -> list[Data]:
-        """The state of every session."""
-        answers = await self._of_all("sessions")
-        return [session for answer in answers for session in answer]
+    async def sessions(self) -> tuple[list[Data], list[str]]:
+        """The state of every session, and the names of the replicas that did not answer."""
+        answers, silent = await self._of_all("sessions")
+        return [session for answer in answers for session in answer], silent
 
     async def change_settings(self, changes: Data) -> Data:
         """Change the first settings of later sessions, on later replicas too. Returns them.
 
-        Raises `SettingsError`.
+        One that does not answer changes them when it can. Raises `SettingsError`.
         """
-        answers = await self._of_all("change_settings", changes)
+        answers, _ = await self._of_all("change_settings", changes)
         self._changes |= changes
         return answers[0] if answers else {}
 
@@ -217,6 +218,7 @@ class ReplicaPool:
         done, _ = await asyncio.wait([answer], timeout=STATUS_SECONDS)
         if not done:
             logger.warning("replica %s does not answer", replica.name)
+            replica.is_silent = True
             done, _ = await asyncio.wait([answer], timeout=HANGING_SECONDS)
         if not done:
             self._ray.kill(replica.actor, no_restart=False)
@@ -287,15 +289,33 @@ class ReplicaPool:
                 await asyncio.wait_for(closed, CLOSE_SECONDS)
         self._ray.kill(replica.actor)
 
-    async def _of_all(self, method: str, *arguments: Any) -> list[Any]:
-        """The results of a method of all replicas, without those that have just ended."""
-        refs = [getattr(each.actor, method).remote(*arguments)
-                for each in self.replicas if each.status is not None]  # fmt: skip
-        found = await asyncio.gather(*map(_result, refs), return_exceptions=True)
+    async def _of_all(self, method: str, *arguments: Any) -> tuple[list[Any], list[str]]:
+        """The results of a method of all replicas, without those that have just ended.
+
+        Also returns the names of those that have not answered in `ANSWER_SECONDS`.
+        """
+        asked = {
+            asyncio.ensure_future(_outcome(getattr(each.actor, method).remote(*arguments))): each
+            for each in self.replicas
+            if each.status is not None
+        }
+        if not asked:
+            return [], []
+        done, _ = await asyncio.wait(asked, timeout=ANSWER_SECONDS)
+        found = [each.result() for each in asked if each in done]
         for error in found:
             if isinstance(error, self._ray.exceptions.RayTaskError):
                 raise error.cause if isinstance(error.cause, Exception) else error
-        return [each for each in found if not isinstance(each, BaseException)]
+        answers = [each for each in found if not isinstance(each, Exception)]
+        return answers, [replica.name for each, replica in asked.items() if each not in done]
+
+
+async def _outcome(ref: Any) -> Any:
+    """The result, or the exception that it is."""
+    try:
+        return await _result(ref)
+    except Exception as error:  # noqa: BLE001 - returned
+        return error
 
 
 async def _result(ref: Any) -> Any:

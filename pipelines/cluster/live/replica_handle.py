@@ -31,7 +31,8 @@ class Pending:
 class ReplicaHandle:
     """One replica. name: unique. slot: its number among those of its machine. key: of its tickets.
 
-    status: the last one, `None` while it starts or is lost. restarts: how many there were.
+    status: the last one, `None` while it starts or is lost. is_silent: True while it gives none.
+    restarts: how many there were.
     """
 
     name: str
@@ -45,28 +46,32 @@ class ReplicaHandle:
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     status: ReplicaStatus | None = None
     is_draining: bool = False
+    is_silent: bool = False
     restarts: int = 0
     _heard_at: float = 0.0
     _pending: dict[str, Pending] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
-        """Draining as soon as it was asked to; ready once its model is loaded."""
+        """Lost while it does not answer; draining as soon as it was asked to; ready once its model
+        is loaded."""
         if self.status is None:
             return "lost" if self.restarts else "starting"
+        if self.is_silent:
+            return "lost"
         if self.is_draining:
             return "draining"
         return "ready" if self.status.model.get("state") == "ready" else "loading"
 
     def heard(self, status: ReplicaStatus) -> None:
         """Take a new status."""
-        self.status, self._heard_at = status, self.clock()
+        self.status, self._heard_at, self.is_silent = status, self.clock(), False
         for identity in self._pending.keys() & status.done_tickets:
             del self._pending[identity]  # its session is among the status' own, or was refused
 
     def lost(self) -> None:
         """Note that its process has ended, and its sessions with it."""
-        self.status = None
+        self.status, self.is_silent = None, False
         self.restarts += 1
         self._pending.clear()
 

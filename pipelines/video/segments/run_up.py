@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import av
 
@@ -18,8 +18,10 @@ SEAM_LEVELS = 0.5  # mean difference at a seam that is allowed
 FRESH_LEVELS = 16.0  # mean difference between a result without a past and one with it, at most
 AHEAD = 512  # frames that may be filtered before an earlier one is written
 PLACES = 8  # of textures that are remembered of a run-up
+TEXTURE_FRAMES = 67  # after which the share of a texture that is held, 0.95, has faded as far
 NOISE_FRAMES = 32  # frames after which the estimate of the camera's noise forgets its start
 
+ItemT = TypeVar("ItemT")
 Look: TypeAlias = Callable[[av.VideoFrame], None]
 
 
@@ -33,10 +35,13 @@ def run_up_frames(settings: FilterSettings) -> int | None:
     if settings.cross_frame != "off" or settings.noise == "advected" or settings.feedback > 0:
         return None
     weight = max(settings.weight_before, settings.weight_after)
-    noise = NOISE_FRAMES if settings.reuse_unchanged else 0
+    least = max(
+        NOISE_FRAMES if settings.reuse_unchanged else 0,
+        TEXTURE_FRAMES if settings.texture > 0 else 0,
+    )
     if weight == 0.0:
-        return noise
-    return max(noise, math.ceil(math.log(SEAM_LEVELS / FRESH_LEVELS) / math.log(weight)))
+        return least
+    return max(least, math.ceil(math.log(SEAM_LEVELS / FRESH_LEVELS) / math.log(weight)))
 
 
 class Batch(NamedTuple):
@@ -103,8 +108,14 @@ class RunUpTracker:
 
 def places_of(batches: Sequence[Batch]) -> tuple[TexturePlace, ...]:
     """Some of the places of textures, evenly spaced."""
-    some = batches[:: math.ceil(len(batches) / PLACES) or 1]
-    return tuple(TexturePlace(each.pts, *each.shift) for each in some if each.shift is not None)
+    return tuple(
+        TexturePlace(each.pts, *each.shift) for each in evenly(batches) if each.shift is not None
+    )
+
+
+def evenly(items: Sequence[ItemT]) -> Sequence[ItemT]:
+    """At most `PLACES` of the items."""
+    return items[:: math.ceil(len(items) / PLACES) or 1]
 
 
 def place_textures(frame_filter: object, places: Iterable[TexturePlace]) -> None:

@@ -12,7 +12,7 @@ from turbolens.pipelines.cluster.driver import ClusterSummary
 
 def run_of(seconds: float) -> ClusterSummary:
     return ClusterSummary(
-        segments=4, worker_seconds=6, filter_seconds=5, seconds=seconds,
+        segments=4, worker_seconds=8, filter_seconds=5, motion_seconds=2, seconds=seconds,
         worker_processor_seconds=6, driver_processor_seconds=2,
     )  # fmt: skip
 
@@ -22,7 +22,8 @@ def test_the_speed_up_is_the_median_of_the_rounds() -> None:
     report = ClusterReport(9, tuple(map(run_of, ones)), tuple(map(run_of, twos)), 50.0)
     assert report.speed_up == 30 / 16  # of 2, 1 and 1.875
     assert (report.one.seconds, report.two.seconds) == (9, 9)
-    assert (report.overhead_s, report.transport_s, report.driver_s) == (0.25, 0.75, 0.5)
+    assert (report.overhead_s, report.transport_s, report.driver_s) == (0.25, 0.25, 0.5)
+    assert report.motion_s == 0.5
     assert report.possible_speed_up == 12 / 8
 
 

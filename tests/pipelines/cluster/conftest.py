@@ -1,6 +1,7 @@
 """A cluster of three nodes on this machine, and jobs on it."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,17 +20,36 @@ from turbolens.pipelines.cluster.driver import (
     run_on_cluster,
 )
 from turbolens.pipelines.cluster.nodes import Share
+from turbolens.pipelines.cluster.pool import LOAD_SECONDS
 from turbolens.pipelines.cluster.progress import ClusterProgress
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
 from turbolens.pipelines.video.segments.segmentation import Segmentation
 
 from . import filters
-from .filters import LOSSLESS, Make
+from .filters import LOSSLESS
 
 __all__ = ["film"]  # a fixture
 
 NODE = {"num_cpus": 1, "object_store_memory": 80 << 20}
+PATIENCE = 70.0  # seconds for a step of a job on a busy machine; three are less than a test's limit
 SECONDS = Fraction(1, 2)  # of a segment of the film, which has about 16 of them then
+
+
+@dataclass
+class Steps:
+    """What must come in a job, one after the other. Names the first that does not."""
+
+    patience: float = PATIENCE
+    _begun: float = field(default_factory=time.monotonic, init=False)
+    _done: set[str] = field(default_factory=set, init=False)
+
+    def must(self, what: str, is_so: bool) -> None:
+        """Fail if this has not come long after the step before it. Call it again and again."""
+        if is_so and what not in self._done:
+            self._done.add(what)
+            self._begun = time.monotonic()
+        if not is_so and time.monotonic() - self._begun > self.patience:
+            pytest.fail(f"waited in vain: {what}")
 
 
 @dataclass
@@ -46,10 +66,16 @@ class Run:
         self,
         address: str,
         jobs: dict[Path, Path],
-        make: Make,
+        make: Any,
         hook: Callable[[ClusterProgress], None] = lambda _: None,
+        *,
+        seconds: Fraction = SECONDS,
+        load_seconds: float = LOAD_SECONDS,
     ) -> "Run":
-        """Filter these inputs into these outputs."""
+        """Filter these inputs into these outputs. make: as `Make`. seconds: of a segment.
+
+        load_seconds: see `ClusterOptions`.
+        """
         require_ray().cloudpickle.register_pickle_by_value(filters)
 
         def heard(progress: ClusterProgress) -> None:
@@ -62,8 +88,8 @@ class Run:
             lambda job, error: self.failures.update({job.source: str(error)}),
         )  # fmt: skip
         options = ClusterOptions(
-            Connection(address), make, Segmentation(SECONDS), Share(cores=1),
-            expected={"model's files": "the same"},
+            Connection(address), make, Segmentation(seconds), Share(cores=1),
+            expected={"model's files": "the same"}, load_seconds=load_seconds,
         )  # fmt: skip
         self.summary = run_on_cluster(
             [VideoJob.prepare(str(source), str(target), VideoOptions(encoding=LOSSLESS))

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import av
 import av.filter
 import numpy as np
 
-from turbolens.filter import ModelNotFoundError
+from turbolens.filter import ModelNotFoundError, TextureShift, TextureStep
 from turbolens.filter.errors import NotEnoughMemoryError
-from turbolens.pipelines.cluster.file_job import ClusterFile, SegmentTask, with_first_frame
+from turbolens.pipelines.cluster.file_job import ClusterFile, SegmentTask
+from turbolens.pipelines.cluster.motion import SegmentMotion
 from turbolens.pipelines.cluster.worker import LoadedFilter, SegmentWorker
 from turbolens.pipelines.video.job import VideoJob, VideoOptions
 from turbolens.pipelines.video.report import VideoReport
@@ -132,12 +133,63 @@ class Waiting(Inverting):
         return super().__call__(frame)
 
 
+class Textured:
+    """Shows how far its texture has moved, which differs from frame to frame.
+
+    cuts: the `pts` of frames that begin a scene. killing: if given, the process ends by following
+    the frame of this `pts`, unless the file `spared` exists, which it makes then.
+    """
+
+    def __init__(
+        self, cuts: Sequence[int] = (), killing: int | None = None, spared: Path | None = None
+    ) -> None:
+        self._cuts, self._killing, self._spared = cuts, killing, spared
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._moved: float | None = None
+        self._places: dict[int, float] = {}
+
+    @property
+    def texture_shift(self) -> TextureShift | None:
+        """The sum of what the frames since a cut have moved."""
+        return None if self._moved is None else TextureShift(self._moved, -self._moved)
+
+    def place_textures(self, shift: TextureShift, *, begin: int) -> None:
+        """Let this be the shift from a frame on."""
+        self._places[begin] = shift.x
+
+    def follow(self, frames: Sequence[av.VideoFrame]) -> list[TextureStep]:
+        """The shift after each frame."""
+        return [self._step(frame.pts or 0) for frame in frames]
+
+    def _step(self, pts: int) -> TextureStep:
+        if pts == self._killing and self._spared is not None and not self._spared.exists():
+            self._spared.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        is_new = self._moved is None or pts in self._cuts
+        moved = 0.0 if is_new or self._moved is None else self._places.get(pts, self._moved)
+        self._moved = moved if is_new else moved + (pts // 20 % 5 + 1) / 1024
+        return TextureStep(TextureShift(self._moved, -self._moved), is_new)
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """A frame whose levels are the shift."""
+        killing, self._killing = self._killing, None
+        level = round(self._step(frame.pts or 0).shift.x * 1024) % 65536
+        self._killing = killing
+        pixels = np.zeros((frame.height, frame.width, 3), np.uint8)
+        pixels[...] = (*divmod(level, 256), 128)
+        return av.VideoFrame.from_ndarray(pixels, format="rgb24")
+
+
 @dataclass(frozen=True)
 class Make:
     """Makes a frame filter on a worker.
 
-    variable: in a node's environment it names the weights there, or is "missing". dtypes: a folder
-    in which every process writes its dtype, which each chooses differently if it may.
+    variable: in a node's environment it names the weights there, or is "missing", or "hanging" for
+    a process that stops itself. dtypes: a folder in which every process writes its dtype, which
+    each chooses differently if it may.
     """
 
     frame_filter: Any = field(default_factory=Inverting)
@@ -145,6 +197,7 @@ class Make:
     variable: str = ""
     missing_by_default: bool = False
     dtypes: Path | None = None
+    has_textures: bool = False
 
     def __call__(self, dtypes: Mapping[str, str]) -> LoadedFilter:
         """The filter, or an error that says what is missing on this node."""
@@ -152,19 +205,22 @@ class Make:
         value = os.environ.get(self.variable, default)
         if value == "missing":
             raise ModelNotFoundError("`turbolens models pull sd-turbo` downloads it")
+        if value == "hanging":
+            os.kill(os.getpid(), signal.SIGSTOP)
         identity = {"model's files": value}
         if self.dtypes is not None:
             identity |= {"device": "cpu", "dtype": dtypes.get("cpu", f"chosen by {os.getpid()}")}
             (self.dtypes / str(os.getpid())).write_text(identity["dtype"])
-        return LoadedFilter(self.frame_filter, identity, self.run_up)
+        return LoadedFilter(self.frame_filter, identity, self.run_up, self.has_textures)
 
 
 def run_tasks(
-    source: Path, target: Path, make: Make, *, shuffled: bool = False, **properties: Any
+    source: Path, target: Path, make: Any, *, shuffled: bool = False, **properties: Any
 ) -> VideoReport:
     """Filter a file by the tasks of a cluster, in this process.
 
-    shuffled: the last segment first. properties: of `VideoOptions` or `Segmentation`.
+    make: as `Make`. shuffled: the last segment first. properties: of `VideoOptions` or
+    `Segmentation`.
     """
     file, tasks, segmentation = planned(source, target, make, **properties)
     worker = SegmentWorker(make)
@@ -176,19 +232,25 @@ def run_tasks(
 
 
 def planned(
-    source: Path, target: Path, make: Make, **properties: Any
+    source: Path, target: Path, make: Any, **properties: Any
 ) -> tuple[ClusterFile, list[SegmentTask], Segmentation]:
     """A file and its tasks."""
     segmentation = Segmentation(properties.pop("seconds", 2), properties.pop("resume", True))
     options = VideoOptions(**{"encoding": LOSSLESS, **properties})
     file = ClusterFile(VideoJob.prepare(str(source), str(target), options), lambda *_: None)
-    return file, list(file.tasks(segmentation, run_up=make.run_up)), segmentation
+    tasks = file.tasks(segmentation, run_up=make.run_up, has_textures=make.has_textures)
+    return file, list(tasks), segmentation
 
 
 def store_all(file: ClusterFile, worker: SegmentWorker, tasks: Iterable[SegmentTask]) -> None:
-    """Run tasks, that of the first frame before all others."""
-    for task in sorted(tasks, key=lambda each: each.planned is not None):
-        if task.planned is None:
-            file.store(task, worker.first_frame(task.parcel))
+    """Run tasks, each as soon as it is ready."""
+    waiting = list(tasks)
+    while waiting:
+        task = next(each for each in waiting if each.is_ready)
+        waiting.remove(task)
+        result = getattr(worker, task.method)(task.argument)
+        if isinstance(result, SegmentMotion):
+            file.follow(task, result)
+            waiting.append(task)
         else:
-            file.store(task, worker.encode(with_first_frame(task.parcel, file.first)))
+            file.store(task, result)

@@ -16,7 +16,7 @@ from turbolens.pipelines.cluster.nodes import identity_refusal, version_refusal
 from turbolens.pipelines.cluster.planner_thread import AHEAD
 from turbolens.pipelines.cluster.progress import ClusterProgress
 
-from .conftest import NODE, Run
+from .conftest import NODE, Run, Steps
 from .filters import FailingOnce, KillingOnce, Make, Waiting, run_tasks
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::ResourceWarning")]
@@ -94,20 +94,25 @@ def test_a_node_is_lost_and_another_one_comes(
 ) -> None:
     doomed, go = cluster.add_node(**NODE, node_name="doomed"), tmp_path / "go"
     late: list[Any] = []
-    run, target = Run(), tmp_path / "out.mkv"
+    run, target, steps = Run(), tmp_path / "out.mkv", Steps()
 
     def change(progress: ClusterProgress) -> None:
         """Once all four nodes are at work, replace one. The work ends when all are again."""
-        if progress.working <= WORKERS:
-            return
-        if not late:
+        is_lost = any("is lost" in text for text in run.notices)
+        if progress.working > WORKERS and not late:
             cluster.remove_node(doomed, allow_graceful=False)
             late.append(cluster.add_node(**NODE, node_name="late"))
-        elif any("is lost" in text for text in run.notices):
+        elif progress.working > WORKERS and is_lost:
             go.touch()
+        steps.must("all four nodes are at work", bool(late))
+        steps.must("the loss of a node is noticed", is_lost)
+        steps.must("the node that has come gets a segment", go.exists())
 
-    run.on(cluster.address, {film: target}, Make(Waiting(go, 2000), 10), change)
-    cluster.remove_node(late[0])
+    try:
+        run.on(cluster.address, {film: target}, Make(Waiting(go, 2000), 10), change)
+    finally:
+        for each in late or [doomed]:
+            cluster.remove_node(each)
     assert content_of(target) == expected
     assert run.summary is not None
     assert run.summary.lost_nodes == 1
@@ -121,7 +126,8 @@ def test_a_driver_that_is_killed_goes_on(
     target = tmp_path / "out.mkv"
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from tests.pipelines.cluster.conftest import Make, Run\n"
+        "from tests.pipelines.cluster.conftest import Run\n"
+        "from tests.pipelines.cluster.filters import Make\n"
         "Run().on(sys.argv[1], {Path(sys.argv[2]): Path(sys.argv[3])}, Make(run_up=10),\n"
         "    lambda progress: progress.segments >= 3 and os.kill(os.getpid(), signal.SIGKILL))"
     )
@@ -202,6 +208,27 @@ def test_a_node_that_differs_is_refused_by_name_and_the_others_go_on(
     assert notice.startswith(f"node other is left out: {reason}")
     assert content_of(target) == expected
     assert "other" not in run.progress[-1].nodes
+
+
+def test_a_worker_that_hangs_while_it_loads_is_left_out(
+    cluster: Any, film: Path, expected: list[Any], tmp_path: Path
+) -> None:
+    hung = cluster.add_node(**NODE, node_name="hung", env_vars={WEIGHTS: "hanging"})
+    run, target, go, steps = Run(), tmp_path / "out.mkv", tmp_path / "go", Steps()
+
+    def wait(_: ClusterProgress) -> None:
+        """Let the work end when the node is left out."""
+        if run.notices:
+            go.touch()
+        steps.must("a worker that hangs is left out", go.exists())
+
+    make = Make(Waiting(go, 2000), 10, WEIGHTS)
+    try:
+        run.on(cluster.address, {film: target}, make, wait, load_seconds=20)
+    finally:
+        cluster.remove_node(hung)
+    assert run.notices == ["node hung is left out: its worker has not loaded the model in 20 s"]
+    assert content_of(target) == expected
 
 
 def test_a_node_with_another_version_or_none_is_refused() -> None:

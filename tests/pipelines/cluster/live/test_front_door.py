@@ -1,6 +1,8 @@
 """Sessions of aiortc and HTTP clients through the front door, on a real Ray cluster."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -203,6 +205,30 @@ def test_a_client_goes_to_another_replica_when_its_own_is_killed(door: Door) -> 
         assert any(f"replica {name} is lost; it starts again" in each for each in door.notices)
         assert remote.connection.sessions == 2
     door.ready()  # Ray has restarted it
+
+
+@asynchronous_for(LIMIT)
+async def _stopped(door: Door) -> None:
+    replica = door.pool.replicas[0]
+    assert replica.status is not None
+    process, restarts = replica.status.process, replica.restarts
+    async with client_of(door) as client:
+        os.kill(process, signal.SIGSTOP)
+        try:
+            async with client.get("/api/sessions") as response:
+                answer = await response.json()
+            assert answer == {"sessions": [], "unanswered": [replica.name]}
+            await until(lambda: replica.state == "lost", "the loss")
+            for _ in range((REPLICAS - 1) * SESSIONS):
+                async with client.post("/whip/a", allow_redirects=False) as response:
+                    assert f":{replica.status.port}/" not in response.headers["Location"]
+            assert replica.restarts == restarts  # it still hangs
+        finally:
+            os.kill(process, signal.SIGCONT)
+
+
+def test_a_replica_that_hangs_is_named_and_gets_no_sessions(door: Door) -> None:
+    _stopped(door)
 
 
 def test_a_drained_replica_is_replaced_and_its_session_goes_elsewhere(door: Door) -> None:

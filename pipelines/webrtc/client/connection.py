@@ -15,9 +15,10 @@ from turbolens.pipelines.live.pacing import back_off
 from turbolens.pipelines.video.encoders.live import live_hardware_encoder
 from turbolens.pipelines.webrtc.control.controls import Data
 from turbolens.pipelines.webrtc.media.h264_encoder import LiveH264Encoder
+from turbolens.pipelines.webrtc.media.vp8_encoder import LiveVp8Encoder
 from turbolens.pipelines.webrtc.peer.aiortc_internals import (
     limit_encoder_bit_rates,
-    replace_h264_encoder,
+    replace_encoders,
 )
 from turbolens.pipelines.webrtc.peer.options import IceServer
 
@@ -173,7 +174,7 @@ class ServerConnection:
         async with await self._api() as api:
             status = _object(await api.request("GET", "api/status"))
             self._require_model(_object(status.get("model")))
-            replace_h264_encoder(LiveH264Encoder)
+            replace_encoders(h264=LiveH264Encoder, vp8=LiveVp8Encoder)
             await asyncio.to_thread(live_hardware_encoder)  # tried once
             limit_encoder_bit_rates(int(status["bit_rate"]))
             session = ClientSession(

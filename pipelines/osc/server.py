@@ -196,11 +196,15 @@ class OscServer:
             return
         message = OscMessageBuilder(address)
         for value in values:
-            message.add_arg(value[:MAX_TEXT] if isinstance(value, str) else value)
+            message.add_arg(_limited(value) if isinstance(value, str) else value)
         try:
             self._socket.sendto(message.build().dgram, sender)
         except OSError as error:
             logger.debug("an OSC answer could not be sent: %s", error)
+
+
+def _limited(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
 
 
 def _bound(address: OscAddress) -> socket.socket:
@@ -211,6 +215,7 @@ def _bound(address: OscAddress) -> socket.socket:
     except OSError as error:
         bound.close()
         raise MediaError(
-            f"--osc: cannot listen at {address.host} port {address.port}: {error.strerror}"
+            f"--osc: cannot listen at {address.host} port {address.port}: {error.strerror};"
+            " choose another port, or 0 for any free one"
         ) from error
     return bound

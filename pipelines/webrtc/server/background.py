@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import ssl
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -15,7 +14,7 @@ from aiohttp import web
 from turbolens.filter import MediaError
 from turbolens.pipelines.webrtc.limits import Limits
 
-from .running import new_runner
+from .running import new_runner, system_reason
 
 logger = logging.getLogger(__name__)
 
@@ -103,13 +102,8 @@ class BackgroundServer:
             await stop.wait()
         except OSError as error:
             raise MediaError(
-                f"cannot listen at {self._host} port {self._port}: {_reason(error)}; choose "
+                f"cannot listen at {self._host} port {self._port}: {system_reason(error)}; choose "
                 "another port, or 0 for any free one"
             ) from error
         finally:
             await runner.cleanup()
-
-
-def _reason(error: OSError) -> str:
-    """The system's own words, without those that asyncio adds."""
-    return os.strerror(error.errno) if error.errno else str(error)

@@ -1,6 +1,7 @@
 """What a process that serves needs: a listening socket, aiohttp's runner, and a log."""
 
 import logging
+import os
 import socket
 
 from aiohttp import web
@@ -19,11 +20,15 @@ def listening(host: str, port: int, *, option: str = "--port") -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
-        reason = error.strerror or str(error)
         raise MediaError(
-            f"cannot listen at {host} port {port}: {reason}; choose another {option}, or 0 for any "
-            "free one"
+            f"cannot listen at {host} port {port}: {system_reason(error)}; choose another {option},"
+            " or 0 for any free one"
         ) from error
+
+
+def system_reason(error: OSError) -> str:
+    """The system's own words, without the address that Python adds."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def new_runner(

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from turbolens.filter import MediaError, SettingsError, TurbolensError
+from turbolens.pipelines.errors import system_reason
 from turbolens.pipelines.statistics import Clock
 from turbolens.pipelines.webrtc.control.channel import RateLimiter
 from turbolens.pipelines.webrtc.limits import Limits
@@ -215,7 +216,7 @@ def _bound(address: OscAddress) -> socket.socket:
     except OSError as error:
         bound.close()
         raise MediaError(
-            f"--osc: cannot listen at {address.host} port {address.port}: {error.strerror};"
+            f"--osc: cannot listen at {address.host} port {address.port}: {system_reason(error)};"
             " choose another port, or 0 for any free one"
         ) from error
     return bound

@@ -58,9 +58,9 @@ class GrowingBitRate:
 
 
 class SetByReceiver:
-    """An encoder of aiortc whose bit rate is a `GrowingBitRate`, which is made first."""
+    """The part of aiortc's encoders that takes the bit rate, for those with a `GrowingBitRate`."""
 
-    _rate: GrowingBitRate
+    _rate: GrowingBitRate  # set before aiortc's `__init__`, which sets `target_bitrate`
 
     @property
     def target_bitrate(self) -> int:

@@ -54,7 +54,7 @@ class LiveVp8Encoder(SetByReceiver, Vp8Encoder):
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
         [packet] = self.codec.encode(frame)
         self._rate.sent(asked_for_key_frame=force_keyframe)
-        packet.pts, packet.time_base = frame.pts, frame.time_base
+        packet.pts, packet.time_base = frame.pts, frame.time_base or CLOCK
         return self.pack(packet)
 
 

@@ -12,9 +12,10 @@ from typing import TypeVar
 from aiohttp import web
 
 from turbolens.filter import MediaError
+from turbolens.pipelines.errors import system_reason
 from turbolens.pipelines.webrtc.limits import Limits
 
-from .running import new_runner, system_reason
+from .running import new_runner
 
 logger = logging.getLogger(__name__)
 

@@ -1,12 +1,12 @@
 """What a process that serves needs: a listening socket, aiohttp's runner, and a log."""
 
 import logging
-import os
 import socket
 
 from aiohttp import web
 
 from turbolens.filter import MediaError
+from turbolens.pipelines.errors import system_reason
 from turbolens.pipelines.webrtc.limits import Limits
 
 
@@ -24,11 +24,6 @@ def listening(host: str, port: int, *, option: str = "--port") -> socket.socket:
             f"cannot listen at {host} port {port}: {system_reason(error)}; choose another {option},"
             " or 0 for any free one"
         ) from error
-
-
-def system_reason(error: OSError) -> str:
-    """The system's own words, without the address that Python adds."""
-    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def new_runner(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -294,8 +295,10 @@ def _explain_one(
 ) -> str:
     name = str(loc[0]) if loc else "settings"
     if name in values and name not in FilterSettings.model_fields:
-        known = ", ".join(FilterSettings.model_fields)
-        return f"there is no setting {name!r}; the settings are {known}"
+        known = list(FilterSettings.model_fields)
+        near = get_close_matches(name, known, 1)
+        nearest = f"did you mean {near[0]!r}? " if near else ""
+        return f"there is no setting {name!r}; {nearest}the settings are {', '.join(known)}"
     field = FilterSettings.model_fields.get(name)
     message = message.removeprefix("Value error, ")
     hint = f" ({field.description})" if field and field.description else ""

@@ -1,4 +1,7 @@
-"""FFmpeg's errors as short phrases for users."""
+"""Errors of FFmpeg and of networks as short phrases for users."""
+
+import os
+import sys
 
 import av
 
@@ -32,6 +35,14 @@ def reason(error: BaseException) -> str:
             return phrase
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text)
+
+
+def system_reason(error: BaseException) -> str:
+    """The system's own words for an error of the network, without the address that Python adds."""
+    number = getattr(error, "errno", None)
+    if isinstance(number, int) and number > 0 and sys.platform != "win32":
+        return os.strerror(number)
+    return str(getattr(error, "strerror", None) or error) or type(error).__name__
 
 
 def output_reason(error: BaseException, *, refused: str = REFUSED) -> str:

@@ -161,14 +161,15 @@ def checked_model(choice: ModelChoice) -> Path:
             f"a model folder in diffusers' layout must have {INDEX}, not in {found}; turbolens "
             "models lists what is here"
         )
-    _require_look(choice, looks_of(choice))
+    require_look(choice.look, choice.model, looks_of(choice))
     return found
 
 
-def _require_look(choice: ModelChoice, looks: Sequence[str]) -> None:
-    if choice.look is not None and choice.look not in looks:
+def require_look(look: str | None, model: str, looks: Sequence[str]) -> None:
+    """Raise `SettingsError` if a look was chosen and is none of this model's."""
+    if look is not None and look not in looks:
         known = ", ".join(looks) or "none; use --prompt"
-        raise SettingsError(f"{choice.model} has no look {choice.look!r}; its looks: {known}")
+        raise SettingsError(f"{model} has no look {look!r}; its looks: {known}")
 
 
 def require_looks(choice: ModelChoice, settings: FilterSettings) -> None:
@@ -255,7 +256,7 @@ def load_model(
         choice.model, device=choice.device, dtype=choice.dtype, vae=choice.vae,
         **choice.adapters.for_model,
     )  # fmt: skip
-    _require_look(choice, loaded.looks)
+    require_look(choice.look, choice.model, loaded.looks)
     return loaded.accelerate(choice.acceleration, wait=not live, quick=quick, frames=frames)
 
 

@@ -52,8 +52,7 @@ class Composer:
         if outside == "original":
             return frame
         with self._lock:
-            rgb = self._rgb(frame)
-            other = _blurred(rgb) if outside == "blur" else np.full_like(rgb, rgb_of(outside))
+            other = _outside_of_rgb(self._rgb(frame), outside)
             return self._converter.to_frame(torch.from_numpy(other), frame, _as_it_is(frame))
 
     def _outside(self, frame: Any, originals: list[Samples], outside: str) -> list[Samples]:
@@ -74,17 +73,20 @@ class Composer:
         self, result: FrameT, frame: FrameT, coverage: Coverage, outside: str
     ) -> FrameT:
         with self._lock:
-            target, original = self._rgb(result), self._rgb(frame)
-            other = original
-            if outside != "original":
-                colour = rgb_of(outside) if outside != "blur" else None
-                other = _blurred(original) if colour is None else np.full_like(original, colour)
+            target, other = self._rgb(result), _outside_of_rgb(self._rgb(frame), outside)
             _cover(target, other, coverage)
             return self._converter.to_frame(torch.from_numpy(target), frame, _as_it_is(frame))
 
     def _rgb(self, frame: Any) -> Array:
         rgb: Array = self._converter.to_rgb(frame, _as_it_is(frame)).numpy()
         return rgb
+
+
+def _outside_of_rgb(rgb: Array, outside: str) -> Samples:
+    """What is shown outside the region of a frame, in RGB (H, W, 3)."""
+    if outside == "original":
+        return rgb
+    return _blurred(rgb) if outside == "blur" else np.full_like(rgb, rgb_of(outside))
 
 
 def _samples(frame: Any) -> list[Samples] | None:

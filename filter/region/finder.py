@@ -13,12 +13,11 @@ from turbolens.filter.acceleration.choice import backends_for
 from turbolens.filter.acceleration.trial_records import TrialRecords
 from turbolens.filter.settings import Acceleration
 
-from .masks import without_islands
+from .masks import Floats, without_islands
 from .network import SIDE
 from .weights import load_segmenter
 
 Array = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 class PersonFinder:

@@ -25,6 +25,14 @@ PERMISSION = {
     "win32": "Settings → Privacy & security → Camera → let desktop apps access your camera",
 }  # fmt: skip
 
+REASONS = {
+    errno.EBUSY: "another program uses it; close that program, or choose another camera with"
+                 " --camera",
+    errno.ENODEV: "it is unplugged",
+    errno.ENXIO: "it is unplugged",
+    errno.ENOTTY: "it is no camera; turbolens devices lists cameras",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class CameraInfo:
@@ -115,10 +123,8 @@ def _pixel_option(pixel_format: str | None, backend: System) -> dict[str, str]:
 def device_reason(error: BaseException, platform: str = sys.platform) -> str:
     """Why a device cannot be opened or read, and what the user can do about it."""
     number = getattr(error, "errno", None)
-    if number == errno.EBUSY:
-        return "another program uses it; close that program, or choose another camera with --camera"
-    if number in (errno.ENODEV, errno.ENXIO):
-        return "it is unplugged"
+    if number in REASONS:
+        return REASONS[number]
     if number in (errno.EACCES, errno.EPERM):
         return f"permission denied; {PERMISSION.get(platform, PERMISSION['linux'])}"
     if number == errno.EIO and platform in ("darwin", "win32"):  # these systems give no other error

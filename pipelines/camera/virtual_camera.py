@@ -13,11 +13,15 @@ from turbolens.pipelines.letterbox import Fitter, packed_bytes
 from . import v4l2
 from .pipewire import daemon
 
+LOAD_MODULE = (
+    'sudo modprobe v4l2loopback devices=1 video_nr=10 card_label="Turbolens" exclusive_caps=1'
+)
+RELOAD_MODULE = f"sudo modprobe -r v4l2loopback && {LOAD_MODULE}"
 INSTALL = {
     "linux": (
         "install the kernel module v4l2loopback and load it: sudo apt install v4l2loopback-dkms"
-        " (Fedora: akmod-v4l2loopback of RPM Fusion; Arch: v4l2loopback-dkms), then sudo modprobe"
-        ' v4l2loopback devices=1 video_nr=10 card_label="Turbolens" exclusive_caps=1'
+        " (Fedora: akmod-v4l2loopback of RPM Fusion; Arch: v4l2loopback-dkms), then"
+        f" {LOAD_MODULE}"
     ),
     "darwin": (
         "install OBS Studio 30 or newer (macOS 13 or newer), press Start Virtual Camera in it,"
@@ -31,10 +35,6 @@ INSTALL = {
 HIDDEN = (
     "v4l2loopback was loaded without exclusive_caps=1, so that Chrome and others do not list its"
     " camera"
-)
-RELOAD_MODULE = (
-    "sudo modprobe -r v4l2loopback && sudo modprobe v4l2loopback devices=1 video_nr=10"
-    ' card_label="Turbolens" exclusive_caps=1'
 )
 PIPEWIRE_RUNS = "For programs that list PipeWire's cameras nothing needs to be installed"
 NATIVE = {"v4l2loopback": "I420", "unitycapture": "RGBA"}

@@ -1,6 +1,7 @@
 """OSC addresses and values → settings: `/turbolens/strength 0.4`, `/turbolens/look "comic"`."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, get_args
 
 from turbolens.filter import FilterSettings, SettingsError
@@ -19,8 +20,12 @@ def name_of(address: str) -> str:
         return "prompt"
     if name == RESET or name in FilterSettings.model_fields:
         return name
-    known = ", ".join([LOOK, RESET, *FilterSettings.model_fields])
-    raise SettingsError(f"there is no address {address!r}; the addresses are {PREFIX} with {known}")
+    known = [LOOK, RESET, *FilterSettings.model_fields]
+    near = get_close_matches(address.rpartition("/")[2], known, 1)
+    hint = f"an address is {PREFIX} and {LOOK}, {RESET} or a setting, such as {PREFIX}strength"
+    if near:
+        hint = f"did you mean {PREFIX}{near[0]}?"
+    raise SettingsError(f"there is no address {address!r}; {hint}")
 
 
 def value_of(name: str, values: Sequence[Any]) -> Any:

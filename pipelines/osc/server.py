@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from turbolens.filter import MediaError, SettingsError, TurbolensError
+from turbolens.pipelines.errors import system_reason
 from turbolens.pipelines.statistics import Clock
 from turbolens.pipelines.webrtc.control.channel import RateLimiter
 from turbolens.pipelines.webrtc.limits import Limits
@@ -196,11 +197,15 @@ class OscServer:
             return
         message = OscMessageBuilder(address)
         for value in values:
-            message.add_arg(value[:MAX_TEXT] if isinstance(value, str) else value)
+            message.add_arg(_limited(value) if isinstance(value, str) else value)
         try:
             self._socket.sendto(message.build().dgram, sender)
         except OSError as error:
             logger.debug("an OSC answer could not be sent: %s", error)
+
+
+def _limited(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
 
 
 def _bound(address: OscAddress) -> socket.socket:
@@ -211,6 +216,7 @@ def _bound(address: OscAddress) -> socket.socket:
     except OSError as error:
         bound.close()
         raise MediaError(
-            f"--osc: cannot listen at {address.host} port {address.port}: {error.strerror}"
+            f"--osc: cannot listen at {address.host} port {address.port}: {system_reason(error)};"
+            " choose another port, or 0 for any free one"
         ) from error
     return bound

@@ -150,10 +150,10 @@ class Webcam:
         )
         return " · ".join(
             [*(name for name, on in flags.items() if on), f"{settings.strength:.2f}", *size,
-             shorten(look, LOOK_WIDTH, placeholder="…"), *self._remote_state()]
+             shorten(look, LOOK_WIDTH, placeholder="…"), *self._filter_state()]
         )  # fmt: skip
 
-    def _remote_state(self) -> list[str]:
+    def _filter_state(self) -> list[str]:
         state = self.filter.state()
         return [state] if state else []
 

@@ -92,8 +92,8 @@ class WebcamFilter:
             self._inner.reset()
 
     def state(self) -> str:
-        """Nothing: what there is to say about this filter is in its settings."""
-        return ""
+        """What the status line says about this filter besides its settings."""
+        return "loading the model" if self._inner is None and self._settings.enabled else ""
 
     def details(self) -> dict[str, Any]:
         """Nothing besides the settings and the size."""

@@ -16,7 +16,7 @@ from turbolens.pipelines.live.latest_slot import LatestSlot
 from .browser import has_display
 
 CLOSE_TIMEOUT = 3.0  # seconds that the window gets to close
-FAILED = 1  # exit code of ffplay without a window
+FAILED = 1  # exit code of ffplay without a window, or whose display has gone
 
 
 def check_display() -> None:
@@ -112,7 +112,10 @@ class Preview:
 
 
 def _failure(output: bytes) -> str:
-    """The error for a player that could not open a window. output: what it wrote to stderr."""
-    lines = output.decode("utf-8", "replace").strip().splitlines()
-    reason = next((line for line in lines if "SDL" in line), "no reason given").strip()
-    return f"ffplay could not open a window ({reason}); is there a display?"
+    """The error for a player that has failed. output: what it wrote to stderr."""
+    lines = [line.strip() for line in output.decode("utf-8", "replace").strip().splitlines()]
+    for line in lines:
+        if "SDL" in line:
+            return f"ffplay could not open a window ({line}); is there a display?"
+    reason = lines[0] if lines else "no reason given"
+    return f"ffplay has ended ({reason}); is the display still there?"

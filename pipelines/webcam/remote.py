@@ -1,6 +1,7 @@
 """`RemoteFilter`: the filter of a call whose frames are filtered by `turbolens serve` elsewhere."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -35,6 +36,7 @@ class RemoteFilter:
         self._server: Data = {}  # the settings of the session, as the server last sent them
         self._settings = FilterSettings(**self._own)
         self._statistics: Data = {}
+        self._messages: list[str] = []  # about the prompts, told last
         self._deliver: Deliver | None = None
         self._last: av.VideoFrame | None = None
         self._sent_at = float("-inf")
@@ -65,7 +67,7 @@ class RemoteFilter:
             self._settings = changed
         sent = self._as_sent(changed, changes)
         if sent:
-            self.connection.request("set", sent, lambda _, error: self._answered(sent, error))
+            self.connection.request("set", sent, partial(self._answered, sent))
         return changed
 
     def reset(self) -> None:
@@ -151,9 +153,10 @@ class RemoteFilter:
         sent = {name: values[name] for name in names if name != "enabled"}
         return sent if "enabled" not in names else {**sent, "enabled": True}
 
-    def _answered(self, sent: Mapping[str, Any], error: str | None) -> None:
+    def _answered(self, sent: Mapping[str, Any], result: Data | None, error: str | None) -> None:
         """Take back what the server has refused."""
         if error is None:
+            self._tell_readings((result or {}).get("readings", ()))
             return
         with self._lock:
             for name in sent.keys() - {"enabled"}:
@@ -166,6 +169,7 @@ class RemoteFilter:
             self._statistics = data
         elif event in ("state", "settings") and isinstance(data.get("settings"), dict):
             self._adopt(data["settings"], first=event == "state")
+            self._tell_readings(data.get("readings", ()))
 
     def _adopt(self, settings: Data, *, first: bool) -> None:
         """Take over the settings of the session. Those that another program changed become ours."""
@@ -177,6 +181,14 @@ class RemoteFilter:
                 }  # fmt: skip
             self._server = settings
             self._settings = self._merged()
+
+    def _tell_readings(self, readings: Sequence[Data]) -> None:
+        """Tell the user how the server's model reads a prompt, if that is not as it is written."""
+        messages = [str(each["message"]) for each in readings if each.get("message")]
+        if messages != self._messages:
+            self._messages = messages
+            for message in messages:
+                self._notify(message)
 
     def _merged(self) -> FilterSettings:
         """Our settings, and the server's for all others. A newer server may have more of them."""

@@ -19,6 +19,7 @@ from turbolens.pipelines.model_choice import (
     checked_model,
     load_filter,
     looks_of,
+    require_look,
     vocabulary_of,
 )
 from turbolens.pipelines.webrtc.client.options import ClientOptions
@@ -115,15 +116,24 @@ def _prepare_remote_call(
     *,
     notify: Notify,
 ) -> Webcam:
-    """A call that a server filters. No model is loaded here. Raises `ServerError`."""
+    """A call that a server filters. No model is loaded here.
+
+    Raises `ServerError`, and `SettingsError` for a look that the server's model does not have.
+    """
     from .remote import RemoteFilter, adapters_of  # noqa: PLC0415 - aiortc, if asked
 
     frame_filter = devices.enter(closing(RemoteFilter(client, settings, notify=notify)))
     found = frame_filter.connection.check()
-    looks = tuple(map(str, found["looks"])) or load_looks(EMBEDDED_FOLDER)
+    looks = tuple(map(str, found["looks"]))
+    model = found["status"].get("model") or {}
+    if model.get("state") == "ready":
+        require_look(options.model.look, f"the server's {model.get('name')}", looks)
     call = _call_options(options, devices.source, adapters_of(found["schema"]))
     choices = device_choices(options, devices, notify)
-    return Webcam(devices, frame_filter, call, looks=looks, notify=notify, choices=choices)
+    return Webcam(
+        devices, frame_filter, call, looks=looks or load_looks(EMBEDDED_FOLDER), notify=notify,
+        choices=choices,
+    )  # fmt: skip
 
 
 def _call_options(options: WebcamOptions, source: Source, adapters: tuple[str, ...]) -> CallOptions:

@@ -43,7 +43,7 @@ def test_values_out_of_range_are_refused(values: dict[str, Any]) -> None:
 
 
 def test_a_setting_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(SettingsError, match=r"no setting 'strenght'.*strength"):
+    with pytest.raises(SettingsError, match=r"no setting 'strenght'; did you mean 'strength'\? "):
         FilterSettings(strenght=0.5)
 
 

@@ -12,13 +12,8 @@ import av
 from turbolens.filter.errors import PeerError, TurbolensError
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.live.pacing import back_off
-from turbolens.pipelines.video.encoders.live import live_hardware_encoder
 from turbolens.pipelines.webrtc.control.controls import Data
-from turbolens.pipelines.webrtc.media.h264_encoder import LiveH264Encoder
-from turbolens.pipelines.webrtc.peer.aiortc_internals import (
-    limit_encoder_bit_rates,
-    replace_h264_encoder,
-)
+from turbolens.pipelines.webrtc.peer.encoders import prepare_encoders
 from turbolens.pipelines.webrtc.peer.options import IceServer
 
 from .api import ServerApi
@@ -173,9 +168,7 @@ class ServerConnection:
         async with await self._api() as api:
             status = _object(await api.request("GET", "api/status"))
             self._require_model(_object(status.get("model")))
-            replace_h264_encoder(LiveH264Encoder)
-            await asyncio.to_thread(live_hardware_encoder)  # tried once
-            limit_encoder_bit_rates(int(status["bit_rate"]))
+            await prepare_encoders(int(status["bit_rate"]))
             session = ClientSession(
                 api, self._options, deliver=self._deliver, on_event=self._on_event
             )

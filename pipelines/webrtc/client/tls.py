@@ -9,6 +9,7 @@ from cryptography import x509
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
+from turbolens.pipelines.errors import system_reason
 from turbolens.pipelines.webrtc.peer.certificate import key_fingerprint
 
 from .errors import ServerError
@@ -130,9 +131,9 @@ def unreachable(server: ServerAddress, error: BaseException) -> ServerError:
         return ServerError(
             f"{server.name} does not answer with HTTP; is its address https://{server.name}?"
         )
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return ServerError(
-        f"cannot reach {server.name}: {text}; does turbolens serve run there, with --host 0.0.0.0?"
+        f"cannot reach {server.name}: {system_reason(error)}; does turbolens serve run there, with "
+        "--host 0.0.0.0?"
     )
 
 

@@ -1,4 +1,4 @@
-"""`GrowingBitRate`: how much a sender may send, from what its receiver says about the line."""
+"""How much a sender may send, from what its receiver says about the line."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -55,3 +55,18 @@ class GrowingBitRate:
         self._from = max(bits, self._least())
         if self._since != float("inf"):
             self._since = self._clock()
+
+
+class SetByReceiver:
+    """The part of aiortc's encoders that takes the bit rate, for those with a `GrowingBitRate`."""
+
+    _rate: GrowingBitRate  # set before aiortc's `__init__`, which sets `target_bitrate`
+
+    @property
+    def target_bitrate(self) -> int:
+        """Bits per second. aiortc sets what the receiver has estimated."""
+        return self._rate.current
+
+    @target_bitrate.setter
+    def target_bitrate(self, bitrate: int) -> None:
+        self._rate.estimated(bitrate)

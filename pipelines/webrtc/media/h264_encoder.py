@@ -17,7 +17,7 @@ from turbolens.pipelines.video.encoders.live import (
     open_live_h264,
 )
 
-from .bit_rate import GrowingBitRate
+from .bit_rate import GrowingBitRate, SetByReceiver
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class PresetChoice:
         return True
 
 
-class LiveH264Encoder(H264Encoder):
+class LiveH264Encoder(SetByReceiver, H264Encoder):
     """Replaces how aiortc encodes a frame: with libx264 at its preset "medium", level 3.1.
 
     That takes 14 ms and more for a frame of 1920×1080. A hardware encoder that fails is replaced by
@@ -75,15 +75,6 @@ class LiveH264Encoder(H264Encoder):
         self._presets: PresetChoice | None = None
         self._most_bits = 0  # per second: the bit rate that libx264 was opened with
         self.codec: av.VideoCodecContext | None = None
-
-    @property
-    def target_bitrate(self) -> int:
-        """Bits per second. aiortc sets what the receiver has estimated."""
-        return self._rate.current
-
-    @target_bitrate.setter
-    def target_bitrate(self, bitrate: int) -> None:
-        self._rate.estimated(bitrate)
 
     @property
     def encoder(self) -> str | None:

@@ -25,6 +25,7 @@ from aiortc import (
     codecs,
 )
 from aiortc.codecs import h264, vpx
+from aiortc.codecs.base import Encoder
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcdtlstransport import SRTPProtectionProfile
 from aiortc.rtp import RtpPacket
@@ -92,12 +93,14 @@ def limit_encoder_bit_rates(kilobits: int) -> None:
         _replace(module, "MIN_BITRATE", min(minimum, kilobits * 1000))
 
 
-def replace_h264_encoder(encoder: type[h264.H264Encoder]) -> None:
-    """Use this encoder for all H.264 that this process sends from now on.
+def replace_encoders(*, h264: type[Encoder], vp8: type[Encoder]) -> None:
+    """Use these encoders for all video that this process sends from now on.
 
-    aiortc's own has no options; it is too slow for 1920×1080, and knows no hardware.
+    aiortc's own have no options, and begin at the highest bit rate. Its H.264 encoder is too slow
+    for 1920×1080, and knows no hardware.
     """
-    _replace(codecs, "H264Encoder", encoder)
+    _replace(codecs, "H264Encoder", h264)
+    _replace(codecs, "Vp8Encoder", vp8)
 
 
 def replace_loss_repair(

@@ -8,14 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
-from turbolens.pipelines.video.encoders.live import live_hardware_encoder
 from turbolens.pipelines.webrtc.control.controls import within_limits
 from turbolens.pipelines.webrtc.media.batching import FrameBatcher
-from turbolens.pipelines.webrtc.media.h264_encoder import LiveH264Encoder
-from turbolens.pipelines.webrtc.peer.aiortc_internals import (
-    limit_encoder_bit_rates,
-    replace_h264_encoder,
-)
+from turbolens.pipelines.webrtc.peer.encoders import prepare_encoders
 
 from . import api, pages, whep, whip
 from .answers import answer_errors
@@ -67,9 +62,7 @@ def create_app(
 async def _running(app: web.Application) -> AsyncIterator[None]:
     """Load the model, and look after the sessions, while the application runs."""
     server = app[SERVER]
-    replace_h264_encoder(LiveH264Encoder)
-    await asyncio.to_thread(live_hardware_encoder)  # tried now, and known to every session
-    limit_encoder_bit_rates(server.options.bit_rate)
+    await prepare_encoders(server.options.bit_rate)
     server.slot.start()
     ticking = asyncio.create_task(_tick(server))
     yield

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import ssl
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -13,6 +12,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from turbolens.filter import MediaError
+from turbolens.pipelines.errors import system_reason
 from turbolens.pipelines.webrtc.limits import Limits
 
 from .running import new_runner
@@ -103,13 +103,8 @@ class BackgroundServer:
             await stop.wait()
         except OSError as error:
             raise MediaError(
-                f"cannot listen at {self._host} port {self._port}: {_reason(error)}; choose "
+                f"cannot listen at {self._host} port {self._port}: {system_reason(error)}; choose "
                 "another port, or 0 for any free one"
             ) from error
         finally:
             await runner.cleanup()
-
-
-def _reason(error: OSError) -> str:
-    """The system's own words, without those that asyncio adds."""
-    return os.strerror(error.errno) if error.errno else str(error)

@@ -6,6 +6,7 @@ import socket
 from aiohttp import web
 
 from turbolens.filter import MediaError
+from turbolens.pipelines.errors import system_reason
 from turbolens.pipelines.webrtc.limits import Limits
 
 
@@ -19,10 +20,9 @@ def listening(host: str, port: int, *, option: str = "--port") -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
-        reason = error.strerror or str(error)
         raise MediaError(
-            f"cannot listen at {host} port {port}: {reason}; choose another {option}, or 0 for any "
-            "free one"
+            f"cannot listen at {host} port {port}: {system_reason(error)}; choose another {option},"
+            " or 0 for any free one"
         ) from error
 
 

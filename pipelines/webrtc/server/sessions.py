@@ -93,7 +93,7 @@ class Sessions:
         self.opened += 1
         session.on_end = lambda reason: self.end(session, reason)
         on_state(session.peer, lambda state: self._state_changed(session, state))
-        logger.info("session %s: %s %r begins", session.id[:6], kind, name)
+        logger.info("session %s: %s begins", session.id[:6], f"{kind} {name!r}" if name else kind)
         return session, text
 
     def _check_room(self) -> None:

@@ -94,6 +94,7 @@ def test_directshow_has_a_buffer_for_a_raw_frame_in_every_attempt() -> None:
     [
         (errno.EBUSY, "linux", "another program uses it; close that program"),
         (errno.ENODEV, "linux", "it is unplugged"),
+        (errno.ENOTTY, "linux", "it is no camera; turbolens devices lists cameras"),
         (errno.EACCES, "linux", "usermod -aG video"),
         (errno.EACCES, "darwin", "Privacy & Security → Camera"),
         (errno.EIO, "darwin", "another program may be using it"),

@@ -119,7 +119,12 @@ def test_settings_are_changed_and_asked_for() -> None:
         ("strength", ("much",), "strength: input should be a valid number"),
         ("prompt", ("neon", "noir"), "prompt: a text, or texts and weights alternately"),
         ("prompt", ("neon", 0.0), "at least one weight must be above 0"),
-        ("volume", (1.0,), "there is no address '/turbolens/volume'"),
+        (
+            "volume",
+            (1.0,),
+            "there is no address '/turbolens/volume'; an address is /turbolens/ and",
+        ),
+        ("strenght", (1.0,), "'/turbolens/strenght'; did you mean /turbolens/strength?"),
         ("size", (2048,), "size: at most 1024 here"),
         ("look", ("x" * 2001,), "at most 2000 characters"),
     ],

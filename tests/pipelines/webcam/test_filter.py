@@ -130,6 +130,7 @@ def test_a_filter_that_is_off_loads_no_model() -> None:
     off = WebcamFilter(load, FilterSettings(enabled=False))
     frame = numbered(1)
     assert off(frame) is frame
+    assert off.state() == ""
 
 
 def test_a_preloaded_filter_is_loaded_once_and_before_the_first_frame() -> None:
@@ -144,7 +145,9 @@ def test_a_preloaded_filter_is_loaded_once_and_before_the_first_frame() -> None:
     frame_filter = WebcamFilter(load, FilterSettings())
     frame_filter.preload()
     assert begun.wait(20)
+    assert frame_filter.state() == "loading the model"
     frame_filter(numbered(1))
+    assert frame_filter.state() == ""
     frame_filter(numbered(2))
     assert loads == ["load model"]
     off = WebcamFilter(load, FilterSettings(enabled=False))

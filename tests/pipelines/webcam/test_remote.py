@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -15,8 +16,9 @@ from tests.pipelines.cli.test_cli import Result, one_line
 from tests.pipelines.live.live_parts import WAIT
 from tests.pipelines.webcam.call_parts import SMALL
 from tests.pipelines.webrtc.client.server_thread import ServerThread
-from turbolens.filter import FilterSettings, TurboModel
+from turbolens.filter import FilterSettings, SettingsError, TurboModel
 from turbolens.pipelines.live.options import RunOptions
+from turbolens.pipelines.model_choice import ModelChoice
 from turbolens.pipelines.statistics import Stats
 from turbolens.pipelines.webcam.options import CallOptions, WebcamOptions
 from turbolens.pipelines.webcam.remote import adapters_of
@@ -43,7 +45,8 @@ def test_the_embedded_model_of_a_server_filters_the_camera(backend: type[Keeping
     with ServerThread(model=model, make_filter=frame_filter, settings=first) as server:
         options = options_for(server)
         devices = open_devices(options, notices.append)
-        call = prepare_call(options, FilterSettings(), devices, notify=notices.append)
+        settings = FilterSettings(prompt="pizza oven")
+        call = prepare_call(options, settings, devices, notify=notices.append)
         pressed = Event()
 
         def look_on(stats: Stats) -> None:
@@ -57,9 +60,20 @@ def test_the_embedded_model_of_a_server_filters_the_camera(backend: type[Keeping
     assert done.failures == 0
     assert done.latency_p50_ms is not None
     assert any(notice.startswith("look: ") for notice in notices)
+    assert sum("'pizza oven' names no look" in notice for notice in notices) == 1
     assert "server " in call.state()
     assert call.filter.size == 64
     assert (backend.opened[0].width, backend.opened[0].height) == (64, 64)
+
+
+def test_a_look_that_the_server_does_not_have_is_refused(backend: type[KeepingBackend]) -> None:
+    with ServerThread() as server:
+        options = replace(options_for(server), model=ModelChoice(look="nothing"))
+        with (
+            open_devices(options, lambda _: None) as devices,
+            pytest.raises(SettingsError, match="has no look 'nothing'; its looks: dark, bright"),
+        ):
+            prepare_call(options, FilterSettings(), devices, notify=lambda _: None)
 
 
 @pytest.mark.parametrize("on_stall", ["slate", "passthrough"])

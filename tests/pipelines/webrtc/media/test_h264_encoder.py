@@ -25,6 +25,11 @@ def no_hardware() -> None:
     return None
 
 
+def no_time() -> float:
+    """The clock of an encoder that is never too slow for its preset."""
+    return 0.0
+
+
 def frames(count: int, size: tuple[int, int] = (64, 64)) -> Iterator[av.VideoFrame]:
     """Grey frames that become brighter."""
     return (flat(50 + 10 * (number % 15), number * 3000, size=size) for number in range(count))
@@ -42,7 +47,7 @@ def decoded(encoder: LiveH264Encoder, given: Iterator[av.VideoFrame]) -> list[fl
 
 
 def test_every_frame_arrives_without_delay() -> None:
-    encoder = LiveH264Encoder(no_hardware)
+    encoder = LiveH264Encoder(no_hardware, no_time)
     assert decoded(encoder, frames(20)) == pytest.approx(
         [50 + 10 * (number % 15) for number in range(20)], abs=4
     )
@@ -69,7 +74,7 @@ def sizes(encoder: LiveH264Encoder, count: int, *, first: int) -> list[int]:
 
 def test_the_bit_rate_changes_without_a_key_frame() -> None:
     now = [0.0]
-    encoder = LiveH264Encoder(no_hardware, rate_clock=lambda: now[0])
+    encoder = LiveH264Encoder(no_hardware, no_time, rate_clock=lambda: now[0])
     slow = sizes(encoder, 30, first=0)
     codec = encoder.codec
     now[0] = 60.0  # nobody has complained: the limit

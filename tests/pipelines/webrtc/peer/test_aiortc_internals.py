@@ -157,17 +157,23 @@ def test_the_limit_holds_for_new_encoders(monkeypatch: pytest.MonkeyPatch) -> No
         assert encoder.target_bitrate == 123_000, f"{type(encoder).__name__} has {ADVICE}"
 
 
-def test_another_h264_encoder_is_used_for_new_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Other(h264.H264Encoder):
+def test_other_encoders_are_used_for_new_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OtherH264(h264.H264Encoder):
+        pass
+
+    class OtherVp8(vpx.Vp8Encoder):
         pass
 
     monkeypatch.setattr(codecs, "H264Encoder", h264.H264Encoder)
-    internals.replace_h264_encoder(Other)
-    parameters = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90000, payloadType=97)
-    assert isinstance(codecs.get_encoder(parameters), Other), f"get_encoder has {ADVICE}"
+    monkeypatch.setattr(codecs, "Vp8Encoder", vpx.Vp8Encoder)
+    internals.replace_encoders(h264=OtherH264, vp8=OtherVp8)
+    for name, other in (("H264", OtherH264), ("VP8", OtherVp8)):
+        parameters = RTCRtpCodecParameters(f"video/{name}", clockRate=90000, payloadType=97)
+        assert isinstance(codecs.get_encoder(parameters), other), f"get_encoder has {ADVICE}"
     require_parameters(h264.H264Encoder._encode_frame, "self", "frame", "force_keyframe")
     require_parameters(h264.H264Encoder._split_bitstream, "buf")
     assert "self._encode_frame(frame, force_keyframe)" in inspect.getsource(h264.H264Encoder)
+    require_parameters(vpx.Vp8Encoder.pack, "self", "packet")
 
 
 @asynchronous

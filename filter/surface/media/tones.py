@@ -9,6 +9,7 @@ from turbolens.filter.surface.planes import (
     Plane,
     blur,
     cv2,
+    enlarged,
     faded,
     luma_of,
     reduced,
@@ -16,15 +17,23 @@ from turbolens.filter.surface.planes import (
     smoothstep,
     times,
 )
-from turbolens.filter.surface.simplify import from_levels, to_levels
+from turbolens.filter.surface.simplify import firmed, from_levels, to_levels
+
+from .attention import kept_in_faces, people
 
 _AROUND = 4.0  # units
 _CONTRAST = 0.1  # of an edge that stays
 _STEP = 4  # by which the picture is reduced when its areas are found
 _OF_FRAME = 0.5  # share of the frame in the colours
 _FEATURES = 1.0  # by how much eyes and mouths are brought out
+_FEATURE = 3.2  # units, that eyes and mouths are compared with
+_FOLD = 0.06, 0.24  # darker than what is around: not drawn, and full
+_DIM = 0.3  # added to the tone that a fold is a share of
 _RADIUS = 5.0  # units, of the areas that become even
+_AREA = 3.0  # units, of the smallest areas of one tone
 _EDGE = 0.015, 0.07  # change of the tone over an edge that is soft, and firm
+_BANDS = np.float32(0.3)  # of the steps that are left in a gradient
+_NOT_STEPPED = 0.5  # share of skin's own tones
 _GREY = 0.02, 0.11  # chroma that is none, and is made vivid
 _OF_GREY = 0.35  # of the saturation of what is nearly grey
 _SKIN = 1.05  # the most that the saturation of skin is multiplied by
@@ -47,6 +56,16 @@ def cleared(canvas: Canvas, amount: float) -> Plane:
     tone = canvas.seen_tone
     around = resized(blur(reduced(tone, 2), _AROUND * canvas.unit / 2), *canvas.shape)
     return np.clip(tone + (tone - around) * np.float32(amount), 0, 1)
+
+
+def face_lines(canvas: Canvas) -> Plane:
+    """Eyes, brows, mouths and folds of faces, however small: 0…1, (H, W), 1 where they are dark."""
+    tone = canvas.seen_tone
+    around = resized(blur(reduced(tone, 4), _FEATURE * canvas.unit / 4), *canvas.shape)
+    share = cv2.subtract(around, tone) / (around + np.float32(_DIM))  # in dim faces as well
+    dark = between(share, low=_FOLD[0], high=_FOLD[1])
+    faces = resized(canvas.ahead(people), *canvas.shape)
+    return cv2.multiply(dark, faces)  # type: ignore[no-any-return]
 
 
 def faded_plane(plane: Plane, other: Plane, share: Plane) -> Plane:
@@ -90,7 +109,7 @@ def flat_colours(canvas: Canvas, steps: int, vivid: float) -> tuple[Plane, Plane
     Colours are the picture's, tones are the frame's, which have no halos. steps: of the tones.
     vivid: factor of the saturation; greys stay grey.
     """
-    tone = faded_plane(canvas.seen_tone, cleared(canvas, _FEATURES), canvas.full_skin)
+    tone = _even(canvas)
     small_tone = reduced(tone, _STEP)
     seen = from_levels(reduced(canvas.frame, _STEP))
     small = cv2.addWeighted(reduced(canvas.picture, _STEP), 1 - _OF_FRAME, seen, _OF_FRAME, 0.0)
@@ -100,8 +119,19 @@ def flat_colours(canvas: Canvas, steps: int, vivid: float) -> tuple[Plane, Plane
     coloured = _vivid(toned, vivid + min(0.0, _SKIN - vivid) * skin)
     flat = smoothed(coloured, small_tone, _RADIUS * canvas.unit / _STEP, tone)
     luma = luma_of(flat)
-    stepped = in_steps(luma, steps)
+    stepped = faded_plane(in_steps(tone, steps), tone, np.float32(_NOT_STEPPED) * canvas.full_skin)
     return times(flat, (stepped + lift) / (luma + lift)), stepped
+
+
+def _even(canvas: Canvas) -> Plane:
+    """The frame's tone in even areas with firm rims, (H, W); faces keep their features."""
+    pixels = canvas.unit / canvas.step
+    small = to_levels(reduced(canvas.seen_tone, canvas.step))
+    size = 2 * round(_AREA * pixels) + 1
+    even = cv2.medianBlur(cv2.medianBlur(small, size), size)
+    even = from_levels(firmed(enlarged(even, *canvas.shape)))
+    kept = resized(canvas.ahead(kept_in_faces, 1.0, 0.8), *canvas.shape)
+    return faded_plane(even, cleared(canvas, _FEATURES), kept)
 
 
 def in_steps(tone: Plane, steps: int) -> Plane:
@@ -109,7 +139,7 @@ def in_steps(tone: Plane, steps: int) -> Plane:
     quarter = reduced(tone, 4)
     kernel = np.ones((3, 3), np.uint8)
     change = cv2.morphologyEx(blur(quarter, 1.0), cv2.MORPH_GRADIENT, kernel)
-    firm = resized(smoothstep(change, *_EDGE), *tone.shape)
+    firm = resized(_BANDS + (1 - _BANDS) * smoothstep(change, *_EDGE), *tone.shape)
     stepped = cv2.LUT(to_levels(tone), _steps_table(steps, 0.17))
     return tone + (stepped - tone) * firm  # type: ignore[no-any-return]
 

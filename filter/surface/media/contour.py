@@ -108,7 +108,7 @@ def found(ground: Ground, width: float) -> Crests:
     strongest = float(np.quantile(lines[::3, ::3], _STRONGEST))
     size = 2 * round(1.2 * sigma) + 1
     crest = cv2.dilate(lines, np.ones((size, size), np.uint8))
-    crest = forms.smeared(cv2.max(crest, 0), 4)
+    crest = forms.smeared(cv2.max(crest, 0), 3)
     profile = np.clip(lines / (crest + np.float32(_NOISE)), -1, 1)
     skin = ground.of(skin_of_lines)
     contrast = cv2.subtract(crest, _inhibition(lines, skin, pixels))
@@ -134,13 +134,15 @@ def _unbroken(
     )
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(drawn, connectivity=8)
     length = np.hypot(boxes[:, cv2.CC_STAT_WIDTH], boxes[:, cv2.CC_STAT_HEIGHT]) / pixels
-    area = np.maximum(boxes[:, cv2.CC_STAT_AREA], 1)
-    mean = np.bincount(labels.ravel(), contrast.ravel(), count) / (area * limit)
+    places = np.flatnonzero(drawn)
+    label = labels.ravel()[places]
+    total = np.bincount(label, contrast.ravel()[places], count)
+    mean = total / np.maximum(boxes[:, cv2.CC_STAT_AREA] * limit, _NOISE)
     evidence = length * np.minimum(mean * _FULL, 1)
-    kept = smoothstep(evidence.astype(np.float32), _SHORT, _LONG)
-    kept[0] = 0
-    kept = cv2.dilate(kept[labels], np.ones((3, 3), np.uint8))
-    return np.maximum(kept, skin)  # type: ignore[no-any-return]
+    kept = np.zeros_like(contrast)
+    kept.ravel()[places] = smoothstep(evidence.astype(np.float32), _SHORT, _LONG)[label]
+    kept = cv2.dilate(kept, np.ones((3, 3), np.uint8))
+    return cv2.max(kept, skin)  # type: ignore[no-any-return]
 
 
 def _form(ground: Ground, width: float) -> Plane:

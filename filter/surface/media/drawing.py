@@ -65,11 +65,10 @@ def charcoal(canvas: Canvas) -> Plane:
     tooth = cv2.addWeighted(grain, 0.06, stick, 0.23, 0.0) * (1 - np.float32(0.6) * skin)
     rubbed = smoothstep(dark + tooth * between(dark, low=0.05, high=0.5), 0.42, 0.98)
     light = 1 - between(dark, low=0.15, high=1.05, top=0.72)
-    fine = np.float32(0.35) + np.float32(0.35) * skin
     for layer, most in (
         (rubbed, np.float32(0.92)),
         (inked(canvas, 2.6, _STICK), np.float32(0.7)),
-        (drawn(canvas, 1.0, 0.15, 1.0), fine),
+        (face_lines(canvas, 0.6), np.float32(1)),
     ):
         light *= 1 - most * layer
     cloud = canvas.texture(30.0, "smudge") * np.float32(0.02) + np.float32(0.045)
@@ -129,7 +128,7 @@ def blueprint(canvas: Canvas) -> Plane:
     tone = blur(cleared(canvas, 0.6), 0.8 * canvas.unit)
     ruled = canvas.moved_plane(_ruled(height, width, canvas.unit))
     shade = smoothstep(np.float32(0.5) - tone, 0.0, 0.4) * ruled * np.float32(0.15)
-    lines = cv2.max(inked(canvas, 2.0, _RULING_PEN), face_lines(canvas) * np.float32(0.8))
+    lines = cv2.max(inked(canvas, 2.0, _RULING_PEN), face_lines(canvas, 0.8))
     ground = canvas.moved_plane(_chart(height, width, canvas.unit))
     wash = np.clip(tone - np.float32(0.35), 0, 1) * np.float32(0.2)
     light = np.maximum(lines, shade + ground + wash)

@@ -47,6 +47,7 @@ SEPIA: tuple[Colour, ...] = (
     (0.97, 0.90, 0.76),
 )  # fmt: skip
 _GLASS = Pen(thin=0.5, bold=0.9, skin=0.35)
+_FINE, _BROAD, _MOST_FINE = 0.78, 0.6, 0.2  # of what is fine in a picture of heat, and limit
 _BANDS = 6  # of a sunset
 _SLAT = 46  # units between the slats of a blind
 
@@ -69,7 +70,7 @@ def neon(canvas: Canvas) -> Plane:
     glow = tube * np.float32(0.55) + near * np.float32(0.8) + far * np.float32(0.7)
     clear = cleared(canvas, 0.9)
     lit = clear * (clear * np.float32(0.07) + np.float32(0.85) * skin)
-    lit *= 1 - cv2.max(tube, face_lines(canvas) * np.float32(0.85))
+    lit *= 1 - cv2.max(tube, face_lines(canvas, 0.85))
     light = times(colours, glow + lit)
     return added(cv2.add(room, light), core * np.float32(0.85))
 
@@ -77,15 +78,16 @@ def neon(canvas: Canvas) -> Plane:
 def thermal(canvas: Canvas) -> Plane:
     """False colours of few pixels, the outlines of what is seen, and the scale of the camera."""
     height, width = canvas.shape
-    skin, small = canvas.full_skin, reduced(canvas.seen_tone, 4)
+    # Between both blurs there are eyes, mouths and folds.
+    small = reduced(canvas.seen_tone, 4)
     around = resized(blur(small, 1.5 * canvas.unit), height, width)
     wide = resized(small, height, width)
-    heat = enlarged(canvas.heat, height, width)
-    # Between both blurs there are eyes, mouths and folds: cooler, as they are to such a camera.
-    features = (wide - around) * (np.float32(0.45) + np.float32(0.25) * skin)
-    features += (canvas.seen_tone - wide) * (np.float32(0.75) + np.float32(0.05) * skin)
-    heat = heat * (1 - np.float32(0.2) * skin) + np.clip(features, -0.4, 0.2)
-    heat += canvas.texture(0.8, "sensor") * np.float32(0.008)
+    tone = canvas.seen_tone
+    fine = cv2.addWeighted(tone, _FINE, wide, _BROAD - _FINE, 0.0, dst=wide)
+    fine = cv2.addWeighted(fine, 1.0, around, -_BROAD, 0.0, dst=fine)
+    cv2.max(cv2.min(fine, _MOST_FINE, dst=fine), -2 * _MOST_FINE, dst=fine)
+    heat = cv2.scaleAdd(canvas.texture(0.8, "sensor"), 0.008, fine, dst=fine)
+    heat = cv2.add(heat, enlarged(canvas.heat * (1 - np.float32(0.2) * canvas.skin), height, width))
     picture = toned(heat, IRON)
     return _with_scale(picture, canvas.unit)
 

@@ -35,7 +35,7 @@ from .tones import between, face_lines, flat_colours
 _INK = (0.05, 0.05, 0.06)
 _LIGHT = 1.14  # of the paper, against the tone of what is seen
 _DARKER, _LIGHTER = 1.3, 0.5  # how much the darks and lights of small forms count
-_KEY = (0.10, 0.10, 0.16)
+_KEY = (0.12, 0.12, 0.18)
 _BRUSH = Pen(thin=0.4, bold=1.0, skin=0.4)
 _KNIFE = Pen(thin=0.4, bold=0.75, skin=0.6)
 _BOKASHI = 0.36  # share of the height that colour is wiped over
@@ -117,9 +117,9 @@ class Comic:
         dots = smoothstep(shadow + dot, 0.85, 1.05) * between(tone, low=0.56, high=0.4, top=0.26)
         flat = times(flat, np.float32(_LIGHT) - dots)
         black = between(canvas.seen_tone, low=0.16, high=0.06)
-        fine = face_lines(canvas) * np.float32(0.8)
+        fine = face_lines(canvas, 0.8)
         ink = cv2.max(cv2.max(black, inked(canvas, 2.6, _BRUSH)), fine)
-        return covered(flat, _INK, ink)
+        return covered(flat, _INK, ink, dst=flat)
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ class Woodblock:
         covered(flat[:top], self.fade, wiped, dst=flat[:top])
         grain = canvas.moved_plane(_wood(*canvas.shape, canvas.unit)) * np.float32(0.003)
         flat = added(flat, grain + relief(canvas.paper(1.0), 0.001))
-        key = cv2.max(inked(canvas, 2.0, _KNIFE), face_lines(canvas) * np.float32(0.7))
-        return covered(flat, _KEY, key * np.float32(0.94))
+        key = cv2.max(inked(canvas, 2.0, _KNIFE), face_lines(canvas, 0.7))
+        return covered(flat, _KEY, key, dst=flat)
 
 
 @lru_cache(maxsize=8)

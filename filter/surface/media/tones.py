@@ -5,11 +5,11 @@ from functools import lru_cache
 import numpy as np
 
 from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.ground import Ground
 from turbolens.filter.surface.planes import (
     Plane,
     blur,
     cv2,
-    enlarged,
     faded,
     luma_of,
     reduced,
@@ -25,10 +25,10 @@ _AROUND = 4.0  # units
 _CONTRAST = 0.1  # of an edge that stays
 _STEP = 4  # by which the picture is reduced when its areas are found
 _OF_FRAME = 0.5  # share of the frame in the colours
-_FEATURES = 1.0  # by how much eyes and mouths are brought out
+_FEATURES = 0.5  # by how much eyes and mouths are brought out
 _FEATURE = 3.2  # units, that eyes and mouths are compared with
-_FOLD = 0.06, 0.24  # darker than what is around: not drawn, and full
-_DIM = 0.3  # added to the tone that a fold is a share of
+_FOLD = 0.96, 0.82  # of the luma around: not drawn above, and fully drawn
+_DIM = 0.2  # added to both
 _RADIUS = 5.0  # units, of the areas that become even
 _AREA = 3.0  # units, of the smallest areas of one tone
 _EDGE = 0.015, 0.07  # change of the tone over an edge that is soft, and firm
@@ -55,22 +55,30 @@ def cleared(canvas: Canvas, amount: float) -> Plane:
     """The frame's tone, 0…1, with eyes, mouths and folds brought out."""
     tone = canvas.seen_tone
     around = resized(blur(reduced(tone, 2), _AROUND * canvas.unit / 2), *canvas.shape)
-    return np.clip(tone + (tone - around) * np.float32(amount), 0, 1)
+    clear = cv2.addWeighted(tone, 1 + amount, around, -amount, 0.0, dst=around)
+    return cv2.max(cv2.min(clear, 1, dst=clear), 0, dst=clear)  # type: ignore[no-any-return]
 
 
-def face_lines(canvas: Canvas) -> Plane:
-    """Eyes, brows, mouths and folds of faces, however small: 0…1, (H, W), 1 where they are dark."""
-    tone = canvas.seen_tone
-    around = resized(blur(reduced(tone, 4), _FEATURE * canvas.unit / 4), *canvas.shape)
-    share = cv2.subtract(around, tone) / (around + np.float32(_DIM))  # in dim faces as well
-    dark = between(share, low=_FOLD[0], high=_FOLD[1])
-    faces = resized(canvas.ahead(people), *canvas.shape)
-    return cv2.multiply(dark, faces)  # type: ignore[no-any-return]
+def face_lines(canvas: Canvas, most: float) -> Plane:
+    """Eyes, brows, mouths and folds of faces, however small: 0…most, (H, W), most in the dark."""
+    return canvas.ahead(darks_of_faces, most)
+
+
+def darks_of_faces(ground: Ground, most: float) -> Plane:
+    """As `face_lines`."""
+    luma = ground.seen.luma
+    around = resized(blur(reduced(luma, 4), _FEATURE * ground.unit / 4), *ground.shape)
+    share = cv2.divide(cv2.add(luma, _DIM), cv2.add(around, _DIM))  # dim faces count as well
+    faces = resized(ground.of(people), *ground.shape)
+    dark = between(share, low=_FOLD[0], high=_FOLD[1], top=most)
+    return cv2.multiply(dark, faces, dst=faces)  # type: ignore[no-any-return]
 
 
 def faded_plane(plane: Plane, other: Plane, share: Plane) -> Plane:
     """From `plane` to `other`, (H, W) each. share: 0…1, of `other`."""
-    return plane + (other - plane) * share
+    result = cv2.subtract(other, plane)
+    cv2.multiply(result, share, dst=result)
+    return cv2.add(result, plane, dst=result)  # type: ignore[no-any-return]
 
 
 def even_tone(canvas: Canvas, tone: Plane, radius: float) -> Plane:
@@ -118,9 +126,10 @@ def flat_colours(canvas: Canvas, steps: int, vivid: float) -> tuple[Plane, Plane
     skin = resized(canvas.skin, *small_tone.shape)
     coloured = _vivid(toned, vivid + min(0.0, _SKIN - vivid) * skin)
     flat = smoothed(coloured, small_tone, _RADIUS * canvas.unit / _STEP, tone)
-    luma = luma_of(flat)
-    stepped = faded_plane(in_steps(tone, steps), tone, np.float32(_NOT_STEPPED) * canvas.full_skin)
-    return times(flat, (stepped + lift) / (luma + lift)), stepped
+    stepped = in_steps(tone, steps, np.float32(_NOT_STEPPED) * skin)
+    ratio = cv2.add(luma_of(flat), _LIFT)
+    cv2.divide(cv2.add(stepped, _LIFT), ratio, dst=ratio)
+    return times(flat, ratio), stepped
 
 
 def _even(canvas: Canvas) -> Plane:
@@ -129,19 +138,24 @@ def _even(canvas: Canvas) -> Plane:
     small = to_levels(reduced(canvas.seen_tone, canvas.step))
     size = 2 * round(_AREA * pixels) + 1
     even = cv2.medianBlur(cv2.medianBlur(small, size), size)
-    even = from_levels(firmed(enlarged(even, *canvas.shape)))
+    even = from_levels(resized(firmed(even), *canvas.shape))
     kept = resized(canvas.ahead(kept_in_faces, 1.0, 0.8), *canvas.shape)
     return faded_plane(even, cleared(canvas, _FEATURES), kept)
 
 
-def in_steps(tone: Plane, steps: int) -> Plane:
-    """A tone in a few steps, firm at edges and not in gradients (Winnemöller, 2006)."""
+def in_steps(tone: Plane, steps: int, kept: Plane | None = None) -> Plane:
+    """A tone in a few steps, firm at edges and faint in gradients (Winnemöller, 2006).
+
+    kept: share of the tone itself, (h, w) of a quarter of the size.
+    """
     quarter = reduced(tone, 4)
     kernel = np.ones((3, 3), np.uint8)
     change = cv2.morphologyEx(blur(quarter, 1.0), cv2.MORPH_GRADIENT, kernel)
-    firm = resized(_BANDS + (1 - _BANDS) * smoothstep(change, *_EDGE), *tone.shape)
+    firm = _BANDS + (1 - _BANDS) * smoothstep(change, *_EDGE)
+    if kept is not None:
+        firm *= 1 - kept
     stepped = cv2.LUT(to_levels(tone), _steps_table(steps, 0.17))
-    return tone + (stepped - tone) * firm  # type: ignore[no-any-return]
+    return faded_plane(tone, stepped, resized(firm, *tone.shape))
 
 
 def _steps_table(steps: int, width: float) -> Plane:

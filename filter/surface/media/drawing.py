@@ -128,7 +128,7 @@ def blueprint(canvas: Canvas) -> Plane:
     tone = blur(cleared(canvas, 0.6), 0.8 * canvas.unit)
     ruled = canvas.moved_plane(_ruled(height, width, canvas.unit))
     shade = smoothstep(np.float32(0.5) - tone, 0.0, 0.4) * ruled * np.float32(0.15)
-    lines = cv2.max(inked(canvas, 2.0, _RULING_PEN), face_lines(canvas, 0.8))
+    lines = cv2.max(inked(canvas, 2.0, _RULING_PEN), face_lines(canvas, 1.0, 0.4))
     ground = canvas.moved_plane(_chart(height, width, canvas.unit))
     wash = np.clip(tone - np.float32(0.35), 0, 1) * np.float32(0.2)
     light = np.maximum(lines, shade + ground + wash)

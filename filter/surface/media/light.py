@@ -22,6 +22,7 @@ from turbolens.filter.surface.planes import (
 )
 from turbolens.filter.surface.simplify import from_levels
 
+from .attention import people
 from .contour import Pen, tracks, within
 from .tones import cleared, face_lines
 
@@ -47,7 +48,7 @@ SEPIA: tuple[Colour, ...] = (
     (0.97, 0.90, 0.76),
 )  # fmt: skip
 _GLASS = Pen(thin=0.5, bold=0.9, skin=0.35)
-_FINE, _BROAD, _MOST_FINE = 0.78, 0.6, 0.2  # of what is fine in a picture of heat, and limit
+_FINE, _BROAD, _MOST_FINE = 0.7, 0.55, 0.2  # of what is fine in a picture of heat, and limit
 _BANDS = 6  # of a sunset
 _SLAT = 46  # units between the slats of a blind
 
@@ -57,7 +58,6 @@ def neon(canvas: Canvas) -> Plane:
     unit, (height, width) = canvas.unit, canvas.shape
     track = tracks(canvas, 2.9, _GLASS)
     tube, core = within(track, 0.0), within(track, 0.24)
-    skin = canvas.full_skin
     small = reduced(tube, 2)
     near = resized(blur(small, 1.3 * unit), height, width)
     smaller = reduced(small, 2)
@@ -69,10 +69,13 @@ def neon(canvas: Canvas) -> Plane:
     room = resized(toned(tone, _NIGHT), height, width)
     glow = tube * np.float32(0.55) + near * np.float32(0.8) + far * np.float32(0.7)
     clear = cleared(canvas, 0.9)
-    lit = clear * (clear * np.float32(0.07) + np.float32(0.85) * skin)
-    lit *= 1 - cv2.max(tube, face_lines(canvas, 0.85))
+    skin = resized(canvas.ahead(people), height, width)
+    lit = clear * (clear * np.float32(0.07) + np.float32(0.8) * skin)
+    fine = face_lines(canvas, 1.0, 0.35)
+    lit *= 1 - cv2.max(tube, fine)
+    glow += fine * (np.float32(0.6) - np.float32(0.6) * skin)
     light = times(colours, glow + lit)
-    return added(cv2.add(room, light), core * np.float32(0.85))
+    return added(cv2.add(room, light), core * np.float32(0.75))
 
 
 def thermal(canvas: Canvas) -> Plane:
@@ -94,8 +97,8 @@ def thermal(canvas: Canvas) -> Plane:
 
 def _with_scale(picture: Plane, unit: float) -> Plane:
     height, width = picture.shape[:2]
-    bar, margin = max(4, round(9 * unit)), max(3, round(9 * unit))
-    top, bottom = round(0.16 * height), round(0.84 * height)
+    bar, margin = max(4, round(6 * unit)), max(3, round(9 * unit))
+    top, bottom = round(0.3 * height), round(0.7 * height)
     left = width - margin - bar
     ramp = np.linspace(1, 0, bottom - top, dtype=np.float32)[:, None]
     ramp = toned(np.repeat(ramp, bar, 1), IRON)
@@ -103,7 +106,7 @@ def _with_scale(picture: Plane, unit: float) -> Plane:
     white = (0.95, 0.95, 0.95)
     cv2.rectangle(picture, (left - thin, top - thin), (left + bar, bottom), white, thin)
     picture[top:bottom, left : left + bar] = ramp
-    x, y, arm, gap = width // 2, height // 2, round(9 * unit), round(3 * unit)
+    x, y, arm, gap = width // 2, height // 2, round(7 * unit), round(3 * unit)
     for across, down in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         begin = (x + across * gap, y + down * gap)
         cv2.line(picture, begin, (x + across * arm, y + down * arm), white, thin)

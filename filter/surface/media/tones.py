@@ -25,10 +25,9 @@ _AROUND = 4.0  # units
 _CONTRAST = 0.1  # of an edge that stays
 _STEP = 4  # by which the picture is reduced when its areas are found
 _OF_FRAME = 0.5  # share of the frame in the colours
-_FEATURES = 0.5  # by how much eyes and mouths are brought out
 _FEATURE = 3.2  # units, that eyes and mouths are compared with
 _FOLD = 0.96, 0.82  # of the luma around: not drawn above, and fully drawn
-_DIM = 0.2  # added to both
+_DIM = 0.3  # added to both
 _RADIUS = 5.0  # units, of the areas that become even
 _AREA = 3.0  # units, of the smallest areas of one tone
 _EDGE = 0.015, 0.07  # change of the tone over an edge that is soft, and firm
@@ -59,17 +58,20 @@ def cleared(canvas: Canvas, amount: float) -> Plane:
     return cv2.max(cv2.min(clear, 1, dst=clear), 0, dst=clear)  # type: ignore[no-any-return]
 
 
-def face_lines(canvas: Canvas, most: float) -> Plane:
-    """Eyes, brows, mouths and folds of faces, however small: 0…most, (H, W), most in the dark."""
-    return canvas.ahead(darks_of_faces, most)
+def face_lines(canvas: Canvas, most: float, elsewhere: float = 0.0) -> Plane:
+    """Eyes, brows, mouths and folds of faces, however small: 0…most, (H, W), most in the dark.
+
+    elsewhere: share of that of what is as small, but on no face.
+    """
+    return canvas.ahead(small_darks, most, elsewhere)
 
 
-def darks_of_faces(ground: Ground, most: float) -> Plane:
+def small_darks(ground: Ground, most: float, elsewhere: float) -> Plane:
     """As `face_lines`."""
     luma = ground.seen.luma
     around = resized(blur(reduced(luma, 4), _FEATURE * ground.unit / 4), *ground.shape)
     share = cv2.divide(cv2.add(luma, _DIM), cv2.add(around, _DIM))  # dim faces count as well
-    faces = resized(ground.of(people), *ground.shape)
+    faces = resized(np.maximum(ground.of(people), np.float32(elsewhere)), *ground.shape)
     dark = between(share, low=_FOLD[0], high=_FOLD[1], top=most)
     return cv2.multiply(dark, faces, dst=faces)  # type: ignore[no-any-return]
 
@@ -140,7 +142,7 @@ def _even(canvas: Canvas) -> Plane:
     even = cv2.medianBlur(cv2.medianBlur(small, size), size)
     even = from_levels(resized(firmed(even), *canvas.shape))
     kept = resized(canvas.ahead(kept_in_faces, 1.0, 0.8), *canvas.shape)
-    return faded_plane(even, cleared(canvas, _FEATURES), kept)
+    return faded_plane(even, canvas.seen_tone, kept)
 
 
 def in_steps(tone: Plane, steps: int, kept: Plane | None = None) -> Plane:

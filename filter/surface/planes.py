@@ -44,9 +44,9 @@ def resized(plane: ArrayT, height: int, width: int) -> ArrayT:
     return result
 
 
-def enlarged(plane: Plane, height: int, width: int) -> Plane:
+def enlarged(plane: ArrayT, height: int, width: int) -> ArrayT:
     """The plane with a larger size, bicubic, which keeps lines and edges firm."""
-    result: Plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC)
+    result: ArrayT = cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC)
     return result
 
 

@@ -21,14 +21,19 @@ from turbolens.filter.surface.planes import (
     smoothstep,
 )
 
+from .contour import Pen, inked
 from .hatching import hatched
 from .lines import drawn
-from .tones import between, cleared, even_tone, faded_plane
+from .tones import between, cleared, even_tone, face_lines, faded_plane
 
 _HATCHES = ((-0.85, 0.84), (0.5, 0.5), (-0.1, 0.26))
 """Angle of a layer of hatching in radians, and the tone below which it is drawn."""
 _PAPER, _GRAPHITE = (0.965, 0.96, 0.94), (0.16, 0.16, 0.19)
 _TONED, _CHALK, _COAL = (0.87, 0.845, 0.795), (0.965, 0.955, 0.93), (0.085, 0.08, 0.085)
+_RULING_PEN = Pen(thin=0.35, bold=0.75, skin=0.5)
+_GOUGE = Pen(thin=0.35, bold=0.8, low=0.1, high=0.5, skin=0.3)
+_BRUSH = Pen(thin=0.15, bold=0.8, low=0.08, high=0.6, skin=0.2)
+_STICK = Pen(thin=0.2, bold=0.8, low=0.08, high=0.8, skin=0.5)
 _CHART = 32  # units between lines of a blueprint's grid
 
 
@@ -60,11 +65,10 @@ def charcoal(canvas: Canvas) -> Plane:
     tooth = cv2.addWeighted(grain, 0.06, stick, 0.23, 0.0) * (1 - np.float32(0.6) * skin)
     rubbed = smoothstep(dark + tooth * between(dark, low=0.05, high=0.5), 0.42, 0.98)
     light = 1 - between(dark, low=0.15, high=1.05, top=0.72)
-    fine = np.float32(0.35) + np.float32(0.35) * skin
     for layer, most in (
         (rubbed, np.float32(0.92)),
-        (drawn(canvas, 1.9, 0.2, 1.0), np.float32(0.75)),
-        (drawn(canvas, 1.0, 0.15, 1.0), fine),
+        (inked(canvas, 2.6, _STICK), np.float32(0.7)),
+        (face_lines(canvas, 0.6), np.float32(1)),
     ):
         light *= 1 - most * layer
     cloud = canvas.texture(30.0, "smudge") * np.float32(0.02) + np.float32(0.045)
@@ -90,9 +94,9 @@ def ink(canvas: Canvas) -> Plane:
     rims = np.clip(blur(wash, 0.8 * unit) - blur(wash, 3.0 * unit), 0, 0.1) * np.float32(1.2)
     uneven = 1 + 0.24 * canvas.texture(14.0, "pool") + 0.1 * canvas.paper()
     pressure = np.clip(0.9 + 0.25 * canvas.texture(3.0, "brush"), 0, 1)
-    brush = drawn(canvas, 2.0, 0.3, 0.8, 2) * pressure
+    brush = inked(canvas, 2.4, _BRUSH) * pressure
     fine = drawn(canvas, 1.0, 0.15, 0.75) * np.float32(0.75)
-    cover = 1 - (1 - (wash + rims) * uneven) * (1 - np.maximum(brush, fine))
+    cover = 1 - (1 - (wash + rims) * uneven) * (1 - cv2.max(brush, fine))
     picture = painted((0.965, 0.945, 0.895), (0.06, 0.07, 0.10), np.clip(cover, 0, 1))
     return added(picture, relief(canvas.paper(1.0), 0.003))
 
@@ -112,7 +116,7 @@ def linocut(canvas: Canvas) -> Plane:
     half = between(tone, low=0.08, high=0.35) * between(tone, low=0.95, high=0.7)
     depth = half * (np.float32(0.30) - np.float32(0.22) * fine)
     block = 1 - smoothstep(tone + gouge * depth, 0.42, 0.56)
-    block = np.maximum(block, drawn(canvas, 1.4, 0.35, 0.6))
+    block = cv2.max(block, inked(canvas, 2.2, _GOUGE))
     white = 1 - smoothstep(canvas.texture(1.1, "print"), 1.9, 2.6) * np.float32(0.5)
     ink = block * white * (np.float32(0.97) + np.float32(0.02) * canvas.paper())
     return painted((0.95, 0.92, 0.84), (0.085, 0.085, 0.10), np.clip(ink, 0, 1))
@@ -124,11 +128,10 @@ def blueprint(canvas: Canvas) -> Plane:
     tone = blur(cleared(canvas, 0.6), 0.8 * canvas.unit)
     ruled = canvas.moved_plane(_ruled(height, width, canvas.unit))
     shade = smoothstep(np.float32(0.5) - tone, 0.0, 0.4) * ruled * np.float32(0.15)
-    fine = drawn(canvas, 0.9, 0.1, 0.5, 2) * np.float32(0.85)
-    bold = drawn(canvas, 1.5, 0.3, 0.7, 2)
+    lines = cv2.max(inked(canvas, 2.0, _RULING_PEN), face_lines(canvas, 1.0, 0.4))
     ground = canvas.moved_plane(_chart(height, width, canvas.unit))
     wash = np.clip(tone - np.float32(0.35), 0, 1) * np.float32(0.2)
-    light = np.maximum(np.maximum(fine, bold), shade + ground + wash)
+    light = np.maximum(lines, shade + ground + wash)
     light = np.maximum(light, _frame(height, width, canvas.unit))
     light += canvas.paper(1.0) * np.float32(0.014) + canvas.texture(40.0, "wash") * np.float32(0.02)
     return painted((0.045, 0.17, 0.43), (0.93, 0.97, 1.0), np.clip(light, 0, 1))

@@ -22,8 +22,9 @@ from turbolens.filter.surface.planes import (
 )
 from turbolens.filter.surface.simplify import from_levels
 
-from .lines import drawn
-from .tones import cleared
+from .attention import people
+from .contour import Pen, tracks, within
+from .tones import cleared, face_lines
 
 _TUBES: tuple[Colour, ...] = (
     (1.0, 0.10, 0.55),
@@ -46,6 +47,8 @@ SEPIA: tuple[Colour, ...] = (
     (0.13, 0.085, 0.06), (0.36, 0.25, 0.18), (0.62, 0.48, 0.35), (0.84, 0.72, 0.55),
     (0.97, 0.90, 0.76),
 )  # fmt: skip
+_GLASS = Pen(thin=0.5, bold=0.9, skin=0.35)
+_FINE, _BROAD, _MOST_FINE = 0.7, 0.55, 0.2  # of what is fine in a picture of heat, and limit
 _BANDS = 6  # of a sunset
 _SLAT = 46  # units between the slats of a blind
 
@@ -53,44 +56,49 @@ _SLAT = 46  # units between the slats of a blind
 def neon(canvas: Canvas) -> Plane:
     """Glowing tubes along the contours, in a dark room."""
     unit, (height, width) = canvas.unit, canvas.shape
-    bold, fine = drawn(canvas, 2.6, 0.15, 0.6, 2, 1.6), drawn(canvas, 1.2, 0.15, 0.8, 2)
-    skin = canvas.full_skin
-    in_the_room = 1 - np.float32(0.85) * skin  # faces are lit, and dark at eyes and mouths
-    tube = np.maximum(bold, np.float32(0.75) * fine) * in_the_room
-    near = resized(blur(reduced(tube, 2), 1.1 * unit), height, width)
-    small = reduced(tube, 4)
-    far = resized(blur(small, 2.2 * unit) + blur(small, 6.0 * unit), height, width)
+    track = tracks(canvas, 2.9, _GLASS)
+    tube, core = within(track, 0.0), within(track, 0.24)
+    small = reduced(tube, 2)
+    near = resized(blur(small, 1.3 * unit), height, width)
+    smaller = reduced(small, 2)
+    far = resized(blur(smaller, 2.0 * unit) + blur(smaller, 6.0 * unit), height, width)
     place = reduced(canvas.texture(38.0, "tubes"), 4) * np.float32(0.22) + np.float32(0.5)
     colours = toned(place, (*_TUBES, _TUBES[0]))
     colours = resized(colours, height, width)
     tone = blur(reduced(canvas.seen_tone, 2), 0.8)
     room = resized(toned(tone, _NIGHT), height, width)
-    glow = near * np.float32(1.3) + far * np.float32(0.75)
-    lit = np.square(cleared(canvas, 0.9)) * (np.float32(0.09) + np.float32(0.9) * skin)
-    lit *= 1 - np.float32(0.5) * fine
+    glow = tube * np.float32(0.55) + near * np.float32(0.8) + far * np.float32(0.7)
+    clear = cleared(canvas, 0.9)
+    skin = resized(canvas.ahead(people), height, width)
+    lit = clear * (clear * np.float32(0.07) + np.float32(0.8) * skin)
+    fine = face_lines(canvas, 1.0, 0.35)
+    lit *= 1 - cv2.max(tube, fine)
+    glow += fine * (np.float32(0.6) - np.float32(0.6) * skin)
     light = times(colours, glow + lit)
-    core = smoothstep(tube, 0.35, 0.9) * np.float32(0.6)
-    return added(cv2.add(room, light), core)
+    return added(cv2.add(room, light), core * np.float32(0.75))
 
 
 def thermal(canvas: Canvas) -> Plane:
     """False colours of few pixels, the outlines of what is seen, and the scale of the camera."""
     height, width = canvas.shape
-    heat = enlarged(canvas.heat, height, width)
-    heat += canvas.texture(0.8, "sensor") * np.float32(0.006)
-    skin = canvas.full_skin
-    around = resized(blur(reduced(canvas.luma, 4), 1.8 * canvas.unit), height, width)
-    features = np.clip(blur(canvas.luma, 0.8 * canvas.unit) - around, -0.35, 0.2)
-    features *= np.float32(0.15) + np.float32(0.85) * skin
-    heat = heat * (1 - np.float32(0.14) * skin) + features
+    # Between both blurs there are eyes, mouths and folds.
+    small = reduced(canvas.seen_tone, 4)
+    around = resized(blur(small, 1.5 * canvas.unit), height, width)
+    wide = resized(small, height, width)
+    tone = canvas.seen_tone
+    fine = cv2.addWeighted(tone, _FINE, wide, _BROAD - _FINE, 0.0, dst=wide)
+    fine = cv2.addWeighted(fine, 1.0, around, -_BROAD, 0.0, dst=fine)
+    cv2.max(cv2.min(fine, _MOST_FINE, dst=fine), -2 * _MOST_FINE, dst=fine)
+    heat = cv2.scaleAdd(canvas.texture(0.8, "sensor"), 0.008, fine, dst=fine)
+    heat = cv2.add(heat, enlarged(canvas.heat * (1 - np.float32(0.2) * canvas.skin), height, width))
     picture = toned(heat, IRON)
     return _with_scale(picture, canvas.unit)
 
 
 def _with_scale(picture: Plane, unit: float) -> Plane:
     height, width = picture.shape[:2]
-    bar, margin = max(4, round(9 * unit)), max(3, round(9 * unit))
-    top, bottom = round(0.16 * height), round(0.84 * height)
+    bar, margin = max(4, round(6 * unit)), max(3, round(9 * unit))
+    top, bottom = round(0.3 * height), round(0.7 * height)
     left = width - margin - bar
     ramp = np.linspace(1, 0, bottom - top, dtype=np.float32)[:, None]
     ramp = toned(np.repeat(ramp, bar, 1), IRON)
@@ -98,7 +106,7 @@ def _with_scale(picture: Plane, unit: float) -> Plane:
     white = (0.95, 0.95, 0.95)
     cv2.rectangle(picture, (left - thin, top - thin), (left + bar, bottom), white, thin)
     picture[top:bottom, left : left + bar] = ramp
-    x, y, arm, gap = width // 2, height // 2, round(9 * unit), round(3 * unit)
+    x, y, arm, gap = width // 2, height // 2, round(7 * unit), round(3 * unit)
     for across, down in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         begin = (x + across * gap, y + down * gap)
         cv2.line(picture, begin, (x + across * arm, y + down * arm), white, thin)

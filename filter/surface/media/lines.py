@@ -1,4 +1,4 @@
-"""Lines as somebody draws them: thin, unbroken, heavier where there is more contrast.
+"""Fine lines as a pencil draws them, darker where there is more contrast.
 
 A difference of Gaussians at the full size, smeared along the forms (Kang, Lee and Chui, 2007), with
 the soft threshold of Winnemöller (2012). Fine texture that repeats inhibits itself, as in
@@ -16,7 +16,6 @@ from turbolens.filter.surface.planes import (
     blur,
     coordinates,
     cv2,
-    enlarged,
     reduced,
     resized,
     smoothstep,
@@ -30,7 +29,6 @@ _STRONGEST = 0.985  # share of the pixels with less contrast than full lines
 _CLEARER_SKIN = 0.5
 _WEAK = 0.85  # exponent of lines' contrast, so that weak ones are seen beside strong ones
 _MOST = 1.6  # contrast that is told apart, as a share of the strongest lines'
-_WIDE = 1.4  # units
 _ALONE = 0.7  # of a line's contrast is left if there is no other around it
 _WIDER = 1.6  # the outer Gaussian over the inner one
 
@@ -45,32 +43,26 @@ def drawn(
 ) -> Plane:
     """Dark lines of the frame, 0…1, (H, W).
 
-    width: of a line, in units; wide ones are found at the size that strokes are computed at. low,
-    high: the contrast at which a line begins and is full, as a share of the strongest lines'.
-    along: triplings of the length over which it is one line. clutter: how much lines inhibit each
-    other.
+    width: of a line, in units. low, high: the contrast at which a line begins and is full, as a
+    share of the strongest lines'. along: triplings of the length over which it is one line.
+    clutter: how much lines inhibit each other.
     """
     found, contrast = canvas.ahead(ridges, width, along, clutter)
     strongest = canvas.steady(f"lines {width}", np.array([contrast], np.float32))
     scale = 255 / _MOST / max(float(strongest[0]), _FAINT)
     # Not by `convertScaleAbs`, which would show light lines as well.
-    lines = cv2.LUT(cv2.multiply(found, scale, dtype=cv2.CV_8U), _table(low, high))
-    if lines.shape == canvas.shape:
-        return lines  # type: ignore[no-any-return]
-    return enlarged(lines, *canvas.shape)
+    return cv2.LUT(cv2.multiply(found, scale, dtype=cv2.CV_8U), _table(low, high))  # type: ignore[no-any-return]
 
 
 def ridges(ground: Ground, width: float, along: int, clutter: float) -> tuple[Plane, float]:
-    """How much each pixel is part of a dark line, of the full or reduced size, and how much the
-    strongest lines are. width, along, clutter: as of `drawn`."""
-    is_wide = width >= _WIDE
-    luma = ground.small_luma() if is_wide else ground.seen.luma
-    unit = ground.unit / ground.step if is_wide else ground.unit
+    """How much each pixel is part of a dark line, (H, W), and how much the strongest lines are.
+    width, along, clutter: as of `drawn`."""
+    luma, unit = ground.seen.luma, ground.unit
     sigma = max(0.5, 0.6 * width * unit)
     found = blur(luma, _WIDER * sigma) - blur(luma, sigma)
-    found = _smeared(ground, found, along, unit) - np.float32(_NOISE)
+    found = _smeared(ground, found, along) - np.float32(_NOISE)
     strongest = _ALONE * float(np.quantile(found[::8, ::8], _STRONGEST))
-    found = cv2.subtract(found, _inhibition(ground, found, unit, clutter))
+    found = cv2.subtract(found, _inhibition(ground, found, clutter))
     skin = resized(ground.skin(), *found.shape)
     return found * (1 + np.float32(_CLEARER_SKIN) * skin), strongest
 
@@ -82,18 +74,17 @@ def _table(low: float, high: float) -> Plane:
     return smoothstep(contrast, low, high)[None]
 
 
-def _inhibition(ground: Ground, found: Plane, unit: float, clutter: float) -> Plane:
+def _inhibition(ground: Ground, found: Plane, clutter: float) -> Plane:
     """What the lines around each pixel take from it."""
-    step = max(1, round(_QUARTER * unit / ground.unit))
-    lines = reduced(cv2.max(found, 0), step)
-    around = blur(lines, _AROUND * unit / step)
+    lines = reduced(cv2.max(found, 0), _QUARTER)
+    around = blur(lines, _AROUND * ground.unit / _QUARTER)
     skin = resized(ground.skin(), *around.shape)
     around *= np.float32(clutter) - np.float32(clutter * (1 - _ON_SKIN)) * skin
     return resized(around, *found.shape)
 
 
-def _smeared(ground: Ground, plane: Plane, triplings: int, unit: float) -> Plane:
-    """A plane of the full or reduced size smeared along the small forms."""
+def _smeared(ground: Ground, plane: Plane, triplings: int) -> Plane:
+    """A plane (H, W) smeared along the small forms."""
     height, width = plane.shape
     x, y = ground.line_forms().direction
     if x.shape != plane.shape:
@@ -102,7 +93,7 @@ def _smeared(ground: Ground, plane: Plane, triplings: int, unit: float) -> Plane
         )
     columns, rows = coordinates(height, width)
     for step in range(triplings):
-        distance = 1.05 * 3**step * unit
+        distance = 1.05 * 3**step * ground.unit
         ahead, back = (
             _nearest(plane, cv2.scaleAdd(x, d, columns), cv2.scaleAdd(y, d, rows))
             for d in (distance, -distance)

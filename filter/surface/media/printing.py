@@ -29,13 +29,15 @@ from turbolens.filter.surface.simplify import firmed, from_levels, to_levels
 
 from .accents import accents
 from .attention import calm_enough, features
-from .lines import drawn
-from .tones import between, flat_colours
+from .contour import Pen, inked
+from .tones import between, face_lines, flat_colours
 
 _INK = (0.05, 0.05, 0.06)
 _LIGHT = 1.14  # of the paper, against the tone of what is seen
 _DARKER, _LIGHTER = 1.3, 0.5  # how much the darks and lights of small forms count
-_KEY = (0.10, 0.10, 0.16)
+_KEY = (0.12, 0.12, 0.18)
+_BRUSH = Pen(thin=0.4, bold=1.0, skin=0.4)
+_KNIFE = Pen(thin=0.4, bold=0.75, skin=0.6)
 _BOKASHI = 0.36  # share of the height that colour is wiped over
 
 
@@ -105,22 +107,19 @@ class Comic:
     dots: float = 5.0
     steps: int = 4
     vivid: float = 1.6
-    ink: float = 1.15
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture as a print."""
         skin = canvas.full_skin
         flat, tone = flat_colours(canvas, self.steps, vivid=self.vivid)
         dot = screen(canvas, self.dots)
-        dark = smoothstep(between(tone, low=0.58, high=0.18, top=0.75) + dot, 0.85, 1.05)
-        light = smoothstep(between(tone, low=1.0, high=0.4, top=0.62) + dot, 0.85, 1.05)
-        dark *= between(tone, low=0.58, high=0.4, top=0.3)
-        light *= between(tone, low=1.0, high=0.8, top=0.11)
-        flat = times(flat, np.float32(_LIGHT) - (dark + light) * (1 - np.float32(0.85) * skin))
+        shadow = between(tone, low=0.56, high=0.2, top=0.7) * (1 - np.float32(0.85) * skin)
+        dots = smoothstep(shadow + dot, 0.85, 1.05) * between(tone, low=0.56, high=0.4, top=0.26)
+        flat = times(flat, np.float32(_LIGHT) - dots)
         black = between(canvas.seen_tone, low=0.16, high=0.06)
-        bold = drawn(canvas, 2.4, 0.22, 0.6, 2) * (1 - skin)
-        ink = cv2.max(cv2.max(black, bold), drawn(canvas, self.ink, 0.17, 0.6, 2))
-        return covered(flat, _INK, ink)
+        fine = face_lines(canvas, 0.8)
+        ink = cv2.max(cv2.max(black, inked(canvas, 2.6, _BRUSH)), fine)
+        return covered(flat, _INK, ink, dst=flat)
 
 
 @dataclass(frozen=True)
@@ -140,16 +139,18 @@ class Woodblock:
         """The picture as a print."""
         skin = canvas.full_skin
         flat, tone = flat_colours(canvas, 5, vivid=1.6)
-        inked = toned(tone, self.palette)
         flat = faded(
-            flat, inked, np.float32(self.share) + np.float32(self.skin - self.share) * skin
+            flat,
+            toned(tone, self.palette),
+            np.float32(self.share) + np.float32(self.skin - self.share) * skin,
         )
         top = math.ceil(_BOKASHI * canvas.shape[0])
         wiped = between(tone[:top], low=0.45, high=0.8) * (1 - skin[:top]) * _wipe(top)
         covered(flat[:top], self.fade, wiped, dst=flat[:top])
-        grain = canvas.moved_plane(_wood(*canvas.shape, canvas.unit)) * np.float32(0.008)
+        grain = canvas.moved_plane(_wood(*canvas.shape, canvas.unit)) * np.float32(0.003)
         flat = added(flat, grain + relief(canvas.paper(1.0), 0.001))
-        return covered(flat, _KEY, drawn(canvas, 1.3, 0.12, 0.5, 2) * np.float32(0.92))
+        key = cv2.max(inked(canvas, 2.0, _KNIFE), face_lines(canvas, 0.7))
+        return covered(flat, _KEY, key, dst=flat)
 
 
 @lru_cache(maxsize=8)

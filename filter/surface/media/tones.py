@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from turbolens.filter.surface.canvas import Canvas
+from turbolens.filter.surface.ground import Ground
 from turbolens.filter.surface.planes import (
     Plane,
     blur,
@@ -16,15 +17,22 @@ from turbolens.filter.surface.planes import (
     smoothstep,
     times,
 )
-from turbolens.filter.surface.simplify import from_levels, to_levels
+from turbolens.filter.surface.simplify import firmed, from_levels, to_levels
+
+from .attention import kept_in_faces, people
 
 _AROUND = 4.0  # units
 _CONTRAST = 0.1  # of an edge that stays
 _STEP = 4  # by which the picture is reduced when its areas are found
 _OF_FRAME = 0.5  # share of the frame in the colours
-_FEATURES = 1.0  # by how much eyes and mouths are brought out
+_FEATURE = 3.2  # units, that eyes and mouths are compared with
+_FOLD = 0.96, 0.82  # of the luma around: not drawn above, and fully drawn
+_DIM = 0.3  # added to both
 _RADIUS = 5.0  # units, of the areas that become even
+_AREA = 3.0  # units, of the smallest areas of one tone
 _EDGE = 0.015, 0.07  # change of the tone over an edge that is soft, and firm
+_BANDS = np.float32(0.3)  # of the steps that are left in a gradient
+_NOT_STEPPED = 0.5  # share of skin's own tones
 _GREY = 0.02, 0.11  # chroma that is none, and is made vivid
 _OF_GREY = 0.35  # of the saturation of what is nearly grey
 _SKIN = 1.05  # the most that the saturation of skin is multiplied by
@@ -46,12 +54,33 @@ def cleared(canvas: Canvas, amount: float) -> Plane:
     """The frame's tone, 0…1, with eyes, mouths and folds brought out."""
     tone = canvas.seen_tone
     around = resized(blur(reduced(tone, 2), _AROUND * canvas.unit / 2), *canvas.shape)
-    return np.clip(tone + (tone - around) * np.float32(amount), 0, 1)
+    clear = cv2.addWeighted(tone, 1 + amount, around, -amount, 0.0, dst=around)
+    return cv2.max(cv2.min(clear, 1, dst=clear), 0, dst=clear)  # type: ignore[no-any-return]
+
+
+def face_lines(canvas: Canvas, most: float, elsewhere: float = 0.0) -> Plane:
+    """Eyes, brows, mouths and folds of faces, however small: 0…most, (H, W), most in the dark.
+
+    elsewhere: share of that of what is as small, but on no face.
+    """
+    return canvas.ahead(small_darks, most, elsewhere)
+
+
+def small_darks(ground: Ground, most: float, elsewhere: float) -> Plane:
+    """As `face_lines`."""
+    luma = ground.seen.luma
+    around = resized(blur(reduced(luma, 4), _FEATURE * ground.unit / 4), *ground.shape)
+    share = cv2.divide(cv2.add(luma, _DIM), cv2.add(around, _DIM))  # dim faces count as well
+    faces = resized(np.maximum(ground.of(people), np.float32(elsewhere)), *ground.shape)
+    dark = between(share, low=_FOLD[0], high=_FOLD[1], top=most)
+    return cv2.multiply(dark, faces, dst=faces)  # type: ignore[no-any-return]
 
 
 def faded_plane(plane: Plane, other: Plane, share: Plane) -> Plane:
     """From `plane` to `other`, (H, W) each. share: 0…1, of `other`."""
-    return plane + (other - plane) * share
+    result = cv2.subtract(other, plane)
+    cv2.multiply(result, share, dst=result)
+    return cv2.add(result, plane, dst=result)  # type: ignore[no-any-return]
 
 
 def even_tone(canvas: Canvas, tone: Plane, radius: float) -> Plane:
@@ -90,7 +119,7 @@ def flat_colours(canvas: Canvas, steps: int, vivid: float) -> tuple[Plane, Plane
     Colours are the picture's, tones are the frame's, which have no halos. steps: of the tones.
     vivid: factor of the saturation; greys stay grey.
     """
-    tone = faded_plane(canvas.seen_tone, cleared(canvas, _FEATURES), canvas.full_skin)
+    tone = _even(canvas)
     small_tone = reduced(tone, _STEP)
     seen = from_levels(reduced(canvas.frame, _STEP))
     small = cv2.addWeighted(reduced(canvas.picture, _STEP), 1 - _OF_FRAME, seen, _OF_FRAME, 0.0)
@@ -99,19 +128,36 @@ def flat_colours(canvas: Canvas, steps: int, vivid: float) -> tuple[Plane, Plane
     skin = resized(canvas.skin, *small_tone.shape)
     coloured = _vivid(toned, vivid + min(0.0, _SKIN - vivid) * skin)
     flat = smoothed(coloured, small_tone, _RADIUS * canvas.unit / _STEP, tone)
-    luma = luma_of(flat)
-    stepped = in_steps(luma, steps)
-    return times(flat, (stepped + lift) / (luma + lift)), stepped
+    stepped = in_steps(tone, steps, np.float32(_NOT_STEPPED) * skin)
+    ratio = cv2.add(luma_of(flat), _LIFT)
+    cv2.divide(cv2.add(stepped, _LIFT), ratio, dst=ratio)
+    return times(flat, ratio), stepped
 
 
-def in_steps(tone: Plane, steps: int) -> Plane:
-    """A tone in a few steps, firm at edges and not in gradients (Winnemöller, 2006)."""
+def _even(canvas: Canvas) -> Plane:
+    """The frame's tone in even areas with firm rims, (H, W); faces keep their features."""
+    pixels = canvas.unit / canvas.step
+    small = to_levels(reduced(canvas.seen_tone, canvas.step))
+    size = 2 * round(_AREA * pixels) + 1
+    even = cv2.medianBlur(cv2.medianBlur(small, size), size)
+    even = from_levels(resized(firmed(even), *canvas.shape))
+    kept = resized(canvas.ahead(kept_in_faces, 1.0, 0.8), *canvas.shape)
+    return faded_plane(even, canvas.seen_tone, kept)
+
+
+def in_steps(tone: Plane, steps: int, kept: Plane | None = None) -> Plane:
+    """A tone in a few steps, firm at edges and faint in gradients (Winnemöller, 2006).
+
+    kept: share of the tone itself, (h, w) of a quarter of the size.
+    """
     quarter = reduced(tone, 4)
     kernel = np.ones((3, 3), np.uint8)
     change = cv2.morphologyEx(blur(quarter, 1.0), cv2.MORPH_GRADIENT, kernel)
-    firm = resized(smoothstep(change, *_EDGE), *tone.shape)
+    firm = _BANDS + (1 - _BANDS) * smoothstep(change, *_EDGE)
+    if kept is not None:
+        firm *= 1 - kept
     stepped = cv2.LUT(to_levels(tone), _steps_table(steps, 0.17))
-    return tone + (stepped - tone) * firm  # type: ignore[no-any-return]
+    return faded_plane(tone, stepped, resized(firm, *tone.shape))
 
 
 def _steps_table(steps: int, width: float) -> Plane:

@@ -6,8 +6,15 @@ from turbolens.filter.surface.canvas import Canvas
 from turbolens.filter.surface.looks import SURFACES
 from turbolens.filter.surface.media.hatching import hatched
 from turbolens.filter.surface.media.lines import drawn
-from turbolens.filter.surface.media.tones import between, cleared, flat_colours, in_steps, smoothed
-from turbolens.filter.surface.planes import Plane, blur, luma_of, resized, smoothstep
+from turbolens.filter.surface.media.tones import (
+    between,
+    cleared,
+    face_lines,
+    flat_colours,
+    in_steps,
+    smoothed,
+)
+from turbolens.filter.surface.planes import Plane, blur, luma_of, smoothstep
 
 SHAPE = 160, 208
 SKIN, CLOTH = (0.80, 0.60, 0.50), (0.48, 0.52, 0.58)
@@ -63,11 +70,6 @@ def test_fine_texture_that_repeats_is_left_out_and_a_line_alone_stays() -> None:
     assert lines[repeated].mean() < 0.4 * without[repeated].mean()
 
 
-def test_a_wide_line_is_as_large_as_the_picture() -> None:
-    big = resized(ring(), 400, 520)
-    assert drawn(Canvas(big), 2.0).shape == (400, 520)
-
-
 def test_hatching_runs_along_the_forms_and_at_rest_where_there_are_none() -> None:
     x, _ = places()
     upright = hatched(Canvas(grey(0.5 + 0.2 * np.sin(x / 9))), 0.8, 10.0, rest=0.0)[0]
@@ -116,6 +118,26 @@ def test_colours_become_vivid_and_greys_stay_grey() -> None:
     blue, greyish = np.s_[40:120, 20:50], np.s_[40:120, 160:190]
     assert chroma(flat[blue]) > 1.2 * chroma(picture[blue])
     assert chroma(flat[greyish]) < chroma(picture[greyish])
+
+
+def test_eyes_and_mouths_are_drawn_on_faces_however_dim_and_not_on_cloth() -> None:
+    for light in (1.0, 0.4):
+        picture = np.empty((*SHAPE, 3), np.float32)
+        picture[:, :104], picture[:, 104:] = np.array(SKIN) * light, np.array(CLOTH) * light
+        for column in (45, 60, 145, 160):
+            picture[70:73, column : column + 5] *= 0.5
+        lines = face_lines(Canvas(blur(picture, 0.6)), 0.8)
+        assert lines[71, [47, 62]].min() > 0.4
+        assert lines[90:130, 20:80].max() < 0.05
+        assert lines[71, [147, 162]].max() < 0.05
+
+
+def test_skin_keeps_more_of_its_tones_than_cloth() -> None:
+    tone = np.where(places()[1] < 80, 0.34, 0.42).astype(np.float32)
+    kept = np.zeros((SHAPE[0] // 4, SHAPE[1] // 4), np.float32)
+    kept[:, :26] = 0.5
+    change = np.abs(in_steps(tone, 4, kept) - tone)
+    assert change[76:84, :90].mean() < 0.7 * change[76:84, 118:].mean()
 
 
 def test_features_are_brought_out() -> None:

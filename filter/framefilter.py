@@ -204,7 +204,8 @@ class FrameFilter:
         frames that arrive in real time, call the filter for each. When frame n + 1 is taken, the
         frames before n have been filtered, and `reused` and `texture_shift` are of them. Settings
         may change meanwhile: they apply from the next frame that is taken. Raises what a call
-        raises; later frames can be filtered then.
+        raises, or what `frames` raises, after the results of the frames before; later frames can be
+        filtered then, by another call of this method.
         """
         return overlapped(self._stream, self._turn, frames)
 

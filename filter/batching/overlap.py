@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import av
@@ -60,30 +59,54 @@ class Turn(Generic[FrameT]):
         return next((each.view for each in inputs if isinstance(each, Converted)), None)
 
 
+class _Turns(Generic[FrameT]):
+    """The turns of frames, and `None` after the last one.
+
+    error: why there are no more, if it was an error. It is kept, so that the frames before it can
+    be finished first.
+    """
+
+    def __init__(self, take: Callable[[FrameT], Turn[FrameT]], frames: Iterable[FrameT]) -> None:
+        self._take: Callable[[FrameT], Turn[FrameT]] = take
+        self._frames: Iterable[FrameT] = frames
+        self.error: Exception | None = None
+
+    def __iter__(self) -> Iterator[Turn[FrameT] | None]:
+        try:
+            for frame in self._frames:
+                yield self._take(frame)
+        except Exception as error:  # noqa: BLE001 - raised when the frames before are finished
+            self.error = error
+        yield None
+
+
 def overlapped(
     stream: Stream, take: Callable[[FrameT], Turn[FrameT]], frames: Iterable[FrameT]
 ) -> Iterator[FrameT]:
     """The results of the frames of a stream, see `FrameFilter.frames`. take: makes their turns."""
+    turns = _Turns(take, frames)
     turn: Turn[FrameT] | None = None
     ahead: Turn[FrameT] | None = None
     unfinished: Beside[FrameT] | None = None
     failed = True
     try:
-        for frame in chain(frames, (None,)):
-            if turn is not None and turn.inputs is None:
-                _prepare_alone(stream, turn)
-            following = None if frame is None else take(frame)
+        for following in turns:
             if turn is not None:
-                if following is not None and _may_overlap(stream, turn, following):
-                    following.prepare_after(turn)
-                    ahead = following
-                last, unfinished = unfinished, _filtered(stream, turn, ahead)
-                if last is not None:
-                    yield last.result()
+                ahead = _prepare_ahead(stream, turn, following)
+                last, unfinished = unfinished, None
+                try:
+                    unfinished = _filtered(stream, turn, ahead)
+                finally:  # if this frame fails, the one before has a result
+                    if last is not None:
+                        yield last.result()
                 if ahead is None:
                     last, unfinished = unfinished, None
                     yield last.result()
+            if ahead is None:
+                _prepare_alone(stream, following)
             turn, ahead = following, None
+        if turns.error is not None:
+            raise turns.error
         failed = False
     finally:
         if failed:
@@ -95,13 +118,22 @@ def may_overlap(model: TurboModel) -> bool:
     return model.device.type == "cpu" and processors() > 1
 
 
-def _may_overlap(stream: Stream, turn: Turn[FrameT], following: Turn[FrameT]) -> bool:
+def _prepare_ahead(
+    stream: Stream, turn: Turn[FrameT], following: Turn[FrameT] | None
+) -> Turn[FrameT] | None:
+    """Begin to convert the frame that follows, if it may overlap. Returns it then."""
     at_liberty = not stream.is_observed and not stream.must_reset
-    return may_overlap(stream.model) and at_liberty and turn.may_overlap(following)
+    may = may_overlap(stream.model) and at_liberty
+    if following is None or not (may and turn.may_overlap(following)):
+        return None
+    following.prepare_after(turn)
+    return following
 
 
-def _prepare_alone(stream: Stream, turn: Turn[FrameT]) -> None:
-    """Convert a frame when no other one is in work."""
+def _prepare_alone(stream: Stream, turn: Turn[FrameT] | None) -> None:
+    """Convert a frame when no other one is in work, before a later one is taken."""
+    if turn is None:
+        return
     with stream.lock, torch.inference_mode():
         stream.begin(turn.settings, turn.image_embeds)
         turn.inputs = Beside(_prepared_after, None, turn.requests)

@@ -1,12 +1,14 @@
 """Frames of a stream that overlap: the results of one call per frame, whatever happens between."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from threading import current_thread
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from turbolens.filter import FrameError, FrameFilter, TurboModel
@@ -145,15 +147,19 @@ def test_settings_apply_from_the_next_frame_that_is_taken(
     _assert_same(list(overlapping.frames(changed(overlapping))), expected)
 
 
+@pytest.mark.parametrize("number_of_reset", [1, 3])
+@pytest.mark.parametrize("feedback", [0.0, 0.5])
 def test_a_reset_applies_to_the_next_frame_that_is_taken(
-    embedded: TurboModel, pictures: Pictures
+    embedded: TurboModel, pictures: Pictures, number_of_reset: int, feedback: float
 ) -> None:
     film = pictures(6)
-    alone, overlapping = (FrameFilter(embedded, prompt="mosaic") for _ in range(2))
+    alone, overlapping = (
+        FrameFilter(embedded, prompt="mosaic", feedback=feedback) for _ in range(2)
+    )
 
     def with_reset(frame_filter: FrameFilter) -> Iterator[Array]:
         for number, picture in enumerate(film):
-            if number == 3:
+            if number == number_of_reset:
                 frame_filter.reset()
             yield picture
 
@@ -184,6 +190,52 @@ def test_a_frame_that_fails_raises_and_later_ones_are_filtered(
     assert not np.array_equal(again, film[-1])
 
 
+@pytest.mark.parametrize("number", [1, 2, 4])
+@pytest.mark.parametrize("feedback", [0.0, 0.5])
+def test_the_frames_before_one_that_fails_have_results(
+    model: TurboModel,
+    pictures: Pictures,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    feedback: float,
+) -> None:
+    film, decode, calls = pictures(6), model.decode, count()
+
+    def decode_some(latents: torch.Tensor) -> torch.Tensor:
+        return _fail() if next(calls) == number else decode(latents)
+
+    expected = _one_by_one(FrameFilter(model, feedback=feedback), film[:number])
+    monkeypatch.setattr(model, "decode", decode_some)
+    results, error = _until_error(FrameFilter(model, feedback=feedback).frames(film))
+    assert str(error) == "out of memory"
+    _assert_same(results, expected)
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_the_frames_before_an_error_of_their_source_have_results(
+    model: TurboModel, pictures: Pictures, number: int
+) -> None:
+    film = pictures(number)
+
+    def broken_source() -> Iterator[Array]:
+        yield from film
+        raise OSError("the disk is gone")
+
+    results, error = _until_error(FrameFilter(model).frames(broken_source()))
+    assert str(error) == "the disk is gone"
+    _assert_same(results, _one_by_one(FrameFilter(model), film))
+
+
+def _until_error(results: Iterator[Array]) -> tuple[list[Array], Exception | None]:
+    given: list[Array] = []
+    try:
+        for result in results:
+            given.append(result)  # noqa: PERF402 - those before the error count
+    except (RuntimeError, OSError) as error:
+        return given, error
+    return given, None
+
+
 def _fail(*_: Any) -> Any:
     raise RuntimeError("out of memory")
 
@@ -207,8 +259,11 @@ def test_a_frame_that_cannot_be_read_raises_after_the_results_before_it(
     good = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures(3)]
     bad = av.VideoFrame(64, 48, "pal8")
     frame_filter = FrameFilter(model)
+    results = frame_filter.frames([*good, bad])
+    for _ in good:
+        next(results)
     with pytest.raises(FrameError, match="pal8"):
-        list(frame_filter.frames([*good, bad]))
+        next(results)
     assert len(list(frame_filter.frames(good))) == 3
 
 

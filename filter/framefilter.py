@@ -96,6 +96,11 @@ class FrameFilter:
         return self._model.settling
 
     @property
+    def prefers_streams(self) -> bool:
+        """True if `frames` is at least as fast as `batch`: on a CPU."""
+        return self._model.device.type == "cpu"
+
+    @property
     def overlaps(self) -> bool:
         """True if `frames` works on several frames at a time: on a CPU with several processors."""
         return may_overlap(self._model)

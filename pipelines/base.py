@@ -30,11 +30,11 @@ class BatchFilter(Protocol):
 
 @runtime_checkable
 class StreamFilter(Protocol):
-    """A frame filter that can take a whole stream, so that its frames overlap in time."""
+    """A frame filter that can take a whole stream, so that its frames may overlap in time."""
 
     @property
-    def overlaps(self) -> bool:
-        """True if that is faster here than to filter frame by frame or in batches."""
+    def prefers_streams(self) -> bool:
+        """True if that is at least as fast here as to filter in batches."""
         ...
 
     def frames(self, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:

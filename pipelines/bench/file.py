@@ -160,7 +160,7 @@ class _Parts:
             self._filter(frame)
 
     def filter_stream(self, start: int, end: int) -> None:
-        if self._filter.overlaps:
+        if self._filter.prefers_streams:
             self._filtered += self._filter.frames(self._decoded[start:end])
             return
         end = min(end, len(self._decoded))

@@ -131,6 +131,11 @@ class SegmentWorker:
             encoded, seconds=time.monotonic() - begun, processor_seconds=time.process_time() - used
         )
 
+    def _batch_of(self, parcel: Parcel) -> int | None:
+        """As for a run in one piece, so that pictures are the same bit for bit."""
+        streams = getattr(self._filter, "prefers_streams", False)
+        return 1 if parcel.batch is None and streams else parcel.batch
+
     def _encode(
         self, parcel: Parcel, run_up: int | None, *, new_frames: int
     ) -> EncodedSegment | None:
@@ -142,7 +147,7 @@ class SegmentWorker:
         writer = _SegmentCollector(parcel, notices.append)
         frame_filter = _observed(self._filter, _RunUp(parcel.begin, new_frames))
         try:
-            FilterPipeline(reader, frame_filter, writer, batch=parcel.batch).run()
+            FilterPipeline(reader, frame_filter, writer, batch=self._batch_of(parcel)).run()
         except _TooFewNewFrames:
             return None
         assert writer.segment is not None  # noqa: S101 - `finish` has checked it

@@ -35,9 +35,9 @@ OnFrames: TypeAlias = Callable[[int, float], None]
 class FilterPipeline:
     """Connects a reader, a frame filter and a writer. The filter runs on the calling thread.
 
-    Packets of other streams pass by the filter. batch: frames filtered at a time; `None` to let
-    them overlap where the filter can do that, else to choose by their size. keep_partial: after
-    Ctrl-C complete the output with the frames done so far.
+    Packets of other streams pass by the filter. batch: frames filtered at a time; `None` for a
+    stream of single ones where the filter prefers that, else to choose by their size. keep_partial:
+    after Ctrl-C complete the output with the frames done so far.
     """
 
     def __init__(
@@ -131,12 +131,13 @@ class FilterPipeline:
             self._filtered.abandon(error)
 
     def _filter_all(self) -> None:
-        if self._batch is None and isinstance(self._filter, StreamFilter) and self._filter.overlaps:
-            self._filter_overlapping(self._filter)
+        frame_filter, is_free = self._filter, self._batch is None
+        if is_free and isinstance(frame_filter, StreamFilter) and frame_filter.prefers_streams:
+            self._filter_stream(frame_filter)
         else:
             self._filter_in_batches()
 
-    def _filter_overlapping(self, frame_filter: StreamFilter) -> None:
+    def _filter_stream(self, frame_filter: StreamFilter) -> None:
         waiting: deque[av.VideoFrame] = deque()
 
         def frames() -> Iterator[av.VideoFrame]:

@@ -34,7 +34,7 @@ MIN_DB = 40.0
 COMMAND = [sys.executable, "-m", "turbolens", "video"]
 OPTIONS = [
     "--size", "64", "--acceleration", "none", "--codec", "ffv1", "--json",
-    "--cluster-cores", "1", "--batch", "4",  # else a CPU takes single frames in one piece
+    "--cluster-cores", "1",
 ]  # fmt: skip
 
 

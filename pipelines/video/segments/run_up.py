@@ -132,7 +132,7 @@ def tracked(
 
     look: called with each frame before it is filtered.
     """
-    if isinstance(frame_filter, StreamFilter) and frame_filter.overlaps:
+    if isinstance(frame_filter, StreamFilter) and frame_filter.prefers_streams:
         return _TrackedStream(frame_filter, tracker, look)
     if isinstance(frame_filter, BatchFilter):
         return _TrackedBatches(frame_filter, tracker, look)
@@ -170,7 +170,7 @@ class _TrackedBatches(_Tracked):
 class _TrackedStream(_TrackedBatches):
     """A filter whose frames overlap. When it takes a frame, all before the last are filtered."""
 
-    overlaps = True
+    prefers_streams = True
 
     def frames(self, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         """The filtered frames, in order."""

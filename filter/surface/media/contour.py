@@ -17,10 +17,12 @@ from turbolens.filter.surface.ground import Ground
 from turbolens.filter.surface.planes import Plane, blur, cv2, enlarged, reduced, resized, smoothstep
 from turbolens.filter.surface.simplify import Levels
 
+from .bars import strongest_of, without_bars
+
 _FAINT = 0.012  # contrast of the strongest lines of a picture that has hardly any
 _EVEN = 0.7  # exponent of the luma, so that a contrast in the dark counts for more
 _NOISE = 0.003  # contrast of what a camera adds
-_STRONGEST = 0.985  # share of the pixels with less contrast than full lines
+_BESIDE = 6.0  # sigmas around black bars in which their edge is seen
 _SMOOTHING = 5.2  # of the directions, in units
 _SIGMA = 0.33  # of the inner Gaussian, over the width of a line
 _WIDER = 1.6  # the outer Gaussian over the inner one
@@ -105,7 +107,8 @@ def found(ground: Ground, width: float) -> Crests:
     forms = ground.of(flow)
     lines = blur(luma, _WIDER * sigma) - blur(luma, sigma)
     lines = forms.smeared(lines, 3) - np.float32(_NOISE)
-    strongest = float(np.quantile(lines[::3, ::3], _STRONGEST))
+    without_bars(lines, ground.small_luma(), round(_BESIDE * sigma))
+    strongest = strongest_of(lines[::3, ::3])
     size = 2 * round(1.2 * sigma) + 1
     crest = cv2.dilate(lines, np.ones((size, size), np.uint8))
     crest = forms.smeared(cv2.max(crest, 0), 3)
@@ -152,5 +155,6 @@ def _form(ground: Ground, width: float) -> Plane:
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0, ksize=3, scale=0.25)
     down = cv2.Sobel(soft, cv2.CV_32F, 0, 1, ksize=3, scale=0.25)
     change = cv2.magnitude(across, down)
+    without_bars(change, small, round(_BESIDE * _SIGMA * width * ground.unit / ground.step / 2))
     limit = max(float(np.quantile(change[::2, ::2], 0.95)), 2 * _FAINT)
     return resized(smoothstep(change, 0.25 * limit, 0.9 * limit), *ground.small_luma().shape)

@@ -125,7 +125,11 @@ async def test_before_is_delayed_as_much_as_after(tmp_path: Path) -> None:
         ahead = await lead(page)
         await expect(page.locator("#before-delayed")).to_be_visible(timeout=TIMEOUT_MS)
         await page.evaluate(WATCH_DELAYED)
-        assert await lead(page) < ahead - 5
+        for _ in range(10):  # the delay follows the figures of the filter, which settle slowly
+            if await lead(page) < ahead - 5:
+                break
+        else:
+            pytest.fail(f"Before stays ahead of After by as much as at first, {ahead:.0f} frames")
         await photographed(page, "delayed")
         assert problems == []
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .acceleration.parallel_conversion import ParallelConversion
 from .adapters.control_images import ControlImages
+from .beside import Beside
 from .coherence.change import Change, InputView
 from .coherence.cross_frame import CrossFrameMemory, install_cross_frame_attention
 from .coherence.noise import AdvectedNoise
@@ -21,7 +22,6 @@ from .coherence.steady_luma import SteadyLuma
 from .coherence.temporal_blend import BeginBlend, Coherence, steady_luma
 from .coherence.transition import PromptTransition
 from .coherence.unchanged import UnchangedDetector
-from .diffusion.beside import Beside
 from .frames.detail import DetailReader, FrameDetail, LumaReader
 from .frames.geometry import Geometry
 from .model import TurboModel

@@ -31,7 +31,7 @@ IMPURE_FILES = {
     "adapters/files.py", "adapters/image_prompt.py", "adapters/lora_files.py",
     "adapters/peft_files.py",
     "region/weights.py",
-    "diffusion/beside.py", "surface/memo.py",
+    "beside.py", "surface/memo.py",
 }  # fmt: skip
 IMPURE_MODULES = ("asyncio", "concurrent", "ctypes", "datetime", "multiprocessing", "platformdirs",
                   "shutil", "subprocess", "tempfile", "time")  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from threading import local
 from typing import TypeVar
 
-from turbolens.filter.diffusion.beside import spread
+from turbolens.filter.beside import spread
 from turbolens.filter.frames.conversion import FrameConverter
 
 ItemT = TypeVar("ItemT")

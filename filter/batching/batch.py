@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from turbolens.filter.beside import Beside, spread
 from turbolens.filter.coherence.change import InputView
 from turbolens.filter.denoising import Encoded, UNetPass, denoised, joined
-from turbolens.filter.diffusion.beside import Beside, spread
 from turbolens.filter.frames.conversion import FrameConverter, Geometry, rgb_from_image
 from turbolens.filter.frames.detail import FrameDetail
 from turbolens.filter.frames.luma import frame_luma

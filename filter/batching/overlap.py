@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from turbolens.filter.beside import Beside, processors
 from turbolens.filter.coherence.change import InputView
-from turbolens.filter.diffusion.beside import Beside, processors
 from turbolens.filter.model import TurboModel
 from turbolens.filter.settings import FilterSettings
 from turbolens.filter.stream import Stream
@@ -34,7 +34,7 @@ class Turn(Generic[FrameT]):
     image_embeds: torch.Tensor | None
     inputs: Beside[list[Input[FrameT]]] | None = field(default=None, init=False)
 
-    def may_overlap(self, following: "Turn[FrameT]") -> bool:
+    def allows_ahead(self, following: "Turn[FrameT]") -> bool:
         """True if the frame that follows may be prepared and filtered before this one is finished.
 
         Feedback and masks depend on what was finished last, and new settings start anew.
@@ -123,8 +123,9 @@ def _prepare_ahead(
 ) -> Turn[FrameT] | None:
     """Begin to convert the frame that follows, if it may overlap. Returns it then."""
     at_liberty = not stream.is_observed and not stream.must_reset
-    may = may_overlap(stream.model) and at_liberty
-    if following is None or not (may and turn.may_overlap(following)):
+    if following is None or not (at_liberty and may_overlap(stream.model)):
+        return None
+    if not turn.allows_ahead(following):
         return None
     following.prepare_after(turn)
     return following

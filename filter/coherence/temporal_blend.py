@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from turbolens.filter.diffusion.beside import Beside
+from turbolens.filter.beside import Beside
 from turbolens.filter.networks import Run
 from turbolens.filter.settings import FilterSettings
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from turbolens.filter.diffusion.beside import Beside
+from turbolens.filter.beside import Beside
 
 from .drift import Drifted, Moved
 from .forms import Forms

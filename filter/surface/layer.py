@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from turbolens.filter.diffusion.beside import Beside
+from turbolens.filter.beside import Beside
 from turbolens.filter.diffusion.lru_cache import LruCache
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt

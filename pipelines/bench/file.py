@@ -16,7 +16,7 @@ from typing import Any
 import av
 
 from turbolens.filter import FrameFilter
-from turbolens.filter.diffusion.beside import bound_processors
+from turbolens.filter.beside import bound_processors
 from turbolens.pipelines.base import Notify
 from turbolens.pipelines.scene.frames import TestScene
 from turbolens.pipelines.video.job import VideoOptions, filter_video

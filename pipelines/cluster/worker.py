@@ -12,7 +12,13 @@ import cv2
 
 from turbolens.filter import FilterSettings
 from turbolens.filter.errors import MediaError, TurbolensError
-from turbolens.pipelines.base import BatchFilter, FilterCallable, FrameOrPacket, Notify
+from turbolens.pipelines.base import (
+    BatchFilter,
+    FilterCallable,
+    FrameOrPacket,
+    Notify,
+    prefers_streams,
+)
 from turbolens.pipelines.filter_identity import filter_identity
 from turbolens.pipelines.model_choice import ModelChoice, load_filter, require_looks
 from turbolens.pipelines.video.pipeline import FilterPipeline
@@ -133,8 +139,8 @@ class SegmentWorker:
 
     def _batch_of(self, parcel: Parcel) -> int | None:
         """As for a run in one piece, so that pictures are the same bit for bit."""
-        streams = getattr(self._filter, "prefers_streams", False)
-        return 1 if parcel.batch is None and streams else parcel.batch
+        is_stream = parcel.batch is None and prefers_streams(self._filter)
+        return 1 if is_stream else parcel.batch
 
     def _encode(
         self, parcel: Parcel, run_up: int | None, *, new_frames: int

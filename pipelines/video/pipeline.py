@@ -16,6 +16,7 @@ from turbolens.pipelines.base import (
     Reader,
     StreamFilter,
     Writer,
+    prefers_streams,
 )
 from turbolens.pipelines.interrupts import DeferredInterrupts
 
@@ -131,8 +132,8 @@ class FilterPipeline:
             self._filtered.abandon(error)
 
     def _filter_all(self) -> None:
-        frame_filter, is_free = self._filter, self._batch is None
-        if is_free and isinstance(frame_filter, StreamFilter) and frame_filter.prefers_streams:
+        frame_filter = self._filter
+        if self._batch is None and prefers_streams(frame_filter):
             self._filter_stream(frame_filter)
         else:
             self._filter_in_batches()

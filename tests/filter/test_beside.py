@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from turbolens.filter import FrameFilter, TurboModel
-from turbolens.filter.diffusion import beside as threads
-from turbolens.filter.diffusion.beside import Beside, spread
+from turbolens.filter import beside as threads
+from turbolens.filter.beside import Beside, spread
 from turbolens.filter.framefilter import filter_together
 
 

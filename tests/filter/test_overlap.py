@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from turbolens.filter import FrameError, FrameFilter, TurboModel
+from turbolens.filter import beside as threads
 from turbolens.filter.batching import batch
-from turbolens.filter.diffusion import beside as threads
 
 pytestmark = pytest.mark.slow
 

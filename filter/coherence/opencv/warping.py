@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from turbolens.filter.beside import Beside
 from turbolens.filter.coherence.motion import SCALE
-from turbolens.filter.diffusion.beside import Beside
 
 cv2: Any = import_module("cv2")  # its stubs know no dtypes
 

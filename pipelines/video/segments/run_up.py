@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import av
 
 from turbolens.filter import FilterSettings, TextureShift
-from turbolens.pipelines.base import BatchFilter, FilterCallable, HasTextures, StreamFilter
+from turbolens.pipelines.base import BatchFilter, FilterCallable, HasTextures, prefers_streams
 
 from .manifest import TexturePlace
 
@@ -132,7 +132,7 @@ def tracked(
 
     look: called with each frame before it is filtered.
     """
-    if isinstance(frame_filter, StreamFilter) and frame_filter.prefers_streams:
+    if prefers_streams(frame_filter):
         return _TrackedStream(frame_filter, tracker, look)
     if isinstance(frame_filter, BatchFilter):
         return _TrackedBatches(frame_filter, tracker, look)

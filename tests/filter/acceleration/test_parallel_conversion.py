@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from turbolens.filter import FrameError, FrameFilter, TurboModel
+from turbolens.filter import beside as threads
 from turbolens.filter.acceleration.parallel_conversion import ParallelConversion
-from turbolens.filter.diffusion import beside as threads
 from turbolens.filter.frames.conversion import FrameConverter
 
 

@@ -5,10 +5,10 @@ import torch
 from torch.nn import functional as F
 
 from turbolens.filter import FilterSettings
+from turbolens.filter import beside as threads
 from turbolens.filter.acceleration.coherence import AcceleratedCoherence
 from turbolens.filter.coherence.change import Change, InputView
 from turbolens.filter.coherence.temporal_blend import Coherence
-from turbolens.filter.diffusion import beside as threads
 from turbolens.filter.frames.luma import luma_of
 from turbolens.pipelines.scene.frames import TestScene
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from turbolens.filter import FilterSettings, FrameFilter, TurboModel
-from turbolens.filter.diffusion import beside as threads
+from turbolens.filter import beside as threads
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 from turbolens.filter.surface.canvas import Canvas

@@ -19,7 +19,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from typer.testing import CliRunner
 
 from turbolens.filter import FilterSettings, MediaError, ModelError, TurboModel
-from turbolens.filter.diffusion.beside import processors
+from turbolens.filter.beside import processors
 from turbolens.filter.framefilter import STAGES
 from turbolens.pipelines.bench.baseline import stock_pipeline
 from turbolens.pipelines.bench.chart import BASELINE, COLOURS, chart

@@ -23,7 +23,7 @@ SETTINGS = FilterSettings(prompt="van gogh", size=96)
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("turbolens.filter.batching.overlap.processors", lambda: 2)
-    monkeypatch.setattr("turbolens.filter.diffusion.beside.processors", lambda: 2)
+    monkeypatch.setattr("turbolens.filter.beside.processors", lambda: 2)
 
 
 @pytest.fixture(scope="module")

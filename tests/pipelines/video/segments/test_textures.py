@@ -116,7 +116,7 @@ def test_textures_are_where_they_were_after_an_interruption(
     processors: int,
 ) -> None:
     monkeypatch.setattr("turbolens.filter.batching.overlap.processors", lambda: processors)
-    monkeypatch.setattr("turbolens.filter.diffusion.beside.processors", lambda: processors)
+    monkeypatch.setattr("turbolens.filter.beside.processors", lambda: processors)
     target = tmp_path / "out.mkv"
     interrupt(panned, target, model)
     assert run(panned, target, FrameFilter(model, SETTINGS)).resumed == SEAM

@@ -1,10 +1,11 @@
 """Frame in, frame out: the filter, its settings and its models.
 
-Start with `framefilter.py`: `FrameFilter` filters the frames of one stream. `batch.py` takes frames
-through all stages and `denoising.py` through the UNet. `stream.py` is the state of a stream,
-`model.py` the networks, `settings.py` the settings. Below them are the rooms `adapters`,
-`acceleration`, `coherence`, `loading`, `diffusion` and `frames`, in the order of imports. The room
-`training` made the embedded weights. Nothing here imports `turbolens.pipelines`.
+Start with `framefilter.py`: `FrameFilter` filters the frames of one stream. `batching/batch.py`
+takes frames through all stages and `denoising.py` through the UNet. `stream.py` is the state of a
+stream, `model.py` the networks, `settings.py` the settings. Below them are the rooms `adapters`,
+`region`, `acceleration`, `coherence`, `loading`, `surface`, `diffusion` and `frames`, in the order
+of imports. The room `training` made the embedded weights. Nothing here imports
+`turbolens.pipelines`.
 """
 
 from importlib import import_module

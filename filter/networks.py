@@ -14,10 +14,10 @@ Run: TypeAlias = Callable[..., Any]
 
 
 class Range(NamedTuple):
-    """The lowest and the highest number of an activation, and in how many bytes it is computed.
+    """The lowest and the highest number of an activation.
 
-    parts: 1, or 2 for an activation that needs more than 256 levels: it is the sum of one that is
-    rounded to 256 levels, and of what was rounded off, in 256 levels, too.
+    parts: 1 for 256 levels in between. 2 if an activation needs more: it is then the sum of its
+    value in 256 levels and of the remainder, in 256 levels of its own.
     """
 
     low: float

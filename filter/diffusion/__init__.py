@@ -2,7 +2,6 @@
 
 Start with `schedule.py`: it adds noise to clean latents and removes it again. `timesteps.py` turns
 strength into timesteps, `prompts.py` encodes text, `vocabulary.py` finds the looks in it for a
-model with a fixed list of them, `autoencoder.py` is the embedded model's autoencoder, `beside.py`
-computes on other threads while networks run.
-Imports no other room, only `settings.py` and `errors.py`.
+model with a fixed list of them, and `autoencoder.py` is the embedded model's autoencoder. Imports
+no other room, only `settings.py` and `errors.py`.
 """

@@ -1,8 +1,8 @@
 """WebRTC: tracks for your own peer connection, and a server with a page, WHIP and WHEP.
 
-Start with `server/app.py` for the server, or with `media/tracks.py` for the tracks. The order
-of the rooms is `server`, `control`, `peer`, `media`: each imports only rooms after it, and the
-files of this folder.
+Start with `server/app.py` for the server, or with `media/tracks.py` for the tracks. The order of
+the rooms is `server` and `client`, `control`, `peer`, `media`: each imports only rooms after it,
+and `limits.py`.
 """
 
 from importlib import import_module

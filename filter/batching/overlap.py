@@ -84,33 +84,62 @@ def overlapped(
     stream: Stream, take: Callable[[FrameT], Turn[FrameT]], frames: Iterable[FrameT]
 ) -> Iterator[FrameT]:
     """The results of the frames of a stream, see `FrameFilter.frames`. take: makes their turns."""
-    turns = _Turns(take, frames)
-    turn: Turn[FrameT] | None = None
-    ahead: Turn[FrameT] | None = None
-    unfinished: Beside[FrameT] | None = None
-    failed = True
+    turns, work = _Turns(take, frames), _Work(stream)
     try:
         for following in turns:
-            if turn is not None:
-                ahead = _prepare_ahead(stream, turn, following)
-                last, unfinished = unfinished, None
-                try:
-                    unfinished = _filtered(stream, turn, ahead)
-                finally:  # if this frame fails, the one before has a result
-                    if last is not None:
-                        yield last.result()
-                if ahead is None:
-                    last, unfinished = unfinished, None
-                    yield last.result()
-            if ahead is None:
-                _prepare_alone(stream, following)
-            turn, ahead = following, None
+            yield from work.advance(following)
         if turns.error is not None:
             raise turns.error
-        failed = False
-    finally:
-        if failed:
-            _give_up(stream, turn, ahead)
+    except BaseException:  # also where the caller takes no more results
+        work.give_up()
+        raise
+
+
+class _Work(Generic[FrameT]):
+    """The frames in work: one on which the networks run next, those before and after it."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._turn: Turn[FrameT] | None = None
+        self._ahead: Turn[FrameT] | None = None
+        self._unfinished: Beside[FrameT] | None = None
+
+    def advance(self, following: Turn[FrameT] | None) -> Iterator[FrameT]:
+        """Run the networks on the last frame, and prepare the one that follows.
+
+        following: `None` after the end. Gives the results that are due, in order.
+        """
+        if self._turn is not None:
+            self._ahead = _prepare_ahead(self._stream, self._turn, following)
+            yield from self._run_networks(self._turn)
+        if self._ahead is None:
+            _prepare_alone(self._stream, following)
+        self._turn, self._ahead = following, None
+
+    def _run_networks(self, turn: Turn[FrameT]) -> Iterator[FrameT]:
+        """Gives the result before this one, and this one unless it is finished beside the next."""
+        last, self._unfinished = self._unfinished, None
+        try:
+            result = _filtered(self._stream, turn, self._ahead)
+        except Exception:
+            if last is not None:
+                yield last.result()  # the error of this frame comes after it
+            raise
+        if last is not None:
+            yield last.result()
+        if self._ahead is None:
+            yield result.result()
+        else:
+            self._unfinished = result
+
+    def give_up(self) -> None:
+        """Leave the stream as after a frame that failed, with nothing in work."""
+        with self._stream.lock:
+            for turn in (self._turn, self._ahead):
+                if turn is not None and turn.inputs is not None:
+                    turn.inputs.wait()
+            self._stream.settle()
+            self._stream.unchanged.invalidate()
 
 
 def may_overlap(model: TurboModel) -> bool:
@@ -173,13 +202,3 @@ def _finished_after(
     if before is not None:
         before.wait()
     return finished(inputs, results)[0] if inputs else frame
-
-
-def _give_up(stream: Stream, *turns: Turn[FrameT] | None) -> None:
-    """Leave the stream as after a frame that failed, with nothing in work."""
-    with stream.lock:
-        for turn in turns:
-            if turn is not None and turn.inputs is not None:
-                turn.inputs.wait()
-        stream.settle()
-        stream.unchanged.invalidate()

@@ -240,6 +240,20 @@ def _fail(*_: Any) -> Any:
     raise RuntimeError("out of memory")
 
 
+def test_ctrl_c_in_the_networks_is_raised_at_once(
+    model: TurboModel, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = FrameFilter(model).frames(pictures(4))
+    next(results)
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "decode", interrupted)
+    with pytest.raises(KeyboardInterrupt):  # not after one more result, where a `break` loses it
+        next(results)
+
+
 def test_a_surface_that_fails_raises_for_its_frame(
     embedded: TurboModel, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         return torch.device(next(filter(is_available, GPUS), "cpu"))
     try:
         resolved = torch.device(device)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise SettingsError(
             f"device must be auto, cpu, cuda, cuda:1, xpu or mps, got {device!r}"
         ) from error

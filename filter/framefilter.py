@@ -61,11 +61,13 @@ class FrameFilter:
         mask: MaskFunction | None = None,
         **changes: Any,
     ) -> None:
+        _check_kinds(model, settings, mask)
         self._model = model
         self._settings = self._checked((settings or FilterSettings()).replace(**changes))
+        control_images = ControlImages(control)
         if control is not None:
             model.adapters.require_controlnet()
-        self._stream = Stream(model, on_stage, ControlImages(control), mask)
+        self._stream = Stream(model, on_stage, control_images, mask)
         self._settings_lock = Lock()
         self._image_embeds: torch.Tensor | None = None
         self.show(image_prompt)
@@ -267,6 +269,25 @@ class FrameFilter:
         return Request(self._stream, frame, settings, self._geometry(frame, settings))
 
 
+def _check_kinds(model: object, settings: object, mask: object) -> None:
+    """Raise `SettingsError` for an argument of another kind, such as a model's name."""
+    if not isinstance(model, TurboModel):
+        example = repr(model) if isinstance(model, str) else "NAME"
+        raise SettingsError(
+            f"model must be a TurboModel, got {type(model).__name__}; load one by "
+            f"TurboModel.load({example})"
+        )
+    if settings is not None and not isinstance(settings, FilterSettings):
+        raise SettingsError(
+            f"settings must be FilterSettings, got {type(settings).__name__}; write "
+            "FilterSettings(prompt=…), or FrameFilter(model, prompt=…)"
+        )
+    if mask is not None and not callable(mask):
+        raise SettingsError(
+            f"mask must be a function from a frame to its mask, got {type(mask).__name__}"
+        )
+
+
 def filter_together(filters: Sequence[FrameFilter], frames: Sequence[FrameT]) -> list[FrameT]:
     """Filter `frames[i]` with `filters[i]`, in as few passes of the networks as possible.
 
@@ -275,6 +296,10 @@ def filter_together(filters: Sequence[FrameFilter], frames: Sequence[FrameT]) ->
     do not share one model, `FrameError` for an unsupported frame, and `ValueError` if the lengths
     differ.
     """
+    if len(filters) != len(frames):
+        raise ValueError(
+            f"there must be as many filters as frames, got {len(filters)} and {len(frames)}"
+        )
     owners = list(dict.fromkeys(filters))
     if len({id(owner.model) for owner in owners}) > 1:
         raise SettingsError("filters that work together must share one TurboModel; load it once")

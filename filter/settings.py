@@ -1,11 +1,14 @@
 """`FilterSettings`: every live setting of a frame filter, with its range, unit and default."""
 
 import re
-from collections.abc import Sequence
 from difflib import get_close_matches
+from reprlib import Repr
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
+from annotated_types import Ge, Le
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from .errors import SettingsError
 
@@ -36,8 +39,16 @@ class WeightedPrompt(NamedTuple):
 
 
 def _as_prompts(value: object) -> object:
-    """A string becomes a mixture of one prompt."""
-    return ((value, 1.0),) if isinstance(value, str) else value
+    """A string becomes a mixture of one prompt. Raises `ValueError` for what is no mixture."""
+    if isinstance(value, str):
+        return ((value, 1.0),)
+    if isinstance(value, list | tuple) and value and all(map(_is_pair, value)):
+        return value
+    raise ValueError("must be a text, or a list of (text, weight)")
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2
 
 
 def _some_weight(prompts: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
@@ -102,6 +113,12 @@ Outside = Annotated[str, AfterValidator(_outside), Field(max_length=32)]
 
 LoraWeight = Annotated[float, Field(ge=-8.0, le=8.0, allow_inf_nan=False)]
 LoraWeights = Annotated[dict[Text, LoraWeight], Field(max_length=64)]
+
+
+_OUT_OF_RANGE = {"greater_than_equal", "less_than_equal"}
+_SHOULD = re.compile(r"^\w+ should ")  # "Input should be …" of pydantic
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
 
 
 class FilterSettings(BaseModel):
@@ -286,20 +303,32 @@ class FilterSettings(BaseModel):
 
 
 def _explain(error: ValidationError, values: dict[str, Any]) -> str:
-    return "; ".join(_explain_one(item["loc"], item["msg"], item["input"], values)
-                     for item in error.errors())  # fmt: skip
+    """The first thing that is wrong with each setting."""
+    first = {item["loc"][:1]: item for item in reversed(error.errors())}
+    return "; ".join(_explain_one(item, values) for item in reversed(first.values()))
 
 
-def _explain_one(
-    loc: Sequence[int | str], message: str, given: object, values: dict[str, Any]
-) -> str:
-    name = str(loc[0]) if loc else "settings"
-    if name in values and name not in FilterSettings.model_fields:
+def _explain_one(item: ErrorDetails, values: dict[str, Any]) -> str:
+    name = str(item["loc"][0]) if item["loc"] else "settings"
+    field = FilterSettings.model_fields.get(name)
+    if field is None and name in values:
         known = list(FilterSettings.model_fields)
         near = get_close_matches(name, known, 1)
         nearest = f"did you mean {near[0]!r}? " if near else ""
         return f"there is no setting {name!r}; {nearest}the settings are {', '.join(known)}"
-    field = FilterSettings.model_fields.get(name)
-    message = message.removeprefix("Value error, ")
+    message = _range_of(field) if item["type"] in _OUT_OF_RANGE and field else ""
+    message = message or _SHOULD.sub("must ", item["msg"].removeprefix("Value error, "))
     hint = f" ({field.description})" if field and field.description else ""
-    return f"{name}: {message[0].lower()}{message[1:]}, got {given!r}{hint}"
+    return f"{name}: {message}, got {_SHORT.repr(item['input'])}{hint}"
+
+
+def _range_of(field: FieldInfo) -> str:
+    """ "must be between 0 and 1"; empty unless both ends are known and belong to the range."""
+    low = [each.ge for each in field.metadata if isinstance(each, Ge)]
+    high = [each.le for each in field.metadata if isinstance(each, Le)]
+    return f"must be between {_plain(low[0])} and {_plain(high[0])}" if low and high else ""
+
+
+def _plain(number: Any) -> str:
+    """1.0 → "1"; whole numbers in full."""
+    return str(number) if isinstance(number, int) else f"{number:g}"

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias, TypeGuard, runtime_checkable
 import av
 from av.stream import Stream
 
-from turbolens.filter import FilterSettings, TextureShift
+from turbolens.filter import FilterSettings, FrameError, TextureShift
 
 FrameOrPacket: TypeAlias = "av.VideoFrame | av.Packet[Any]"
 FilterCallable: TypeAlias = Callable[[av.VideoFrame], av.VideoFrame]
@@ -40,6 +40,15 @@ class StreamFilter(Protocol):
     def frames(self, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         """The filtered frames, in order."""
         ...
+
+
+def checked_result(result: object) -> av.VideoFrame:
+    """What a frame filter has returned. Raises `FrameError` if that is no frame."""
+    if not isinstance(result, av.VideoFrame):
+        raise FrameError(
+            f"a frame filter must return an av.VideoFrame, got {type(result).__name__}"
+        )
+    return result
 
 
 def prefers_streams(frame_filter: object) -> TypeGuard[StreamFilter]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import av
 
@@ -35,6 +36,12 @@ def reason(error: BaseException) -> str:
             return phrase
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text)
+
+
+def file_reason(name: str, error: BaseException) -> str:
+    """The same for an input that may be a file, of which an empty one is said to be empty."""
+    path = Path(name)
+    return "it is empty" if path.is_file() and not path.stat().st_size else reason(error)
 
 
 def system_reason(error: BaseException) -> str:

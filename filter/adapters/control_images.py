@@ -27,10 +27,11 @@ class ControlImages:
     """Gives the control image of every frame; `None` if there is no control."""
 
     def __init__(self, control: Control | None = None) -> None:
-        if isinstance(control, str):
-            if control != "canny":
-                raise SettingsError(f"control must be 'canny' or a function, got {control!r}")
+        if isinstance(control, str) and control == "canny":
             control = Canny()
+        if not (control is None or callable(control)):  # a `Canny` is, too
+            given = repr(control) if isinstance(control, str) else type(control).__name__
+            raise SettingsError(f"control must be 'canny', a Canny or a function, got {given}")
         self._canny = control if isinstance(control, Canny) else None
         self._function = None if isinstance(control, Canny) else control
         self._converter = FrameConverter()

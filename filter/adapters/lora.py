@@ -197,7 +197,13 @@ class LoraSet:
 
 
 def as_sources(loras: Sequence[LoraSource | str | Path]) -> list[LoraSource]:
-    """Each as a `LoraSource`; a string may end in its weight, FILE:0.8."""
+    """Each as a `LoraSource`; a string may end in its weight, FILE:0.8.
+
+    Raises `SettingsError` for one alone, which is no list.
+    """
+    if isinstance(loras, str | Path | LoraSource):
+        given = loras.source if isinstance(loras, LoraSource) else str(loras)
+        raise SettingsError(f"loras must be a list of files or hub ids, got {given!r}")
     return [lora if isinstance(lora, LoraSource) else parse_lora(str(lora)) for lora in loras]
 
 

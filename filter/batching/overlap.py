@@ -84,7 +84,8 @@ def overlapped(
     stream: Stream, take: Callable[[FrameT], Turn[FrameT]], frames: Iterable[FrameT]
 ) -> Iterator[FrameT]:
     """The results of the frames of a stream, see `FrameFilter.frames`. take: makes their turns."""
-    turns, work = _Turns(take, frames), _Work(stream)
+    turns = _Turns(take, frames)
+    work: _Work[FrameT] = _Work(stream)
     try:
         for following in turns:
             yield from work.advance(following)

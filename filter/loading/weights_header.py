@@ -49,6 +49,8 @@ class Header:
 def read_header(path: Path) -> Header:
     """Read the header of a safetensors file. Raises `ModelError` if it is invalid or truncated."""
     try:
+        if path.stat().st_size == 0:
+            raise ValueError("it is empty")
         with path.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             if length > _MAX_HEADER_BYTES:

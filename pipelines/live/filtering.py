@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 import av
 
 from turbolens.filter.errors import ModelError, SettingsError, TurbolensError
-from turbolens.pipelines.base import FilterCallable
+from turbolens.pipelines.base import FilterCallable, checked_result
 from turbolens.pipelines.statistics import Smoothed
 
 from .context import CapturedFrame, FilteredFrame, RunContext
@@ -128,7 +128,7 @@ class LiveFilter:
     def _filter(self, captured: CapturedFrame, generation: int) -> None:
         began = self._busy_since = monotonic()
         try:
-            frame = self.frame_filter(captured.frame)
+            frame = checked_result(self.frame_filter(captured.frame))
         except Exception as error:  # noqa: BLE001 - any filter: one frame is lost, not the run
             if generation == self._generation:
                 self._busy_since = None

@@ -11,7 +11,7 @@ from av.container import InputContainer
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
-from turbolens.pipelines.errors import reason
+from turbolens.pipelines.errors import file_reason, reason
 from turbolens.pipelines.video.preparation import FramePreparation
 
 from .clock import SourceClock
@@ -105,8 +105,9 @@ class StreamSource:
                 metadata_errors="replace",
             )  # fmt: skip
         except (av.FFmpegError, OSError, ValueError) as error:
-            timed_out = timeout is not None and time.monotonic() - began >= OPEN_SECONDS
-            why = f"no answer for {OPEN_SECONDS:.0f} seconds" if timed_out else reason(error)
+            why = file_reason(endpoint.name, error)
+            if timeout is not None and time.monotonic() - began >= OPEN_SECONDS:
+                why = f"no answer for {OPEN_SECONDS:.0f} seconds"
             if endpoint.name.startswith("rtp:"):
                 why += "; for a codec such as H.264 name an .sdp file that describes the stream"
             raise MediaError(f"cannot read {endpoint.name}: {why}") from error

@@ -10,7 +10,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.errors import reason
+from turbolens.pipelines.errors import file_reason
 
 from .cropping import cropping_of
 from .destination import file_url, is_piped
@@ -54,7 +54,7 @@ class VideoContainer:
         try:
             demuxer = av.open(_url_of(name), format=format_name, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise MediaError(f"cannot read {name}: {reason(error)}") from error
+            raise MediaError(f"cannot read {name}: {file_reason(name, error)}") from error
         return cls(name, demuxer, main_video(demuxer, name), span=span or Span())
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from os import PathLike, fspath
 from pathlib import Path
 
 import av
@@ -224,8 +225,8 @@ class VideoJob:
 
 
 def filter_video(
-    source: str,
-    destination: str,
+    source: str | PathLike[str],
+    destination: str | PathLike[str],
     frame_filter: FilterCallable,
     options: VideoOptions | None = None,
     *,
@@ -237,7 +238,7 @@ def filter_video(
     Raises `MediaError` for what cannot be read or written, and whatever `frame_filter` raises; then
     there is no output. Ctrl-C leaves no output either, or with `keep_partial` a shorter file.
     """
-    job = VideoJob.prepare(source, destination, options or VideoOptions())
+    job = VideoJob.prepare(fspath(source), fspath(destination), options or VideoOptions())
     return job.run(frame_filter, on_progress=on_progress, on_notice=on_notice)
 
 

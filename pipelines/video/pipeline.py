@@ -16,6 +16,7 @@ from turbolens.pipelines.base import (
     Reader,
     StreamFilter,
     Writer,
+    checked_result,
     prefers_streams,
 )
 from turbolens.pipelines.interrupts import DeferredInterrupts
@@ -182,7 +183,8 @@ class FilterPipeline:
             self._pass_on_filtered(before, after)
         self._report()
 
-    def _pass_on_filtered(self, before: av.VideoFrame, after: av.VideoFrame) -> None:
+    def _pass_on_filtered(self, before: av.VideoFrame, result: object) -> None:
+        after = checked_result(result)
         after.pts, after.time_base = before.pts, before.time_base
         after.duration = before.duration
         self._pass_on(self._compose(before, after) if self._compose else after)

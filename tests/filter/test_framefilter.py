@@ -11,7 +11,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from turbolens.filter import FilterSettings, FrameError, FrameFilter, SettingsError, TurboModel
+from turbolens.filter import (
+    FilterSettings,
+    FrameError,
+    FrameFilter,
+    SettingsError,
+    TurboModel,
+    filter_together,
+)
 from turbolens.filter.framefilter import STAGES
 
 Array = NDArray[np.uint8]
@@ -175,6 +182,36 @@ def test_the_first_frame_of_a_scene_is_that_of_a_fresh_stream(
 def test_anything_but_a_frame_is_refused(model: TurboModel, frame: Any) -> None:
     with pytest.raises(FrameError):
         FrameFilter(model)(frame)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("embedded",), r"model must be a TurboModel, got str; .*TurboModel\.load\('embedded'\)"),
+        ((FilterSettings(), None), "model must be a TurboModel, got FilterSettings"),
+        ((None, {"prompt": "neon"}), "settings must be FilterSettings, got dict; .*FilterSettings"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(
+    model: TurboModel, arguments: tuple[Any, ...], message: str
+) -> None:
+    first: Any = model if arguments[0] is None else arguments[0]
+    with pytest.raises(SettingsError, match=message):
+        FrameFilter(first, *arguments[1:])
+
+
+@pytest.mark.parametrize("name", ["control", "mask"])
+def test_a_picture_in_place_of_a_function_is_refused(model: TurboModel, name: str) -> None:
+    picture: Any = np.zeros((48, 64), np.uint8)
+    with pytest.raises(SettingsError, match=f"{name} must be .*function.*, got ndarray"):
+        FrameFilter(model, **{name: picture})
+
+
+def test_filters_and_frames_of_different_number_are_refused(
+    model: TurboModel, pictures: Pictures
+) -> None:
+    with pytest.raises(ValueError, match="as many filters as frames, got 1 and 2"):
+        filter_together([FrameFilter(model)], pictures(2))
 
 
 def test_a_bad_frame_in_a_batch_does_not_change_the_stream(

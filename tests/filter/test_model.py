@@ -282,8 +282,13 @@ def test_the_embedded_model_is_as_the_catalogue_says() -> None:
     assert len(model.looks) >= 12
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:one", "xpu:99"])
-def test_a_device_that_is_not_here_is_refused(device: str) -> None:
+def test_a_text_in_place_of_a_list_of_loras_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"loras must be a list.*got 'ink\.safetensors'"):
+        TurboModel.load(loras="ink.safetensors")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:one", "xpu:99", None])
+def test_a_device_that_is_not_here_is_refused(device: Any) -> None:
     with pytest.raises(SettingsError, match="device"):
         resolve_device(device)
 

@@ -48,8 +48,30 @@ def test_a_setting_that_does_not_exist_is_refused_with_those_that_do() -> None:
 
 
 def test_a_message_says_what_must_hold_and_what_was_given() -> None:
-    with pytest.raises(SettingsError, match=r"strength.*less than or equal to 1.*got 1\.3"):
+    with pytest.raises(SettingsError, match=r"^strength: must be between 0 and 1, got 1\.3 "):
         FilterSettings(strength=1.3)
+    with pytest.raises(SettingsError, match=r"^blend_after: must be less than 1, got 1\.0 "):
+        FilterSettings(blend_after=1.0)
+
+
+@pytest.mark.parametrize("prompt", [3, None, [], ["noir", "neon"], {"noir": 1}, [("noir", 1, 2)]])
+def test_a_prompt_of_another_kind_is_refused_once(prompt: Any) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        FilterSettings(prompt=prompt)
+    text = f"prompt: must be a text, or a list of (text, weight), got {prompt!r} "
+    assert str(refusal.value).startswith(text)
+
+
+def test_each_setting_is_refused_once() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        FilterSettings(prompt=[("noir", -1)], mix=2)
+    assert (str(refusal.value).count("prompt: "), str(refusal.value).count("mix: ")) == (1, 1)
+
+
+def test_a_long_value_is_not_repeated() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        FilterSettings(prompt="neon " * 1000)
+    assert len(str(refusal.value)) < 400
 
 
 def test_replace_checks_the_new_values() -> None:

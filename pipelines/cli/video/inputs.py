@@ -30,12 +30,22 @@ def input_names(paths: list[str], output_dir: Path | None) -> list[tuple[str, st
             raise typer.BadParameter("several inputs need --output-dir FOLDER")
         return [(paths[0], paths[1] if len(paths) > 1 else _beside(paths[0]))]
     names = [(source, str(output_dir / _name_of_result(source))) for source in paths]
-    if len({target for _, target in names}) < len(names):
-        raise typer.BadParameter("two inputs have the same name; filter them one by one")
+    _refuse_common_outputs(names)
     if output_dir.exists() and not output_dir.is_dir():
         raise typer.BadParameter(f"--output-dir {output_dir} is not a folder")
     _make_folder(output_dir)
     return names
+
+
+def _refuse_common_outputs(names: list[tuple[str, str]]) -> None:
+    sources: dict[str, str] = {}
+    for source, target in names:
+        if target in sources:
+            raise typer.BadParameter(
+                f"{sources[target]} and {source} would both become {target}; filter one of them by "
+                "itself"
+            )
+        sources[target] = source
 
 
 def _make_folder(folder: Path) -> None:

@@ -58,7 +58,8 @@ class VideoRuns:
         try:
             return self.run(job)
         except (TurbolensError, OSError) as error:
-            typer.echo(f"turbolens: {error}", err=True)
+            about = "" if job.source in str(error) else f"{job.source}: "
+            typer.echo(f"turbolens: {about}{error}", err=True)
             return failure(job.source, job.destination, error)
         except Interrupted as interruption:
             self.outcomes.append(

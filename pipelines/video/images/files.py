@@ -8,7 +8,7 @@ import av
 
 from turbolens.filter.errors import MediaError
 from turbolens.pipelines.base import Notify
-from turbolens.pipelines.errors import output_reason, reason
+from turbolens.pipelines.errors import file_reason, output_reason
 from turbolens.pipelines.letterbox import own_copy
 from turbolens.pipelines.video.container import main_video
 from turbolens.pipelines.video.destination import Destination, file_url
@@ -51,7 +51,7 @@ def _reason(path: Path, error: BaseException) -> str:
         return "FFmpeg cannot decode animated WebP; save it as GIF or APNG first"
     if isinstance(error, LookupError):
         return "a tile of its grid is missing, or its description is damaged"
-    return reason(error)
+    return file_reason(str(path), error)
 
 
 def save_image(frame: av.VideoFrame, destination: Destination) -> None:

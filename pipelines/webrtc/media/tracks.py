@@ -12,7 +12,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from turbolens.filter import FrameError, UnavailableError
-from turbolens.pipelines.base import FilterCallable, SupportsReproject
+from turbolens.pipelines.base import FilterCallable, SupportsReproject, checked_result
 from turbolens.pipelines.live.latest_slot import AsyncLatestSlot, Closed
 from turbolens.pipelines.live.reprojection_budget import reprojection_seconds
 from turbolens.pipelines.statistics import Clock, Smoothed, Stats, StatsCollector
@@ -162,7 +162,7 @@ class FilteredTrack(MediaStreamTrack):
             )
         began = self._clock()
         pts, time_base = frame.pts, frame.time_base
-        filtered = await self._batcher.submit(self._filter, frame)
+        filtered = checked_result(await self._batcher.submit(self._filter, frame))
         filtered.pts, filtered.time_base = pts, time_base
         seconds = self._clock() - began
         self._filter_time.add(seconds)

@@ -158,3 +158,6 @@ def test_a_truncated_or_invalid_file_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 and so on")
     with pytest.raises(ModelError, match="must be a safetensors file"):
         TurboModel.load(path, device="cpu", dtype="float32")
+    path.write_bytes(b"")
+    with pytest.raises(ModelError, match="it is empty"):
+        read_header(path)

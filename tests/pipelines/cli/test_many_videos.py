@@ -76,6 +76,23 @@ def test_the_same_command_again_keeps_what_is_done(turbolens: Any, clip: Path) -
     assert turbolens(*arguments, "--overwrite").code == 0
 
 
+def test_two_inputs_with_one_output_are_named(turbolens: Any, clip: Path) -> None:
+    for path in (Path("b/clip.mp4"), Path("c/clip.mp4")):
+        path.parent.mkdir()
+        make_clip(path)
+    code, _, err = turbolens("video", clip, "b/clip.mp4", "--output-dir", "styled", *UNFILTERED)
+    assert code == 2
+    assert f"{clip} and b/clip.mp4 would both become {Path('styled/clip.mp4')}" in one_line(err)
+
+
+def test_an_error_of_one_of_several_inputs_names_it(turbolens: Any, clip: Path) -> None:
+    make_clip(Path("small.mkv"), size=(8, 8))
+    options = ["--output-dir", "styled", "--acceleration", "none", "--size", "64"]
+    code, _, err = turbolens("video", "small.mkv", clip, *options)
+    assert code == 1
+    assert "turbolens: small.mkv: a frame must be at least 16×16 pixels, got 8×8\n" in err
+
+
 def test_a_bad_option_for_all_inputs_is_a_usage_error(turbolens: Any, clip: Path) -> None:
     make_clip(Path("b.mp4"))
     inputs = ["video", clip, "b.mp4", "--output-dir", "styled"]

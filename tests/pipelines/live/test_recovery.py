@@ -1,6 +1,7 @@
 """`run` after failures: filters are reloaded, cameras and sinks opened again."""
 
 from threading import Event
+from typing import Any
 
 import av
 import pytest
@@ -84,6 +85,12 @@ def test_a_filter_that_never_worked_ends_the_run_with_its_error() -> None:
     with pytest.raises(FrameError, match="must be larger"):
         run(source, broken, screen)
     assert (source.closed, screen.closed) == (1, 1)
+
+
+def test_a_filter_that_returns_no_frame_ends_the_run() -> None:
+    forgetful: Any = lambda frame: None  # noqa: E731
+    with pytest.raises(FrameError, match=r"filter must return an av\.VideoFrame, got NoneType"):
+        run(Camera(10**7), forgetful, Screen(rate=50))
 
 
 def test_a_camera_that_is_unplugged_twice_is_opened_again() -> None:

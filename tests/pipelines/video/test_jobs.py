@@ -94,7 +94,7 @@ def test_a_truncated_file_is_filtered_up_to_its_end(clip: MakeClip, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "there is no such file"), (b"", "damaged, cut short"), (b"text" * 500, "damaged")],
+    [(None, "there is no such file"), (b"", "it is empty"), (b"text" * 500, "damaged")],
 )
 def test_an_input_that_is_no_video_is_refused_in_one_line(
     tmp_path: Path, content: bytes | None, message: str

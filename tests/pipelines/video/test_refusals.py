@@ -7,7 +7,7 @@ import av
 import pytest
 
 from tests.pipelines.conftest import MakeClip, invert
-from turbolens.filter import MediaError
+from turbolens.filter import FrameError, MediaError
 from turbolens.pipelines.errors import VAGUE, output_reason, reason
 from turbolens.pipelines.video.images.files import read_image
 from turbolens.pipelines.video.job import VideoOptions, filter_video
@@ -61,3 +61,19 @@ def test_interlaced_frames_too_small_for_the_deinterlacer_pass(tmp_path: Path) -
     report = filter_video(str(source), str(tmp_path / "out.mkv"), lambda frame: frame)
     with av.open(str(tmp_path / "out.mkv")) as container:
         assert len(list(container.decode(video=0))) == report.frames
+
+
+@pytest.mark.parametrize("result", [None, "text"])
+def test_a_filter_that_returns_no_frame_is_refused(
+    clip: MakeClip, tmp_path: Path, result: Any
+) -> None:
+    kind = type(result).__name__
+    with pytest.raises(FrameError, match=f"filter must return an av.VideoFrame, got {kind}"):
+        filter_video(str(clip()), str(tmp_path / "out.mp4"), lambda _: result)
+    assert list(tmp_path.glob("*out*")) == []
+
+
+def test_paths_may_be_path_objects(clip: MakeClip, tmp_path: Path) -> None:
+    report = filter_video(clip(), tmp_path / "out.mp4", invert)
+    assert (tmp_path / "out.mp4").is_file()
+    assert report.destination == str(tmp_path / "out.mp4")

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from turbolens.filter.acceleration.dtype import fastest_cpu_dtype
 from turbolens.filter.device import resolve_device
+from turbolens.filter.errors import SettingsError
 from turbolens.filter.loading.locating import locate
 from turbolens.filter.networks import Autoencoder, module_of
 
@@ -90,12 +91,11 @@ def train(  # noqa: PLR0913 - each one is an option of the command
     console = Console(stderr=True)
     learnt = [path for path in pictures_in(data) if not is_held_out(path)] if data.is_dir() else []
     if len(learnt) < MIN_PICTURES:
-        console.print(
-            f"error: --data must hold at least {MIN_PICTURES} pictures (JPEG, PNG, WebP) to "
-            f"train on, found {len(learnt)} in {data}", style="red", highlight=False,
-        )  # fmt: skip
-        raise typer.Exit(2)
-    _check_last_stage(console, features, art, start)
+        raise SettingsError(
+            f"--data must hold at least {MIN_PICTURES} pictures (JPEG, PNG, WebP) to train on, "
+            f"found {len(learnt)} in {data}"
+        )
+    _check_last_stage(features, art, start)
     out.mkdir(parents=True, exist_ok=True)
     target = resolve_device(device)
     with training_progress(console) as progress:
@@ -120,10 +120,8 @@ def train(  # noqa: PLR0913 - each one is an option of the command
     console.print(f"the model is in {out / 'model'}: turbolens video --model {out / 'model'} …")
 
 
-def _check_last_stage(
-    console: Console, features: Path | None, art: Path | None, start: str | None
-) -> None:
-    """Raise `typer.Exit` with a message if the options of the last stage do not fit together."""
+def _check_last_stage(features: Path | None, art: Path | None, start: str | None) -> None:
+    """Raise `SettingsError` if the options of the last stage do not fit together."""
     if (features is None) != (art is None):
         problem = "--features and --art must be given together: both are for the last stage"
     elif start is not None and features is None:
@@ -134,8 +132,7 @@ def _check_last_stage(
         problem = f"--art must be a folder of pictures, and there is none at {art}"
     else:
         return
-    console.print(f"error: {problem}", style="red", highlight=False)
-    raise typer.Exit(2)
+    raise SettingsError(problem)
 
 
 class _Commands(TyperGroup):

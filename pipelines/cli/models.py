@@ -94,6 +94,9 @@ def remove_model(
     name: Annotated[str, typer.Argument(help="A model's name, or a hub id (org/name).")],
 ) -> None:
     """Remove a model or adapters from the cache. Files that another model needs are kept."""
+    known = known_models().get(name)
+    if known is not None and known.is_embedded:
+        raise SettingsError(f"{name} is part of the package; only pulled models can be removed")
     hub = Hub()
     named = parse_hub_path(name)
     if named is not None and named[1]:

@@ -15,7 +15,12 @@ import typer
 from turbolens.filter import FilterSettings
 from turbolens.pipelines.cluster.connection import Connection
 from turbolens.pipelines.cluster.nodes import Share
-from turbolens.pipelines.model_choice import AdapterChoices, ModelChoice, load_model
+from turbolens.pipelines.model_choice import (
+    AdapterChoices,
+    ModelChoice,
+    checked_model,
+    load_model,
+)
 from turbolens.pipelines.osc.server import OscAddress, OscServer
 from turbolens.pipelines.webrtc.limits import Limits
 from turbolens.pipelines.webrtc.peer.options import Codec
@@ -184,6 +189,7 @@ def serve(  # noqa: PLR0913 - each one is an option of the command
             on_start=lambda actual: _announce(actual, host, options, tls),
         )  # fmt: skip
         return
+    checked_model(choice)  # before the address is printed; a cluster's machines have their own
     from turbolens.pipelines.webrtc.server.app import create_app  # noqa: PLC0415 - aiohttp: after parsing
     from turbolens.pipelines.webrtc.server.running import log_to_stderr  # noqa: PLC0415
 

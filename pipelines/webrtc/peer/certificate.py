@@ -80,6 +80,9 @@ def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
 
     Raises `MediaError` if the files cannot be used.
     """
+    for option, file in (("--tls-cert", certificate), ("--tls-key", key)):
+        if file is not None and not file.is_file():
+            raise MediaError(f"cannot read {option} {file}: there is no such file")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:

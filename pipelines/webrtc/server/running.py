@@ -1,5 +1,6 @@
 """What a process that serves needs: a listening socket, aiohttp's runner, and a log."""
 
+import errno
 import logging
 import socket
 
@@ -20,6 +21,10 @@ def listening(host: str, port: int, *, option: str = "--port") -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL or (error.errno or 0) < 0:  # < 0: of getaddrinfo
+            raise MediaError(
+                f"cannot listen at {host}: this machine has no such address; name another --host"
+            ) from error
         raise MediaError(
             f"cannot listen at {host} port {port}: {system_reason(error)}; choose another {option},"
             " or 0 for any free one"

@@ -173,6 +173,11 @@ def test_an_adapter_is_pulled_listed_and_removed(
     assert capsys.readouterr().out == "removed org/loras (0.0 MB)\n"
 
 
+def test_the_embedded_model_is_not_removed() -> None:
+    with pytest.raises(SettingsError, match="embedded is part of the package"):
+        remove_model("embedded")
+
+
 def test_only_whole_repositories_are_removed() -> None:
     with pytest.raises(SettingsError, match="`turbolens models remove org/loras` removes all"):
         remove_model("org/loras/a.safetensors")

@@ -15,6 +15,8 @@ def main(source: str, target: str, prompt: str = "watercolour") -> None:
     """Filter a clip, or what a camera of this number gives."""
     frame_filter = FrameFilter(TurboModel.load("embedded"), prompt=prompt, size=384)
     capture = cv2.VideoCapture(int(source) if source.isdecimal() else source)
+    if not capture.isOpened():
+        sys.exit(f"cannot read {source}")
     rate = capture.get(cv2.CAP_PROP_FPS) or 30
     writer = None
     while True:
@@ -33,4 +35,6 @@ def main(source: str, target: str, prompt: str = "watercolour") -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -11,8 +11,7 @@ def show(progress: Progress) -> None:
     print(f"\r{progress.frames} of {total} frames, {progress.fps:.1f} fps", end="", file=sys.stderr)
 
 
-def main() -> None:
-    source, destination, prompt = sys.argv[1:]
+def main(source: str, destination: str, prompt: str) -> None:
     model = TurboModel.load("embedded")  # or "sd-turbo", "sdxl-turbo", a folder, a hub id
     frame_filter = FrameFilter(model, FilterSettings(prompt=prompt, strength=0.5))
     options = VideoOptions(compare=True, sheet=6, overwrite=True)
@@ -23,4 +22,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -27,6 +27,21 @@ def test_an_example_is_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text().splitlines()) <= 40
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "looks.py", "looping_picture.py", "opencv_loop.py", "own_loop.py", "video_file.py",
+        "webrtc_client.py",
+    ],
+)  # fmt: skip
+def test_an_example_without_its_arguments_says_which_it_takes(name: str) -> None:
+    command = [sys.executable, str(EXAMPLES / name)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)  # noqa: S603
+    assert done.returncode == 1
+    assert f"python examples/{name} " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_loop_over_frames_prints_the_time_of_each(clip: MakeClip) -> None:
     lines = run("own_loop.py", clip(pts=range(4))).splitlines()
     assert lines == [f"{index / 25} 64×48" for index in range(4)]

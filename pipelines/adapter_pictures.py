@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from turbolens.filter import MediaError
 
-from .base import Reader
+from .base import Reader, ignore
 from .video.media import MediaOptions, OpenInput, open_input, open_reader
 
 Array: TypeAlias = NDArray[np.uint8]
@@ -21,7 +21,7 @@ def first_picture(name: str) -> Array:
 
     Raises `MediaError` if it cannot be read.
     """
-    reader = open_reader(name, MediaOptions(), _ignore)
+    reader = open_reader(name, MediaOptions(), ignore)
     try:
         frame = next(_frames(reader), None)
     finally:
@@ -43,7 +43,7 @@ class ControlVideo:
     ) -> None:
         self._name = name
         opened = opened or open_input(name, options or MediaOptions())
-        self._reader = opened.reader(_ignore)
+        self._reader = opened.reader(ignore)
         self._frames = _frames(self._reader)
         self._current: av.VideoFrame | None = None
         self._next = next(self._frames, None)
@@ -112,7 +112,3 @@ def _time(frame: av.VideoFrame) -> Fraction:
     if frame.pts is None or not frame.time_base:
         return Fraction(0)
     return frame.pts * Fraction(frame.time_base)
-
-
-def _ignore(_: str) -> None:
-    """Drop a reader's notices."""

@@ -15,6 +15,10 @@ FilterCallable: TypeAlias = Callable[[av.VideoFrame], av.VideoFrame]
 Notify: TypeAlias = Callable[[str], None]
 
 
+def ignore(*_: object) -> None:
+    """Do nothing: for callers that want no notices, statistics or results."""
+
+
 @runtime_checkable
 class BatchFilter(Protocol):
     """A frame filter that can also filter several consecutive frames of one stream at once."""

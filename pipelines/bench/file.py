@@ -17,7 +17,7 @@ import av
 
 from turbolens.filter import FrameFilter
 from turbolens.filter.beside import bound_processors
-from turbolens.pipelines.base import Notify
+from turbolens.pipelines.base import Notify, ignore
 from turbolens.pipelines.scene.frames import TestScene
 from turbolens.pipelines.video.job import VideoOptions, filter_video
 from turbolens.pipelines.video.media import MediaOptions, open_reader
@@ -146,7 +146,7 @@ class _Parts:
             output.mux(stream.encode(None))
 
     def decode(self) -> None:
-        with_packets = open_reader(self._clip, MediaOptions(), _ignore)
+        with_packets = open_reader(self._clip, MediaOptions(), ignore)
         self._decoded = [item for item in with_packets if isinstance(item, av.VideoFrame)]
         with_packets.close()
 
@@ -175,8 +175,8 @@ class _Parts:
 
     def encode(self) -> None:
         options = MediaOptions(encoding=self._encoding, overwrite=True)
-        reader = open_reader(self._clip, options, _ignore)
-        writer = check_output(self._result, self._clip, options).writer(reader.info, _ignore)
+        reader = open_reader(self._clip, options, ignore)
+        writer = check_output(self._result, self._clip, options).writer(reader.info, ignore)
         for before, filtered in zip(self._decoded, self._filtered, strict=True):
             filtered.pts, filtered.time_base = before.pts, before.time_base
             writer.write(filtered)
@@ -200,7 +200,3 @@ def _cost(run: Callable[[], object], frames: int) -> Cost:
 
 def _mean(first: Cost, second: Cost) -> Cost:
     return Cost((first.ms + second.ms) / 2, (first.cpu_ms + second.cpu_ms) / 2)
-
-
-def _ignore(_: str) -> None:
-    pass

@@ -87,11 +87,8 @@ class LiveFilter:
 
     def replace_if_hung(self) -> None:
         """If the filter hangs, start a new thread with a reloaded one. Called by another thread."""
-        hang_after, now, busy_since = (
-            self._context.options.hang_after,
-            monotonic(),
-            self._busy_since,
-        )
+        hang_after, now = self._context.options.hang_after, monotonic()
+        busy_since = self._busy_since  # which the other thread may clear
         if busy_since is not None:
             self._busy_since = without_suspend(
                 busy_since, last=self._watched_at, now=now, usual=POLL

@@ -12,6 +12,7 @@ from turbolens.pipelines.base import (
     PipelinedFilter,
     Sink,
     Source,
+    ignore,
     is_live,
     rate_of,
 )
@@ -75,13 +76,13 @@ def run_devices(
 
     A `PipelinedFilter` needs a live source.
     """
-    on_stats, stop = on_stats or _ignore, stop or Event()
+    on_stats, stop = on_stats or ignore, stop or Event()
     with devices:
         if not (is_live(devices.source) or isinstance(frame_filter, PipelinedFilter)):
             return run_every_frame(devices, frame_filter, on_stats=on_stats, stop=stop)
         options = options or RunOptions()
         rate = options.rate or next(filter(None, map(rate_of, devices.sinks)), None)
-        context = RunContext(replace(options, rate=rate), on_notice or _ignore, stop)
+        context = RunContext(replace(options, rate=rate), on_notice or ignore, stop)
         return LiveRun(devices, frame_filter, context, reload=reload).run(on_stats)
 
 
@@ -158,7 +159,3 @@ def _ends(thread: Thread) -> bool:
     if thread.is_alive():
         thread.join(GRACE)
     return not thread.is_alive()
-
-
-def _ignore(_: object) -> None:
-    """Take no notice."""

@@ -8,7 +8,7 @@ from threading import Event, Thread
 import av
 
 from turbolens.filter.errors import MediaError
-from turbolens.pipelines.base import FilterCallable, Notify, Sink, Source, rate_of
+from turbolens.pipelines.base import FilterCallable, Notify, Sink, Source, ignore, rate_of
 from turbolens.pipelines.live.filtering import Reload
 from turbolens.pipelines.live.options import RunOptions
 from turbolens.pipelines.live.running import run
@@ -57,7 +57,7 @@ def filter_stream(
     no others. Raises `MediaError` if the input has no video, if either end cannot be reached at the
     beginning, or if nothing was sent when the input ends.
     """
-    options, notify, stop = options or StreamOptions(), on_notice or _ignore, stop or Event()
+    options, notify, stop = options or StreamOptions(), on_notice or ignore, stop or Event()
     opened_source = _source(source, options, notify, square_pixels=_needs_square_pixels(target))
     opened_sink, running = None, False
     try:
@@ -148,7 +148,3 @@ def _without_reprojection(frame_filter: FilterCallable) -> FilterCallable:
         return frame_filter(frame)
 
     return filtered
-
-
-def _ignore(_: str) -> None:
-    """Default for `on_notice`."""

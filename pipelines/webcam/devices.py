@@ -4,7 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
 
-from turbolens.pipelines.base import Source, rate_of
+from turbolens.pipelines.base import Source, ignore, rate_of
 from turbolens.pipelines.camera.camera import Camera
 from turbolens.pipelines.camera.framing import FramedSource, cropped_size
 from turbolens.pipelines.camera.pipewire.sink import PipeWireCamera
@@ -33,7 +33,7 @@ def _open_camera(options: WebcamOptions) -> Source:
     if name is not None and is_scene(name):
         return SceneCamera(*(options.size or SCENE_SIZE), rate=options.rate)
     if name is not None and Path(name).is_file():
-        return FileCamera(lambda: open_reader(name, MediaOptions(), _ignore))
+        return FileCamera(lambda: open_reader(name, MediaOptions(), ignore))
     width, height = options.size or (1280, 720)
     return Camera(
         name, width=width, height=height, rate=options.rate, pixel_format=options.pixel_format
@@ -61,7 +61,3 @@ def _frame_size(source: Source, options: WebcamOptions) -> tuple[int | None, int
     if width is None or height is None or options.aspect is None:
         return width, height
     return cropped_size(width, height, options.aspect)
-
-
-def _ignore(_: str) -> None:
-    """Take no notice."""

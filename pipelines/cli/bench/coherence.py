@@ -12,9 +12,9 @@ from turbolens.filter import FilterSettings, MediaError
 from turbolens.pipelines.model_choice import ModelChoice, load_model
 
 from .coherence_tables import print_results
+from .progress import measuring
 
 if TYPE_CHECKING:
-    from turbolens.pipelines.base import Notify
     from turbolens.pipelines.bench.coherence import Extent
     from turbolens.pipelines.bench.coherence_clips import ClipResult, FlowResult
     from turbolens.pipelines.bench.coherence_report import CoherenceReport
@@ -54,7 +54,7 @@ def coherence(  # noqa: PLR0913 - each one is an option of the command
     settings = FilterSettings(
         prompt=choice.look or prompt, strength=strength, steadiness=steadiness
     )
-    loaded, extent, notify = load_model(choice), _extent(quick=quick), _notify(as_json=as_json)
+    loaded, extent, notify = load_model(choice), _extent(quick=quick), measuring(as_json=as_json)
     still = read_photograph(photograph, extent.width, extent.height) if photograph else None
     report = measure(loaded, settings, extent, photograph=still, notify=notify)
     flows: list[FlowResult] = []
@@ -75,12 +75,6 @@ def _extent(*, quick: bool) -> "Extent":
 
     return Extent(frames=24, still_frames=30, cut_frames=200, timed_frames=10) if quick else (
         Extent())  # fmt: skip
-
-
-def _notify(*, as_json: bool) -> "Notify":
-    """A function that prints what is being measured; with JSON output, one that prints nothing."""
-    console = Console(stderr=True, highlight=False, quiet=as_json)
-    return lambda what: console.print(f"measuring {what} …")
 
 
 def as_data(

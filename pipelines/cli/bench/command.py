@@ -21,6 +21,7 @@ from .coherence import coherence
 from .detail import detail
 from .file import file
 from .latency import latency
+from .progress import measuring
 from .region import region
 from .sessions import sessions
 from .startup import startup
@@ -115,10 +116,11 @@ def bench(  # noqa: PLR0913 - each one is an option of the command
     )
     loaded = _random(choice) if random_weights else load_model(choice)
     destination = None if chart is None else Destination(str(chart), overwrite=True)
+    notify = measuring(as_json=as_json)
     report = measure(
         loaded, settings, cases=_cases(case, size, working_size),
         extent=Extent(frames, baselines, tuple(batch or ())),
-        on_case=_ignore_case if as_json else _print_case,
+        on_case=lambda case: notify(case.name),
     )  # fmt: skip
     if destination is not None:
         from turbolens.pipelines.bench.chart import save_chart  # noqa: PLC0415
@@ -173,11 +175,3 @@ def as_data(report: "BenchReport") -> dict[str, Any]:
         entry |= {"single_ratios": result.single_ratios}
         entry |= {"share_of_floor": result.share_of_floor}
     return data
-
-
-def _print_case(case: "Case") -> None:
-    Console(stderr=True, highlight=False).print(f"measuring {case.name} …")
-
-
-def _ignore_case(case: "Case") -> None:
-    pass

@@ -12,6 +12,8 @@ from turbolens.filter import FilterSettings
 from turbolens.pipelines.cli.usage import parse_size
 from turbolens.pipelines.model_choice import ModelChoice, load_filter
 
+from .progress import measuring
+
 if TYPE_CHECKING:
     from turbolens.pipelines.bench.file import FileReport
 
@@ -43,7 +45,7 @@ def file(
     report = measure_file(
         load_filter(choice, look), width=width, height=height, frames=frames,
         encoding=Encoding(codec="h264", preset=encoder_preset),
-        notify=_ignore if as_json else _print_part,
+        notify=measuring(as_json=as_json),
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(as_data(report), indent=2))
@@ -72,11 +74,3 @@ def print_report(report: "FileReport", console: Console) -> None:
         f"{report.share_of_single:.2f} of it frame by frame; {report.processors} processors "
         f"allow {report.bound_fps:.1f} fps"
     )
-
-
-def _print_part(name: str) -> None:
-    Console(stderr=True, highlight=False).print(f"measuring {name} …")
-
-
-def _ignore(_: str) -> None:
-    pass

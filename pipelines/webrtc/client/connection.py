@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import av
 
 from turbolens.filter.errors import PeerError, TurbolensError
-from turbolens.pipelines.base import Notify
+from turbolens.pipelines.base import Notify, ignore
 from turbolens.pipelines.live.pacing import back_off
 from turbolens.pipelines.webrtc.control.controls import Data
 from turbolens.pipelines.webrtc.peer.encoders import prepare_encoders
@@ -54,7 +54,7 @@ class ServerConnection:
         self._options, self._settings = options, settings
         self._on_event, self._notify = on_event, notify
         self._known = known or KnownServers()
-        self._deliver: Deliver = _ignore
+        self._deliver: Deliver = ignore  # until something takes results
         self._loop = asyncio.new_event_loop()
         self._session: ClientSession | None = None
         self._running: asyncio.Task[None] | None = None
@@ -214,7 +214,3 @@ def _ice_server(data: Any) -> IceServer:
 
 def _object(value: Any) -> Data:
     return value if isinstance(value, dict) else {}
-
-
-def _ignore(_: av.VideoFrame, __: float) -> None:
-    """Nothing takes results yet."""

@@ -59,8 +59,8 @@ class TurboModel:
         native_size: the longer side in pixels that the model was trained for.
         multiple: the sides of a working image are multiples of it, in pixels.
         steps: the fewest and the most denoising steps that give a good image.
-        looks: the styles named by the model, and those of one's own.
-        surfaces: the surfaces of looks of one's own, by name.
+        looks: the styles named by the model, and own looks (`--lora`).
+        surfaces: the surfaces of own looks, by name.
         lock: held while a frame is computed, since torch is fastest with one frame at a time.
     """
 
@@ -116,9 +116,8 @@ class TurboModel:
 
         dtype: auto, float32, float16 (not on a CPU) or bfloat16. vae: tiny, full, or auto, which is
         tiny for known models. loras: files or hub ids, with ":WEIGHT" at the end unless it is 1;
-        looks of one's own too.
-        controlnet: a folder or hub id. ip_adapter: a file with the folder `image_encoder` beside
-        it, or a hub id.
+        own looks, too, as `turbolens train look` writes them. controlnet: a folder or hub id.
+        ip_adapter: a file with the folder `image_encoder` beside it, or a hub id.
 
         Raises `ModelNotFoundError`, `UnsupportedModelError`, `NotEnoughMemoryError` or `ModelError`
         for models and adapters, and `SettingsError` for device, dtype and vae.
@@ -151,7 +150,7 @@ class TurboModel:
             return model
 
     def add_looks(self, looks: Sequence[OwnLook]) -> None:
-        """Add looks of one's own, before the first frame. Raises as `with_own_looks`."""
+        """Add own looks, before the first frame. Raises as `with_own_looks`."""
         if looks:
             self.prompts.vocabulary = with_own_looks(self.vocabulary, looks)
             self.looks = (*self.looks, *(look.name for look in looks))

@@ -75,7 +75,7 @@ COLOURS = {
     "magenta": "#ff00ff", "purple": "#800080", "yellow": "#ffff00", "orange": "#ffa500",
     "pink": "#ffc0cb", "brown": "#a52a2a", "beige": "#f5f5dc",
 }  # fmt: skip
-"""The names, and their values in CSS."""
+"""Names of colours, with their values in CSS."""
 
 _HEX_COLOUR = re.compile(r"#[0-9a-f]{6}")
 

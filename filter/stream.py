@@ -103,7 +103,7 @@ class Stream:
 
     @property
     def is_observed(self) -> bool:
-        """True if somebody measures its stages."""
+        """True if its stages are measured."""
         return self._on_stage is not None
 
     def settle(self) -> None:

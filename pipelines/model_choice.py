@@ -119,8 +119,8 @@ def parse_prompt(text: str) -> tuple[str, float]:
 def vocabulary_of(choice: ModelChoice) -> Vocabulary | None:
     """The vocabulary of the chosen model, read without loading it; `None` if it takes any prompt.
 
-    Raises `ModelNotFoundError`, `UnsupportedModelError` and `ModelError`, and `SettingsError` for a
-    look of one's own with a name that the model has.
+    Raises `ModelNotFoundError`, `UnsupportedModelError` and `ModelError`, and `SettingsError` for
+    an own look with a name that the model has.
     """
     vocabulary = load_vocabulary(locate(choice.model))
     looks = _own_looks(choice)
@@ -132,7 +132,7 @@ def vocabulary_of(choice: ModelChoice) -> Vocabulary | None:
 
 
 def looks_of(choice: ModelChoice) -> tuple[str, ...]:
-    """The names of the looks of the chosen model and of one's own; empty if it lists none.
+    """The names of the looks of the chosen model, and of own looks; empty if it lists none.
 
     Raises as `vocabulary_of`.
     """
@@ -140,7 +140,7 @@ def looks_of(choice: ModelChoice) -> tuple[str, ...]:
 
 
 def _own_looks(choice: ModelChoice) -> list[OwnLook]:
-    """The looks of one's own among the files given as LoRAs."""
+    """The own looks among the files given as LoRAs."""
     if not choice.adapters.lora:
         return []
     from turbolens.filter.adapters.look_files import split_looks  # noqa: PLC0415 - torch
@@ -239,7 +239,7 @@ def load_model(
     frames: how many will be filtered, as far as known, see `TurboModel.accelerate`.
     spare_processor: leave one core free for the rest of the program, unless OMP_NUM_THREADS is set.
 
-    Raises the errors of `TurboModel.load`, and `SettingsError` for a look that the model has not.
+    Raises the errors of `TurboModel.load`, and `SettingsError` for a look that the model lacks.
     """
     if live or choice.acceleration != "none":
         let_idle_threads_sleep()

@@ -1,4 +1,4 @@
-"""Tells looks of one's own from LoRAs, which are loaded by the same option."""
+"""Tells own looks from LoRAs, which the same option loads."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from .lora_files import locate_lora
 
 
 def split_looks(sources: Sequence[LoraSource]) -> tuple[list[OwnLook], list[LoraSource]]:
-    """The looks of one's own among these files, and the LoRAs.
+    """The own looks among these files, and the LoRAs.
 
     Raises `ModelNotFoundError`, `UnsupportedModelError` and `ModelError` for files, and
     `SettingsError` for a look with a weight.

@@ -95,7 +95,7 @@ class Vocabulary:
         """How the model reads this prompt.
 
         Phrases of looks count first, then words for a photograph, then words that belong to one
-        look alone, and last words that differ from a known one by a slip of the pen.
+        look alone, and last misspelt words.
         """
         words = [_Word(word, weight) for part, weight in spans(text) if weight > 0
                  for word in words_of(part)]  # fmt: skip

@@ -167,25 +167,31 @@ class FrameConverter:
         original = _as_frame(like)
         styled = self._carrier(original, size)
         rgb_view(styled)[:] = _window(rgb.numpy(), corner, size)
-        in_rgb = mix < 1.0 or not geometry.covers_frame or isinstance(like, np.ndarray)
-        in_rgb = in_rgb or (detail > 0.0 and luma_view(original) is None)
         has_detail = detail > 0.0 and geometry.is_enlarged
         if has_detail:
             if frame_detail is None:
                 frame_detail = self._read_detail(self._read_luma(like), *size)
             self._detail.prepare(frame_detail, detail)
             self._detail.add_to_working_image(rgb_view(styled))
-        if in_rgb:
-            frame_pixels = geometry.frame_width, geometry.frame_height
-            styled = _to_rgb(self._to_full_size, styled, frame_pixels)
-            if has_detail:
-                self._detail.add_to_full_size(rgb_view(styled))
-            self._blend_into(styled, original, geometry, mix)
+        lacks_luma = detail > 0.0 and luma_view(original) is None
+        is_blended = mix < 1.0 or not geometry.covers_frame
+        if isinstance(like, av.VideoFrame) and not (is_blended or lacks_luma):
+            return self._enlarged(like, styled, has_detail=has_detail)
+        styled = _to_rgb(self._to_full_size, styled, (geometry.frame_width, geometry.frame_height))
+        if has_detail:
+            self._detail.add_to_full_size(rgb_view(styled))
+        self._blend_into(styled, original, geometry, mix)
         if isinstance(like, np.ndarray):
             return np.array(rgb_view(styled))
+        return self._in_format_of(like, styled)
+
+    def _enlarged(
+        self, like: av.VideoFrame, styled: av.VideoFrame, *, has_detail: bool
+    ) -> av.VideoFrame:
+        """The result in the size and format of `like` by one call of swscale, with its detail."""
         frame = self._in_format_of(like, styled)
         plane = luma_view(frame)
-        if has_detail and not in_rgb and plane is not None:
+        if has_detail and plane is not None:
             self._detail.add_to_full_size(plane)
         return frame
 

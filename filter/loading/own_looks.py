@@ -1,4 +1,4 @@
-"""Looks of one's own: their file, which `turbolens train look` writes and `--lora` takes.
+"""Own looks: their file, which `turbolens train look` writes and `--lora` takes.
 
 A safetensors file with the arrays of an `Exemplar`, and JSON in its metadata. It holds no weights
 of a network: the model's other looks stay as they are.

@@ -1,7 +1,7 @@
 """The surface of a look: brush strokes, paper, hatching, dots, glass and tiles.
 
 A small network gives the colours and forms of a look, but hardly its material. What a material does
-to a picture is known, so it is computed: areas become even, as somebody who paints would see them;
+to a picture is known, so it is computed: areas become even, as a painter sees them;
 strokes of one colour follow the forms, washes have dark rims, pencil lines get denser in the dark.
 Colours come from the result, lines and tones from the frame (`seen`), where they are sharper. It
 moves with what is shown (`drift`).

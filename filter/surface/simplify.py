@@ -1,4 +1,4 @@
-"""Pictures with fewer forms, as somebody who paints would see them: even areas, firm edges."""
+"""Pictures with fewer forms, as a painter sees them: even areas, firm edges."""
 
 import numpy as np
 from numpy.typing import NDArray

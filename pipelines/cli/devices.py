@@ -89,7 +89,7 @@ def mode_lines(modes: "tuple[Mode, ...]") -> list[str]:
 def virtual_cameras() -> list[VirtualCameraInfo]:
     """The virtual cameras of this machine: devices on Linux, known programs elsewhere.
 
-    Elsewhere, only opening a virtual camera would tell if it is installed, and that would disturb
+    There, only opening a virtual camera would tell if it is installed, and that would disturb
     the programs that read it.
     """
     if sys.platform == "linux":

@@ -1,4 +1,4 @@
-"""How a command tells of its run: words and a display for people, JSON lines for machines."""
+"""What a command prints about its run: text and a display for people, JSON lines for machines."""
 
 import json
 import logging

@@ -49,7 +49,7 @@ class Endpoint:
 
     @property
     def connectionless(self) -> bool:
-        """True for UDP and RTP: the sender waits for nobody, and nothing tells of its end."""
+        """True for UDP and RTP: a sender needs no receiver, and the end is not announced."""
         return self.format == "sdp" or _scheme(self.name) in ("udp", "rtp")
 
     @property
@@ -99,7 +99,7 @@ def input_endpoint(name: str, *, listen: bool = False, input_format: str | None 
 def _sdp_options(name: str, input_format: str | None) -> dict[str, str]:
     """The protocols that a session description (SDP) may use; empty if it is none.
 
-    FFmpeg allows only those of the description's own address, but it tells of RTP.
+    FFmpeg allows only the protocols of the description's own address, not the RTP that it names.
     """
     is_description = urlsplit(name).path.lower().endswith(".sdp") and input_format is None
     return {"protocol_whitelist": SDP_PROTOCOLS} if is_description or input_format == "sdp" else {}

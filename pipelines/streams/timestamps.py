@@ -22,7 +22,7 @@ def has_timestamps(container: InputContainer) -> bool:
 def read_ahead(packets: Iterator[Any], rate: Fraction) -> tuple[list[Any], bool]:
     """The first packets, and True if they come faster than a live input can send them.
 
-    A live input has little to read at once, then every packet must be waited for. A recording
+    A live input has few packets at once; the next ones must be waited for. A recording
     that is written into a pipe never makes the reader wait.
     """
     ahead: list[Any] = []

@@ -44,14 +44,18 @@ class VideoReader:
 
         Raises `MediaError` if there is no frame, or if one needs an FFmpeg filter that is missing.
         """
-        container.video.thread_type, container.video.thread_count = "AUTO", 2
         reader = cls(container, notify)
-        try:
-            reader._buffer_first_frame()
-        except BaseException:
-            reader.close()
-            raise
+        reader._begin_decoding()
         return reader
+
+    def _begin_decoding(self) -> None:
+        """Decode up to the first frame. Closes the container if that fails."""
+        self._video.thread_type, self._video.thread_count = "AUTO", 2
+        try:
+            self._buffer_first_frame()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def damaged(self) -> int:

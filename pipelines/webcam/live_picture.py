@@ -11,7 +11,7 @@ WIDTH = 480  # pixels
 
 
 class LivePicture:
-    """A sink that keeps the last frame. It is scaled and encoded only if somebody asks for it."""
+    """A sink that keeps the last frame. It is scaled and encoded only on request."""
 
     name = "the picture of the control page"
 

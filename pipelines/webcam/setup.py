@@ -142,8 +142,7 @@ def _call_options(options: WebcamOptions, source: Source, adapters: tuple[str, .
 
 
 def offered_looks(model: ModelChoice) -> tuple[str, ...]:
-    """The looks that this model was trained for and those of one's own, or else the embedded
-    model's."""
+    """The looks of this model, and own looks; the embedded model's if there are none."""
     return looks_of(model) or load_looks(EMBEDDED_FOLDER)
 
 

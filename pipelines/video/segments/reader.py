@@ -36,14 +36,9 @@ class FrameReader(VideoReader):
         cls, container: VideoContainer, begin: ResumePoint | None, notify: Notify
     ) -> "FrameReader":
         """A reader that begins there, `None` for the beginning. Raises as `VideoReader.open`."""
-        container.video.thread_type, container.video.thread_count = "AUTO", 2
         reader = cls(container, notify)
         reader._begin = begin
-        try:
-            reader._buffer_first_frame()
-        except BaseException:
-            reader.close()
-            raise
+        reader._begin_decoding()
         return reader
 
     def key_frame_before(self, pts: int) -> int:

@@ -173,10 +173,12 @@ def require_look(look: str | None, model: str, looks: Sequence[str]) -> None:
 
 
 def require_looks(choice: ModelChoice, settings: FilterSettings) -> None:
-    """Raise `SettingsError` if a prompt names no look of a model with a fixed list of looks.
+    """Raise `SettingsError` if --look or a prompt names no look of a model with a list of them.
 
     For files. In a call such a prompt is replaced by the default look instead, with a notice.
     """
+    if choice.look is not None:
+        require_look(choice.look, choice.model, looks_of(choice))
     vocabulary = vocabulary_of(choice)
     for reading in readings(vocabulary, settings.weighted_prompts):
         reading.require_look(() if vocabulary is None else vocabulary.looks)

@@ -50,7 +50,8 @@ def find_images(name: str) -> list[Path]:
     else:
         found = [Path(item) for item in glob.glob(name)]
     if not found:
-        raise MediaError(f"{name} holds no images (PNG, JPEG, WebP, TIFF, BMP, HEIC or AVIF)")
+        hint = f"; for its videos name {path / '*'}, and --output-dir" if path.is_dir() else ""
+        raise MediaError(f"{name} holds no images (PNG, JPEG, WebP, TIFF, BMP, HEIC or AVIF){hint}")
     return sorted(found, key=_natural_order)
 
 

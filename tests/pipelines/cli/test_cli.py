@@ -184,13 +184,15 @@ def test_a_folder_without_pictures_is_one_line_and_code_1(turbolens: Any) -> Non
     Path("empty").mkdir()
     code, _, err = turbolens("video", "empty", "out.mp4")
     assert code == 1
-    assert "holds no images" in one_line(err)
+    advice = f"for its videos name {Path('empty/*')}, and --output-dir"
+    assert "empty holds no images" in one_line(err)
+    assert advice in err
 
 
 def test_an_unknown_look_names_the_known_ones(turbolens: Any, clip: Path) -> None:
     code, _, err = turbolens("video", clip, "out.mp4", "--look", "cave painting")
     assert code == 2
-    assert "oil painting" in one_line(err)
+    assert "embedded has no look 'cave painting'; its looks: oil painting" in one_line(err)
 
 
 def test_a_video_is_filtered_with_every_time_kept(turbolens: Any, clip: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from turbolens.filter import SettingsError
 from turbolens.pipelines.webrtc.control.controls import within_limits
 from turbolens.pipelines.webrtc.media.batching import FrameBatcher
 from turbolens.pipelines.webrtc.peer.encoders import prepare_encoders
@@ -36,8 +37,13 @@ def create_app(
     make_filter: (model, settings) → `AdjustableFilter`, for your own models.
 
     The bit rate of the options applies to all video that this process sends. Raises
-    `SettingsError` if the first settings are beyond the limits.
+    `SettingsError` if the first settings are beyond the limits, and for the name of a model.
     """
+    if isinstance(model, str) and make_filter is frame_filter:
+        raise SettingsError(
+            f"model must be a TurboModel or a function that loads one, got {model!r}; write "
+            f"lambda: TurboModel.load({model!r})"
+        )
     options = options or ServerOptions()
     within_limits(options.settings, options.limits)
     app = web.Application(  # inner errors become responses that get the headers, too

@@ -154,6 +154,11 @@ def test_initial_settings_beyond_the_limits_are_refused_at_start() -> None:
         create_app(ShadeModel(), options)
 
 
+def test_the_name_of_a_model_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"got 'embedded'; .*TurboModel\.load\('embedded'\)"):
+        create_app("embedded")
+
+
 @asynchronous
 async def test_metrics_are_prometheus_text() -> None:
     async with serving() as (client, _), client.get("/metrics") as response:

@@ -29,6 +29,8 @@ class ReprojectionWorker:
         self._clock, self._costs, self._turn = clock, costs, Lock()
         self._budget = ReprojectionBudget(SHARE, Smoothed(WEIGHT), clock=clock)
         self._free_at = 0.0
+        self.busy_seconds = 0.0
+        """Processor time that reprojections have taken."""
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="reproject")
 
     @asynccontextmanager
@@ -52,6 +54,7 @@ class ReprojectionWorker:
         except RuntimeError:  # the worker was closed meanwhile
             return None
         reprojected, seconds = await call
+        self.busy_seconds += seconds
         self._budget.add(seconds, at=began)
         self._free_at = began + seconds / SHARE
         return reprojected

@@ -66,7 +66,8 @@ class FilteredTrack(MediaStreamTrack):
         self._between: AsyncLatestSlot[Arrival] = AsyncLatestSlot()
         self._outgoing: AsyncLatestSlot[tuple[Arrival, av.VideoFrame]] = AsyncLatestSlot()
         self._collector = StatsCollector(clock())
-        self._latency, self._filter_time = Smoothed(), Smoothed()
+        self._latency = Smoothed()
+        self._filter_time = Smoothed()  # without what reprojections took of it
         self.size = (0, 0)
         """Width and height of the last received frame; zeros before the first."""
         self._received = self._newest_sent = 0
@@ -160,12 +161,13 @@ class FilteredTrack(MediaStreamTrack):
                 f"a frame must have at most {self._max_pixels:,} pixels here, got "
                 f"{frame.width}×{frame.height}; send a smaller picture"
             )
-        began = self._clock()
+        began, reprojection = self._clock(), self._batcher.reprojection
+        reprojected_before = reprojection.busy_seconds
         pts, time_base = frame.pts, frame.time_base
         filtered = checked_result(await self._batcher.submit(self._filter, frame))
         filtered.pts, filtered.time_base = pts, time_base
         seconds = self._clock() - began
-        self._filter_time.add(seconds)
+        self._filter_time.add(seconds - (reprojection.busy_seconds - reprojected_before))
         self._collector.stage("filter", seconds)
         return filtered
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 
 import av
 import pytest
@@ -11,6 +12,7 @@ from aiortc.mediastreams import MediaStreamError
 from tests.pipelines.webrtc.conftest import CLOCK, Shade, asynchronous, flat, luma_of, until
 from turbolens.pipelines.webrtc import DelayedTrack, FilteredTrack, Relay
 from turbolens.pipelines.webrtc.media import audio, reprojection
+from turbolens.pipelines.webrtc.media.batching import FrameBatcher
 from turbolens.pipelines.webrtc.media.reprojection import ReprojectionWorker
 
 
@@ -274,6 +276,49 @@ async def test_nothing_is_reprojected_if_the_filter_is_fast_enough() -> None:
         assert round(luma_of(await track.recv())) == luma
     assert gate.reprojected == []
     track.stop()
+
+
+@asynchronous
+async def test_reprojection_ends_if_the_filter_is_only_slow_because_of_it(
+    pauses: list[float],
+) -> None:
+    """Such a filter is fast enough alone, and its own results are better than reprojected ones."""
+    now, cost = [100.0], [0.0]
+    source, gate = Script(), ReprojectingGate()
+    reproject = gate.reproject
+
+    def costly_reproject(frame: av.VideoFrame) -> av.VideoFrame:
+        cost[0] += 0.01
+        return reproject(frame)
+
+    gate.reproject = costly_reproject  # type: ignore[method-assign]
+    batcher = FrameBatcher()
+    batcher.reprojection = ReprojectionWorker(lambda: now[0], lambda: cost[0])
+    track = FilteredTrack(source, gate, batcher=batcher, clock=lambda: now[0])
+
+    async def show() -> None:
+        with suppress(MediaStreamError):
+            while True:
+                await track.recv()
+
+    showing = asyncio.create_task(show())
+    source.give(1)
+    for number in range(1, 41):
+        await entered(gate)
+        before = cost[0]
+        source.give(2 * number, 2 * number + 1)  # the source is faster than the filter
+        for _ in range(20):  # time for a reprojection, which may not come
+            await asyncio.to_thread(lambda: None)
+        now[0] += (0.2 if number == 1 else 0.045) + cost[0] - before
+        gate.allowed.release()
+        await until(lambda number=number: track.statistics.filtered == number)  # type: ignore[misc]
+    assert gate.reprojected, "the slow first frame was to be bridged"
+    assert max(gate.reprojected) < 60
+    assert pauses
+    track.stop()
+    gate.allowed.release(2)
+    await showing
+    batcher.close()
 
 
 class Costly:

@@ -24,7 +24,7 @@ from .judge import Judge
 from .motion import FRAMES, pan, static_gain, texture_shares, warp_error, with_camera_noise
 from .pictures import Collections
 from .spectrum import grid_ratio, structure, texture_change
-from .style import NameClassifier, shares_labels, style_ratio
+from .style import NameClassifier, shares_labels, style_ratio, works_ratio
 
 FULL, CALL = 0.9, 0.7  # strengths: of the style, and of a call
 WORKS = 14  # that a look is compared with, at most
@@ -54,6 +54,7 @@ class Evaluation:
         works, figures.real = self._works_of(look)
         if works:
             figures.style = [style_ratio(self._judge, full, self._photographs, works)]
+            figures.works = [works_ratio(self._judge, works, self._photographs)]
         figures.content = [float(shares_labels(self._judge, b, a)) for a, b in pairs]
         figures.structure = [structure(a, b) for a, b in pairs]
         figures.grid = [grid_ratio(result) for result in full]

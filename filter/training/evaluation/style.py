@@ -1,5 +1,6 @@
 """Style and name: how near results are to real works, and whether the look is recognised."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -39,6 +40,19 @@ def style_ratio(judge: Judge, results: Sequence[Tensor], photographs: Sequence[T
     wanted = mean_grams(judge, works)
     before = gram_distance(mean_grams(judge, photographs), wanted)
     return gram_distance(mean_grams(judge, results), wanted) / max(before, 1e-6)
+
+
+def works_ratio(judge: Judge, works: Sequence[Tensor], photographs: Sequence[Tensor]) -> float:
+    """`style_ratio` of every second work, in place of results, to the other works.
+
+    What real works reach themselves. With few works it is high, since one work differs from the
+    next. nan for fewer than two works.
+    """
+    halves = works[::2], works[1::2]
+    if not halves[1]:
+        return math.nan
+    ratios = [style_ratio(judge, a, photographs, b) for a, b in (halves, halves[::-1])]
+    return sum(ratios) / len(ratios)
 
 
 def shares_labels(judge: Judge, photograph: Tensor, result: Tensor) -> bool:

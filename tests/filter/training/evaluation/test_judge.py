@@ -1,5 +1,6 @@
 """Style, name and content, by a small untrained network in the judge's place."""
 
+import math
 import sys
 from itertools import pairwise
 
@@ -8,7 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from turbolens.filter.training.evaluation.judge import GRAM_BLOCKS, Judge
-from turbolens.filter.training.evaluation.style import NameClassifier, shares_labels, style_ratio
+from turbolens.filter.training.evaluation.style import (
+    NameClassifier,
+    shares_labels,
+    style_ratio,
+    works_ratio,
+)
 
 
 class SmallNetwork(nn.Module):
@@ -50,6 +56,13 @@ def test_the_style_of_the_works_is_nearer_than_the_photographs(judge: Judge) -> 
     photographs, works = [smooth(i) for i in range(6)], [striped(i) for i in range(6, 12)]
     assert style_ratio(judge, [striped(i) for i in range(6)], photographs, works) < 0.5
     assert style_ratio(judge, photographs, photographs, works) == pytest.approx(1)
+
+
+def test_works_among_themselves_tell_how_near_a_look_can_come(judge: Judge) -> None:
+    photographs, works = [smooth(i) for i in range(6)], [striped(i) for i in range(6, 12)]
+    assert works_ratio(judge, works, photographs) < 0.5
+    assert works_ratio(judge, [*works[:3], *photographs[:3]], photographs) > 0.5
+    assert math.isnan(works_ratio(judge, works[:1], photographs))
 
 
 def test_a_look_is_named_by_what_the_classifier_learned(judge: Judge) -> None:

@@ -303,7 +303,7 @@ async def test_reprojection_ends_if_the_filter_is_only_slow_because_of_it(
 
     showing = asyncio.create_task(show())
     source.give(1)
-    for number in range(1, 41):
+    for number in range(1, 81):
         await entered(gate)
         before = cost[0]
         source.give(2 * number, 2 * number + 1)  # the source is faster than the filter
@@ -313,7 +313,7 @@ async def test_reprojection_ends_if_the_filter_is_only_slow_because_of_it(
         gate.allowed.release()
         await until(lambda number=number: track.statistics.filtered == number)  # type: ignore[misc]
     assert gate.reprojected, "the slow first frame was to be bridged"
-    assert max(gate.reprojected) < 60
+    assert max(gate.reprojected) < 120, "of 161 frames of the source"
     assert pauses
     track.stop()
     gate.allowed.release(2)

@@ -34,16 +34,18 @@ async function call() {
   await video.play();
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  let looks = 0;
+  const every = Number(new URLSearchParams(location.search).get("every") ?? 1);
+  let shown = 0;
   const look = async (now, frame) => {
+    video.requestVideoFrameCallback(look);
+    if (shown++ % every) return;
     [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
     context.drawImage(video, 0, 0);
     const row = context.getImageData(0, canvas.height >> 1, canvas.width, 1).data;
     const red = Array.from({ length: canvas.width }, (_, x) => row[4 * x]);
     const seen = { row: red, number: frame.presentedFrames, at: now };
-    if (looks++ % 40 === 20) seen.picture = canvas.toDataURL("image/png");
+    if (shown % 40 < every) seen.picture = canvas.toDataURL("image/png");
     await tell(seen);
-    video.requestVideoFrameCallback(look);
   };
   video.requestVideoFrameCallback(look);
 }
@@ -57,14 +59,18 @@ def chromium(profile: str, address: str) -> list[str]:
 
 
 class BrowserCall:
-    """A browser with the page open. `rows`: the middle row of each picture that the page looked at.
+    """A browser with the page open, which looks at one picture in `every`: looking takes time.
+
+    `rows`: the middle row of each picture that the page looked at.
 
     `cameras`: the names that the page was offered; `error`: why it could not go on. `picture`: the
     last picture that it sent whole, as PNG, one in forty; `presented`: for each picture the time in
     seconds and how many the browser had shown by then.
     """
 
-    def __init__(self, command: Callable[[str, str], list[str]] = chromium) -> None:
+    def __init__(
+        self, command: Callable[[str, str], list[str]] = chromium, *, every: int = 1
+    ) -> None:
         self.rows: list[list[int]] = []
         self.cameras: list[str] = []
         self.error = ""
@@ -73,7 +79,7 @@ class BrowserCall:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         Thread(target=self._server.serve_forever, daemon=True).start()
         self._profile = tempfile.mkdtemp(prefix="browser-")
-        address = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        address = f"http://127.0.0.1:{self._server.server_address[1]}/?every={every}"
         self._process = subprocess.Popen(  # noqa: S603
             command(self._profile, address), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -26,7 +26,8 @@ pytestmark = [pytest.mark.slow, needs_pipewire, pytest.mark.timeout(3 * PATIENCE
 SECONDS = float(os.environ.get("CALL_SECONDS", "0"))
 FOLDER = os.environ.get("CALL_FOLDER")
 WIDTH, HEIGHT = (1280, 720) if SECONDS else (640, 360)
-OPTIONS = ["--size", "auto"] if SECONDS else ["--size", "128"]
+OPTIONS = ["--size", "auto", "--acceleration", "auto"] if SECONDS else ["--size", "128"]
+EVERY = 20 if SECONDS else 1  # the page looks at one picture in so many
 Browser = Callable[[str, str], list[str]]
 
 
@@ -42,7 +43,7 @@ def chromium(profile: str, address: str) -> list[str]:
 def started_call(browser: Browser) -> BrowserCall:
     """A call that has sent a picture. A browser that asked too early for a camera begins anew."""
     for _ in range(TRIES):
-        call = BrowserCall(browser)
+        call = BrowserCall(browser, every=EVERY)
         if waited(lambda call=call: bool(call.picture or call.error), PATIENCE) and call.picture:  # type: ignore[misc]
             return call
         call.close()

@@ -10,6 +10,7 @@ from turbolens.pipelines.live.working_size import (
     LEAST_FPS,
     MEASURED,
     SIZES,
+    SLOW_CALLS,
     SizeSearch,
 )
 
@@ -29,11 +30,37 @@ def test_the_largest_size_that_holds_the_rate_is_taken(expected: int) -> None:
     assert (search.size, search.found) == (expected, True)
 
 
-def test_a_size_that_was_found_is_final() -> None:
+def test_a_few_slow_seconds_do_not_change_a_size_that_was_found() -> None:
     search = searched(lambda _: BUDGET / 2)
-    for _ in range(100):
+    for _ in range(SLOW_CALLS // 2 - 1):
         search.note(10.0)
     assert search.size == SIZES[0]
+
+
+def test_a_size_shrinks_when_the_machine_has_become_slower() -> None:
+    """As when the program of the call starts, which needs processors, too."""
+    search = searched(lambda _: BUDGET / 2)
+    for _ in range(2 * SLOW_CALLS):
+        search.note(BUDGET * (1.5 if search.size > SIZES[1] else 0.9))
+    assert (search.size, search.found) == (SIZES[1], True)
+    slower = searched(lambda _: BUDGET / 2)
+    for _ in range(10 * SLOW_CALLS):
+        slower.note(10 * BUDGET)
+    assert slower.size == SIZES[-1]
+
+
+def test_after_each_shrinking_it_takes_longer_until_a_larger_size_is_tried() -> None:
+    search, waits = SizeSearch((512, 256)), []
+    for _ in range(3):
+        while search.size == 512:
+            search.note(1.5 * BUDGET if search.found else BUDGET / 8)
+        calls = 0
+        while search.size == 256:
+            search.note(BUDGET / 8)
+            calls += 1
+        waits.append(calls)
+    assert waits[1] > 3 * waits[0]
+    assert waits[2] > 3 * waits[1]
 
 
 def test_a_slow_machine_soon_gets_the_smallest_size() -> None:

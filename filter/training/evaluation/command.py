@@ -17,6 +17,7 @@ from rich.console import Console
 from torch import Tensor
 
 import turbolens.filter
+from turbolens.filter.training.references.operators import blur
 
 from .figures import LookFigures, ModelFigures, by_look, summary
 from .filtered import SIZE, Filtered, looks_of, megabytes
@@ -28,6 +29,7 @@ from .style import NameClassifier, shares_labels, style_ratio, works_ratio
 
 FULL, CALL = 0.9, 0.7  # strengths: of the style, and of a call
 WORKS = 14  # that a look is compared with, at most
+BLUR = 2.0  # standard deviation in pixels: such a blur hides less than brush strokes do
 
 
 class Evaluation:
@@ -65,6 +67,16 @@ class Evaluation:
             seen = filtered.pictures(self._clip_frames, look, FULL)
             figures.named = [float(classifier.name(result) == look) for result in seen]
         return figures
+
+    def blurred(self) -> list[float]:
+        """For each photograph 1 if it keeps its content when it is only blurred, else 0.
+
+        It says what to expect of looks, which change more than such a blur.
+        """
+        photographs = self._photographs
+        blurred = [blur(each[None], BLUR)[0] for each in photographs]
+        pairs = zip(blurred, photographs, strict=True)
+        return [float(shares_labels(self._judge, b, a)) for a, b in pairs]
 
     def _works_of(self, look: str) -> tuple[list[Tensor], bool]:
         if look not in self._works:
@@ -147,6 +159,7 @@ def _measured(
 ) -> ModelFigures:
     figures = ModelFigures(name, megabytes(_folder(name)))
     with torch.inference_mode():
+        figures.blurred = evaluation.blurred()
         for look in looks:
             figures.looks[look] = evaluation.look(filtered, look, classifier)
     return figures

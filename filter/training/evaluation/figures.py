@@ -32,11 +32,15 @@ class LookFigures:
 
 @dataclass
 class ModelFigures:
-    """All looks of a model, and its size in MB."""
+    """All looks of a model, and its size in MB.
+
+    blurred: 1 or 0 for each photograph, whether it keeps its content if it is only blurred.
+    """
 
     name: str
     megabytes: float
     looks: dict[str, LookFigures] = field(default_factory=dict)
+    blurred: list[float] = field(default_factory=list)
 
 
 FLAT_LOOKS = ("ukiyo-e", "comic", "pop art")
@@ -82,6 +86,10 @@ def _share(name: str) -> Callable[[ModelFigures], str]:
     return figure
 
 
+def _blurred(figures: ModelFigures) -> str:
+    return f"{mean(figures.blurred):.0%}" if figures.blurred else "–"
+
+
 def _style(name: str, real: bool) -> Callable[[ModelFigures], str]:
     def figure(figures: ModelFigures) -> str:
         chosen = {look: each for look, each in figures.looks.items() if each.real == real}
@@ -112,6 +120,7 @@ ROWS = (
     Row("style, to renderings", "≤ 0.5, each ≤ 0.7", _style("style", real=False)),
     Row("name", "≥ 90 %", _share("named")),
     Row("content", "≥ 70 %", _share("content")),
+    Row("content, photographs blurred by 2 pixels", "", _blurred),
     Row("structure", "≥ 0.8", _mean_and_worst("structure", min)),
     Row("steadiness: warp error", "≤ 1.0", _mean_and_worst("warp", max)),
     Row("steadiness: static noise gain", "≤ 0.2", _mean_and_worst("static", max)),

@@ -38,7 +38,7 @@ def test_works_are_found_by_name_in_any_folder(tmp_path: Path) -> None:
 
 
 def test_the_table_names_the_worst_look_of_each_model() -> None:
-    figures = ModelFigures("new", 7.5)
+    figures = ModelFigures("new", 7.5, blurred=[1, 0, 0])
     figures.looks["noir"] = LookFigures(real=True, style=[0.4], grid=[1.0], named=[1, 1])
     figures.looks["neon"] = LookFigures(real=True, style=[0.6], grid=[1.3], named=[0, 1])
     console = Console(width=200)
@@ -48,4 +48,5 @@ def test_the_table_names_the_worst_look_of_each_model() -> None:
     assert "0.50, worst 0.60 (neon)" in text
     assert "1.15, worst 1.30 (neon)" in text
     assert "75% of 4" in text
+    assert "33%" in text
     assert "7.5" in text

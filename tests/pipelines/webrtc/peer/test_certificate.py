@@ -77,5 +77,5 @@ def test_files_that_are_no_certificate_are_refused_in_words(tmp_path: Path) -> N
     (tmp_path / "note.pem").write_text("no certificate")
     with pytest.raises(MediaError, match="must be a PEM certificate with its key"):
         tls_context(tmp_path / "note.pem", None)
-    with pytest.raises(MediaError, match="missing.pem: there is no such file"):
+    with pytest.raises(MediaError, match=r"missing\.pem: there is no such file"):
         tls_context(tmp_path / "missing.pem", None)

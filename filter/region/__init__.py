@@ -2,6 +2,6 @@
 
 Open `tracking.py` first: the region of one stream. `finder.py` runs the network of `network.py`,
 whose weights `weights.py` loads from `embedded/segmenter`. `masks.py` reads masks and says if one
-is sure, `coverage.py` makes soft edges, `composition.py` joins result and frame. Imports
-`acceleration`, `coherence` and `frames`.
+is sure, `edges.py` moves their edges to those of the picture, `coverage.py` makes soft edges,
+`composition.py` joins result and frame. Imports `acceleration`, `coherence` and `frames`.
 """

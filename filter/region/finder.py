@@ -1,6 +1,7 @@
 """`PersonFinder`: the segmentation network on one device, shared by the streams of a model."""
 
 from threading import Lock
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,8 @@ from turbolens.filter.acceleration.choice import backends_for
 from turbolens.filter.acceleration.trial_records import TrialRecords
 from turbolens.filter.settings import Acceleration
 
-from .masks import Floats, without_islands
+from .edges import refined
+from .masks import Floats, is_sure, without_islands
 from .network import SIDE
 from .weights import load_segmenter
 
@@ -51,14 +53,21 @@ class PersonFinder:
     def __call__(self, rgb: Array) -> Floats:
         """RGB (H, W, 3) uint8 of any size → the probability of a person (256, 256), 0…1.
 
-        Areas that are small beside the largest person are left out.
+        Areas that are small beside the largest person are left out. The edges of a sure mask are
+        those of the picture; a mask that is not sure stays as doubtful as it is.
         """
-        small = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        small: Any = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         batch = torch.from_numpy(np.ascontiguousarray(small))[None].to(self._device)
         with self._lock:
             mask: torch.Tensor = self._network(batch)
         found: Floats = mask[0, 0].float().cpu().numpy()
-        return without_islands(found)
+        return with_edges(found, small)
+
+
+def with_edges(found: Floats, rgb: Array) -> Floats:
+    """The network's answer for a picture of its size, without islands and with exact edges."""
+    mask = without_islands(found)
+    return refined(mask, rgb) if is_sure(mask) else mask
 
 
 def _backends(device: torch.device, acceleration: Acceleration) -> list[Backend]:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from turbolens.filter.region.masks import without_islands
+from turbolens.filter.region.finder import with_edges
 from turbolens.filter.region.weights import FOLDER, load_segmenter
 
 from .labels import Pixels, mask_by, reduced
@@ -38,7 +38,7 @@ def main(
             if known.mean() >= _LEAST_AREA:
                 with torch.inference_mode():
                     mask = network(torch.from_numpy(rgb)[None])[0, 0].numpy()
-                found = without_islands(mask) > 0.5
+                found = with_edges(mask, rgb) > 0.5
                 values.append(float((found & known).sum() / (found | known).sum()))
         if values:
             table.add_row(clip.name, str(len(values)), f"{mean(values):.3f}", f"{min(values):.3f}")

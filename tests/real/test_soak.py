@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.real.soak import SAMPLES, Sample, grown
 
-SCENE = Sample("test-scene", 700.0, 30, 14, 20.0, 10.0)
+SCENE = Sample("test-scene", 700.0, 30, 14, 30.0, 20.0, 1.0, 10.0)
 CLIP = replace(SCENE, camera="camera.mkv", threads=58)
 
 
@@ -24,8 +25,10 @@ def test_nothing_has_grown_where_only_the_camera_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "step"), [("memory_mb", 2.0), ("threads", 1), ("descriptors", 1), ("latency_ms", 3.0)]
-)
+    ("name", "step"),
+    [("memory_mb", 2.0), ("threads", 1), ("descriptors", 1), ("processor_ms", 1.0),
+     ("latency_ms", 3.0)],
+)  # fmt: skip
 def test_what_grows_is_found_with_each_camera(name: str, step: float) -> None:
     found = grown(samples({name: step}))
     assert set(found) == {f"{name} with {each.camera}" for each in (SCENE, CLIP)}
@@ -43,5 +46,13 @@ def test_work_in_some_samples_is_no_growth() -> None:
     taken = [
         replace(each, latency_ms=200.0, threads=90) if number > 15 and number % 2 else each
         for number, each in enumerate(samples({}))
+    ]
+    assert grown(taken) == {}
+
+
+def test_a_latency_that_grows_with_the_load_of_the_machine_is_no_growth() -> None:
+    taken = [
+        replace(each, latency_ms=20.0 * load, yardstick_ms=load)
+        for each, load in zip(samples({}), np.linspace(1, 4, SAMPLES), strict=True)
     ]
     assert grown(taken) == {}

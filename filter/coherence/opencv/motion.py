@@ -1,6 +1,6 @@
 """Motion between frames by DIS optical flow, and how far the past is still valid."""
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ Levels: TypeAlias = NDArray[np.uint8]
 _CONTRAST = 64.0  # levels of one standard deviation in the images that are searched
 _MIN_DEVIATION = 2.5  # levels; flatter frames are not normalised further
 _STILL_PX = 0.15  # of the frame; shorter motion is mostly noise
+_NOISE_PX = 0.3  # the same before the refinement: both frames that are searched have noise
 _ROUND_TRIP = (0.2, 4.0)  # tolerance of forward and backward: share of the squared length, px²
 _COARSE = 4  # the mismatch is measured at this share of the search's size
 _PATCH = 8  # pixels of a patch, for the mismatch
@@ -37,15 +38,16 @@ _EDGE_SHARE = 0.2  # of the range of luma around a pixel that it may differ: a s
 class OpenCvMotion:
     """Estimates motion as `MotionEstimator` does, by DIS (Kroeger et al. 2016). Thread-safe.
 
-    The flow comes from the averaged luma of the past, not from the last frame: it has less noise,
-    and an error of one frame is corrected by the next. Forward flow is refined by a variational
-    method. Backward flow is not, because it only tells occlusions. warps: takes the warp of each
-    flow, for `OpenCvBlend`.
+    The search is from the last frame. A variational method then refines the forward flow towards
+    the averaged luma of the past, which has less noise, so that an error of one frame is corrected
+    by the next. The search rounds its images to 8 bits, the refinement does not: a difference
+    between two averages fades, instead of being rounded up for ever. Backward flow is not refined,
+    because it only tells occlusions. warps: takes the warp of each flow, for `OpenCvBlend`.
     """
 
     def __init__(self, warps: WarpCache | None = None) -> None:
         self._warps = WarpCache() if warps is None else warps
-        self._free: list[tuple[Any, Any]] = []  # searches that no thread uses
+        self._free: list[_Searches] = []  # those that no thread uses
 
     def __call__(
         self,
@@ -63,8 +65,11 @@ class OpenCvMotion:
         if not is_supported(height, width):
             return None
         now, then = plane_of(luma), plane_of(reference)
-        searched, gain = _searchable(now)
-        flow, agreement, mismatch = self._motion(searched, _searchable(then)[0])
+        small, gain = _searchable(now)
+        searched = _levels(small)
+        flow, agreement, mismatch = self._motion(
+            searched, _levels(_searchable(plane_of(past))[0]), small, _searchable(then)[0]
+        )
         warp, moves = Warp(flow, height, width), torch.from_numpy(flow)[None]
         self._warps.put(moves, warp)
         warped = warp.sharpen(warp(then))
@@ -73,48 +78,88 @@ class OpenCvMotion:
         share = torch.full((1, 1, 1, 1), mismatch)
         return moves, tensor_of(agreement), share, tensor_of(weight), tensor_of(warped)
 
-    def _motion(self, now: Levels, past: Levels) -> tuple[Plane, Plane, float]:
-        """Flow (2, h, w) in pixels of the frame, agreement (h, w), and the mismatch."""
-        forwards, backwards = searches = self._free.pop() if self._free else _searches()
-        forward = cv2.split(forwards.calc(now, past, None))
-        backward, luma = backwards.calc(past, now, None), past.astype(np.float32)
+    def _motion(
+        self, now: Levels, last: Levels, small: Plane, average: Plane
+    ) -> tuple[Plane, Plane, float]:
+        """Flow (2, h, w) in pixels of the frame, agreement (h, w), and the mismatch.
+
+        now, last: the images to search. small, average: the new one and the past in floats.
+        """
+        searches = self._free.pop() if self._free else _Searches()
+        forward = searches.forward(now, last, small, average)
+        backward, luma = searches.backward(now, last), last.astype(np.float32)
         self._free.append(searches)
         sampled = sampled_at(*(each.copy() for each in forward))
         moved = cv2.split(remapped(cv2.merge([backward, luma, luma]), *sampled))
         agreement = _agreement(forward, moved[:2])
-        return _without_noise(forward), agreement, _mismatch(now.astype(np.float32), moved[2])
+        flow = _without_noise(forward, _STILL_PX / SCALE)
+        flow *= np.float32(SCALE)
+        return flow, agreement, _mismatch(now.astype(np.float32), moved[2])
 
 
-def _searches() -> tuple[Any, Any]:
-    """Searches for forward and for backward motion. Each is used by one thread at a time."""
-    forward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    forward.setFinestScale(1)
-    forward.setPatchStride(4)
-    forward.setGradientDescentIterations(8)
-    forward.setVariationalRefinementIterations(5)
-    forward.setVariationalRefinementDelta(10.0)
-    return forward, cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+class _Searches:
+    """Searches for forward and for backward motion. They are used by one thread at a time."""
+
+    def __init__(self) -> None:
+        forward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        forward.setFinestScale(1)  # half of the size of the images
+        forward.setPatchStride(4)
+        forward.setGradientDescentIterations(8)
+        forward.setVariationalRefinementIterations(2)
+        refinement = cv2.VariationalRefinement_create()
+        refinement.setFixedPointIterations(4)
+        refinement.setDelta(10.0)
+        self._forward, self._refinement = forward, refinement
+        self._backward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+
+    def forward(
+        self, now: Levels, last: Levels, small: Plane, average: Plane
+    ) -> tuple[Plane, Plane]:
+        """x and y of the flow from the last frame, refined towards the averaged past."""
+        height, width = now.shape
+        half = width // 2, height // 2
+        flow = self._forward.calc(now, last, None)
+        along = cv2.split(cv2.resize(flow, half, interpolation=cv2.INTER_AREA))
+        begun = _without_noise(along, _NOISE_PX / SCALE) * np.float32(0.5)
+        x, y = self._refinement.calcUV(_resized(small, half), _resized(average, half), *begun)
+        return 2.0 * upscaled(x, height, width), 2.0 * upscaled(y, height, width)
+
+    def backward(self, now: Levels, last: Levels) -> NDArray[np.float32]:
+        """(h, w, 2), back from the new frame to the last one."""
+        flow: NDArray[np.float32] = self._backward.calc(last, now, None)
+        return flow
 
 
-def _searchable(luma: Plane) -> tuple[Levels, float]:
+def _resized(plane: Plane, size: tuple[int, int]) -> Plane:
+    """Smaller. size: width and height."""
+    result: Plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    return result
+
+
+def _searchable(luma: Plane) -> tuple[Plane, float]:
     """Half the size in levels of equal contrast, so that changes of light are no motion.
 
     Also returns the factor from levels of luma to these levels.
     """
     height, width = luma.shape
-    half = cv2.resize(luma, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    half = _resized(luma, (width // 2, height // 2))
     mean, deviation = cv2.meanStdDev(half)
     gain = _CONTRAST / (float(deviation[0, 0]) + _MIN_DEVIATION)
-    offset = 128.0 - gain * float(mean[0, 0])
-    levels: Levels = cv2.addWeighted(half, gain, half, 0.0, offset, dtype=cv2.CV_8U)
-    return levels, gain
+    half *= np.float32(gain)
+    half += np.float32(128.0 - gain * float(mean[0, 0]))
+    return half, gain
 
 
-def _without_noise(flow: tuple[Plane, ...]) -> Plane:
-    """Flow f·|f|²/(|f|² + σ²) in pixels of the frame, so that sensor noise moves nothing."""
+def _levels(plane: Plane) -> Levels:
+    """Rounded to 0…255, as the search needs it."""
+    levels: Levels = cv2.convertScaleAbs(np.maximum(plane, 0.0))
+    return levels
+
+
+def _without_noise(flow: tuple[Plane, ...], noise: float) -> Plane:
+    """Flow f·|f|²/(|f|² + σ²) as (2, h, w), so that sensor noise moves nothing. noise: σ."""
     squared = flow[0] * flow[0] + flow[1] * flow[1]
-    squared /= squared + np.float32((_STILL_PX / SCALE) ** 2)
-    squared *= np.float32(SCALE)
+    squared /= squared + np.float32(noise**2)
     steady = np.empty((2, *squared.shape), np.float32)
     for target, plane in zip(steady, flow, strict=True):
         np.multiply(plane, squared, out=target)

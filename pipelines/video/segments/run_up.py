@@ -18,7 +18,7 @@ SEAM_LEVELS = 0.5  # mean difference at a seam that is allowed
 FRESH_LEVELS = 16.0  # mean difference between a result without a past and one with it, at most
 AHEAD = 512  # frames that may be filtered before an earlier one is written
 PLACES = 8  # of textures that are remembered of a run-up
-TEXTURE_FRAMES = 67  # after which the share of a texture that is held, 0.95, has faded as far
+TEXTURE_FRAMES = 100  # after which textures, which follow the motion of all frames, have met
 NOISE_FRAMES = 32  # frames after which the estimate of the camera's noise forgets its start
 
 ItemT = TypeVar("ItemT")

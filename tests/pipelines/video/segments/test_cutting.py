@@ -38,10 +38,11 @@ def test_without_a_scene_cut_a_segment_has_the_longest_length() -> None:
 
 
 def test_the_run_up_grows_with_the_weight_of_the_past() -> None:
-    assert run_up_frames(FilterSettings()) == 67
+    assert run_up_frames(FilterSettings()) == 100
     assert run_up_frames(FilterSettings(steadiness=1.0)) == 172
+    assert run_up_frames(FilterSettings(texture=0.0)) == 67
     forgetting = FilterSettings(steadiness=0.0)
-    assert run_up_frames(forgetting) == 67  # for what is held of a texture
+    assert run_up_frames(forgetting) == 100  # for textures
     forgetting = forgetting.replace(texture=0.0)
     assert run_up_frames(forgetting) == 32  # for the estimate of noise
     assert run_up_frames(forgetting.replace(reuse_unchanged=False)) == 0

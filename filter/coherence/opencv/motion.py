@@ -27,7 +27,7 @@ Levels: TypeAlias = NDArray[np.uint8]
 _CONTRAST = 64.0  # levels of one standard deviation in the images that are searched
 _MIN_DEVIATION = 2.5  # levels; flatter frames are not normalised further
 _STILL_PX = 0.15  # of the frame; shorter motion is mostly noise
-_NOISE_PX = 0.3  # the same before the refinement: both frames that are searched have noise
+_SOFT = 5  # pixels of the blur of both images before the search: both have noise
 _ROUND_TRIP = (0.2, 4.0)  # tolerance of forward and backward: share of the squared length, px²
 _COARSE = 4  # the mismatch is measured at this share of the search's size
 _PATCH = 8  # pixels of a patch, for the mismatch
@@ -92,9 +92,7 @@ class OpenCvMotion:
         sampled = sampled_at(*(each.copy() for each in forward))
         moved = cv2.split(remapped(cv2.merge([backward, luma, luma]), *sampled))
         agreement = _agreement(forward, moved[:2])
-        flow = _without_noise(forward, _STILL_PX / SCALE)
-        flow *= np.float32(SCALE)
-        return flow, agreement, _mismatch(now.astype(np.float32), moved[2])
+        return _without_noise(forward), agreement, _mismatch(now.astype(np.float32), moved[2])
 
 
 class _Searches:
@@ -118,10 +116,10 @@ class _Searches:
         """x and y of the flow from the last frame, refined towards the averaged past."""
         height, width = now.shape
         half = width // 2, height // 2
-        flow = self._forward.calc(now, last, None)
-        along = cv2.split(cv2.resize(flow, half, interpolation=cv2.INTER_AREA))
-        begun = _without_noise(along, _NOISE_PX / SCALE) * np.float32(0.5)
-        x, y = self._refinement.calcUV(_resized(small, half), _resized(average, half), *begun)
+        soft = [cv2.GaussianBlur(each, (_SOFT, _SOFT), 0) for each in (now, last)]
+        flow = self._forward.calc(*soft, None)
+        along = cv2.split(cv2.resize(flow, half, interpolation=cv2.INTER_AREA) * np.float32(0.5))
+        x, y = self._refinement.calcUV(_resized(small, half), _resized(average, half), *along)
         return 2.0 * upscaled(x, height, width), 2.0 * upscaled(y, height, width)
 
     def backward(self, now: Levels, last: Levels) -> NDArray[np.float32]:
@@ -156,10 +154,11 @@ def _levels(plane: Plane) -> Levels:
     return levels
 
 
-def _without_noise(flow: tuple[Plane, ...], noise: float) -> Plane:
-    """Flow f·|f|²/(|f|² + σ²) as (2, h, w), so that sensor noise moves nothing. noise: σ."""
+def _without_noise(flow: tuple[Plane, ...]) -> Plane:
+    """Flow f·|f|²/(|f|² + σ²) in pixels of the frame, so that sensor noise moves nothing."""
     squared = flow[0] * flow[0] + flow[1] * flow[1]
-    squared /= squared + np.float32(noise**2)
+    squared /= squared + np.float32((_STILL_PX / SCALE) ** 2)
+    squared *= np.float32(SCALE)
     steady = np.empty((2, *squared.shape), np.float32)
     for target, plane in zip(steady, flow, strict=True):
         np.multiply(plane, squared, out=target)

@@ -33,7 +33,11 @@ def model() -> TurboModel:
 
 def _frames(count: int) -> Iterator[av.VideoFrame]:
     """A pan of the test scene, in which the third frame is shown three times."""
-    pictures = [np.ascontiguousarray(each.picture) for each in TestScene(96, 64, frames=count)]
+    scene = [each.picture for each in TestScene(160, 64, frames=count)]
+    pictures = [
+        np.ascontiguousarray(each[:, 2 * index : 2 * index + 96])
+        for index, each in enumerate(scene)
+    ]
     for index, picture in enumerate([*pictures[:3], pictures[2], pictures[2], *pictures[3:]]):
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = index, Fraction(1, 30)

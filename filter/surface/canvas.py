@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 _FOLLOWS = 0.08  # share of a new picture in the figures
 _MIDDLE = 0.6  # the tone that the median gets, as far as this changes the picture little enough
+_SPAN, _MOST_GAIN = 0.72, 1.45  # of the tones of a lively picture, and the most that is gained
+_NOTHING = 0.06, 0.2  # spans of a wall or a covered camera, of which nothing is stretched
 _EVENED = 4.0  # units, of the areas that become even
 _GAMMAS = 0.55, 1.3
 _LINE_EDGE = 0.05  # contrast that makes a full line; a soft picture is drawn as if it had it
@@ -73,13 +75,29 @@ class Canvas:
     def tone(self) -> Plane:
         """The picture's luma, stretched to a black, a white, and middle tones."""
         luma = luma_of(self.picture)
-        return self._stretched("tone", luma, tones_of(luma))
+        return self._stretched("tone", luma, tones_of(luma[self.ahead(Ground.inside)]))
 
     @property
     @once
     def seen_tone(self) -> Plane:
         """The same of `luma`."""
         return self._stretched("seen", self.luma, self.ahead(Ground.tones))
+
+    @property
+    @once
+    def lively(self) -> Levels:
+        """The picture, RGB uint8 (H, W, 3), with more contrast if what is seen has little."""
+        low, middle, high = self.steady("lively", np.array(self.ahead(Ground.tones), np.float32))
+        span = high - low
+        gain = float(np.clip(_SPAN / max(span, 1e-3), 1, _MOST_GAIN))
+        gain = 1 + (gain - 1) * float(smoothstep(span, *_NOTHING))
+        levels = to_levels(self.picture)
+        if gain == 1:
+            return levels
+        to = middle + (np.float32(_MIDDLE) - middle) * np.float32(gain - 1)
+        table = (np.arange(256, dtype=np.float32) - 255 * middle) * gain + 255 * to
+        stretched: Levels = cv2.LUT(levels, np.clip(np.rint(table), 0, 255).astype(np.uint8))
+        return stretched
 
     def _stretched(self, name: str, luma: Plane, tones: tuple[float, ...]) -> Plane:
         low, middle, high = (

@@ -12,6 +12,7 @@ import numpy as np
 
 from turbolens.filter.beside import Beside
 
+from .bars import Inside, inside_of, strongest_of, without_bars
 from .drift import Drifted, Moved
 from .forms import Forms
 from .hold import CELL
@@ -39,6 +40,7 @@ _SMALL = 384  # side of a picture up to which strokes are computed at its full s
 REFERENCE = 512  # side of the pictures that lengths are meant for
 SHARES = (0.02, 0.5, 0.98)  # of the pixels that are darker than black, middle and white
 _GLARE = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
+_BESIDE = 6.0  # sigmas of a line around black bars in which their edge is seen
 _QUARTER, _COARSE = 4, 1.0
 """Noise that is smooth over `_COARSE` pixels at a quarter of the size is made there."""
 
@@ -129,8 +131,13 @@ class Ground:
 
     @once
     def tones(self) -> tuple[float, ...]:
-        """Black, middle and white of the luma."""
-        return tones_of(self.seen.luma)
+        """Black, middle and white of the luma, black bars left out."""
+        return tones_of(self.seen.luma[self.inside()])
+
+    @once
+    def inside(self) -> Inside:
+        """The rows and columns that are in no black bar."""
+        return inside_of(self.seen.luma)
 
     @once
     def skin(self) -> Plane:
@@ -275,7 +282,8 @@ class Ground:
         small = self.small_luma()
         difference = blur(small, 1.6 * sigma) - blur(small, sigma)
         difference = self.line_forms().smeared(difference, along)
-        strongest = float(np.quantile(difference[::2, ::2], 0.985))
+        without_bars(difference, small, round(_BESIDE * sigma))
+        strongest = strongest_of(difference[::2, ::2])
         return enlarged(difference, *self.shape), strongest
 
 

@@ -12,6 +12,7 @@ from turbolens.filter.diffusion.lru_cache import LruCache
 from turbolens.filter.diffusion.vocabulary import Vocabulary
 from turbolens.filter.settings import WeightedPrompt
 
+from .bars import Inside
 from .canvas import Canvas, Surface
 from .drift import Drift, Drifted
 from .ground import Asked, Ground
@@ -173,6 +174,8 @@ class SurfaceLayer:
             total = _with_faces(total, picture, canvas.ahead(Ground.faces) * np.float32(kept))
         if share != 1:
             total = total * np.float32(share)
+        if plan.has_frame:
+            _keep_bars(total, plan.ground.seen.rgb, canvas.ahead(Ground.inside))
         total = self._hold(total, luma, canvas.ahead(Ground.moved_cells), shares)
         self._asked = tuple(canvas.asked)
         levels: np.ndarray = cv2.multiply(total, 255, dtype=cv2.CV_8U)  # rounded, in 0…255
@@ -230,6 +233,14 @@ def _followed(
 def _seen_in(rgb: np.ndarray) -> Seen:
     """A result as if it were its frame."""
     return Seen(rgb, luma_of(from_levels(rgb)))
+
+
+def _keep_bars(laid: np.ndarray, rgb: np.ndarray, inside: Inside) -> None:
+    """Black bars stay as they are in the frame: they are no part of what is painted."""
+    for axis, part in enumerate(inside):
+        for bar in (slice(0, part.start), slice(part.stop, laid.shape[axis])):
+            here = (bar,) if axis == 0 else (slice(None), bar)
+            laid[here] = from_levels(rgb[here])
 
 
 def _with_faces(laid: np.ndarray, picture: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from turbolens.filter.surface.bars import strongest_of, without_bars
 from turbolens.filter.surface.canvas import Canvas
 from turbolens.filter.surface.forms import Forms
 from turbolens.filter.surface.ground import Ground
 from turbolens.filter.surface.planes import Plane, blur, cv2, enlarged, reduced, resized, smoothstep
 from turbolens.filter.surface.simplify import Levels
-
-from .bars import strongest_of, without_bars
 
 _FAINT = 0.012  # contrast of the strongest lines of a picture that has hardly any
 _EVEN = 0.7  # exponent of the luma, so that a contrast in the dark counts for more

@@ -123,18 +123,18 @@ def linocut(canvas: Canvas) -> Plane:
 
 
 def blueprint(canvas: Canvas) -> Plane:
-    """Thin white lines on blue paper with a grid and a frame, and ruled hatching in the dark."""
+    """White lines on blue paper with a grid and a frame, pale washes, and ruled hatching."""
     height, width = canvas.shape
     tone = blur(cleared(canvas, 0.6), 0.8 * canvas.unit)
     ruled = canvas.moved_plane(_ruled(height, width, canvas.unit))
     shade = smoothstep(np.float32(0.5) - tone, 0.0, 0.4) * ruled * np.float32(0.15)
     lines = cv2.max(inked(canvas, 2.0, _RULING_PEN), face_lines(canvas, 1.0, 0.4))
     ground = canvas.moved_plane(_chart(height, width, canvas.unit))
-    wash = np.clip(tone - np.float32(0.35), 0, 1) * np.float32(0.2)
+    wash = between(tone, low=0.15, high=0.95, top=0.36)
     light = np.maximum(lines, shade + ground + wash)
     light = np.maximum(light, _frame(height, width, canvas.unit))
     light += canvas.paper(1.0) * np.float32(0.014) + canvas.texture(40.0, "wash") * np.float32(0.02)
-    return painted((0.045, 0.17, 0.43), (0.93, 0.97, 1.0), np.clip(light, 0, 1))
+    return painted((0.035, 0.14, 0.38), (0.93, 0.97, 1.0), np.clip(light, 0, 1))
 
 
 @lru_cache(maxsize=8)

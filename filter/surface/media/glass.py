@@ -41,6 +41,11 @@ _TINTS = np.array(
      (0.98, 0.62, 0.58), (0.70, 0.86, 1.0)], np.float32,
 )  # fmt: skip
 """Colours of the glass where a picture is pale."""
+_DEEP = np.array(
+    [(0.10, 0.16, 0.52), (0.46, 0.08, 0.14), (0.07, 0.34, 0.26), (0.32, 0.12, 0.44),
+     (0.48, 0.26, 0.06), (0.08, 0.28, 0.46)], np.float32,
+)  # fmt: skip
+"""Colours of the glass where a picture is dark: light comes through them, too."""
 _SUM = np.ones((1, 4), np.float32)
 LEAD = (0.04, 0.04, 0.05)
 
@@ -93,8 +98,11 @@ def stained_glass(canvas: Canvas) -> Plane:
     panes = vivid(_means(small, index)[:, None], 1.5)[:, 0]
     lighter, warmer = np.split(chances("glass"), 2, axis=1)
     pale = np.clip(panes.min(axis=1, keepdims=True) * 3 - 1.9, 0, 0.8)
-    tints = np.take(_TINTS, ((warmer[:, 0] + 1) * 0.4999 * len(_TINTS)).astype(int), axis=0)
+    kinds = ((warmer[:, 0] + 1) * 0.4999 * len(_TINTS)).astype(int)
+    tints = np.take(_TINTS, kinds, axis=0)
     panes = panes * (1 - pale) + tints * pale
+    dark = np.clip(0.8 - 2.4 * panes.max(axis=1, keepdims=True), 0, 0.8)
+    panes = panes * (1 - dark) + np.take(_DEEP, kinds, axis=0) * dark
     panes = panes * (1 + np.float32(0.16) * lighter)
     whole = np.maximum(face, forms * np.float32(_PAINTED))
     panes_small = np.take(panes, index, axis=0)

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from turbolens.filter.surface.bars import strongest_of, without_bars
 from turbolens.filter.surface.canvas import Canvas
 from turbolens.filter.surface.ground import Ground
 from turbolens.filter.surface.planes import (
@@ -25,7 +26,7 @@ _FAINT = 0.012  # contrast of the strongest lines of a picture that has hardly a
 _NOISE = 0.006  # contrast of what a camera adds
 _AROUND, _QUARTER = 7.0, 4  # units around a line in which others inhibit it, computed at a quarter
 _ON_SKIN = 0.35  # share of the inhibition that is left on faces
-_STRONGEST = 0.985  # share of the pixels with less contrast than full lines
+_BESIDE = 6.0  # sigmas around black bars in which their edge is seen
 _CLEARER_SKIN = 0.5
 _WEAK = 0.85  # exponent of lines' contrast, so that weak ones are seen beside strong ones
 _MOST = 1.6  # contrast that is told apart, as a share of the strongest lines'
@@ -61,7 +62,8 @@ def ridges(ground: Ground, width: float, along: int, clutter: float) -> tuple[Pl
     sigma = max(0.5, 0.6 * width * unit)
     found = blur(luma, _WIDER * sigma) - blur(luma, sigma)
     found = _smeared(ground, found, along) - np.float32(_NOISE)
-    strongest = _ALONE * float(np.quantile(found[::8, ::8], _STRONGEST))
+    without_bars(found, luma, round(_BESIDE * sigma))
+    strongest = _ALONE * strongest_of(found[::8, ::8])
     found = cv2.subtract(found, _inhibition(ground, found, clutter))
     skin = resized(ground.skin(), *found.shape)
     return found * (1 + np.float32(_CLEARER_SKIN) * skin), strongest

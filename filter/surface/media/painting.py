@@ -84,7 +84,7 @@ class Strokes:
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture in strokes."""
         shapes, light, variety = canvas.ahead(self.below)
-        levels = to_levels(canvas.picture)
+        levels = canvas.lively
         even = self._coloured(cv2.medianBlur(reduced(levels, canvas.step), _MEDIAN))
         picture = shapes.painted(self._colours(shapes, variety, even), even)
         cv2.addWeighted(picture, 1, cv2.merge((light, light, light)), 1, -_NO_LIGHT, dst=picture)

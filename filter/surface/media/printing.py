@@ -35,7 +35,6 @@ from .tones import between, face_lines, flat_colours
 _INK = (0.05, 0.05, 0.06)
 _LIGHT = 1.14  # of the paper, against the tone of what is seen
 _DARKER, _LIGHTER = 1.3, 0.5  # how much the darks and lights of small forms count
-_KEY = (0.12, 0.12, 0.18)
 _BRUSH = Pen(thin=0.4, bold=1.0, skin=0.4)
 _KNIFE = Pen(thin=0.4, bold=0.75, skin=0.6)
 _BOKASHI = 0.36  # share of the height that colour is wiped over
@@ -127,13 +126,15 @@ class Woodblock:
     """Flat colours that fade towards the top, with a trace of the block's grain, and a key line.
 
     palette: colours from dark to light that the picture is drawn to. share: of the palette. fade:
-    the colour that is wiped over the top. skin: share of the palette on skin.
+    the colour that is wiped over the top. skin: share of the palette on skin. key: colour of the
+    lines.
     """
 
     palette: tuple[Colour, ...]
     share: float = 0.7
     fade: Colour = (0.13, 0.25, 0.45)
     skin: float = 0.3
+    key: Colour = (0.12, 0.12, 0.18)
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture as a print."""
@@ -150,7 +151,7 @@ class Woodblock:
         grain = canvas.moved_plane(_wood(*canvas.shape, canvas.unit)) * np.float32(0.003)
         flat = added(flat, grain + relief(canvas.paper(1.0), 0.001))
         key = cv2.max(inked(canvas, 2.0, _KNIFE), face_lines(canvas, 0.7))
-        return covered(flat, _KEY, key, dst=flat)
+        return covered(flat, self.key, key, dst=flat)
 
 
 @lru_cache(maxsize=8)

@@ -209,6 +209,7 @@ def test_faces_keep_half_of_the_result_or_what_the_surface_leaves_of_it(
         height, width = frame.shape[:2]
         middle = np.s_[height // 4 : -height // 4, width // 4 : -width // 4]
         frame[middle] = colour
+        frame[: height // 8], frame[-height // 8 :] = 10, 245  # so that contrast is not stretched
         seen = partial(Seen, frame, luma_of(np.float32(1 / 255) * frame))
         lay = SurfaceLayer(vocabulary, own)
         result = lay(rgb, [WeightedPrompt(look)], 0.9, 1.0, seen)

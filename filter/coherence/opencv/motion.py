@@ -101,11 +101,11 @@ class _Searches:
     def __init__(self) -> None:
         forward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         forward.setFinestScale(1)  # half of the size of the images
-        forward.setPatchStride(4)
+        forward.setPatchStride(5)
         forward.setGradientDescentIterations(8)
         forward.setVariationalRefinementIterations(2)
         refinement = cv2.VariationalRefinement_create()
-        refinement.setFixedPointIterations(4)
+        refinement.setFixedPointIterations(3)
         refinement.setDelta(10.0)
         self._forward, self._refinement = forward, refinement
         self._backward = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)

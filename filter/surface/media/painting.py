@@ -168,7 +168,7 @@ def watercolour(canvas: Canvas) -> Plane:
     kept = canvas.ahead(features)
     even = faded(from_levels(canvas.even), canvas.small, kept)
     small = vivid(cv2.pow(np.maximum(even, 0), 0.8), 1.5)
-    wet = canvas.run(cv2.addWeighted(small, 0.84, small, 0.0, 0.15), 1.3)  # transparent on white
+    wet = canvas.run(cv2.addWeighted(small, 0.92, small, 0.0, 0.08), 1.3)  # transparent on white
     spread = resized(blur(reduced(wet, 2), 2.5 * pixels), *wet.shape[:2])
     wet = cv2.addWeighted(wet, 0.65, spread, 0.35, 0.0, dst=spread)  # colours bleed
     wet = faded(wet, cv2.addWeighted(small, 0.95, small, 0.0, 0.06), kept * np.float32(0.8))

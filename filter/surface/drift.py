@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .planes import Plane, blur, coordinates, cv2, resized, sample
+from .planes import Plane, blur, coordinates, cv2, resized, sample, smoothstep
 from .seen import Seen
 from .shift import TextureShift
 
@@ -16,6 +16,10 @@ would tear the texture."""
 _BENT = 0.025  # share of the width; a part may be moved so far against the whole
 _CUT = 0.6  # share of the change of a picture that motion does not explain: a scene cut
 _NOISE = 3.0  # levels; a smaller change is never a scene cut
+_GAINED = 0.3, 1.2  # levels that a flow explains more than the whole's motion: unseen, and seen
+_SIDES = 0.02, 0.1  # shares of each side that are seen to move: nobody's camera, and a pan
+_MOVES = 0.5  # of `_is_seen`
+_WINDOW = 2.5  # pixels over which that is compared
 _STILL = 0.08  # pixels of the flow: less is noise
 _BENDING = 0.3  # pixels that a part must move against the whole: less is noise
 
@@ -63,19 +67,19 @@ class Drift:
         cell = max(1, round(max(width, height) / SIDE))
         size = max(width // cell, 16), max(height // cell, 16)
         follows, self._size = self._size == size, size
+        small = cv2.resize(seen.luma, size, interpolation=cv2.INTER_AREA)
+        levels = cv2.convertScaleAbs(small, alpha=255.0)
+        last, self._last = self._last, levels
         is_new = True
-        if seen.flow is not None:
-            self._last = None
-            is_new = seen.is_cut or not follows
+        if last is None or not follows:
+            pass
+        elif seen.flow is not None:
+            is_new = seen.is_cut
             flow = _reduced(seen.flow, size, width)
         else:
-            small = cv2.resize(seen.luma, size, interpolation=cv2.INTER_AREA)
-            levels = cv2.convertScaleAbs(small, alpha=255.0)
-            last, self._last = self._last, levels
-            if last is not None and follows:
-                flow = cv2.split(self._search.calc(levels, last, None))
-                is_new = _is_cut(levels, last, flow)
-        self._moved = None if is_new else self._followed(*flow)
+            flow = cv2.split(self._search.calc(levels, last, None))
+            is_new = _is_cut(levels, last, flow)
+        self._moved = None if is_new or last is None else self._followed(*flow, levels, last)
         return Drifted(None if self._moved is None else Moved(*self._moved), is_new)
 
     def place(self, shift: TextureShift) -> None:
@@ -93,16 +97,21 @@ class Drift:
         )
         self._moved = x, y
 
-    def _followed(self, x: Plane, y: Plane) -> tuple[Plane, Plane] | None:
+    def _followed(
+        self, x: Plane, y: Plane, levels: Plane, last: Plane
+    ) -> tuple[Plane, Plane] | None:
         """The displacement after a flow from this picture to the last one, in its pixels.
 
-        What moves hardly otherwise than the whole picture moves with it: that is noise.
+        What moves hardly otherwise than the whole picture moves with it: that is noise. So does
+        what the motion of the whole explains as well: on a wall the flow is that of whoever moves
+        before it.
         """
-        whole = [_middle(each) for each in (x, y)]
+        whole = _of_whole((x, y), levels, last)
         whole = [each * each**2 / (each**2 + np.float32(_STILL**2)) for each in whole]
+        seen = _is_seen((x, y), whole, levels, last)
         x, y = x - whole[0], y - whole[1]
         squared = blur(x * x + y * y, 1.0)
-        share = squared / (squared + np.float32(_BENDING**2))
+        share = seen * squared / (squared + np.float32(_BENDING**2))
         x, y = cv2.multiply(x, share) + whole[0], cv2.multiply(y, share) + whole[1]
         if self._moved is None:
             if float(cv2.norm(cv2.merge((x, y)), cv2.NORM_INF)) < _STILL:
@@ -116,6 +125,37 @@ class Drift:
             _relaxed(sample(self._moved[0], *places, edge) + x),
             _relaxed(sample(self._moved[1], *places, edge) + y),
         )
+
+
+def _of_whole(flow: tuple[Plane, Plane], levels: Plane, last: Plane) -> list[np.float32]:
+    """The motion of the camera: that of most of what moves, if both sides of the picture move.
+
+    Else somebody moves before a camera that stands still.
+    """
+    seen = _is_seen(flow, [np.float32(0)] * 2, levels, last)
+    height, width = seen.shape
+    above = seen[: 3 * height // 4]  # a body is cut off below
+    sides = above[:, : width // 4], above[:, -(width // 4) :]
+    least = min(float(each.mean()) for each in sides)
+    share = smoothstep(np.array(least, np.float32), *_SIDES)
+    moving = seen > _MOVES
+    if share == 0 or not moving.any():
+        return [np.float32(0)] * 2
+    return [np.float32(np.median(each[moving]) * share) for each in flow]
+
+
+def _is_seen(
+    flow: tuple[Plane, Plane], whole: list[np.float32], levels: Plane, last: Plane
+) -> Plane:
+    """0…1: how much better the flow explains the change of a picture than the whole's motion."""
+    columns, rows = coordinates(*levels.shape)
+    edge = cv2.BORDER_REPLICATE
+    errors = []
+    for x, y in (flow, whole):
+        moved = sample(last, columns + x, rows + y, edge)
+        errors.append(cv2.absdiff(levels, moved).astype(np.float32))
+    gained = blur(errors[1] - errors[0], _WINDOW)
+    return smoothstep(gained, *_GAINED)
 
 
 def _middle(moved: Plane) -> np.float32:

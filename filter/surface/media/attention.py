@@ -14,6 +14,9 @@ _FEATURE = 2.5  # units, of what counts as an eye or a mouth
 _FAINT, _CLEAR = 0.007, 0.024  # contrast of eyes and mouths: not seen below, fully above
 _PALE = 2.5  # how much the share of a hue of skin counts
 _TOO_MUCH, _DOUBT = (0.55, 0.8), 0.85  # shares of a picture; how much less of it counts then
+_LARGE, _PAINTED = (0.25, 0.45), 0.7
+"""Shares of a picture that are large faces, or wood and sand: strokes are small beside those, so
+that less of the picture need be kept."""
 _ALONE = 2.0  # contrast, over that around, of what stands out alone
 _FEW = 0.3  # lines that are left where there is much clutter
 _TWIG, _CROWN = 4.0, 14.0  # units: of what clutter is made of, and over which it is found
@@ -100,7 +103,9 @@ def _features(seen: Plane, skin: Plane, pixels: float) -> Plane:
 def kept_in_faces(ground: Ground, at_features: float, on_skin: float) -> Plane:
     """Shares of a picture that show through its material, (H, W) of half the reduced size: at eyes
     and mouths, and all over faces and hands."""
-    skin = ground.of(half_people) * np.float32(on_skin)
+    found = ground.of(half_people)
+    large = smoothstep(found.mean(dtype=np.float32), *_LARGE) * np.float32(_PAINTED)
+    skin = found * np.float32(on_skin) * (1 - large)
     shares: Plane = np.maximum(ground.of(half_features) * np.float32(at_features), skin)
     return shares
 

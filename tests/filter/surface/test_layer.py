@@ -153,9 +153,10 @@ def test_strokes_travel_as_the_frames_flow_says() -> None:
     flow = np.zeros((2, 64, 80), np.float32)
     flow[0] = step
     luma = luma_of(rgb.numpy().astype(np.float32) * np.float32(1 / 255))
+    moved, moved_luma = rgb.roll(-int(step), 1), np.roll(luma, -int(step), 1)
     first = surface(rgb, [PENCIL], 0.9, 1.0, lambda: Seen(rgb.numpy(), luma))
-    second = surface(rgb, [PENCIL], 0.9, 1.0, lambda: Seen(rgb.numpy(), luma, flow))
-    one, other = _strokes(first, rgb), _strokes(second, rgb)
+    second = surface(moved, [PENCIL], 0.9, 1.0, lambda: Seen(moved.numpy(), moved_luma, flow))
+    one, other = _strokes(first, rgb), _strokes(second, moved)
     inner = np.s_[16:-16, 16:-16]
     assert _likeness(np.roll(one, -int(step), axis=1)[inner], other[inner]) > 0.5
     cut = surface(rgb, [PENCIL], 0.9, 1.0, lambda: Seen(rgb.numpy(), luma, flow, is_cut=True))

@@ -25,7 +25,7 @@ from fractions import Fraction
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from threading import Thread
+from threading import Thread, get_native_id
 from typing import Any
 
 import av
@@ -50,6 +50,7 @@ megabytes more are the allocator's, a thread or a descriptor that of a request; 
 with what else the machine does, and may have grown as much as a yardstick did. The last number:
 which quantile of the first samples counts. What comes and goes, as the threads of a camera that was
 refused, is no growth."""
+NICE = 10  # of the thread that filters, see `turbolens webcam`
 QUIET = 0.25
 """Of the last samples the quieter ones count: what else the machine does only adds to them."""
 
@@ -168,13 +169,24 @@ class Program:
 
 
 def yardstick_ms() -> float:
-    """Milliseconds that a fixed computation takes now: it is longer on a busy machine."""
-    matrix, times = np.ones((384, 384), np.float32), []
-    for _ in range(9):
-        began = time.perf_counter()
-        matrix @ matrix
-        times.append(1000 * (time.perf_counter() - began))
-        time.sleep(0.02)
+    """Milliseconds that a fixed computation takes now: it is longer on a busy machine.
+
+    It takes about as long as a frame, on a thread of the same priority as the filter's.
+    """
+    times: list[float] = []
+
+    def measure() -> None:
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
+        matrix = np.ones((900, 900), np.float32)
+        for _ in range(15):
+            began = time.perf_counter()
+            matrix @ matrix
+            times.append(1000 * (time.perf_counter() - began))
+            time.sleep(0.05)
+
+    thread = Thread(target=measure)
+    thread.start()
+    thread.join()
     return float(median(times))
 
 

@@ -61,8 +61,8 @@ def charcoal(canvas: Canvas) -> Plane:
     wiped = blur(Forms(small, -0.75).smeared(small, 3), 0.6 * canvas.unit)
     wiped = enlarged(wiped, *canvas.shape)
     dark = 1 - faded_plane(wiped, clear, np.float32(0.35) + np.float32(0.45) * skin)
-    dark -= np.float32(0.12) * skin
-    tooth = cv2.addWeighted(grain, 0.06, stick, 0.23, 0.0) * (1 - np.float32(0.6) * skin)
+    dark -= np.float32(0.18) * skin
+    tooth = cv2.addWeighted(grain, 0.06, stick, 0.23, 0.0) * (1 - np.float32(0.85) * skin)
     rubbed = smoothstep(dark + tooth * between(dark, low=0.05, high=0.5), 0.42, 0.98)
     light = 1 - between(dark, low=0.15, high=1.05, top=0.72)
     for layer, most in (

@@ -17,11 +17,11 @@ from turbolens.filter.diffusion.vocabulary import Vocabulary, readings
 from turbolens.filter.loading.locating import locate
 from turbolens.filter.loading.looks import load_looks, load_vocabulary
 from turbolens.filter.loading.needed_files import INDEX
-from turbolens.filter.loading.own_looks import OwnLook, with_own_looks
 from turbolens.filter.settings import Acceleration, Dtype, VaeChoice
 
 if TYPE_CHECKING:
     from turbolens.filter import FrameFilter, TurboModel
+    from turbolens.filter.loading.own_looks import OwnLook
 
 ControlName = Literal["canny"]
 
@@ -124,7 +124,10 @@ def vocabulary_of(choice: ModelChoice) -> Vocabulary | None:
     """
     vocabulary = load_vocabulary(locate(choice.model))
     looks = _own_looks(choice)
-    vocabulary = with_own_looks(vocabulary, looks)
+    if looks:
+        from turbolens.filter.loading.own_looks import with_own_looks  # noqa: PLC0415 - OpenCV
+
+        vocabulary = with_own_looks(vocabulary, looks)
     loras = len(choice.adapters.lora) - len(looks)
     if vocabulary is not None and (loras or choice.adapters.ip_adapter):
         return replace(vocabulary, is_open=True)
@@ -139,7 +142,7 @@ def looks_of(choice: ModelChoice) -> tuple[str, ...]:
     return (*load_looks(locate(choice.model)), *(look.name for look in _own_looks(choice)))
 
 
-def _own_looks(choice: ModelChoice) -> list[OwnLook]:
+def _own_looks(choice: ModelChoice) -> "list[OwnLook]":
     """The own looks among the files given as LoRAs."""
     if not choice.adapters.lora:
         return []

@@ -1,11 +1,11 @@
 """Reads the looks of a model folder, their surfaces, and the words of its tokenizer."""
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 from turbolens.filter.diffusion.vocabulary import Vocabulary, words_of
 from turbolens.filter.errors import ModelError
-from turbolens.filter.surface.looks import SURFACES
 
 from .json_files import read_json
 
@@ -45,8 +45,12 @@ def _read_surfaces(folder: Path) -> dict[str, dict[str, str]]:
     path = folder / SURFACES_FILE
     if not path.is_file():
         return {}
+    from turbolens.filter.surface.looks import SURFACES  # noqa: PLC0415 - OpenCV: only for models
+
     surfaces = read_json(path)
-    if not isinstance(surfaces, dict) or not all(map(_is_surface, surfaces.values())):
+    if not isinstance(surfaces, dict) or not all(
+        _is_surface(each, SURFACES) for each in surfaces.values()
+    ):
         known = ", ".join(SURFACES)
         raise ModelError(
             f"{path} must map looks to objects with a surface ({known}) and perhaps a text, "
@@ -55,8 +59,8 @@ def _read_surfaces(folder: Path) -> dict[str, dict[str, str]]:
     return surfaces
 
 
-def _is_surface(given: object) -> bool:
-    if not isinstance(given, dict) or given.get("surface") not in SURFACES:
+def _is_surface(given: object, known: Container[str]) -> bool:
+    if not isinstance(given, dict) or given.get("surface") not in known:
         return False
     return isinstance(given.get("text", ""), str)
 

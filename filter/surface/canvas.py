@@ -11,7 +11,7 @@ from .ground import REFERENCE, SHARES, Asked, Ground, Same, Turns, tones_of
 from .memo import Memo, once
 from .planes import Plane, blur, cv2, luma_of, reduced, sample, smoothstep
 from .seen import Seen
-from .simplify import Levels, evened, to_levels
+from .simplify import Levels, evened, from_levels, to_levels
 
 T = TypeVar("T")
 
@@ -164,15 +164,15 @@ class Canvas:
     @property
     @once
     def even(self) -> Levels:
-        """The picture in even areas with firm edges, at the size that strokes are computed at."""
+        """`lively` in even areas with firm edges, at the size that strokes are computed at."""
         radius = max(1.5, _EVENED * max(self.shape) / REFERENCE / self.step)
-        return evened(reduced(to_levels(self.picture), self.step), radius)
+        return evened(reduced(self.lively, self.step), radius)
 
     @property
     @once
     def small(self) -> Plane:
-        """The picture at the size that strokes are computed at."""
-        return reduced(self.picture, self.step)
+        """`lively` at the size that strokes are computed at."""
+        return from_levels(reduced(self.lively, self.step))
 
     @property
     def all_forms(self) -> Forms:

@@ -47,7 +47,7 @@ SURFACES: Mapping[str, Surface] = {
     "monet": Strokes(side=8, length=1.9, width=0.72, finer=0.65, shares=(0.25,), bristles=0.2,
                      variation=0.08, hue=0.12, thickness=0.015, rest=0.3, swirl=0.9, level=3e-4,
                      palette=MONET, share=0.36, vivid=1.7),
-    "munch": Strokes(side=17, length=6.0, width=0.5, shares=(0.3, 0.06), bristles=0.4,
+    "munch": Strokes(side=17, length=6.0, width=0.5, shares=(0.3,), bristles=0.4,
                      variation=0.15, hue=0.08, thickness=0.062, rest=0.15, swirl=1.3, palette=MUNCH,
                      share=0.4, vivid=1.45),
     "pastel": Strokes(side=12, length=2.9, width=0.6, finer=0.65, shares=(0.25,), bristles=0.45,

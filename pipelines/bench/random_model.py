@@ -23,6 +23,7 @@ _SCHEDULER = {
 }  # fmt: skip
 _SPREAD = 0.02  # standard deviation of the weights, so small that no dtype overflows
 _SIDE = 128  # of the picture that activation ranges are measured on
+_ANY_RANGE = 1e6  # beside which no result of such a model differs
 
 
 def random_model(
@@ -31,8 +32,9 @@ def random_model(
     """A model like the known model `name`, with its time and memory. Its results are noise.
 
     Prompts are not encoded: each has the same random embeddings. On a CPU in float32 the layers
-    have the activation ranges of one random picture, so that INT8 can be measured, too. Raises
-    `SettingsError` for a name that is not a known model, and for the embedded one.
+    have the activation ranges of one random picture, so that INT8 can be measured, too: however
+    much its results differ, since random weights amplify every rounding. Raises `SettingsError` for
+    a name that is not a known model, and for the embedded one.
     """
     known = known_models().get(name)
     if known is None or known.family == "embedded":
@@ -71,6 +73,8 @@ def _calibrate(model: TurboModel) -> None:
     modules.set_activation_ranges({
         name: activation_ranges(getattr(modules, name), [own]) for name, own in inputs.items()
     })  # fmt: skip
+    for name in inputs:
+        getattr(modules, name).typical_ranges = (_ANY_RANGE,)
 
 
 def _filled(kind: Any, config: dict[str, Any], device: torch.device, dtype: torch.dtype) -> Any:

@@ -8,13 +8,12 @@ what is laid has not, is painted in, in the colours that are there.
 import numpy as np
 
 from turbolens.filter.surface.ground import Ground
-from turbolens.filter.surface.planes import Plane, cv2, resized, smoothstep
+from turbolens.filter.surface.planes import cv2, resized
 from turbolens.filter.surface.simplify import Levels, to_levels
 
-from .attention import half_calm, half_matters, half_people
+from .attention import figures
 
 _REACH = 5.0  # units: half the width of the largest form that is an accent
-_MATTERS = 0.2, 0.46  # limits of `matters`: no accents below, all of them above
 _NOISE, _FAINT = 3.0, 22.0  # levels: hardly an accent below; fainter ones are painted stronger
 _STRONGER = 2.0  # how much more of a faint one
 _DARK, _LIGHT = 1.9, 0.8  # how much the darks and the lights count
@@ -39,15 +38,6 @@ def accents(ground: Ground) -> tuple[Levels, Levels]:
         for each in _small_forms(levels, ground.unit)
     )
     return dark, light
-
-
-def figures(ground: Ground) -> Plane:
-    """Where accents belong, 0…1, (H, W) of half the reduced size: in faces, and, since hue does not
-    tell all of them, on what stands out."""
-    calm = ground.of(half_calm)
-    stands_out = smoothstep(ground.of(half_matters), *_MATTERS) * calm * calm
-    weights: Plane = np.maximum(ground.of(half_people), stands_out)
-    return weights
 
 
 def accented(laid: Levels, wanted: tuple[Levels, Levels], unit: float) -> Levels:

@@ -17,6 +17,8 @@ _TOO_MUCH, _DOUBT = (0.55, 0.8), 0.85  # shares of a picture; how much less of i
 _LARGE, _PAINTED = (0.25, 0.45), 0.7
 """Shares of a picture that are large faces, or wood and sand: strokes are small beside those, so
 that less of the picture need be kept."""
+_STANDS_OUT = 0.2, 0.46  # limits of `matters`: no accents below, all of them above
+_IN_FIGURES = 0.8
 _ALONE = 2.0  # contrast, over that around, of what stands out alone
 _FEW = 0.3  # lines that are left where there is much clutter
 _TWIG, _CROWN = 4.0, 14.0  # units: of what clutter is made of, and over which it is found
@@ -71,6 +73,15 @@ def _evenly_seen(ground: Ground) -> Plane:
     return luma
 
 
+def figures(ground: Ground) -> Plane:
+    """Where accents belong, 0…1, (H, W) of half the reduced size: in faces, and, since hue does not
+    tell all of them, on what stands out."""
+    calm = ground.of(half_calm)
+    stands_out = smoothstep(ground.of(half_matters), *_STANDS_OUT) * calm * calm
+    weights: Plane = np.maximum(ground.of(half_people), stands_out)
+    return weights
+
+
 def where_most(plane: Plane, share: float) -> Plane:
     """1 in about that share of a plane where it is highest, and 0 in most of the rest."""
     some = np.sort(plane[::6, ::6], axis=None)
@@ -81,22 +92,28 @@ def where_most(plane: Plane, share: float) -> Plane:
 def features(ground: Ground) -> Plane:
     """Eyes, mouths and other small things that stand out, 0…1, (H, W) of the reduced size."""
     pixels = ground.unit / ground.step
-    return _features(ground.of(_evenly_seen), ground.of(people), pixels)
+    shown = resized(_where_features_are(ground), *ground.small_luma().shape)
+    return _features(ground.of(_evenly_seen), shown, pixels)
 
 
 def half_features(ground: Ground) -> Plane:
     """`features` of half the reduced size, without the smallest ones."""
     pixels = ground.unit / ground.step / 2
-    return _features(ground.of(half_seen), ground.of(half_people), pixels)
+    return _features(ground.of(half_seen), _where_features_are(ground), pixels)
 
 
-def _features(seen: Plane, skin: Plane, pixels: float) -> Plane:
+def _where_features_are(ground: Ground) -> Plane:
+    likely: Plane = np.maximum(ground.of(half_people), ground.of(figures) * np.float32(_IN_FIGURES))
+    return likely
+
+
+def _features(seen: Plane, likely: Plane, pixels: float) -> Plane:
     fine = seen - blur(seen, _FEATURE * pixels)
     contrast = np.sqrt(blur(fine * fine, 0.8 * _FEATURE * pixels))
     around = blur(reduced(contrast, 4), _AROUND * pixels / 4)
     alone = contrast / (resized(around, *seen.shape) * np.float32(_ALONE) + np.float32(_FAINT))
     alone = np.minimum(alone * np.float32(0.7), np.float32(0.7))
-    found: Plane = smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(skin, alone)
+    found: Plane = smoothstep(contrast, _FAINT, _CLEAR) * np.maximum(likely, alone)
     return found
 
 

@@ -21,6 +21,8 @@ from turbolens.filter.surface.planes import (
     smoothstep,
 )
 
+from .accents import accents
+from .attention import figures
 from .contour import Pen, inked
 from .hatching import hatched
 from .lines import drawn
@@ -46,7 +48,8 @@ def pencil(canvas: Canvas) -> Plane:
     shade = smoothstep(dark * np.float32(1.75) + first * visible, 0.75, 1.9)
     deep = smoothstep(dark * np.float32(1.7) + second * visible, 1.1, 2.1)
     light = 1 - cv2.multiply(dark, dark) * (np.float32(0.40) + np.float32(0.2) * skin)
-    for layer, most in ((shade, 0.55), (deep, 0.45), (drawn(canvas, 1.0, 0.1, 0.9), 0.8)):
+    lines = cv2.max(drawn(canvas, 1.0, 0.1, 0.9), face_lines(canvas, 0.8))
+    for layer, most in ((shade, 0.55), (deep, 0.45), (lines, 0.8)):
         light *= 1 - np.float32(most) * layer
     cover = (1 - light) * (1 + np.float32(0.12) * canvas.paper(0.7))
     return painted(_PAPER, _GRAPHITE, np.clip(cover, 0, 1))
@@ -57,12 +60,13 @@ def charcoal(canvas: Canvas) -> Plane:
     skin, grain = canvas.full_skin, canvas.paper(0.9)
     (stick,) = hatched(canvas, 2.2, 24.0, -0.75)
     clear = cleared(canvas, 0.8)
+    finely = np.maximum(skin, resized(canvas.ahead(figures), *canvas.shape) * np.float32(0.8))
     small = reduced(canvas.seen_tone, 4)
     wiped = blur(Forms(small, -0.75).smeared(small, 3), 0.6 * canvas.unit)
     wiped = enlarged(wiped, *canvas.shape)
-    dark = 1 - faded_plane(wiped, clear, np.float32(0.35) + np.float32(0.45) * skin)
+    dark = 1 - faded_plane(wiped, clear, np.float32(0.35) + np.float32(0.45) * finely)
     dark -= np.float32(0.18) * skin
-    tooth = cv2.addWeighted(grain, 0.06, stick, 0.23, 0.0) * (1 - np.float32(0.85) * skin)
+    tooth = cv2.addWeighted(grain, 0.06, stick, 0.23, 0.0) * (1 - np.float32(0.85) * finely)
     rubbed = smoothstep(dark + tooth * between(dark, low=0.05, high=0.5), 0.42, 0.98)
     light = 1 - between(dark, low=0.15, high=1.05, top=0.72)
     for layer, most in (
@@ -95,7 +99,7 @@ def ink(canvas: Canvas) -> Plane:
     uneven = 1 + 0.24 * canvas.texture(14.0, "pool") + 0.1 * canvas.paper()
     pressure = np.clip(0.9 + 0.25 * canvas.texture(3.0, "brush"), 0, 1)
     brush = inked(canvas, 2.4, _BRUSH) * pressure
-    fine = drawn(canvas, 1.0, 0.15, 0.75) * np.float32(0.75)
+    fine = cv2.max(drawn(canvas, 1.0, 0.15, 0.75) * np.float32(0.75), face_lines(canvas, 0.8))
     cover = 1 - (1 - (wash + rims) * uneven) * (1 - cv2.max(brush, fine))
     picture = painted((0.965, 0.945, 0.895), (0.06, 0.07, 0.10), np.clip(cover, 0, 1))
     return added(picture, relief(canvas.paper(1.0), 0.003))
@@ -112,9 +116,11 @@ def linocut(canvas: Canvas) -> Plane:
         faded_plane(even, clear, np.float32(0.2) + np.float32(0.7) * fine), 0.7 * canvas.unit
     )
     tone += skin * np.float32(0.06)
+    tone = _accented(canvas, tone, 1.5)
     (gouge,) = hatched(canvas, 1.5, 16.0, 0.6)
     half = between(tone, low=0.08, high=0.35) * between(tone, low=0.95, high=0.7)
-    depth = half * (np.float32(0.30) - np.float32(0.22) * fine)
+    drawn_finely = np.maximum(fine, resized(canvas.ahead(figures), *canvas.shape))
+    depth = half * (np.float32(0.30) - np.float32(0.22) * drawn_finely)
     block = 1 - smoothstep(tone + gouge * depth, 0.42, 0.56)
     block = cv2.max(block, inked(canvas, 2.2, _GOUGE))
     white = 1 - smoothstep(canvas.texture(1.1, "print"), 1.9, 2.6) * np.float32(0.5)
@@ -125,16 +131,26 @@ def linocut(canvas: Canvas) -> Plane:
 def blueprint(canvas: Canvas) -> Plane:
     """White lines on blue paper with a grid and a frame, pale washes, and ruled hatching."""
     height, width = canvas.shape
-    tone = blur(cleared(canvas, 0.6), 0.8 * canvas.unit)
+    here = resized(canvas.ahead(figures), *canvas.shape)
+    elsewhere = face_lines(canvas, 1.0, 0.4) * (1 - np.float32(0.7) * here)
+    tone = blur(_accented(canvas, cleared(canvas, 0.9), 1.6), 0.5 * canvas.unit)
     ruled = canvas.moved_plane(_ruled(height, width, canvas.unit))
     shade = smoothstep(np.float32(0.5) - tone, 0.0, 0.4) * ruled * np.float32(0.15)
-    lines = cv2.max(inked(canvas, 2.0, _RULING_PEN), face_lines(canvas, 1.0, 0.4))
+    lines = cv2.max(inked(canvas, 2.0, _RULING_PEN), elsewhere)
     ground = canvas.moved_plane(_chart(height, width, canvas.unit))
     wash = between(tone, low=0.15, high=0.95, top=0.36)
+    wash += here * between(tone, low=0.1, high=0.5, top=0.14) * between(tone, low=0.9, high=0.5)
     light = np.maximum(lines, shade + ground + wash)
     light = np.maximum(light, _frame(height, width, canvas.unit))
     light += canvas.paper(1.0) * np.float32(0.014) + canvas.texture(40.0, "wash") * np.float32(0.02)
     return painted((0.035, 0.14, 0.38), (0.93, 0.97, 1.0), np.clip(light, 0, 1))
+
+
+def _accented(canvas: Canvas, tone: Plane, darker: float) -> Plane:
+    """A tone with the darks and lights of small forms. darker: how much the darks count."""
+    dark, light = canvas.ahead(accents)
+    change = cv2.addWeighted(light, 1 / 255, dark, -darker / 255, 0.0, dtype=cv2.CV_32F)
+    return cv2.add(tone, change)  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=8)

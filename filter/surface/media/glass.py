@@ -24,8 +24,8 @@ from turbolens.filter.surface.planes import (
 from turbolens.filter.surface.seeds import COUNT, chances, neighbours, numbers_of
 from turbolens.filter.surface.simplify import evened, from_levels, to_levels
 
-from .accents import accented, accents, figures
-from .attention import calm_enough, features, half_matters, people
+from .accents import accented, accents
+from .attention import calm_enough, features, figures, half_matters, people
 
 SIDE = 40.0  # units between the seeds of pieces
 COLOUR = 34.0  # weight of a squared difference of colour against one of place, in sides
@@ -34,11 +34,15 @@ _ALIKE, _FAR = 0.05, 2.5
 _EVEN, _SOFT = 4.0, 1.6  # units, and pixels of half the reduced size, in which the frame is even
 _ROUND = 5.0  # units, by which faces are found larger, so that one piece has all of them
 _PAINTED = 0.75  # how much of the picture is painted on panes where there are accents
+_DIFFERS = (
+    0.05,
+    0.16,
+)  # change of colour from that of a piece: none is painted below, all of it above
 _DENSE = 16.0  # units, over which forms are found to be dense
 _MATTERS = 0.45, 0.56  # of `matters`: pieces are cut below, and forms are painted on them above
 _TINTS = np.array(
-    [(0.45, 0.76, 0.98), (1.0, 0.82, 0.40), (0.60, 0.90, 0.66), (0.98, 0.95, 0.82),
-     (0.98, 0.62, 0.58), (0.70, 0.86, 1.0)], np.float32,
+    [(0.26, 0.60, 0.93), (1.0, 0.74, 0.24), (0.40, 0.78, 0.50), (0.97, 0.91, 0.70),
+     (0.93, 0.44, 0.38), (0.52, 0.76, 0.98)], np.float32,
 )  # fmt: skip
 """Colours of the glass where a picture is pale."""
 _DEEP = np.array(
@@ -95,7 +99,9 @@ def stained_glass(canvas: Canvas) -> Plane:
     face = smoothstep(near, 0.1, 0.45)
     dense = blur(canvas.ahead(half_matters), _DENSE * canvas.unit / canvas.step / 2)
     forms = resized(smoothstep(dense, *_MATTERS), *numbers.shape)
-    panes = vivid(_means(small, index)[:, None], 1.5)[:, 0]
+    means = _means(small, index)
+    differs = np.abs(small - np.take(means, index, axis=0)).max(axis=2)
+    panes = vivid(means[:, None], 1.5)[:, 0]
     lighter, warmer = np.split(chances("glass"), 2, axis=1)
     pale = np.clip(panes.min(axis=1, keepdims=True) * 3 - 1.9, 0, 0.8)
     kinds = ((warmer[:, 0] + 1) * 0.4999 * len(_TINTS)).astype(int)
@@ -104,14 +110,14 @@ def stained_glass(canvas: Canvas) -> Plane:
     dark = np.clip(0.8 - 2.4 * panes.max(axis=1, keepdims=True), 0, 0.8)
     panes = panes * (1 - dark) + np.take(_DEEP, kinds, axis=0) * dark
     panes = panes * (1 + np.float32(0.16) * lighter)
-    whole = np.maximum(face, forms * np.float32(_PAINTED))
+    other = smoothstep(differs, *_DIFFERS) * np.float32(_PAINTED)
+    whole = np.maximum(face, forms * other)
     panes_small = np.take(panes, index, axis=0)
     cuts = _cuts(numbers) * (1 - smoothstep(near, 0.25, 0.6))
     height, width = canvas.shape
     own = faded(resized(small, height, width), canvas.picture, resized(face, height, width))
     own = vivid(cv2.pow(own, 0.85), 1.35)
-    painted = resized(canvas.ahead(figures), *numbers.shape) * np.float32(_PAINTED)
-    painted = np.maximum(whole, painted)
+    painted = np.maximum(whole, resized(canvas.ahead(figures), *numbers.shape) * other)
     glass = faded(resized(panes_small, height, width), own, resized(painted, height, width))
     small_forms = canvas.ahead(features)
     wide = cuts * (1 - forms) * (1 - np.float32(0.5) * small_forms)

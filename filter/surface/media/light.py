@@ -22,7 +22,7 @@ from turbolens.filter.surface.planes import (
 )
 from turbolens.filter.surface.simplify import from_levels
 
-from .attention import people
+from .attention import figures, people
 from .contour import Pen, tracks, within
 from .tones import cleared, face_lines
 
@@ -32,6 +32,7 @@ _TUBES: tuple[Colour, ...] = (
     (0.10, 0.75, 1.0),
     (1.0, 0.45, 0.15),
 )
+_FIGURES = np.float32(0.6)  # how much of them is lit, beside faces
 _NIGHT: tuple[Colour, ...] = (
     (0.015, 0.01, 0.05), (0.06, 0.03, 0.15), (0.17, 0.07, 0.31), (0.24, 0.12, 0.40),
 )  # fmt: skip
@@ -69,13 +70,20 @@ def neon(canvas: Canvas) -> Plane:
     room = resized(toned(tone, _NIGHT), height, width)
     glow = tube * np.float32(0.55) + near * np.float32(0.8) + far * np.float32(0.7)
     clear = cleared(canvas, 0.9)
-    skin = resized(canvas.ahead(people), height, width)
+    faces = canvas.ahead(people)
+    skin = resized(np.maximum(faces, _half_lit(canvas)), height, width)
     lit = clear * (clear * np.float32(0.07) + np.float32(0.8) * skin)
     fine = face_lines(canvas, 1.0, 0.35)
-    lit *= 1 - cv2.max(tube, fine)
+    lit *= 1 - cv2.max(tube, fine * resized(faces, height, width))
     glow += fine * (np.float32(0.6) - np.float32(0.6) * skin)
     light = times(colours, glow + lit)
     return added(cv2.add(room, light), core * np.float32(0.75))
+
+
+def _half_lit(canvas: Canvas) -> Plane:
+    """What stands out is lit as well, since hue does not tell every face."""
+    found = blur(canvas.ahead(figures), 2.0 * canvas.unit / canvas.step)
+    return resized(found, *canvas.small_luma.shape) * _FIGURES
 
 
 def thermal(canvas: Canvas) -> Plane:

@@ -20,8 +20,8 @@ from turbolens.filter.surface.planes import (
 from turbolens.filter.surface.seeds import chances
 from turbolens.filter.surface.simplify import Levels, from_levels, to_levels
 
-from .accents import accented, accents, figures
-from .attention import features, kept_in_faces, matters, people, shown, where_most
+from .accents import accented, accents
+from .attention import features, figures, kept_in_faces, matters, people, shown, where_most
 from .shapes import Layer, Placed, Shapes, placed
 
 _CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
@@ -32,9 +32,10 @@ _JOINT = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
 _LIGHTER = 0.85  # exponent of the stones' colours, since mortar makes the picture darker
 _FINEST = 1400  # pixels of a side up to which stones are drawn finer than the picture
 _LEAST = 0.5  # size of a fine stone below which there is none
-_IN_FIGURES = 0.6  # how much less of the mortar shows where there are accents
+_IN_FIGURES = np.float32(0.6)
+_ON_SKIN = 0.55  # how much less of the mortar shows on faces
 _SMALL_SHARE = 0.05  # of the picture, that gets the smallest stones
-_FEATURES, _SKIN = 0.6, 0.4
+_FEATURES, _SKIN = 0.6, 0.3
 """Shares of the picture at eyes and mouths, which are smaller than stones, and all over faces."""
 
 
@@ -82,8 +83,8 @@ class Mosaic:
         shapes = Shapes.of(ground, stones, _squares(stones, angle), _FINEST)
         edges = cv2.compare(cv2.morphologyEx(shapes.top, cv2.MORPH_GRADIENT, _JOINT), 0, cv2.CMP_GT)
         edges = cv2.resize(edges, ground.shape[::-1], interpolation=cv2.INTER_AREA)
-        thin = 1 - np.float32(0.3) * fine
-        thin *= 1 - np.float32(_IN_FIGURES) * resized(figures(ground), *thin.shape)
+        seen = np.maximum(ground.of(people), resized(figures(ground), *fine.shape) * _IN_FIGURES)
+        thin = (1 - np.float32(0.15) * fine) * (1 - np.float32(_ON_SKIN) * seen)
         joints = from_levels(edges) * resized(thin, *ground.shape)
         light = relief(blur(joints, 0.9), -0.055)
         return shapes, joints * np.float32(0.74), light

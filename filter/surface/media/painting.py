@@ -37,7 +37,9 @@ from .strokes import laid
 _PIVOT = 0.75  # the brightness that a factor of the contrast leaves
 _HEIGHTS = 66, 170, 99  # levels: of the lowest and the highest stroke, and between strokes
 _EVEN_HEIGHT = 118.0  # level around which heights become even
-_FEATURES, _SKIN = 0.8, 0.55  # shares of the picture at eyes and mouths, and all over faces
+_FACE_SIDE = 4.0
+_FEATURES, _SKIN = 0.75, 0.2  # shares of the picture at eyes and mouths, and all over faces
+_FLAT_FACES = 0.75
 _EVEN_FACES = 0.6  # how much less the strokes of a face vary
 _MEDIAN = 3  # reduced pixels: spots up to half as large have no colour of their own
 _HAIR, _HAIRS = 1.1, 2  # units across, doublings of the length
@@ -102,6 +104,7 @@ class Strokes:
         for share in self.shares:
             side = self.side * self.finer ** len(layers)
             layers.append(Layer(side, where_most(attention, share)))
+        layers.append(Layer(_FACE_SIDE, ground.of(people)))
         shapes = laid(ground, forms, layers, (self.length, self.width), self.level)
         height = shapes.heights(*_HEIGHTS)
         hairs = resized(_hairs(ground, forms, self.bristles), *ground.shape)
@@ -110,6 +113,7 @@ class Strokes:
         lit = (1 - attention * np.float32(0.75)) * (
             ground.small_luma() * np.float32(0.8) + np.float32(0.3)
         )
+        lit *= 1 - np.float32(_FLAT_FACES) * ground.of(people)
         light = _slopes(height, resized(to_levels(lit), *ground.shape), self.thickness * 1.6 / 0.6)
         if self.paper:
             light = cv2.scaleAdd(ground.paper(0.8), self.paper * 255, light.astype(np.float32))

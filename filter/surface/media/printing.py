@@ -34,7 +34,8 @@ from .tones import between, face_lines, flat_colours
 
 _INK = (0.05, 0.05, 0.06)
 _LIGHT = 1.14  # of the paper, against the tone of what is seen
-_DARKER, _LIGHTER = 1.3, 0.5  # how much the darks and lights of small forms count
+_LIT_SKIN = 0.45  # how much of a face's shadows is lifted
+_DARKER, _LIGHTER = 2.2, 0.6  # how much the darks and lights of small forms count
 _BRUSH = Pen(thin=0.4, bold=1.0, skin=0.4)
 _KNIFE = Pen(thin=0.4, bold=0.75, skin=0.6)
 _BOKASHI = 0.36  # share of the height that colour is wiped over
@@ -111,8 +112,10 @@ class Comic:
         """The picture as a print."""
         skin = canvas.full_skin
         flat, tone = flat_colours(canvas, self.steps, vivid=self.vivid)
+        lit = cv2.sqrt(cv2.max(flat, 0))
+        flat = faded(flat, lit, np.float32(_LIT_SKIN) * skin)
         dot = screen(canvas, self.dots)
-        shadow = between(tone, low=0.56, high=0.2, top=0.7) * (1 - np.float32(0.85) * skin)
+        shadow = between(tone, low=0.56, high=0.2, top=0.7) * (1 - np.float32(0.95) * skin)
         dots = smoothstep(shadow + dot, 0.85, 1.05) * between(tone, low=0.56, high=0.4, top=0.26)
         flat = times(flat, np.float32(_LIGHT) - dots)
         black = between(canvas.seen_tone, low=0.16, high=0.06)

@@ -19,7 +19,8 @@ from turbolens.filter.surface.planes import (
 )
 from turbolens.filter.surface.simplify import firmed, from_levels, to_levels
 
-from .attention import kept_in_faces, people
+from .accents import accents
+from .attention import figures, kept_in_faces
 
 _AROUND = 4.0  # units
 _CONTRAST = 0.1  # of an edge that stays
@@ -27,6 +28,7 @@ _STEP = 4  # by which the picture is reduced when its areas are found
 _OF_FRAME = 0.5  # share of the frame in the colours
 _FEATURE = 3.2  # units, that eyes and mouths are compared with
 _FOLD = 0.96, 0.82  # of the luma around: not drawn above, and fully drawn
+_ACCENT = 3.5  # how much the darks of small forms count
 _DIM = 0.3  # added to both
 _RADIUS = 5.0  # units, of the areas that become even
 _AREA = 3.0  # units, of the smallest areas of one tone
@@ -35,7 +37,7 @@ _BANDS = np.float32(0.3)  # of the steps that are left in a gradient
 _NOT_STEPPED = 0.5  # share of skin's own tones
 _GREY = 0.02, 0.11  # chroma that is none, and is made vivid
 _OF_GREY = 0.35  # of the saturation of what is nearly grey
-_SKIN = 1.05  # the most that the saturation of skin is multiplied by
+_SKIN = 1.25  # the most that the saturation of skin is multiplied by
 _LIFT = 0.12  # added to tones before they are divided
 
 
@@ -71,9 +73,11 @@ def small_darks(ground: Ground, most: float, elsewhere: float) -> Plane:
     luma = ground.seen.luma
     around = resized(blur(reduced(luma, 4), _FEATURE * ground.unit / 4), *ground.shape)
     share = cv2.divide(cv2.add(luma, _DIM), cv2.add(around, _DIM))  # dim faces count as well
-    faces = resized(np.maximum(ground.of(people), np.float32(elsewhere)), *ground.shape)
-    dark = between(share, low=_FOLD[0], high=_FOLD[1], top=most)
-    return cv2.multiply(dark, faces, dst=faces)  # type: ignore[no-any-return]
+    faces = resized(np.maximum(ground.of(figures), np.float32(elsewhere)), *ground.shape)
+    dark = cv2.multiply(between(share, low=_FOLD[0], high=_FOLD[1], top=most), faces, dst=faces)
+    accent = ground.of(accents)[0]
+    accent = cv2.multiply(accent, _ACCENT / 255, dtype=cv2.CV_32F)
+    return cv2.max(dark, cv2.min(accent, most))  # type: ignore[no-any-return]
 
 
 def faded_plane(plane: Plane, other: Plane, share: Plane) -> Plane:

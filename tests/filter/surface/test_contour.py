@@ -102,4 +102,4 @@ def test_drawn_and_printed_looks_have_few_long_lines() -> None:
         beyond = np.where(near, lines - float(np.quantile(lines, 0.75)), 0)
         found = pieces((beyond > 0.25).astype(np.float32))
         assert max(found) > 300, look
-        assert sum(each > 6 for each in found) == 1, look
+        assert sum(each > 10 for each in found) == 1, look

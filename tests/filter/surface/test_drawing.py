@@ -1,5 +1,7 @@
 """Lines, hatching and flat areas: what drawn and printed looks are made from."""
 
+from itertools import product
+
 import numpy as np
 
 from turbolens.filter.surface.canvas import Canvas
@@ -120,16 +122,28 @@ def test_colours_become_vivid_and_greys_stay_grey() -> None:
     assert chroma(flat[greyish]) < chroma(picture[greyish])
 
 
-def test_eyes_and_mouths_are_drawn_on_faces_however_dim_and_not_on_cloth() -> None:
+def test_eyes_and_mouths_are_drawn_on_faces_however_dim_and_not_in_a_pattern() -> None:
     for light in (1.0, 0.4):
         picture = np.empty((*SHAPE, 3), np.float32)
         picture[:, :104], picture[:, 104:] = np.array(SKIN) * light, np.array(CLOTH) * light
-        for column in (45, 60, 145, 160):
+        for column in (45, 60):
             picture[70:73, column : column + 5] *= 0.5
+        for row, column in product(range(10, 150, 8), range(112, 200, 8)):
+            picture[row : row + 3, column : column + 5] *= 0.5
         lines = face_lines(Canvas(blur(picture, 0.6)), 0.8)
         assert lines[71, [47, 62]].min() > 0.4
         assert lines[90:130, 20:80].max() < 0.05
-        assert lines[71, [147, 162]].max() < 0.05
+        assert lines[60:90, 130:180].mean() < 0.25 * lines[71, [47, 62]].min()
+
+
+def test_the_face_of_a_person_in_cold_light_is_drawn_too() -> None:
+    picture = np.full((*SHAPE, 3), 0.55, np.float32)
+    picture[50:110, 80:130] = 0.35, 0.36, 0.39  # less red than blue, as no skin is
+    for column in (90, 112):
+        picture[70:74, column : column + 7] *= 0.5
+    lines = face_lines(Canvas(blur(picture, 0.6)), 0.8)
+    assert lines[71:73, [93, 115]].min() > 0.4
+    assert lines[80:100, 90:120].max() < 0.05
 
 
 def test_skin_keeps_more_of_its_tones_than_cloth() -> None:

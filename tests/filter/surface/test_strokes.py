@@ -14,6 +14,7 @@ from turbolens.filter.surface.media.attention import (
     where_most,
 )
 from turbolens.filter.surface.media.mosaic import Mosaic
+from turbolens.filter.surface.media.painting import Strokes
 from turbolens.filter.surface.media.shapes import Layer, Shapes, at
 from turbolens.filter.surface.media.strokes import laid
 from turbolens.filter.surface.planes import Plane, blur, cv2, luma_of
@@ -251,3 +252,14 @@ def test_stones_are_finer_where_there_is_more_to_see() -> None:
     assert (far[fine] < 70).mean() > 0.9
     assert 0.05 < joints.mean() < 0.5
     assert joints.max() <= 1
+
+
+def test_faces_are_painted_with_finer_strokes_and_little_else_is() -> None:
+    picture = np.full((HEIGHT, WIDTH, 3), (0.48, 0.52, 0.58), np.float32)
+    picture[80:170, 110:200] = SKIN
+    canvas = Canvas(picture)
+    shapes, *_ = Strokes(shares=()).below(canvas.ground)
+    fine = shapes.layer == shapes.layer.max()
+    x, y = shapes.x[fine] * canvas.step, shapes.y[fine] * canvas.step
+    assert len(x) > 200
+    assert ((x > 95) & (x < 215) & (y > 65) & (y < 185)).mean() > 0.95

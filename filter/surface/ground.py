@@ -39,6 +39,8 @@ Asked: TypeAlias = tuple[Callable[..., object], tuple[Hashable, ...]]
 _SMALL = 384  # side of a picture up to which strokes are computed at its full size
 REFERENCE = 512  # side of the pictures that lengths are meant for
 SHARES = (0.02, 0.5, 0.98)  # of the pixels that are darker than black, middle and white
+_WHOLE_ROW, _NO_FACE = (0.72, 0.9), 0.95
+"""Share of a row that has the hue of skin: a face below; nearly none above."""
 _GLARE = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
 _BESIDE = 6.0  # sigmas of a line around black bars in which their edge is seen
 _QUARTER, _COARSE = 4, 1.0
@@ -150,7 +152,10 @@ class Ground:
         _, red, blue = cv2.split(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb).astype(np.float32))
         warm = (red - 128) - np.abs((128 - blue) - np.float32(0.75) * (red - 128))
         levels = to_levels(smoothstep(blur(warm, 1.5), 4.0, 15.0))
-        return from_levels(cv2.morphologyEx(levels, cv2.MORPH_CLOSE, _GLARE))
+        skin = from_levels(cv2.morphologyEx(levels, cv2.MORPH_CLOSE, _GLARE))
+        # A floor or a desk of wood has rows of that hue from edge to edge.
+        rows = blur(cv2.reduce(skin, 1, cv2.REDUCE_AVG), 2.0)
+        return skin * (1 - np.float32(_NO_FACE) * smoothstep(rows, *_WHOLE_ROW))
 
     @once
     def full_skin(self) -> Plane:

@@ -93,3 +93,11 @@ def test_a_room_of_wood_is_not_taken_for_faces() -> None:
     wood = np.full((HEIGHT, WIDTH, 3), (0.62, 0.42, 0.28), np.float32)
     assert people(Ground(seen(wood))).mean() < 0.2
     assert people(Ground(seen(figure("daylight"))))[75, 128] > 0.9
+
+
+def test_a_wooden_floor_is_not_taken_for_faces_and_a_face_above_it_is() -> None:
+    picture = figure("daylight")
+    picture[-70:] = 0.62, 0.42, 0.28
+    found = people(Ground(seen(picture)))
+    assert found[75, 128] > 0.9
+    assert found[-20:].max() < 0.2

@@ -38,6 +38,7 @@ _DIFFERS = (
     0.05,
     0.16,
 )  # change of colour from that of a piece: none is painted below, all of it above
+_LIGHTER = 0.4  # how much lighter forms count: walls are lighter around what is before them
 _DENSE = 16.0  # units, over which forms are found to be dense
 _MATTERS = 0.45, 0.56  # of `matters`: pieces are cut below, and forms are painted on them above
 _TINTS = np.array(
@@ -100,7 +101,8 @@ def stained_glass(canvas: Canvas) -> Plane:
     dense = blur(canvas.ahead(half_matters), _DENSE * canvas.unit / canvas.step / 2)
     forms = resized(smoothstep(dense, *_MATTERS), *numbers.shape)
     means = _means(small, index)
-    differs = np.abs(small - np.take(means, index, axis=0)).max(axis=2)
+    change = small - np.take(means, index, axis=0)
+    differs = np.maximum(-change.min(axis=2), np.float32(_LIGHTER) * change.max(axis=2))
     panes = vivid(means[:, None], 1.5)[:, 0]
     lighter, warmer = np.split(chances("glass"), 2, axis=1)
     pale = np.clip(panes.min(axis=1, keepdims=True) * 3 - 1.9, 0, 0.8)

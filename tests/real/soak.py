@@ -33,13 +33,13 @@ import numpy as np
 
 from turbolens.pipelines.scene.frames import TestScene
 
-SCENE, SIZE, RATE = "test-scene", (160, 90), 10
+SCENE, SIZE, RATE = "test-scene", (320, 180), 30
 COMMAND = [
-    sys.executable, "-m", "turbolens", "webcam", "--camera-size", "160x90", "--camera-rate",
+    sys.executable, "-m", "turbolens", "webcam", "--camera-size", "320x180", "--camera-rate",
     str(RATE), "--size", "128", "--virtual-camera", "none", "--control", "0", "--json",
 ]  # fmt: skip
 SAMPLES = 30  # in all, after the warm-up
-WARM_UP = 300  # frames before the first sample: loading, and the choice of the fastest backend
+WARM_UP = 900  # frames before the first sample: loading, and the choice of the fastest backend
 SUSPENDED = 20.0  # seconds of a simulated suspend
 LIMITS = {
     "memory_mb": (1.05, 0, 0.25), "threads": (1, 2, 0.75),

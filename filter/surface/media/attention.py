@@ -117,13 +117,17 @@ def _features(seen: Plane, likely: Plane, pixels: float) -> Plane:
     return found
 
 
-def kept_in_faces(ground: Ground, at_features: float, on_skin: float) -> Plane:
+def kept_in_faces(
+    ground: Ground, at_features: float, on_skin: float, on_figures: float = 0.0
+) -> Plane:
     """Shares of a picture that show through its material, (H, W) of half the reduced size: at eyes
-    and mouths, and all over faces and hands."""
+    and mouths, all over faces and hands, and on what stands out."""
     found = ground.of(half_people)
     large = smoothstep(found.mean(dtype=np.float32), *_LARGE) * np.float32(_PAINTED)
     skin = found * np.float32(on_skin) * (1 - large)
     shares: Plane = np.maximum(ground.of(half_features) * np.float32(at_features), skin)
+    if on_figures:
+        shares = np.maximum(shares, ground.of(figures) * np.float32(on_figures))
     return shares
 
 

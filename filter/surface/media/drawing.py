@@ -59,18 +59,18 @@ def charcoal(canvas: Canvas) -> Plane:
     """Soft smudged masses on toned paper, the stick's grain, dark accents, lights of an eraser."""
     skin, grain = canvas.full_skin, canvas.paper(0.9)
     (stick,) = hatched(canvas, 2.2, 24.0, -0.75)
-    clear = cleared(canvas, 0.8)
+    clear = cleared(canvas, 0.5)
     finely = np.maximum(skin, resized(canvas.ahead(figures), *canvas.shape) * np.float32(0.8))
     small = reduced(canvas.seen_tone, 4)
     wiped = blur(Forms(small, -0.75).smeared(small, 3), 0.6 * canvas.unit)
     wiped = enlarged(wiped, *canvas.shape)
     dark = 1 - faded_plane(wiped, clear, np.float32(0.35) + np.float32(0.45) * finely)
     dark -= np.float32(0.18) * skin
-    tooth = cv2.addWeighted(grain, 0.06, stick, 0.23, 0.0) * (1 - np.float32(0.85) * finely)
-    rubbed = smoothstep(dark + tooth * between(dark, low=0.05, high=0.5), 0.42, 0.98)
-    light = 1 - between(dark, low=0.15, high=1.05, top=0.72)
+    tooth = cv2.addWeighted(grain, 0.05, stick, 0.19, 0.0) * (1 - np.float32(0.85) * finely)
+    rubbed = smoothstep(dark + tooth * between(dark, low=0.05, high=0.5), 0.40, 1.12)
+    light = 1 - between(dark, low=0.12, high=1.05, top=0.74)
     for layer, most in (
-        (rubbed, np.float32(0.92)),
+        (rubbed, np.float32(0.84)),
         (inked(canvas, 2.6, _STICK), np.float32(0.7)),
         (face_lines(canvas, 0.6), np.float32(1)),
     ):

@@ -168,7 +168,9 @@ def noir(canvas: Canvas) -> Plane:
     tone = cv2.addWeighted(tone, 0.22, deep, 0.76, 0.0) + skin * (1 - tone) * np.float32(0.08)
     x, y = canvas.places
     slat = np.cos((y + x * np.float32(0.16)) * np.float32(2 * np.pi / (_SLAT * unit)))
-    blind = smoothstep(slat, -0.15, 0.45) * (1 - np.float32(0.75) * skin)
+    near = blur(canvas.ahead(figures), 9.0 * unit / canvas.step / 2)
+    wall = 1 - np.minimum(resized(near, height, width) * np.float32(1.6), np.float32(0.8))
+    blind = smoothstep(slat, -0.15, 0.45) * np.minimum(wall, 1 - np.float32(0.75) * skin)
     tone = tone * (1 - np.float32(0.34) * blind * _window(height, width))
     rim = np.clip(
         canvas.luma - resized(blur(reduced(canvas.luma, 2), 1.5 * unit), height, width), 0, 0.2

@@ -62,7 +62,8 @@ class Strokes:
     there is no form, or `None`. swirl: how far that angle turns over the picture, in radians.
     level: weight of level strokes against those along the forms, as squared contrast of a form.
     palette: colours from dark to light that the picture is drawn to. share: of the palette. vivid:
-    factor of the saturation. contrast: of the brightness.
+    factor of the saturation. contrast: of the brightness. clear: share of the picture on what
+    stands out.
     """
 
     side: float = 17.0
@@ -82,6 +83,7 @@ class Strokes:
     share: float = 0.5
     vivid: float = 1.0
     contrast: float = 1.0
+    clear: float = 0.2
 
     def __call__(self, canvas: Canvas) -> Plane:
         """The picture in strokes."""
@@ -90,7 +92,7 @@ class Strokes:
         even = self._coloured(cv2.medianBlur(reduced(levels, canvas.step), _MEDIAN))
         picture = shapes.painted(self._colours(shapes, variety, even), even)
         cv2.addWeighted(picture, 1, cv2.merge((light, light, light)), 1, -_NO_LIGHT, dst=picture)
-        shares = canvas.ahead(kept_in_faces, _FEATURES, _SKIN)
+        shares = canvas.ahead(kept_in_faces, _FEATURES, _SKIN, self.clear)
         picture = shown(picture, levels, shares, self._coloured)
         return from_levels(accented(picture, canvas.ahead(accents), canvas.unit))
 

@@ -28,13 +28,14 @@ from turbolens.filter.surface.planes import (
 from turbolens.filter.surface.simplify import firmed, from_levels, to_levels
 
 from .accents import accents
-from .attention import calm_enough, features
+from .attention import calm_enough, features, figures
 from .contour import Pen, inked
-from .tones import between, face_lines, flat_colours
+from .tones import between, cleared, face_lines, flat_colours
 
 _INK = (0.05, 0.05, 0.06)
 _LIGHT = 1.14  # of the paper, against the tone of what is seen
-_LIT_SKIN = 0.45  # how much of a face's shadows is lifted
+_KEPT = 0.6  # of the tones of what stands out
+_LIT_SKIN = 0.6  # how much of a face's shadows is lifted
 _DARKER, _LIGHTER = 2.2, 0.6  # how much the darks and lights of small forms count
 _BRUSH = Pen(thin=0.4, bold=1.0, skin=0.4)
 _KNIFE = Pen(thin=0.4, bold=0.75, skin=0.6)
@@ -85,11 +86,14 @@ class PopArt:
 
     def _tone(self, canvas: Canvas) -> Plane:
         """The tone of what is seen in even areas, but for eyes and mouths."""
-        small = reduced(canvas.seen_tone, canvas.step)
+        small = reduced(cleared(canvas, 0.6), canvas.step)
         pixels = canvas.unit / canvas.step
         even = cv2.medianBlur(to_levels(small), 2 * round(self.even * pixels) + 1)
         even = blur(from_levels(even), 1.4 * pixels)
-        kept = canvas.ahead(features)
+        kept = np.maximum(
+            canvas.ahead(features),
+            resized(canvas.ahead(figures), *even.shape) * np.float32(_KEPT),
+        )
         even = even + (blur(small, 0.8 * pixels) - even) * kept
         full = firmed(to_levels(enlarged(even, *canvas.shape)))
         dark, light = canvas.ahead(accents)
@@ -118,8 +122,8 @@ class Comic:
         shadow = between(tone, low=0.56, high=0.2, top=0.7) * (1 - np.float32(0.95) * skin)
         dots = smoothstep(shadow + dot, 0.85, 1.05) * between(tone, low=0.56, high=0.4, top=0.26)
         flat = times(flat, np.float32(_LIGHT) - dots)
-        black = between(canvas.seen_tone, low=0.16, high=0.06)
-        fine = face_lines(canvas, 0.8)
+        black = between(canvas.seen_tone, low=0.16, high=0.06) * (1 - np.float32(0.6) * skin)
+        fine = face_lines(canvas, 0.65)
         ink = cv2.max(cv2.max(black, inked(canvas, 2.6, _BRUSH)), fine)
         return covered(flat, _INK, ink, dst=flat)
 

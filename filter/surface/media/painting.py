@@ -37,7 +37,7 @@ from .strokes import laid
 _PIVOT = 0.75  # the brightness that a factor of the contrast leaves
 _HEIGHTS = 66, 170, 99  # levels: of the lowest and the highest stroke, and between strokes
 _EVEN_HEIGHT = 118.0  # level around which heights become even
-_FACE_SIDE = 4.0
+_FACE_SIDE, _FACE_PIXELS = 4.0, 3.5  # units between the strokes of faces, at least so many pixels
 _FEATURES, _SKIN = 0.75, 0.2  # shares of the picture at eyes and mouths, and all over faces
 _FLAT_FACES = 0.75
 _EVEN_FACES = 0.6  # how much less the strokes of a face vary
@@ -106,7 +106,8 @@ class Strokes:
         for share in self.shares:
             side = self.side * self.finer ** len(layers)
             layers.append(Layer(side, where_most(attention, share)))
-        layers.append(Layer(_FACE_SIDE, ground.of(people)))
+        least = _FACE_PIXELS / ground.unit
+        layers.append(Layer(max(_FACE_SIDE, least), ground.of(people)))
         shapes = laid(ground, forms, layers, (self.length, self.width), self.level)
         height = shapes.heights(*_HEIGHTS)
         hairs = resized(_hairs(ground, forms, self.bristles), *ground.shape)

@@ -18,7 +18,7 @@ _LARGE, _PAINTED = (0.25, 0.45), 0.7
 """Shares of a picture that are large faces, or wood and sand: strokes are small beside those, so
 that less of the picture need be kept."""
 _STANDS_OUT = 0.2, 0.46  # limits of `matters`: no accents below, all of them above
-_IN_FIGURES = 0.8
+_IN_FIGURES = 0.8  # how much of what stands out may be an eye or a mouth
 _ALONE = 2.0  # contrast, over that around, of what stands out alone
 _FEW = 0.3  # lines that are left where there is much clutter
 _TWIG, _CROWN = 4.0, 14.0  # units: of what clutter is made of, and over which it is found
@@ -92,17 +92,18 @@ def where_most(plane: Plane, share: float) -> Plane:
 def features(ground: Ground) -> Plane:
     """Eyes, mouths and other small things that stand out, 0…1, (H, W) of the reduced size."""
     pixels = ground.unit / ground.step
-    shown = resized(_where_features_are(ground), *ground.small_luma().shape)
-    return _features(ground.of(_evenly_seen), shown, pixels)
+    likely = resized(ground.of(_where_features_are), *ground.small_luma().shape)
+    return _features(ground.of(_evenly_seen), likely, pixels)
 
 
 def half_features(ground: Ground) -> Plane:
     """`features` of half the reduced size, without the smallest ones."""
     pixels = ground.unit / ground.step / 2
-    return _features(ground.of(half_seen), _where_features_are(ground), pixels)
+    return _features(ground.of(half_seen), ground.of(_where_features_are), pixels)
 
 
 def _where_features_are(ground: Ground) -> Plane:
+    """How likely there are eyes and mouths, 0…1, (H, W) of half the reduced size."""
     likely: Plane = np.maximum(ground.of(half_people), ground.of(figures) * np.float32(_IN_FIGURES))
     return likely
 

@@ -61,9 +61,10 @@ def cleared(canvas: Canvas, amount: float) -> Plane:
 
 
 def face_lines(canvas: Canvas, most: float, elsewhere: float = 0.0) -> Plane:
-    """Eyes, brows, mouths and folds of faces, however small: 0…most, (H, W), most in the dark.
+    """Eyes, brows, mouths and folds, however small: 0…most, (H, W), most in the dark.
 
-    elsewhere: share of that of what is as small, but on no face.
+    They are drawn on faces and on whatever stands out on calm ground, since faces in cold light do
+    not have the hue of skin. elsewhere: share of that of what is as small, but on neither.
     """
     return canvas.ahead(small_darks, most, elsewhere)
 
